@@ -1,0 +1,183 @@
+r"""One small step per method: which loss moves f, g and h.
+
+Every method minimises the label loss L_c with f and g. They differ in what else reaches f. "descends" means towards smaller
+values of the loss, "ascends" towards larger ones; weights are in brackets.
+
+================  ===========================================  ==========  ==============
+method            f                                            g           h
+================  ===========================================  ==========  ==============
+baseline          descends L_c                                 L_c         stays
+gray              descends L_c, on grey images                 L_c         stays
+blind_eye         descends L_c + [alpha] L_conf                L_c         descends L_B
+grl               descends L_c, ascends [mu] L_B               L_c         descends L_B
+blind_eye_grl     descends L_c + [alpha] L_conf,               L_c         descends L_B
+                  ascends [mu] L_B
+lnl_adv           descends L_c + [lambda] L_MI                 L_c         descends L_B
+lnl               descends L_c + [lambda] L_MI,                L_c         descends L_B
+                  ascends [mu] L_B
+================  ===========================================  ==========  ==============
+
+L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
+L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget.
+
+A step fills the gradients of the network and returns the value of each loss; the optimisers are the training loop's.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lnl_core.config import RunConfig
+from lnl_core.datasets.container import Batch
+from lnl_core.errors import ConfigError
+from lnl_core.losses import bias_loss, confusion_loss, label_loss, negative_conditional_entropy, reverse_gradient
+from lnl_core.networks import LNLNetwork
+
+Losses = dict[str, Tensor]
+Step = Callable[[LNLNetwork, Batch, RunConfig], Losses]
+
+
+def baseline(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f and g descend L_c; h stays. Also the step of "gray", whose f begins by making the image grey."""
+    label = label_loss(network(batch.images), batch.labels)
+    label.backward()  # type: ignore[no-untyped-call]
+    return {"label": label.detach()}
+
+
+def watch(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """The warm start: f and g descend L_c, h descends L_B on features that its gradient does not reach."""
+    return _play(network, batch, config)
+
+
+def blind_eye(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f descends L_c + alpha L_conf, g descends L_c, h descends L_B (Alvi et al., joint learning and unlearning)."""
+    return _play(network, batch, config, confusion=config.confusion_weight)
+
+
+def grl(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f descends L_c and ascends mu L_B, g descends L_c, h descends L_B (Ganin et al., gradient reversal)."""
+    return _play(network, batch, config, reversal=config.adv_weight)
+
+
+def blind_eye_grl(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f descends L_c + alpha L_conf and ascends mu L_B, g descends L_c, h descends L_B (Table 1's "BlindEye+GRL")."""
+    return _play(network, batch, config, confusion=config.confusion_weight, reversal=config.adv_weight)
+
+
+def lnl_adv(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f descends L_c + lambda L_MI, g descends L_c, h descends L_B (Eq. 9 without gradient reversal, "Ours-adv")."""
+    return _play(network, batch, config, mi=config.mi_weight)
+
+
+def lnl(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """f descends L_c + lambda L_MI and ascends mu L_B, g descends L_c, h descends L_B (Eq. 9)."""
+    return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
+
+
+def _mi(bias_logits: Tensor, config: RunConfig) -> Tensor:
+    value = negative_conditional_entropy(bias_logits)
+    return value * bias_logits.shape[2] if config.mi_reduction == "sum" and bias_logits.ndim > 2 else value
+
+
+def _play(
+    network: LNLNetwork, batch: Batch, config: RunConfig, *, mi: float = 0.0, confusion: float = 0.0, reversal: float = 0.0
+) -> Losses:
+    """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
+
+    The same gradients, written with a reversal layer and a frozen copy of h as the equations read, are
+    :func:`two_pass_gradients`; a test holds them together.
+    """
+    features = network.extractor(batch.images)
+    label = label_loss(network.label_head(features), batch.labels)
+
+    seam = features.detach().requires_grad_()  # f ends here, h begins
+    bias_logits = network.bias_head(seam)
+    bias = bias_loss(bias_logits, batch.bias, config.bias_reduction)
+    losses = {"label": label.detach(), "bias": bias.detach()}
+
+    at_features: list[Tensor] = []  # what f shall descend, as a gradient at the seam
+    if mi:
+        entropy = _mi(bias_logits, config)
+        at_features.append(mi * torch.autograd.grad(entropy, seam, retain_graph=True)[0])  # h stays
+        losses["mi"] = entropy.detach()
+    if confusion:
+        confused = confusion_loss(bias_logits)
+        at_features.append(confusion * torch.autograd.grad(confused, seam, retain_graph=True)[0])  # h stays
+        losses["confusion"] = confused.detach()
+    bias.backward()  # type: ignore[no-untyped-call]  # h descends
+    if reversal and seam.grad is not None:
+        at_features.append(-reversal * seam.grad)  # f ascends
+
+    if at_features:
+        torch.autograd.backward([label, features], [None, torch.stack(at_features).sum(0)])
+    else:
+        label.backward()  # type: ignore[no-untyped-call]
+    return losses
+
+
+def _unlearning_weights(config: RunConfig) -> tuple[float, float, float]:
+    """(lambda, alpha, mu) of a method; 0 where it has no such term."""
+    return (
+        config.mi_weight if config.method in ("lnl", "lnl_adv") else 0.0,
+        config.confusion_weight if config.method in ("blind_eye", "blind_eye_grl") else 0.0,
+        config.adv_weight if config.method in ("lnl", "grl", "blind_eye_grl") else 0.0,
+    )
+
+
+def first_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """The authors' first pass: f and g descend L_c plus the entropy or confusion term of h; h gets a gradient, but no update."""
+    mi, confusion, _ = _unlearning_weights(config)
+    features = network.extractor(batch.images)
+    label = label_loss(network.label_head(features), batch.labels)
+    losses, total = {"label": label.detach()}, label
+    bias_logits = network.bias_head(features)
+    if mi:
+        entropy = _mi(bias_logits, config)
+        losses["mi"], total = entropy.detach(), total + mi * entropy
+    if confusion:
+        confused = confusion_loss(bias_logits)
+        losses["confusion"], total = confused.detach(), total + confusion * confused
+    total.backward()
+    return losses
+
+
+def second_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """The authors' second pass: h descends L_B and, through the reversal layer, f ascends mu L_B."""
+    *_, reversal = _unlearning_weights(config)
+    features = network.extractor(batch.images)
+    bias = bias_loss(network.bias_head(reverse_gradient(features, reversal)), batch.bias, config.bias_reduction)
+    bias.backward()  # type: ignore[no-untyped-call]
+    return {"bias": bias.detach()}
+
+
+def two_pass_gradients(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """The gradients of one joint step, from two passes written as the equations read. Slower; the reference for the one-pass step."""
+    losses = first_pass(network, batch, config)
+    for parameter in network.bias_head.parameters():
+        parameter.grad = None
+    return losses | second_pass(network, batch, config)
+
+
+METHODS: dict[str, Step] = {
+    "baseline": baseline,
+    "gray": baseline,
+    "blind_eye": blind_eye,
+    "grl": grl,
+    "blind_eye_grl": blind_eye_grl,
+    "lnl_adv": lnl_adv,
+    "lnl": lnl,
+}
+
+
+def uses_bias(method: str) -> bool:
+    """Whether a method has a bias head to train."""
+    return method_step(method) is not baseline
+
+
+def method_step(name: str) -> Step:
+    """The step function of a method; :class:`ConfigError` for an unknown name."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise ConfigError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}") from None

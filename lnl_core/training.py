@@ -1,0 +1,300 @@
+"""One plain loop that trains any method, keeps a checkpoint after every epoch, and resumes from it to the same result."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from lnl_core._files import write_atomically
+from lnl_core.config import RunConfig
+from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
+from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
+from lnl_core.networks import LNLNetwork
+
+CHECKPOINT = "checkpoint.safetensors"
+_FORMAT = "lnl_core checkpoint 1"
+
+Metrics = dict[str, float]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to run on: CUDA, else Apple's MPS, else the CPU; ``name`` (or ``LNL_DEVICE``) names one instead.
+
+    Raises:
+        ConfigError: if the named device is not there.
+    """
+    name = os.environ.get("LNL_DEVICE", "auto") if name == "auto" else name
+    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there()))
+    try:
+        device = torch.device(name)
+        there = present[device.type]()
+    except (RuntimeError, KeyError):
+        raise ConfigError(f"unknown device {name!r}: choose auto, cuda, mps or cpu") from None
+    if not there:
+        raise ConfigError(f"device {name!r} is not available here: choose auto or cpu")
+    return device
+
+
+def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """bf16 autocast if the configuration asks for it; the losses compute in float32 all the same."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def learning_rate(config: RunConfig, base: float, progress: float) -> float:
+    """The learning rate at ``progress`` epochs (a fraction inside an epoch), a function of nothing else, so resuming is exact.
+
+    "step" multiplies by lr_gamma every lr_step epochs; "one_cycle" rises linearly over the first 15 % of the run from a tenth
+    of ``base`` and falls along a cosine to a hundredth of it.
+    """
+    if config.schedule == "constant":
+        return base
+    if config.schedule == "step":
+        return base * config.lr_gamma ** (int(progress) // config.lr_step)
+    share = progress / config.epochs
+    rise = 0.15
+    if share < rise:
+        return base * (0.1 + 0.9 * share / rise)
+    return base * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
+
+
+@dataclass
+class _Optimizers:
+    """SGD for f and g, and one of its own for h, so that either can stay while the other moves."""
+
+    network: LNLNetwork
+    config: RunConfig
+    main: torch.optim.SGD = field(init=False)
+    bias: torch.optim.SGD = field(init=False)
+
+    def __post_init__(self) -> None:
+        shared = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay}
+        heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
+        self.main = torch.optim.SGD(heads, lr=self.config.lr, **shared)
+        self.bias = torch.optim.SGD(self.network.bias_head.parameters(), lr=self.config.bias_lr, **shared)
+
+    def set_rates(self, progress: float) -> None:
+        for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, base, progress)
+
+    def zero_grad(self, *, to_none: bool = True) -> None:
+        self.main.zero_grad(set_to_none=to_none)
+        self.bias.zero_grad(set_to_none=to_none)
+
+    def momentum(self) -> dict[str, Tensor]:
+        """Momentum buffers by parameter name; empty before the first step."""
+        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        states = [*self.main.state.items(), *self.bias.state.items()]
+        return {names[parameter]: state["momentum_buffer"] for parameter, state in states if state.get("momentum_buffer") is not None}
+
+    def load_momentum(self, buffers: dict[str, Tensor]) -> None:
+        parameters = dict(self.network.named_parameters())
+        of_h = set(self.network.bias_head.parameters())
+        for name, buffer in buffers.items():
+            optimizer = self.bias if parameters[name] in of_h else self.main
+            optimizer.state[parameters[name]]["momentum_buffer"] = buffer.to(parameters[name].device).clone()
+
+
+def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers, *, warming: bool) -> Losses:
+    """One step on one batch: the method's gradients, then the optimisers of whoever moves."""
+    cast = autocast(config, batch.images.device)
+    if config.updates == "alternating" and uses_bias(config.method) and not warming:
+        # As in the authors' code the gradients are zeroed rather than dropped, so the second update moves g by its momentum.
+        optimizers.zero_grad(to_none=False)
+        with cast:
+            losses = first_pass(network, batch, config)
+        optimizers.main.step()
+        optimizers.zero_grad(to_none=False)
+        with autocast(config, batch.images.device):
+            losses |= second_pass(network, batch, config)
+    else:
+        optimizers.zero_grad()
+        with cast:
+            losses = (watch if warming and uses_bias(config.method) else method_step(config.method))(network, batch, config)
+    optimizers.main.step()
+    optimizers.bias.step()
+    return losses
+
+
+def _batches(size: int, config: RunConfig, epoch: int) -> list[Tensor]:
+    """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+    batches = list(torch.randperm(size, generator=generator).split(config.batch_size))
+    return batches if len(batches[-1]) > 1 else batches[:-1]
+
+
+def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
+    bad = ~torch.isfinite(table)
+    if not bad.any():
+        return
+    step, term = bad.nonzero()[0].tolist()
+    kept = f"; the last good checkpoint is in {out_dir}" if out_dir and (out_dir / CHECKPOINT).exists() else ""
+    raise NonFiniteLossError(
+        f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}{kept}: lower the learning rate "
+        "or the weight of that loss"
+    )
+
+
+def _train_epoch(
+    network: LNLNetwork, data: BiasedImages, config: RunConfig, optimizers: _Optimizers, epoch: int, bar: Any, out_dir: Path | None
+) -> Metrics:
+    network.train()
+    batches = _batches(len(data), config, epoch)
+    rows: list[Tensor] = []
+    names: list[str] = []
+    for number, index in enumerate(batches):
+        optimizers.set_rates(epoch + number / len(batches))
+        batch = data.batch(index.to(data.device), channels_last=config.channels_last)
+        losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)
+        names = list(losses)
+        rows.append(torch.stack([value.float() for value in losses.values()]))
+        bar.update()
+        if number % 50 == 0 and not bar.disable:  # reading a loss waits for the device
+            bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, rows[-1].tolist(), strict=True)})
+    table = torch.stack(rows).cpu()
+    _check_finite(table, names, epoch, out_dir)
+    return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
+
+
+def _save_checkpoint(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, history: list[Metrics]) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {f"network.{name}": value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in optimizers.momentum().items()}
+    metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history)}
+    write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
+
+
+def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of one of our safetensors files.
+
+    Raises:
+        RecordError: if the file is missing, damaged, or not of ``expected_format``.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise RecordError(f"{path} does not exist: train a model first, or check the path")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RecordError(f"{path} is not a readable safetensors file ({error}): it is damaged or was not written by lnl_core") from None
+    if metadata.get("format") != expected_format:
+        raise RecordError(f"{path} was not written by this version of lnl_core (expected format {expected_format!r})")
+    return tensors, metadata
+
+
+def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig) -> list[Metrics]:
+    """Load network, momentum and history from a checkpoint of the same run."""
+    tensors, metadata = read_safetensors(path, _FORMAT)
+    same_run(config, RunConfig.from_dict(json.loads(metadata["config"])), path.parent)
+    weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise RecordError(f"the checkpoint in {path.parent} belongs to another network: choose another folder") from None
+    optimizers.load_momentum({name.removeprefix("momentum."): value for name, value in tensors.items() if name.startswith("momentum.")})
+    history: list[Metrics] = json.loads(metadata["history"])
+    return history
+
+
+def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
+    """Refuse to continue or to reuse ``folder`` if it holds a run of another configuration.
+
+    Raises:
+        RecordError: naming the first hyper-parameters that differ.
+    """
+    if config.fingerprint() != other.fingerprint():
+        mine, theirs = config.to_dict(), other.to_dict()
+        differing = [f"{name} {theirs[name]!r} instead of {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
+        raise RecordError(f"{folder} holds another run ({', '.join(differing[:3])}): choose another folder or delete this one")
+
+
+def _write_history(folder: Path, history: list[Metrics]) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in history)
+    write_atomically(folder / "metrics.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def fit(
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    *,
+    out_dir: Path | str | None = None,
+    device: torch.device | str = "auto",
+    validate: Callable[[LNLNetwork], Metrics] | None = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+) -> list[Metrics]:
+    """Train ``network`` in place, by the method of ``config``.
+
+    With ``out_dir`` a checkpoint and ``metrics.jsonl`` (one line an epoch) are written after every epoch; a call that finds a
+    checkpoint of the same configuration goes on from there and ends with the same weights as an uninterrupted run.
+
+    Args:
+        network: f, g and h; moved to the device.
+        data: training data; moved to the device as uint8.
+        config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU.
+        validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
+        progress: show a progress bar with the current losses.
+        tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
+
+    Returns:
+        One dictionary an epoch: epoch, the mean of every loss in nats, and what ``validate`` returned.
+
+    Raises:
+        NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
+        RecordError: ``out_dir`` holds another run.
+    """
+    place = choose_device(str(device))
+    folder = None if out_dir is None else Path(out_dir)
+    network.to(place, memory_format=torch.channels_last if config.channels_last else torch.preserve_format)
+    data = data if data.device.type == place.type else data.to(place)
+    optimizers = _Optimizers(network, config)
+    checkpoint = None if folder is None else folder / CHECKPOINT
+    history = _resume(checkpoint, network, optimizers, config) if checkpoint and checkpoint.exists() else []
+    writer = _tensorboard_writer(folder) if tensorboard else None
+    steps = len(_batches(len(data), config, 0))
+    with tqdm(
+        total=config.epochs * steps, initial=len(history) * steps, unit="step", desc=config.method, disable=None if progress else True
+    ) as bar:
+        for epoch in range(len(history), config.epochs):
+            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder)}
+            network.eval()
+            if validate is not None:
+                with torch.no_grad():
+                    metrics |= validate(network)
+            history.append(metrics)
+            if folder is not None and checkpoint is not None:
+                _save_checkpoint(checkpoint, network, optimizers, config, history)
+                _write_history(folder, history)
+            if writer is not None:
+                for name, value in metrics.items():
+                    writer.add_scalar(name, value, epoch + 1)
+    if writer is not None:
+        writer.close()
+    network.eval()
+    return history
+
+
+def _tensorboard_writer(folder: Path | None) -> Any:
+    if folder is None:
+        raise ConfigError("TensorBoard needs a folder: give out_dir as well")
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError("TensorBoard is not installed: run 'pip install tensorboard'") from None
+    return SummaryWriter(str(folder / "tensorboard"))
