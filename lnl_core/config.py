@@ -17,6 +17,7 @@ from lnl_core.errors import ConfigError
 PROFILES = ("smoke", "demo", "full")
 EXPERIMENTS = ("colored_mnist",)
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
+BIAS_LABELS = ("pixel", "image")
 SOURCES = ("auto", "mnist", "mini", "authors")
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
@@ -27,6 +28,7 @@ _CHOICES = {
     "method": METHODS,
     "profile": (*PROFILES, "custom"),
     "source": SOURCES,
+    "bias_labels": BIAS_LABELS,
     "train_split": ("train", "trainval"),
     "schedule": ("constant", "step", "one_cycle"),
     "updates": ("joint", "alternating"),
@@ -48,6 +50,7 @@ class RunConfig:
         profile: the preset this came from, or "custom" once a hyper-parameter was changed.
         source: where the digits come from, one of :data:`SOURCES`.
         train_split: "trainval" trains on all training images as the paper does; "train" holds the validation images out.
+        bias_labels: which places carry a colour label, "pixel" (the authors': background left out) or "image" (every place).
         train_size, test_size: use only the first so many images; ``None`` means all.
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
@@ -64,6 +67,7 @@ class RunConfig:
     profile: str = "full"
     source: str = "auto"
     train_split: str = "trainval"
+    bias_labels: str = "pixel"  # authors' data_loader.py
     train_size: int | None = None
     test_size: int | None = None
     epochs: int = 100  # authors' option.py
@@ -149,9 +153,20 @@ def _require_count(name: str, value: object, least: int) -> None:
 
 
 _SMOKE: dict[str, Any] = dict(
-    source="mini", train_split="train", train_size=512, test_size=256, epochs=2, warmup_epochs=1, schedule="constant"
+    source="mini", train_split="train", bias_labels="image", train_size=512, test_size=256, epochs=2, warmup_epochs=1, schedule="constant"
 )
-_DEMO: dict[str, Any] = dict(source="mini", train_split="train", epochs=20, schedule="one_cycle", lr=0.02, bias_lr=0.02)
+_DEMO: dict[str, Any] = dict(
+    source="mini",
+    train_split="train",
+    bias_labels="image",
+    epochs=40,
+    schedule="one_cycle",
+    lr=0.02,
+    bias_lr=0.05,
+    mi_weight=0.1,
+    adv_weight=0.5,
+    confusion_weight=0.1,
+)
 _FULL: dict[str, Any] = dict()
 
 

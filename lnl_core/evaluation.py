@@ -1,0 +1,251 @@
+"""What a trained network does and what its features still hold: accuracy by group, confusion, embeddings, leakage probes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.errors import DataError
+from lnl_core.information import contingency_table, entropy, plug_in_mutual_information
+from lnl_core.losses import bias_loss
+from lnl_core.networks import LNLNetwork
+
+_BATCH = 500
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _evaluating(network: nn.Module) -> bool:
+    """Switch to evaluation mode and return the mode it was in."""
+    was_training = network.training
+    network.eval()
+    return was_training
+
+
+@torch.no_grad()
+def _over_batches(network: nn.Module, compute: Any, data: BiasedImages, limit: int | None = None) -> Tensor:
+    device, was_training = _device(network), _evaluating(network)
+    size = len(data) if limit is None else min(limit, len(data))
+    parts = []
+    for start in range(0, size, _BATCH):
+        batch = data.batch(slice(start, min(start + _BATCH, size)))
+        parts.append(compute(batch.images.to(device)).cpu())
+    network.train(was_training)
+    return torch.cat(parts)
+
+
+def predict(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
+    """The predicted label of every image, (N,)."""
+    predicted: NDArray[np.int64] = _over_batches(network, lambda images: network(images).argmax(dim=1), data).numpy()
+    return predicted
+
+
+def accuracy(network: nn.Module, data: BiasedImages) -> float:
+    """Share of images whose label is predicted, in [0, 1]."""
+    return float((predict(network, data) == data.labels.cpu().numpy()).mean())
+
+
+def _group_accuracy(correct: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    counts = np.bincount(group)
+    right = np.bincount(group, weights=correct, minlength=len(counts))
+    return np.divide(right, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+
+def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64]:
+    """Accuracy of each group (for Colored MNIST, of each mean colour), (groups,); NaN for a group without images."""
+    correct = predict(network, data) == data.labels.cpu().numpy()
+    return _group_accuracy(correct, data.group.cpu().numpy())
+
+
+def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
+    """Counts (classes, classes) of true label (row) and predicted label (column)."""
+    return contingency_table(data.labels.cpu().numpy(), predict(network, data), n_a=data.classes, n_b=data.classes)
+
+
+def prediction_information(network: nn.Module, data: BiasedImages) -> float:
+    r"""Plug-in :math:`I(b(X); g(f(X)))` in nats between the group and the predicted label (Eq. 2), Miller-Madow corrected."""
+    return plug_in_mutual_information(data.group.cpu().numpy(), predict(network, data))
+
+
+def embeddings(network: LNLNetwork, data: BiasedImages, limit: int | None = None) -> Tensor:
+    """The features f(x), flattened: (N, D) float32 on the CPU.
+
+    Args:
+        limit: only the first so many images; 10,000 digits take 250 MB.
+    """
+    return _over_batches(network, lambda images: network.extractor(images).flatten(1).float(), data, limit)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a fresh probe reads from frozen embeddings.
+
+    Attributes:
+        kind: "linear" or "mlp".
+        accuracy: share of held-out examples whose bias the probe names.
+        control_accuracy: the same for a probe trained on shuffled bias labels; near ``chance`` if nothing is amiss.
+        chance: share of the most frequent bias class among the held-out examples.
+        information: H(B) minus the held-out cross-entropy, in nats: a lower bound of I(B; Z) up to sampling error. It can be
+            negative, when the probe is worse than no probe.
+        n_train, n_test: number of examples.
+    """
+
+    kind: str
+    accuracy: float
+    control_accuracy: float
+    chance: float
+    information: float
+    n_train: int
+    n_test: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _probe(kind: str, inputs: int, classes: int) -> nn.Module:
+    if kind == "linear":
+        return nn.Linear(inputs, classes)
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, classes))
+    raise DataError(f"unknown probe {kind!r}: choose 'linear' or 'mlp'")
+
+
+def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
+    """Adam on four fifths of the examples; the epoch with the lowest cross-entropy on the last fifth is kept."""
+    kept = len(x) - max(1, len(x) // 5)
+    best, best_loss = None, float("inf")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        probe = _probe(kind, x.shape[1], classes)
+        optimizer = torch.optim.Adam(probe.parameters(), lr=1e-3)
+        for _ in range(epochs):
+            for index in torch.randperm(kept).split(128):
+                optimizer.zero_grad()
+                F.cross_entropy(probe(x[index]), y[index]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            with torch.no_grad():
+                loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))
+            if loss < best_loss:
+                best_loss, best = loss, {name: value.clone() for name, value in probe.state_dict().items()}
+    if best is not None:
+        probe.load_state_dict(best)
+    return probe
+
+
+def probe_leakage(
+    embeddings: Tensor | NDArray[np.floating],
+    bias: Tensor | ArrayLike,
+    *,
+    kind: str = "linear",
+    test_share: float = 0.5,
+    epochs: int = 20,
+    seed: int = 0,
+) -> ProbeResult:
+    """Train a fresh probe of the bias on frozen embeddings, and the same probe on shuffled labels as a control.
+
+    The adversary h that f was trained against is no witness: f learnt to fool that very network. A fresh probe was never fooled.
+    Use unbiased data, or the probe reads the bias from the digit.
+
+    Args:
+        embeddings: (N, D) features, of any device.
+        bias: (N,) bias class of each example, whole numbers from 0.
+        kind: "linear" or "mlp" (one hidden layer of 256).
+        test_share: share of the examples held out to measure on.
+        epochs: passes of Adam over the training part; the best one by a fifth of that part is kept.
+        seed: seeds the split, the shuffle and the weights.
+
+    Raises:
+        DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
+            than twice the number of classes.
+    """
+    x, y = torch.as_tensor(embeddings).flatten(1).float(), torch.as_tensor(np.asarray(bias)).long().flatten()
+    if len(x) != len(y):
+        raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
+    if not torch.isfinite(x).all():
+        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
+    if not 0 < test_share < 1:
+        raise DataError(f"test_share must lie between 0 and 1, got {test_share}")
+    classes = int(y.max()) + 1 if len(y) else 0
+    if len(y) and int(y.min()) < 0:
+        raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
+    if classes < 2 or len(y.unique()) < 2:
+        raise DataError("the bias takes one value only: there is nothing to read, its information is 0")
+    if len(x) < 2 * classes:
+        raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+    held_out = max(1, round(len(x) * test_share))
+    test, train = order[:held_out], order[held_out:]
+    # Features that never vary stay zero instead of being divided by zero.
+    mean, deviation = x[train].mean(0), x[train].std(0)
+    x = (x - mean) / torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
+
+    probe = _train_probe(kind, x[train], y[train], classes, epochs, seed)
+    shuffled = y[train][torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(train)))]
+    control = _train_probe(kind, x[train], shuffled, classes, epochs, seed)
+    with torch.no_grad():
+        logits, control_logits = probe(x[test]), control(x[test])
+    shares = np.bincount(y[test].numpy(), minlength=classes) / len(test)
+    return ProbeResult(
+        kind=kind,
+        accuracy=float((logits.argmax(1) == y[test]).float().mean()),
+        control_accuracy=float((control_logits.argmax(1) == y[test]).float().mean()),
+        chance=float(shares.max()),
+        information=entropy(shares) - float(F.cross_entropy(logits, y[test])),
+        n_train=len(train),
+        n_test=len(test),
+    )
+
+
+def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
+    """The bias loss of the network's own h on ``data`` in nats a labelled place, in evaluation mode: what the adversary says."""
+    device, was_training = _device(network), _evaluating(network)
+    total, labelled = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(data), _BATCH):
+            batch = data.batch(slice(start, start + _BATCH))
+            places = int((batch.bias != 255).sum())
+            total += float(bias_loss(network.bias_head(network.extractor(batch.images.to(device))), batch.bias.to(device))) * places
+            labelled += places
+    network.train(was_training)
+    return total / max(1, labelled)
+
+
+def evaluate(
+    network: LNLNetwork, test: BiasedImages, *, probe_data: BiasedImages | None = None, probe_limit: int = 4000, seed: int = 0
+) -> dict[str, float]:
+    """All numbers of a run record.
+
+    Args:
+        network: trained f, g, h.
+        test: unbiased test data.
+        probe_data: unbiased data for the probes, other images than ``test`` for choice; by default ``test``. Only the first
+            ``probe_limit`` images are used, half to train the probes and half to measure.
+
+    Returns:
+        test_accuracy, worst_group_accuracy, prediction_information (nats), and for each probe ("bias_probe" linear,
+        "bias_mlp_probe") its accuracy, control accuracy and information (nats).
+    """
+    predicted, labels, group = predict(network, test), test.labels.cpu().numpy(), test.group.cpu().numpy()
+    correct = predicted == labels
+    metrics = {
+        "test_accuracy": float(correct.mean()),
+        "worst_group_accuracy": float(np.nanmin(_group_accuracy(correct, group))),
+        "prediction_information": plug_in_mutual_information(group, predicted),
+    }
+    source = test if probe_data is None else probe_data
+    features = embeddings(network, source, probe_limit)
+    for kind, name in (("linear", "bias_probe"), ("mlp", "bias_mlp_probe")):
+        result = probe_leakage(features, source.group[: len(features)].cpu(), kind=kind, seed=seed)
+        metrics |= {
+            f"{name}_accuracy": result.accuracy,
+            f"{name}_control_accuracy": result.control_accuracy,
+            f"{name}_information": result.information,
+        }
+    return metrics

@@ -1,0 +1,256 @@
+"""One JSON file per run, with everything needed to believe it: written, read, averaged over seeds, set beside the paper."""
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lnl_core._files import write_json
+from lnl_core.config import METHODS, RunConfig
+from lnl_core.errors import ConfigError, RecordError
+
+SCHEMA = 1
+_PACKAGES = ("torch", "numpy", "torchvision", "lnl_core")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run.
+
+    Attributes:
+        schema: version of this layout.
+        experiment, method, setting, seed, profile: what was run; ``setting`` is what the results table varies.
+        selection: how the reported model was chosen; "last_epoch" looks at no held-out data.
+        config: every hyper-parameter, see :class:`lnl_core.config.RunConfig`.
+        metrics: numbers by name; accuracies in [0, 1], information in nats.
+        data: source and number of training and test images.
+        provenance: commit, dirty tree, start, seconds, device, packages.
+    """
+
+    schema: int
+    experiment: str
+    method: str
+    setting: dict[str, float]
+    seed: int
+    profile: str
+    selection: str
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    data: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def run_config(self) -> RunConfig:
+        return RunConfig.from_dict(self.config)
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(("git", "-C", str(here), *arguments), capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages a result depends on; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words: the GPU's name, or the processor's kind and the number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def describe_environment() -> str:
+    """Versions and device in a few lines, for the end of a notebook."""
+    from lnl_core.training import choose_device
+
+    lines = [f"{name} {number}" for name, number in versions().items()]
+    return "\n".join([*lines, f"device {device_name(choose_device())}"])
+
+
+def provenance(started: datetime, seconds: float, device: torch.device) -> dict[str, Any]:
+    """Where a result comes from. ``commit`` is None outside a git checkout; ``dirty`` is true if tracked code had changed."""
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".")
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "started": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "device": device_name(device),
+        "packages": versions(),
+    }
+
+
+def write_record(record: RunRecord, path: Path | str) -> Path:
+    """Write a record as JSON, atomically.
+
+    Raises:
+        RecordError: if a metric is not finite.
+    """
+    bad = [name for name, value in record.metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise RecordError(f"the metric {bad[0]} is not finite: a record cannot hold it")
+    return write_json(Path(path), asdict(record))
+
+
+def read_record(path: Path | str) -> RunRecord:
+    """Read a record.
+
+    Raises:
+        RecordError: if the file is missing, cut short, of another schema, or lacks a field.
+    """
+    path = Path(path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist: train first, or check the path") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        found = values.get("schema") if isinstance(values, dict) else None
+        raise RecordError(f"{path} is a record of schema {found!r}, this version reads schema {SCHEMA}: run again or use the other version")
+    names = {field.name for field in fields(RunRecord)}
+    if set(values) != names:
+        odd = sorted(set(values) ^ names)
+        raise RecordError(f"{path} is no complete record (see field {odd[0]!r}): delete it and run again")
+    return RunRecord(**values)
+
+
+def read_records(folder: Path | str) -> list[RunRecord]:
+    """All records ``*.json`` of a folder, sorted by file name; an empty list if the folder does not exist."""
+    return [read_record(path) for path in sorted(Path(folder).glob("*.json"))]
+
+
+def results_folder() -> Path:
+    """The folder with ``paper.json`` and ``runs/``: ``LNL_RESULTS_DIR``, the checkout around us, or the installed copy.
+
+    Raises:
+        RecordError: if there is none.
+    """
+    named = os.environ.get("LNL_RESULTS_DIR")
+    candidates = [Path(named)] if named else []
+    for start in (Path.cwd(), Path(__file__).resolve().parent):
+        candidates += [folder / "results" for folder in (start, *start.parents)]
+    candidates.append(Path(sys.prefix) / "share" / "lnl_core" / "results")
+    for candidate in candidates:
+        if (candidate / "paper.json").is_file():
+            return candidate
+    raise RecordError("no results folder with a paper.json was found: set LNL_RESULTS_DIR to the one of the repository")
+
+
+def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None) -> dict[str, dict[float, float]]:
+    """Published test accuracies by method and colour variance, from ``results/paper.json``."""
+    path = (folder or results_folder()) / "paper.json"
+    published = json.loads(path.read_text(encoding="utf-8"))["experiments"]
+    if experiment not in published:
+        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
+    numbers: dict[str, dict[float, float]] = {}
+    for row in published[experiment]["results"]:
+        if "color_var" in row["setting"]:
+            numbers.setdefault(row["method"], {})[row["setting"]["color_var"]] = row["value"]
+    return numbers
+
+
+def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> list[dict[str, Any]]:
+    """Mean and spread over seeds of records that share method, setting and every hyper-parameter but the seed.
+
+    Returns:
+        One row a group: method, color_var, profile, mean, std (sample deviation; None for one run), n, values.
+
+    Raises:
+        RecordError: if a run appears twice.
+    """
+    groups: dict[tuple[Any, ...], dict[int, float]] = {}
+    for record in records:
+        variant = RunConfig.from_dict({**record.config, "seed": 0}).fingerprint()
+        key = (record.method, record.setting.get("color_var"), record.profile, record.data.get("source"), variant)
+        values = groups.setdefault(key, {})
+        if record.seed in values:
+            raise RecordError(f"two records hold the same run ({record.method}, {record.setting}, seed {record.seed}): delete one")
+        values[record.seed] = record.metrics[metric]
+    return [
+        {
+            "method": key[0],
+            "color_var": key[1],
+            "profile": key[2],
+            "source": key[3],
+            "mean": float(np.mean(list(values.values()))),
+            "std": float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None,
+            "n": len(values),
+            "values": [values[seed] for seed in sorted(values)],
+        }
+        for key, values in groups.items()
+    ]
+
+
+def results_table(
+    experiment: str = "colored_mnist", records: Iterable[RunRecord] | None = None, folder: Path | None = None
+) -> list[dict[str, Any]]:
+    """Ours beside the published: one row a method and variance that either has.
+
+    Only records of the profile "full" on the full data enter; smoke, demo and changed hyper-parameters never do.
+
+    Returns:
+        Rows of method, color_var, published, mean, std, n, values, difference (mean minus published); None where there is no number.
+    """
+    place = folder or results_folder()
+    published = paper_numbers(experiment, place)
+    wanted = read_records(place / "runs") if records is None else list(records)
+    complete = [r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") in ("mnist", "authors")]
+    ours = {(row["method"], row["color_var"]): row for row in aggregate(complete)}
+    keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
+    rows = []
+    for method, var in sorted(keys, key=lambda key: (METHODS.index(key[0]) if key[0] in METHODS else len(METHODS), key)):
+        mine, theirs = ours.get((method, var)), published.get(method, {}).get(var)
+        rows.append(
+            {
+                "method": method,
+                "color_var": var,
+                "published": theirs,
+                "mean": mine["mean"] if mine else None,
+                "std": mine["std"] if mine else None,
+                "n": mine["n"] if mine else 0,
+                "values": mine["values"] if mine else [],
+                "difference": mine["mean"] - theirs if mine and theirs is not None else None,
+            }
+        )
+    return rows
+
+
+def table_markdown(rows: list[dict[str, Any]]) -> str:
+    """The table as Markdown; a mean of fewer than three runs is marked "single run" or "two runs"."""
+
+    def number(value: float | None, sign: str = "") -> str:
+        return "–" if value is None else f"{value:{sign}.4f}"
+
+    def spread(row: dict[str, Any]) -> str:
+        few = {0: "", 1: " (single run)", 2: " (two runs)"}.get(row["n"], "")
+        return number(row["mean"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "") + few
+
+    lines = ["| method | σ² | published | ours | difference | n |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['method']} | {row['color_var']} | {number(row['published'])} | {spread(row)} | {number(row['difference'], '+')} | {row['n']} |"
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,163 @@
+"""One configuration in, one record out: data, network, training, evaluation, files."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lnl_core._files import write_atomically, write_json
+from lnl_core.config import RunConfig
+from lnl_core.datasets.colored_mnist import colored_mnist
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.errors import RecordError
+from lnl_core.evaluation import accuracy, evaluate
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
+from lnl_core.training import CHECKPOINT, choose_device, fit, read_safetensors, same_run
+
+_MODEL_FORMAT = "lnl_core model 1"
+MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
+
+
+def run_folder(root: Path | str, config: RunConfig) -> Path:
+    """The folder of a run below ``root``, named after what it is, so that whoever wants the same run finds it."""
+    name = f"{config.experiment}-{config.method}-{config.color_var:g}-seed{config.seed}-{config.profile}-{config.fingerprint()}"
+    return Path(root) / name
+
+
+def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
+    """A split as a run sees it. ``options`` go to :func:`lnl_core.datasets.colored_mnist`."""
+    data = colored_mnist(
+        split, config.color_var, seed=config.seed, data_dir=data_dir, source=config.source, bias_labels=config.bias_labels, **options
+    )
+    limit = config.test_size if split == "test" else config.train_size
+    return data if limit is None or limit >= len(data) else data.subset(slice(0, limit))
+
+
+def save_model(network: LNLNetwork, config: RunConfig, path: Path | str) -> Path:
+    """Write the weights as safetensors with the configuration as JSON in its header."""
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    metadata = {"format": _MODEL_FORMAT, "config": json.dumps(config.to_dict())}
+    return write_atomically(Path(path), lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
+
+
+def load_model(path: Path | str) -> LNLNetwork:
+    """A trained network in evaluation mode, on the CPU.
+
+    Args:
+        path: a ``.safetensors`` file of ours, or the folder of a run.
+
+    Raises:
+        RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
+    """
+    path = Path(path)
+    path = path / MODEL if path.is_dir() else path
+    tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
+    try:
+        network = build_network(RunConfig.from_dict(json.loads(metadata["config"])))
+        network.load_state_dict(tensors)
+    except (KeyError, ValueError, RuntimeError, TypeError):
+        raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
+    return network.eval()
+
+
+def read_history(folder: Path | str) -> list[dict[str, float]]:
+    """The lines of a run's ``metrics.jsonl``, one dictionary an epoch."""
+    path = Path(folder) / HISTORY
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist: train first, or check the path") from None
+
+
+def _claim(folder: Path, config: RunConfig) -> None:
+    """Make ``folder`` the folder of this run, or refuse if it holds something else."""
+    marker = folder / CONFIG
+    if marker.exists():
+        try:
+            other = RunConfig.from_dict(json.loads(marker.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
+        same_run(config, other, folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RecordError(f"{folder} exists and is not the folder of a run: choose another folder")
+    else:
+        write_json(marker, config.to_dict())
+
+
+def run(
+    config: RunConfig,
+    out_dir: Path | str,
+    *,
+    data_dir: Path | str | None = None,
+    device: torch.device | str = "auto",
+    progress: bool = True,
+    tensorboard: bool = False,
+) -> RunRecord:
+    """Train and evaluate one configuration and leave ``record.json``, ``model.safetensors`` and ``metrics.jsonl`` in ``out_dir``.
+
+    A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
+    configuration goes on from its last epoch.
+
+    Args:
+        config: what to run.
+        out_dir: the run's own folder, created if needed.
+        data_dir: see :func:`lnl_core.datasets.colored_mnist`.
+        device: "auto", "cuda", "mps" or "cpu".
+        progress: show a progress bar.
+        tensorboard: also write scalars for TensorBoard.
+
+    Raises:
+        RecordError: if ``out_dir`` holds another run.
+        DataError: if the data are not there.
+        NonFiniteLossError: if training diverged; the last good checkpoint stays.
+    """
+    folder = Path(out_dir)
+    place = choose_device(str(device))
+    if (folder / RECORD).exists():
+        record = read_record(folder / RECORD)
+        same_run(config, record.run_config(), folder)
+        return record
+    started, clock = datetime.now(UTC), time.perf_counter()
+    data = load_data(config, config.train_split, data_dir)
+    test = load_data(config, "test", data_dir)
+    held_out = load_data(config, "validation", data_dir) if config.train_split == "train" else None
+    _claim(folder, config)
+
+    network = build_network(config)
+    validation = None if held_out is None else held_out.to(place)
+    fit(
+        network,
+        data,
+        config,
+        out_dir=folder,
+        device=place,
+        validate=None if validation is None else lambda trained: {"validation_accuracy": accuracy(trained, validation)},
+        progress=progress,
+        tensorboard=tensorboard,
+    )
+    # The authors' files have no split that could be painted again; their probes read the test images.
+    probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
+    metrics = evaluate(network, test, probe_data=probe_data, seed=config.seed)
+    save_model(network, config, folder / MODEL)
+    record = RunRecord(
+        schema=SCHEMA,
+        experiment=config.experiment,
+        method=config.method,
+        setting=config.setting,
+        seed=config.seed,
+        profile=config.profile,
+        selection="last_epoch",
+        config=config.to_dict(),
+        metrics=metrics,
+        data={"source": data.source, "train_size": len(data), "test_size": len(test)},
+        provenance=provenance(started, time.perf_counter() - clock, place),
+    )
+    write_record(record, folder / RECORD)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return record
