@@ -95,7 +95,17 @@ class RunConfig:
             value = getattr(self, name)
             if value not in allowed:
                 raise ConfigError(f"unknown {name} {value!r}: choose one of {', '.join(allowed)}")
-        for name in ("color_var", "lr", "bias_lr", "momentum", "weight_decay", "lr_gamma", "mi_weight", "adv_weight", "confusion_weight"):
+        for name in (
+            "color_var",
+            "lr",
+            "bias_lr",
+            "momentum",
+            "weight_decay",
+            "lr_gamma",
+            "mi_weight",
+            "adv_weight",
+            "confusion_weight",
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a finite number that is not negative, got {value!r}")
@@ -138,7 +148,9 @@ class RunConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigError(f"unknown hyper-parameter {unknown[0]!r} in a configuration: it was written by another version of lnl_core")
+            raise ConfigError(
+                f"unknown hyper-parameter {unknown[0]!r} in a configuration: it was written by another version of lnl_core"
+            )
         return cls(**values)
 
     def fingerprint(self) -> str:
@@ -153,7 +165,14 @@ def _require_count(name: str, value: object, least: int) -> None:
 
 
 _SMOKE: dict[str, Any] = dict(
-    source="mini", train_split="train", bias_labels="image", train_size=512, test_size=256, epochs=2, warmup_epochs=1, schedule="constant"
+    source="mini",
+    train_split="train",
+    bias_labels="image",
+    train_size=512,
+    test_size=256,
+    epochs=2,
+    warmup_epochs=1,
+    schedule="constant",
 )
 _DEMO: dict[str, Any] = dict(
     source="mini",

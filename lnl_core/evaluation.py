@@ -55,7 +55,8 @@ def accuracy(network: nn.Module, data: BiasedImages) -> float:
 def _group_accuracy(correct: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.float64]:
     counts = np.bincount(group)
     right = np.bincount(group, weights=correct, minlength=len(counts))
-    return np.divide(right, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    shares: NDArray[np.float64] = np.divide(right, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return shares
 
 
 def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64]:
@@ -128,7 +129,7 @@ def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, see
         for _ in range(epochs):
             for index in torch.randperm(kept).split(128):
                 optimizer.zero_grad()
-                F.cross_entropy(probe(x[index]), y[index]).backward()  # type: ignore[no-untyped-call]
+                F.cross_entropy(probe(x[index]), y[index]).backward()
                 optimizer.step()
             with torch.no_grad():
                 loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))

@@ -41,7 +41,7 @@ Step = Callable[[LNLNetwork, Batch, RunConfig], Losses]
 def baseline(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """f and g descend L_c; h stays. Also the step of "gray", whose f begins by making the image grey."""
     label = label_loss(network(batch.images), batch.labels)
-    label.backward()  # type: ignore[no-untyped-call]
+    label.backward()
     return {"label": label.detach()}
 
 
@@ -105,14 +105,14 @@ def _play(
         confused = confusion_loss(bias_logits)
         at_features.append(confusion * torch.autograd.grad(confused, seam, retain_graph=True)[0])  # h stays
         losses["confusion"] = confused.detach()
-    bias.backward()  # type: ignore[no-untyped-call]  # h descends
+    bias.backward()  # h descends
     if reversal and seam.grad is not None:
         at_features.append(-reversal * seam.grad)  # f ascends
 
     if at_features:
         torch.autograd.backward([label, features], [None, torch.stack(at_features).sum(0)])
     else:
-        label.backward()  # type: ignore[no-untyped-call]
+        label.backward()
     return losses
 
 
@@ -147,12 +147,12 @@ def second_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     *_, reversal = _unlearning_weights(config)
     features = network.extractor(batch.images)
     bias = bias_loss(network.bias_head(reverse_gradient(features, reversal)), batch.bias, config.bias_reduction)
-    bias.backward()  # type: ignore[no-untyped-call]
+    bias.backward()
     return {"bias": bias.detach()}
 
 
 def two_pass_gradients(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
-    """The gradients of one joint step, from two passes written as the equations read. Slower; the reference for the one-pass step."""
+    """The gradients of one joint step, from two passes written as the equations read: the slow reference of the one-pass step."""
     losses = first_pass(network, batch, config)
     for parameter in network.bias_head.parameters():
         parameter.grad = None

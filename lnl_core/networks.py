@@ -61,7 +61,8 @@ class PixelBiasHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, features, H, W) -> bias logits (B, K, channels, H, W); dimension 1 counts the classes."""
         logits: Tensor = self.layers(features)
-        return logits.unflatten(1, (self.channels, self.classes)).transpose(1, 2)
+        batch, _, height, width = logits.shape
+        return logits.view(batch, self.channels, self.classes, height, width).transpose(1, 2)
 
 
 class LNLNetwork(nn.Module):

@@ -129,7 +129,9 @@ def read_record(path: Path | str) -> RunRecord:
         raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         found = values.get("schema") if isinstance(values, dict) else None
-        raise RecordError(f"{path} is a record of schema {found!r}, this version reads schema {SCHEMA}: run again or use the other version")
+        raise RecordError(
+            f"{path} is a record of schema {found!r}, this version reads schema {SCHEMA}: run again or use the other version"
+        )
     names = {field.name for field in fields(RunRecord)}
     if set(values) != names:
         odd = sorted(set(values) ^ names)
@@ -212,12 +214,14 @@ def results_table(
     Only records of the profile "full" on the full data enter; smoke, demo and changed hyper-parameters never do.
 
     Returns:
-        Rows of method, color_var, published, mean, std, n, values, difference (mean minus published); None where there is no number.
+        Rows of method, color_var, published, mean, std, n, values, difference (mean minus published); None for a missing number.
     """
     place = folder or results_folder()
     published = paper_numbers(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
-    complete = [r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") in ("mnist", "authors")]
+    complete = [
+        r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") in ("mnist", "authors")
+    ]
     ours = {(row["method"], row["color_var"]): row for row in aggregate(complete)}
     keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
     rows = []
@@ -250,7 +254,8 @@ def table_markdown(rows: list[dict[str, Any]]) -> str:
 
     lines = ["| method | σ² | published | ours | difference | n |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {row['method']} | {row['color_var']} | {number(row['published'])} | {spread(row)} | {number(row['difference'], '+')} | {row['n']} |"
+        f"| {row['method']} | {row['color_var']} | {number(row['published'])} | {spread(row)} "
+        f"| {number(row['difference'], '+')} | {row['n']} |"
         for row in rows
     ]
     return "\n".join(lines)

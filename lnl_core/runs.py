@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig
@@ -31,7 +32,13 @@ def run_folder(root: Path | str, config: RunConfig) -> Path:
 def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
     """A split as a run sees it. ``options`` go to :func:`lnl_core.datasets.colored_mnist`."""
     data = colored_mnist(
-        split, config.color_var, seed=config.seed, data_dir=data_dir, source=config.source, bias_labels=config.bias_labels, **options
+        split,
+        config.color_var,
+        seed=config.seed,
+        data_dir=data_dir,
+        source=config.source,
+        bias_labels=config.bias_labels,
+        **options,
     )
     limit = config.test_size if split == "test" else config.train_size
     return data if limit is None or limit >= len(data) else data.subset(slice(0, limit))
@@ -46,6 +53,21 @@ def save_model(network: LNLNetwork, config: RunConfig, path: Path | str) -> Path
     return write_atomically(Path(path), lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 
 
+def _read_model(path: Path | str) -> tuple[dict[str, Tensor], RunConfig, Path]:
+    path = Path(path)
+    path = path / MODEL if path.is_dir() else path
+    tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
+    try:
+        return tensors, RunConfig.from_dict(json.loads(metadata["config"])), path
+    except (KeyError, ValueError, TypeError):
+        raise RecordError(f"{path} has a header that this version of lnl_core cannot read: train the model again") from None
+
+
+def model_config(path: Path | str) -> RunConfig:
+    """The configuration a model was trained with, from the header of its file; arguments and errors as :func:`load_model`."""
+    return _read_model(path)[1]
+
+
 def load_model(path: Path | str) -> LNLNetwork:
     """A trained network in evaluation mode, on the CPU.
 
@@ -55,13 +77,11 @@ def load_model(path: Path | str) -> LNLNetwork:
     Raises:
         RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
     """
-    path = Path(path)
-    path = path / MODEL if path.is_dir() else path
-    tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
+    tensors, config, path = _read_model(path)
+    network = build_network(config)
     try:
-        network = build_network(RunConfig.from_dict(json.loads(metadata["config"])))
         network.load_state_dict(tensors)
-    except (KeyError, ValueError, RuntimeError, TypeError):
+    except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
     return network.eval()
 

@@ -33,12 +33,12 @@ def choose_device(name: str = "auto") -> torch.device:
         ConfigError: if the named device is not there.
     """
     name = os.environ.get("LNL_DEVICE", "auto") if name == "auto" else name
-    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, there in present.items() if there()))
+        return torch.device(next(kind for kind, there in present.items() if there))
     try:
         device = torch.device(name)
-        there = present[device.type]()
+        there = present[device.type]
     except (RuntimeError, KeyError):
         raise ConfigError(f"unknown device {name!r}: choose auto, cuda, mps or cpu") from None
     if not there:
@@ -78,7 +78,7 @@ class _Optimizers:
     bias: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        shared = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay}
+        shared: dict[str, Any] = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay}
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
         self.main = torch.optim.SGD(heads, lr=self.config.lr, **shared)
         self.bias = torch.optim.SGD(self.network.bias_head.parameters(), lr=self.config.bias_lr, **shared)
@@ -94,9 +94,11 @@ class _Optimizers:
 
     def momentum(self) -> dict[str, Tensor]:
         """Momentum buffers by parameter name; empty before the first step."""
-        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.network.named_parameters()}
         states = [*self.main.state.items(), *self.bias.state.items()]
-        return {names[parameter]: state["momentum_buffer"] for parameter, state in states if state.get("momentum_buffer") is not None}
+        return {
+            names[parameter]: state["momentum_buffer"] for parameter, state in states if state.get("momentum_buffer") is not None
+        }
 
     def load_momentum(self, buffers: dict[str, Tensor]) -> None:
         parameters = dict(self.network.named_parameters())
@@ -130,7 +132,7 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
 def _batches(size: int, config: RunConfig, epoch: int) -> list[Tensor]:
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-    batches = list(torch.randperm(size, generator=generator).split(config.batch_size))
+    batches = list(torch.split(torch.randperm(size, generator=generator), config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
 
 
@@ -141,8 +143,8 @@ def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | N
     step, term = bad.nonzero()[0].tolist()
     kept = f"; the last good checkpoint is in {out_dir}" if out_dir and (out_dir / CHECKPOINT).exists() else ""
     raise NonFiniteLossError(
-        f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}{kept}: lower the learning rate "
-        "or the weight of that loss"
+        f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}{kept}: "
+        "lower the learning rate or the weight of that loss"
     )
 
 
@@ -191,7 +193,9 @@ def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise RecordError(f"{path} is not a readable safetensors file ({error}): it is damaged or was not written by lnl_core") from None
+        raise RecordError(
+            f"{path} is not a readable safetensors file ({error}): it is damaged or was not written by lnl_core"
+        ) from None
     if metadata.get("format") != expected_format:
         raise RecordError(f"{path} was not written by this version of lnl_core (expected format {expected_format!r})")
     return tensors, metadata
@@ -206,7 +210,9 @@ def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: Ru
         network.load_state_dict(weights)
     except RuntimeError:
         raise RecordError(f"the checkpoint in {path.parent} belongs to another network: choose another folder") from None
-    optimizers.load_momentum({name.removeprefix("momentum."): value for name, value in tensors.items() if name.startswith("momentum.")})
+    optimizers.load_momentum(
+        {name.removeprefix("momentum."): value for name, value in tensors.items() if name.startswith("momentum.")}
+    )
     history: list[Metrics] = json.loads(metadata["history"])
     return history
 
@@ -261,7 +267,9 @@ def fit(
     """
     place = choose_device(str(device))
     folder = None if out_dir is None else Path(out_dir)
-    network.to(place, memory_format=torch.channels_last if config.channels_last else torch.preserve_format)
+    network.to(place)
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)
     data = data if data.device.type == place.type else data.to(place)
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
@@ -269,7 +277,11 @@ def fit(
     writer = _tensorboard_writer(folder) if tensorboard else None
     steps = len(_batches(len(data), config, 0))
     with tqdm(
-        total=config.epochs * steps, initial=len(history) * steps, unit="step", desc=config.method, disable=None if progress else True
+        total=config.epochs * steps,
+        initial=len(history) * steps,
+        unit="step",
+        desc=config.method,
+        disable=None if progress else True,
     ) as bar:
         for epoch in range(len(history), config.epochs):
             metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder)}

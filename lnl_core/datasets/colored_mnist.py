@@ -49,7 +49,12 @@ COLOR_LEVELS = 8
 
 def check_color_var(color_var: float) -> float:
     """``color_var`` as a float; a :class:`ConfigError` unless it is a finite number that is not negative."""
-    if isinstance(color_var, bool) or not isinstance(color_var, int | float | np.number) or not math.isfinite(color_var) or color_var < 0:
+    if (
+        isinstance(color_var, bool)
+        or not isinstance(color_var, int | float | np.number)
+        or not math.isfinite(color_var)
+        or color_var < 0
+    ):
         raise ConfigError(f"color_var must be a finite number that is not negative, got {color_var!r}")
     return float(color_var)
 
@@ -98,7 +103,7 @@ def paint(grey: NDArray[np.uint8] | Tensor, color: NDArray[np.floating] | Tensor
 
 
 def color_labels(images: Tensor) -> Tensor:
-    """The bias labels of section 5.1 as the authors' loader makes them: sub-sample by two in each direction, eight levels a channel.
+    """The bias labels of section 5.1 as the authors' loader makes them: every second pixel, eight levels a channel.
 
     The nearest-neighbour 14x14 image takes every second pixel, starting at the second, as PIL does. A channel that is 0 at a
     place, which is how background looks, has no label there.
@@ -116,7 +121,15 @@ def color_labels(images: Tensor) -> Tensor:
 
 
 def image_color_labels(color: NDArray[np.floating] | Tensor, shape: tuple[int, int] = (14, 14)) -> Tensor:
-    """Bias labels that name the image's colour at every place, background too: (N, 3) in [0, 1] -> (N, 3, 14, 14) uint8 in 0..7."""
+    """Bias labels that name the image's colour at every place, background too.
+
+    Args:
+        color: (N, 3) in [0, 1].
+        shape: places of the label map.
+
+    Returns:
+        (N, 3, *shape) uint8 in 0..7.
+    """
     levels = (torch.as_tensor(color) * 255).floor().to(torch.uint8) // (256 // COLOR_LEVELS)
     return levels[:, :, None, None].expand(-1, -1, *shape).contiguous()
 
@@ -145,7 +158,8 @@ def color_table(color_var: float, levels: int = COLOR_LEVELS) -> NDArray[np.floa
         cumulative = ndtr((edges - MEAN_COLORS[..., None]) / math.sqrt(color_var))
         channel = np.diff(cumulative, axis=-1) / (cumulative[..., -1:] - cumulative[..., :1])
     joint = np.einsum("yi,yj,yk->yijk", *channel.transpose(1, 0, 2))
-    return joint.reshape(10, -1) / 10
+    table: NDArray[np.float64] = joint.reshape(10, -1) / 10
+    return table
 
 
 def nearest_mean_color(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,14 +269,14 @@ def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_lab
     arrays = read_arrays(path)
     part = "test" if split == "test" else "train"
     try:
-        pixels, labels = arrays[f"{part}_image"], arrays[f"{part}_label"]
+        pixels, digit = arrays[f"{part}_image"], arrays[f"{part}_label"]
     except KeyError as error:
         raise DataError(f"{path} has no entry {error}: it is not one of the authors' Colored MNIST files") from None
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (28, 28, 3):
         raise DataError(f"{path}: images must be uint8 of shape (N, 28, 28, 3), got {pixels.dtype} of shape {pixels.shape}")
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     color, group = nearest_mean_color(images)
-    labels = torch.from_numpy(labels.astype(np.int64).ravel())
+    labels = torch.from_numpy(digit.astype(np.int64).ravel())
     if part == "train":
         group = labels.clone()
     bias = color_labels(images) if bias_labels == "pixel" else image_color_labels(color)

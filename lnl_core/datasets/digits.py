@@ -5,10 +5,12 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lnl_core._files import write_atomically
 from lnl_core.errors import DataError
 
 MNIST_MD5 = {
@@ -25,7 +27,7 @@ Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def data_folder(data_dir: Path | str | None) -> Path:
-    """The folder of the data sets: the argument, else the environment variable ``LNL_DATA_DIR``, else a cache of the user's."""
+    """The folder of the data sets: the argument, else the ``LNL_DATA_DIR``, else a cache in the home folder."""
     chosen = data_dir or os.environ.get("LNL_DATA_DIR")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lnl_core"
 
@@ -38,8 +40,8 @@ def mnist_is_present(data_dir: Path | str | None) -> bool:
 
 def _how_to_get_mnist(folder: Path) -> str:
     return (
-        f"put the four unpacked MNIST files into {folder / 'mnist' / 'MNIST' / 'raw'}, run 'lnl data --source mnist' where there is "
-        "a network, or use the embedded digits with source 'mini'"
+        f"put the four unpacked MNIST files into {folder / 'mnist' / 'MNIST' / 'raw'}, run 'lnl data --source mnist' where "
+        "there is a network, or use the embedded digits with source 'mini'"
     )
 
 
@@ -63,13 +65,19 @@ def download_mnist(data_dir: Path | str | None = None) -> Path:
     """
     folder = data_folder(data_dir)
     raw = folder / "mnist" / "MNIST" / "raw"
-    if not mnist_is_present(data_dir):
+    # Files that are there are checked, not replaced; a folder that holds none of them is filled.
+    if not any((raw / name).exists() for name in MNIST_MD5):
         from torchvision.datasets import MNIST
 
-        try:
-            MNIST(str(folder / "mnist"), download=True)
-        except (OSError, RuntimeError):
-            raise DataError(f"the full MNIST is not in {folder} and could not be downloaded: {_how_to_get_mnist(folder)}") from None
+        with TemporaryDirectory() as elsewhere:
+            try:
+                MNIST(elsewhere, download=True)
+            except (OSError, RuntimeError):
+                missing = f"the full MNIST is not in {folder} and could not be downloaded"
+                raise DataError(f"{missing}: {_how_to_get_mnist(folder)}") from None
+            for name in MNIST_MD5:
+                content = (Path(elsewhere) / "MNIST" / "raw" / name).read_bytes()
+                write_atomically(raw / name, lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
     _check_files(raw, folder)
     return raw
 

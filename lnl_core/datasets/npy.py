@@ -33,7 +33,11 @@ def _scalar(dtype: np.dtype[Any], data: bytes) -> Any:
     return np.frombuffer(data, dtype=dtype)[0]
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype, ("_codecs", "encode"): _encode}
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
+}
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ALLOWED[_module, "_reconstruct"] = _reconstruct
     _ALLOWED[_module, "scalar"] = _scalar
@@ -51,16 +55,16 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _load_object(stream: BinaryIO, header: Any) -> Any:
-    shape, _, dtype = header
+    shape, by_columns, dtype = header
     if not dtype.hasobject:
         count = int(np.prod(shape, dtype=np.int64))
-        return np.frombuffer(stream.read(), dtype=dtype, count=count).reshape(shape)
+        return np.frombuffer(stream.read(), dtype=dtype, count=count).reshape(shape, order="F" if by_columns else "C")
     loaded = _ArrayUnpickler(stream, encoding="latin1").load()
     return loaded.item() if isinstance(loaded, np.ndarray) and loaded.shape == () else loaded
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and not value.dtype.hasobject
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
 def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
@@ -83,7 +87,7 @@ def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: put the published file there") from None
-    except (OSError, ValueError, EOFError, TypeError, KeyError, IndexError, AttributeError, MemoryError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise DataError(f"{path} cannot be read as a .npy file of arrays ({error}): download it again") from None
     arrays = {"array": loaded} if isinstance(loaded, np.ndarray) else loaded
     if not isinstance(arrays, dict) or not arrays:

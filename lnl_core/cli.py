@@ -1,0 +1,186 @@
+"""The command ``lnl``: data, train, evaluate, table, bench. It builds the same configurations as the notebooks."""
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lnl_core.config import EXPERIMENTS, PROFILES, preset
+from lnl_core.errors import ConfigError, LNLError
+
+app = typer.Typer(
+    help="Train networks on biased data without learning the bias.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
+Source = Annotated[str | None, typer.Option(help="mnist (full), mini (5,000 embedded digits), authors (their .npy), auto.")]
+ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
+
+
+class TableFormat(StrEnum):
+    """How ``lnl table`` prints."""
+
+    json = "json"
+    markdown = "markdown"
+
+
+def _experiment(name: str) -> str:
+    if name not in EXPERIMENTS:
+        raise ConfigError(f"unknown experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
+    return name
+
+
+@app.command()
+def data(
+    source: Annotated[str, typer.Option(help="mnist, mini, authors or auto.")] = "auto",
+    color_var: ColorVar = 0.03,
+    seed: int = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Fetch and check the digits, paint them, and print what each split holds."""
+    from lnl_core.datasets.colored_mnist import colored_mnist
+
+    splits = ("train", "test") if source == "authors" else ("train", "validation", "test")
+    for split in splits:
+        images = colored_mnist(split, color_var, seed=seed, data_dir=data_dir, source=source)
+        typer.echo(f"{split:<12}{len(images):>7,} images of {images.source}, sigma^2 {color_var:g}")
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
+    experiment: str = "colored_mnist",
+    method: Annotated[str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv or lnl.")] = "lnl",
+    color_var: ColorVar = 0.03,
+    profile: Annotated[str, typer.Option(help="smoke (does it run), demo (minutes), full (the paper's setting).")] = "demo",
+    seed: int = 0,
+    data_dir: DataDir = None,
+    source: Source = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="bf16 autocast and channels_last: about twice as fast where supported.")
+    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write scalars for TensorBoard.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
+    ] = None,
+) -> None:
+    """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
+    from lnl_core.runs import run
+
+    _experiment(experiment)
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+    changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
+    if source is not None:
+        changes["source"] = source
+    if bf16:
+        changes |= {"precision": "bf16", "channels_last": True}
+    config = preset(profile, method, color_var=color_var, seed=seed, **changes)
+    record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
+    trained_on = f"{record.data['train_size']:,} images of {record.data['source']}"
+    typer.echo(f"{method} at sigma^2 {color_var:g}, profile {record.profile}, {trained_on}")
+    for name, value in record.metrics.items():
+        typer.echo(f"{name:<36}{value:8.4f}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set takes NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
+    color_var: Annotated[float | None, typer.Option(help="Variance of the test colours; default: the run's own.")] = None,
+    data_dir: DataDir = None,
+    source: Source = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+) -> None:
+    """Evaluate a trained model on the unbiased test set and print JSON."""
+    from dataclasses import replace
+
+    from lnl_core.evaluation import evaluate as measure
+    from lnl_core.runs import load_data, load_model, model_config
+    from lnl_core.training import choose_device
+
+    config = model_config(folder)
+    changes: dict[str, Any] = {} if color_var is None else {"color_var": color_var}
+    if source is not None:
+        changes["source"] = source
+    config = replace(config, **changes)
+    network = load_model(folder).to(choose_device(device))
+    test = load_data(config, "test", data_dir)
+    probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
+    metrics = measure(network, test, probe_data=probe_data, seed=config.seed)
+    result = {
+        "method": config.method,
+        "color_var": config.color_var,
+        "source": test.source,
+        "test_size": len(test),
+        "metrics": metrics,
+    }
+    typer.echo(json.dumps(result, indent=2))
+
+
+@app.command()
+def table(
+    experiment: str = "colored_mnist",
+    format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
+    results: Annotated[Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.")] = None,
+) -> None:
+    """Print the published numbers, ours, the difference and the number of runs."""
+    from lnl_core.records import results_table, table_markdown
+
+    rows = results_table(_experiment(experiment), folder=results)
+    typer.echo(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
+
+
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option(help="Also write the JSON to this file.")] = None,
+    source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
+    data_dir: DataDir = None,
+    size: Annotated[int | None, typer.Option(help="Only so many images, for a quick look.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 1,
+    reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
+) -> None:
+    """Time one epoch of baseline and lnl beside a straightforward reference; prints ratios."""
+    from lnl_core._files import write_json
+    from lnl_core.bench import benchmark, report
+
+    results = benchmark(source=source, data_dir=data_dir, size=size, reference=reference, repeats=repeats)
+    if out is not None:
+        write_json(out, results)
+    typer.echo(report(results))
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence on standard error and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        app()
+    except LNLError as error:
+        print(f"lnl: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("lnl: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
