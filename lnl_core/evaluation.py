@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.information import contingency_table, entropy, plug_in_mutual_information
+from lnl_core.information import contingency_table, entropy, mutual_information, plug_in_mutual_information
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork
 
@@ -68,6 +68,29 @@ def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64
 def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
     """Counts (classes, classes) of true label (row) and predicted label (column)."""
     return contingency_table(data.labels.cpu().numpy(), predict(network, data), n_a=data.classes, n_b=data.classes)
+
+
+def data_information(data: BiasedImages, bias: str = "group") -> float:
+    r"""Mutual information :math:`I(b(X); Y)` in nats of a data set's own table of bias and label (Eq. 1), computed exactly.
+
+    It is exact for this sample. As an estimate of the distribution behind it, it is too large by about
+    :math:`(n_b-1)(n_y-1)/(2N)` nats, see :func:`lnl_core.information.plug_in_mutual_information`.
+
+    Args:
+        bias: "group", the index of the mean colour, or "color", the painted colour in eight levels a channel.
+
+    Raises:
+        DataError: if ``bias`` is "color" and the data set has no colours, or for another word.
+    """
+    if bias == "group":
+        symbol = data.group.cpu().numpy()
+    elif bias == "color" and data.color is not None:
+        levels = (data.color.cpu() * 8).long().clamp(0, 7)
+        symbol = (levels @ torch.tensor([64, 8, 1])).numpy()
+    else:
+        raise DataError(f"this data set has no bias {bias!r}: choose 'group'" + (" or 'color'" if data.color is not None else ""))
+    counts = contingency_table(symbol, data.labels.cpu().numpy())
+    return mutual_information(counts / counts.sum())
 
 
 def prediction_information(network: nn.Module, data: BiasedImages) -> float:
@@ -230,14 +253,15 @@ def evaluate(
             ``probe_limit`` images are used, half to train the probes and half to measure.
 
     Returns:
-        test_accuracy, worst_group_accuracy, prediction_information (nats), and for each probe ("bias_probe" linear,
-        "bias_mlp_probe") its accuracy, control accuracy and information (nats).
+        test_accuracy, worst_group_accuracy, test_information (Eq. 1) and prediction_information (Eq. 2), both in nats, and for
+        each probe ("bias_probe" linear, "bias_mlp_probe") its accuracy, control accuracy and information (nats).
     """
     predicted, labels, group = predict(network, test), test.labels.cpu().numpy(), test.group.cpu().numpy()
     correct = predicted == labels
     metrics = {
         "test_accuracy": float(correct.mean()),
         "worst_group_accuracy": float(np.nanmin(_group_accuracy(correct, group))),
+        "test_information": data_information(test),
         "prediction_information": plug_in_mutual_information(group, predicted),
     }
     source = test if probe_data is None else probe_data

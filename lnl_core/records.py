@@ -89,12 +89,19 @@ def describe_environment() -> str:
     return "\n".join([*lines, f"device {device_name(choose_device())}"])
 
 
+def _git_state() -> tuple[str | None, bool | None]:
+    """Commit and whether tracked files of the package differ from it; (None, None) where no git repository tracks the package."""
+    if _git("ls-files", "--error-unmatch", "records.py") is None:
+        return None, None
+    return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no", "--", "."))
+
+
 def provenance(started: datetime, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Where a result comes from. ``commit`` is None outside a git checkout; ``dirty`` is true if tracked code had changed."""
-    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".")
+    """Where a result comes from: commit, changed code, time, device and packages."""
+    commit, dirty = _git_state()
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
+        "commit": commit,
+        "dirty": dirty,
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "device": device_name(device),

@@ -14,7 +14,7 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
-from lnl_core.evaluation import accuracy, evaluate
+from lnl_core.evaluation import accuracy, data_information, evaluate
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.training import CHECKPOINT, choose_device, fit, read_safetensors, same_run
@@ -163,7 +163,7 @@ def run(
     )
     # The authors' files have no split that could be painted again; their probes read the test images.
     probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
-    metrics = evaluate(network, test, probe_data=probe_data, seed=config.seed)
+    metrics = {"train_information": data_information(data), **evaluate(network, test, probe_data=probe_data, seed=config.seed)}
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,

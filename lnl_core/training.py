@@ -129,10 +129,11 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
     return losses
 
 
-def _batches(size: int, config: RunConfig, epoch: int) -> list[Tensor]:
+def _batches(size: int, config: RunConfig, epoch: int, device: torch.device) -> list[Tensor]:
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-    batches = list(torch.split(torch.randperm(size, generator=generator), config.batch_size))
+    order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
+    batches = list(torch.split(order, config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
 
 
@@ -152,12 +153,12 @@ def _train_epoch(
     network: LNLNetwork, data: BiasedImages, config: RunConfig, optimizers: _Optimizers, epoch: int, bar: Any, out_dir: Path | None
 ) -> Metrics:
     network.train()
-    batches = _batches(len(data), config, epoch)
+    batches = _batches(len(data), config, epoch, data.device)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
         optimizers.set_rates(epoch + number / len(batches))
-        batch = data.batch(index.to(data.device), channels_last=config.channels_last)
+        batch = data.batch(index, channels_last=config.channels_last)
         losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)
         names = list(losses)
         rows.append(torch.stack([value.float() for value in losses.values()]))
@@ -275,7 +276,7 @@ def fit(
     checkpoint = None if folder is None else folder / CHECKPOINT
     history = _resume(checkpoint, network, optimizers, config) if checkpoint and checkpoint.exists() else []
     writer = _tensorboard_writer(folder) if tensorboard else None
-    steps = len(_batches(len(data), config, 0))
+    steps = len(_batches(len(data), config, 0, data.device))
     with tqdm(
         total=config.epochs * steps,
         initial=len(history) * steps,
