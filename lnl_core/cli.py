@@ -177,6 +177,10 @@ def main() -> None:
     except LNLError as error:
         print(f"lnl: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        what = f"cannot use {error.filename or 'a file'} ({error.strerror or error})"
+        print(f"lnl: {what}: check the path and its permissions", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("lnl: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         sys.exit(130)

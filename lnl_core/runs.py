@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig
-from lnl_core.datasets.colored_mnist import colored_mnist
+from lnl_core.datasets.colored_mnist import colored_mnist, resolve_source
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate
@@ -122,7 +123,7 @@ def run(
     """Train and evaluate one configuration and leave ``record.json``, ``model.safetensors`` and ``metrics.jsonl`` in ``out_dir``.
 
     A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
-    configuration goes on from its last epoch.
+    configuration goes on from its last epoch. The record's configuration names the source that "auto" stood for.
 
     Args:
         config: what to run.
@@ -139,6 +140,7 @@ def run(
     """
     folder = Path(out_dir)
     place = choose_device(str(device))
+    config = replace(config, source=resolve_source(config.source, data_dir))
     if (folder / RECORD).exists():
         record = read_record(folder / RECORD)
         same_run(config, record.run_config(), folder)

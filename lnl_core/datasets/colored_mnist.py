@@ -175,6 +175,17 @@ def nearest_mean_color(images: Tensor) -> tuple[Tensor, Tensor]:
     return color, torch.cdist(color, torch.as_tensor(MEAN_COLORS, dtype=torch.float32)).argmin(dim=1)
 
 
+def resolve_source(source: str, data_dir: Path | str | None = None) -> str:
+    """What "auto" stands for: "mnist" if the full set is there, else "mini". Any other source is returned as it is.
+
+    A ``data_dir`` that was named and does not hold MNIST also gives "mnist", whose loading then says what is missing: a mistake
+    in a path is no reason to use fewer digits.
+    """
+    if source != "auto":
+        return source
+    return "mnist" if data_dir or digits.mnist_is_present(data_dir) else "mini"
+
+
 def colored_mnist(
     split: str,
     color_var: float,
@@ -222,8 +233,7 @@ def colored_mnist(
     if mean_color is not None and mean_color not in range(10):
         raise ConfigError(f"mean_color must be a digit from 0 to 9, got {mean_color!r}")
     if source == "auto":
-        # A folder that was named and is empty is a mistake to report, not a reason to use fewer digits.
-        source = "mnist" if digits.mnist_is_present(data_dir) or data_dir else "mini"
+        source = resolve_source(source, data_dir)
         logger.info("digits: %s", {"mnist": "the full MNIST", "mini": "the 5,000 embedded real digits"}[source])
     if source == "authors":
         if mean_color is not None:

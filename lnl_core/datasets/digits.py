@@ -35,7 +35,7 @@ def data_folder(data_dir: Path | str | None) -> Path:
 def mnist_is_present(data_dir: Path | str | None) -> bool:
     """Whether the four MNIST files lie where :func:`load_mnist` looks. Their content is checked when they are read."""
     raw = data_folder(data_dir) / "mnist" / "MNIST" / "raw"
-    return all((raw / name).is_file() for name in MNIST_MD5)
+    return all(os.path.isfile(raw / name) for name in MNIST_MD5)
 
 
 def _how_to_get_mnist(folder: Path) -> str:
@@ -66,7 +66,7 @@ def download_mnist(data_dir: Path | str | None = None) -> Path:
     folder = data_folder(data_dir)
     raw = folder / "mnist" / "MNIST" / "raw"
     # Files that are there are checked, not replaced; a folder that holds none of them is filled.
-    if not any((raw / name).exists() for name in MNIST_MD5):
+    if not any(os.path.lexists(raw / name) for name in MNIST_MD5):
         from torchvision.datasets import MNIST
 
         with TemporaryDirectory() as elsewhere:
