@@ -114,7 +114,7 @@ class ProbeResult:
     Attributes:
         kind: "linear" or "mlp".
         accuracy: share of held-out examples whose bias the probe names.
-        control_accuracy: the same for a probe trained on shuffled bias labels; near ``chance`` if nothing is amiss.
+        control_accuracy: the same for a probe trained and measured on shuffled labels; near ``chance`` if nothing is amiss.
         chance: share of the most frequent bias class among the held-out examples.
         information: H(B) minus the held-out cross-entropy, in nats: a lower bound of I(B; Z) up to sampling error. It can be
             negative, when the probe is worse than no probe.
@@ -211,15 +211,16 @@ def probe_leakage(
     x = (x - mean) / torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
 
     probe = _train_probe(kind, x[train], y[train], classes, epochs, seed)
-    shuffled = y[train][torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(train)))]
-    control = _train_probe(kind, x[train], shuffled, classes, epochs, seed)
+    # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
+    shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
+    control = _train_probe(kind, x[train], shuffled[train], classes, epochs, seed)
     with torch.no_grad():
         logits, control_logits = probe(x[test]), control(x[test])
     shares = np.bincount(y[test].numpy(), minlength=classes) / len(test)
     return ProbeResult(
         kind=kind,
         accuracy=float((logits.argmax(1) == y[test]).float().mean()),
-        control_accuracy=float((control_logits.argmax(1) == y[test]).float().mean()),
+        control_accuracy=float((control_logits.argmax(1) == shuffled[test]).float().mean()),
         chance=float(shares.max()),
         information=entropy(shares) - float(F.cross_entropy(logits, y[test])),
         n_train=len(train),

@@ -159,7 +159,7 @@ def confusion_by_color(
     Args:
         rows: name of a method -> ten (10, 10) count matrices, in the order of the mean colours.
     """
-    figure, axes = _figure(1.35 * 10 + 0.8, 1.5 * len(rows) + 0.9, nrows=len(rows), ncols=10, squeeze=False)
+    figure, axes = _figure(1.35 * 10 + 0.8, 1.35 * len(rows) + 0.75, nrows=len(rows), ncols=10, squeeze=False)
     image = None
     for line, (name, matrices) in zip(axes, rows.items(), strict=True):
         for color, (panel, matrix) in enumerate(zip(line, matrices, strict=True)):

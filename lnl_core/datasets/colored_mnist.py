@@ -128,7 +128,7 @@ def image_color_labels(color: NDArray[np.floating] | Tensor, shape: tuple[int, i
         shape: places of the label map.
 
     Returns:
-        (N, 3, *shape) uint8 in 0..7.
+        ``(N, 3, *shape)`` uint8 in 0..7.
     """
     levels = (torch.as_tensor(color) * 255).floor().to(torch.uint8) // (256 // COLOR_LEVELS)
     return levels[:, :, None, None].expand(-1, -1, *shape).contiguous()
