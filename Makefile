@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything runs inside .venv, which the first target that needs it creates.
+PYTHON ?= python3
+REPOSITORY ?=
+REVISION ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.PHONY: help install book test lint nbval notebooks sync facts configure lab clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
+
+install: $(INSTALLED)  ## create .venv from pyproject.toml and the pins of environment.yml
+
+$(INSTALLED): pyproject.toml environment.yml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..., for example" >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@sed -n 's/^ *- \([A-Za-z0-9._-]*==.*\)$$/\1/p' environment.yml > .venv/constraints.txt
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"
+	@touch $@
+
+book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
+	@$(BIN)/python -m tools.book
+
+test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
+	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --nbval notebooks/02_derivation.ipynb notebooks/03_minmax_game.ipynb
+
+lint: $(INSTALLED)  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+nbval: $(INSTALLED)  ## run every notebook under nbval (LNL_PROFILE=smoke makes it quick)
+	@$(BIN)/python -m pytest --nbval notebooks/
+
+notebooks: $(INSTALLED)  ## execute every notebook with papermill (demo profile), without building the site
+	@$(BIN)/python -m tools.book --notebooks-only
+
+sync: $(INSTALLED)  ## percent scripts to .ipynb; executes the deterministic notebooks whose code changed
+	@$(BIN)/python -m tools.notebooks sync
+
+facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any case
+	@$(BIN)/python -m tools.notebooks sync --facts
+
+configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
+	@$(BIN)/python -m tools.configure "$(REPOSITORY)" "$(REVISION)"
+
+lab: $(INSTALLED)  ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+clean:  ## remove what was built and trained; .venv stays
+	rm -rf _build runs notebooks/runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find lnl_core tests tools notebooks benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

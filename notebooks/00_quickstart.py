@@ -1,0 +1,349 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Quickstart: a digit reader that must not see colour
+
+# %% [markdown] tags=["badge"]
+# <!-- badge -->
+
+# %% [markdown]
+# Ten minutes, from biased data to a network that does not act on the bias. We look at digits whose colour gives them away, train an
+# ordinary network and watch it fall for the colour, train the same network by the method of Kim et al. (CVPR 2019), *Learning Not to
+# Learn*, and set the two side by side. At the end we ask an awkward question: has the second network forgotten the colour, or has it only
+# stopped using it?
+#
+# **After this page you can**
+#
+# - say what biased data are, and why a test set that shares the bias cannot reveal them;
+# - name the three networks $f$, $g$, $h$, and what each of them wants;
+# - train any method of this book with two lines, and find the finished run again;
+# - tell three claims apart: accurate, fair to every group, and free of the bias.
+#
+# **What you need**
+#
+# | | |
+# |---|---|
+# | background | what a convolutional classifier, a cross-entropy loss and a gradient step are |
+# | before this page | nothing |
+# | theory | [the derivation of the loss](../book/theory.md), for afterwards |
+#
+# **Run time** on two CPU cores: smoke under a minute (it proves that the page runs; its numbers mean nothing), demo a few minutes, nearly
+# all of it training; full trains as long as the authors did, on all of MNIST, and wants a GPU.
+
+# %% tags=["install"]
+# install cell
+
+# %% tags=["parameters"]
+PROFILE = "demo"
+SEED = 0
+COLOR_VAR = 0.03
+DATA_DIR = ""
+OUT_DIR = "runs"
+
+# %% tags=["nbval-ignore-output"]
+# %matplotlib inline
+import matplotlib.pyplot as plt
+import numpy as np
+
+from lnl_core import accuracy, figures, load_model, preset, probe_leakage, read_history, resolve_profile, run, run_folder
+from lnl_core.datasets import COLOR_NAMES, IGNORE
+from lnl_core.datasets.colored_mnist import image_color_labels
+from lnl_core.evaluation import adversary_loss, confusion, embeddings, group_accuracy, predict
+from lnl_core.information import entropy
+from lnl_core.records import describe_environment, paper_numbers
+from lnl_core.runs import load_data
+
+figures.use_style()
+profile = resolve_profile(PROFILE)
+config = preset(profile, "baseline", color_var=COLOR_VAR, seed=SEED)
+print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
+
+# %% [markdown]
+# ## What does the network get to see?
+#
+# Handwritten digits, painted. Each digit class owns a mean colour, and a **training** digit is painted in a shade of its own class's
+# colour. A **test** digit is painted in a shade of a colour that is picked blindly. `COLOR_VAR` is the variance of the shades, the
+# paper's $\sigma^2$: the smaller it is, the more surely a colour names its digit.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
+train = load_data(config, config.train_split, DATA_DIR or None)
+test = load_data(config, "test", DATA_DIR or None)
+figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the colour gives the digit away")
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all colours."}}
+figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour says nothing")
+
+# %% [markdown]
+# *The pictures: ten digits a class, first in training colours, then in test colours.* Shape and colour both name a training digit. Nothing
+# in the data says which of the two is meant, and colour is the easier one to see. How strongly colour tells the digit, in nats, is the
+# subject of [01_biased_data](01_biased_data.ipynb).
+#
+# ## What does an ordinary network learn?
+#
+# A `RunConfig` says everything about a run. `preset` builds one from a profile and a method, and `run` trains, evaluates and files the
+# result under `OUT_DIR`; called again, it reads the finished run back. "baseline" is plain training on the label loss $L_c$.
+
+# %% tags=["nbval-ignore-output"]
+baseline_folder = run_folder(OUT_DIR, config)
+baseline_record = run(config, baseline_folder, data_dir=DATA_DIR or None)
+baseline = load_model(baseline_folder)
+
+# %% [markdown]
+# Is it any good? That depends on who asks. The same held-out digits can be painted like training digits or blindly.
+
+# %% tags=["nbval-ignore-output"]
+flattering = load_data(config, "test", DATA_DIR or None, random_colors=False)  # test digits in their own class's colour
+print(f"training digits                                 {accuracy(baseline, train):.3f}")
+print(f"held-out digits in their own class's colours    {accuracy(baseline, flattering):.3f}")
+print(f"the same held-out digits in random colours      {accuracy(baseline, test):.3f}")
+
+# %% [markdown]
+# The first two numbers are what the usual practice would report: collect data, split off a test set, measure. Both halves share the bias,
+# so the bias stays hidden. Only the third line shows that the network reads colours at least as much as shapes.
+#
+# ## Can it be told what not to learn?
+#
+# Split the network in two: a feature extractor $f$ and a label head $g$. Then add an adversary, a bias head $h$, which tries to name the
+# colour from the features $f(x)$.
+#
+# | network | sees | wants |
+# |---|---|---|
+# | $h$, bias head | $f(x)$ | to predict the colour $b(x)$: it descends the bias loss $L_B$ |
+# | $g$, label head | $f(x)$ | to predict the digit $y$: it descends the label loss $L_c$ |
+# | $f$, extractor | the image $x$ | to help $g$ and to leave $h$ clueless |
+#
+# For $f$ the last line means two extra terms: make $h$'s prediction spread out (descend $\lambda L_{MI}$, the negative entropy of what $h$
+# says) and make $h$ wrong (ascend $\mu L_B$, through a layer that reverses the gradient). Together this is Eq. 9 of the paper:
+#
+# $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c \;+\; \lambda\, L_{MI} \;-\; \mu\, L_B .$$
+#
+# In code it is another method name.
+
+# %% tags=["nbval-ignore-output"]
+lnl_config = preset(profile, "lnl", color_var=COLOR_VAR, seed=SEED)
+lnl_folder = run_folder(OUT_DIR, lnl_config)
+lnl_record = run(lnl_config, lnl_folder, data_dir=DATA_DIR or None)
+lnl = load_model(lnl_folder)
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Line charts per epoch for baseline and lnl: the label loss of both falls; lnl also has a bias loss and a negative entropy."}}
+histories = {"baseline": read_history(baseline_folder), "lnl": read_history(lnl_folder)}
+figures.losses(histories, title="The game, epoch by epoch")
+
+# %% [markdown]
+# *The picture: one panel a quantity, in nats but for the accuracy.* Both label losses fall; the baseline has no adversary, so it appears in
+# no other loss panel. The two panels about $h$ show the tug of war. [04_training](04_training.ipynb) reads such curves slowly.
+#
+# ## What do the two networks confuse?
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on the unbiased test digits: the baseline's answers are scattered over all digits, those of lnl lie mostly on the diagonal."}}
+figures.confusion_matrices(
+    {"baseline": confusion(baseline, test), "lnl": confusion(lnl, test)}, title="The same test digits, in random colours"
+)
+
+# %% [markdown]
+# *The picture: rows are true digits, columns are answers; a perfect reader has a bright diagonal and nothing else.* The baseline's answers
+# are scattered because the colours are: it answers to the paint. To see *which* paint pulls to *which* answer, paint all digits alike, as
+# [06_confusion](06_confusion.ipynb) does.
+
+# %% tags=["nbval-ignore-output"]
+gain = accuracy(lnl, test) - accuracy(baseline, test)
+print(f"on unbiased digits: baseline {accuracy(baseline, test):.3f}, lnl {accuracy(lnl, test):.3f} ({gain:+.3f})")
+print(f"on biased digits:   baseline {accuracy(baseline, flattering):.3f}, lnl {accuracy(lnl, flattering):.3f}")
+
+# %% [markdown]
+# The second line is the price: where colour does give the digit away, a reader that ignores it throws a good clue away.
+#
+# ## Who pays for the bias?
+#
+# A mean can hide a group that is served badly. Split the test digits by whether their paint happens to be their own class's colour, and
+# then by paint.
+
+# %% tags=["nbval-ignore-output"]
+agrees = (test.group == test.labels).numpy()
+labels = test.labels.numpy()
+for name, network in {"baseline": baseline, "lnl": lnl}.items():
+    right = predict(network, test) == labels
+    print(
+        f"{name:<9} colour agrees with the digit: {right[agrees].mean():.3f} of {agrees.sum()} digits, "
+        f"misleads: {right[~agrees].mean():.3f} of {(~agrees).sum()}"
+    )
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Bar chart of accuracy for each of the ten paint colours, baseline and lnl side by side; the baseline's bars are lower everywhere."}}
+groups = {"baseline": group_accuracy(baseline, test), "lnl": group_accuracy(lnl, test)}
+panels, panel = plt.subplots(figsize=(8.6, 3.6), layout="constrained")
+for number, (name, values) in enumerate(groups.items()):
+    places = np.arange(len(values)) + (number - 0.5) * 0.38
+    panel.bar(places, values, width=0.38, color=figures.PALETTE[number], hatch=("", "//")[number], edgecolor="white", label=name)
+panel.axhline(0.1, color="0.35", linestyle="--", linewidth=1, label="chance")
+panel.set(title="Accuracy on test digits by paint", xlabel="paint, and the class that wears it in training", ylabel="accuracy", ylim=(0, 1))
+panel.set_xticks(range(10), [f"{color} {name}".replace(" ", "\n") for color, name in enumerate(COLOR_NAMES)], fontsize=8)
+panel.set_axisbelow(True)
+panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% tags=["nbval-ignore-output"]
+for name, values in groups.items():
+    worst, best = int(np.nanargmin(values)), int(np.nanargmax(values))
+    print(f"{name:<9} worst paint {COLOR_NAMES[worst]} {values[worst]:.3f}, best paint {COLOR_NAMES[best]} {values[best]:.3f}")
+
+# %% [markdown]
+# *The picture: one pair of bars a paint, with chance dashed.* Worst-group accuracy, the lowest bar, is what a user with the unluckiest
+# colour gets. Run records keep it beside the mean.
+#
+# ## Has f forgotten the colour?
+#
+# The paper's goal is stronger than accuracy: $f(x)$ should hold no information about the colour. Its witness is $h$, which ends up unable
+# to name the colour. But $h$ is the very opponent that $f$ learnt to beat. So ask $h$, and then ask a **fresh probe**: a new classifier,
+# trained on the frozen features of randomly painted digits, that $f$ has never met. Both answer in the same unit, nats of information
+# about the level of a colour channel (eight levels), averaged over red, green and blue.
+
+
+# %%
+def levels_known_to_h(network, data):
+    """Entropy of the channel levels minus the bias loss of h: what h knows of a level, in nats. Below 0: worse than a guess."""
+    channels = data.bias.transpose(0, 1)  # (3, N, 14, 14)
+    known = [channel[channel != IGNORE].bincount(minlength=8).double() for channel in channels]
+    return np.mean([entropy(counts / counts.sum()) for counts in known]) - adversary_loss(network, data)
+
+
+def levels_known_to_probe(network, data, kind="linear"):
+    """The same for a fresh probe trained on frozen f(x): a lower bound of what f(x) tells."""
+    features, levels = embeddings(network, data), image_color_labels(data.color)[:, :, 0, 0]
+    return np.mean([probe_leakage(features, levels[:, channel], kind=kind, seed=SEED).information for channel in range(3)])
+
+
+# %% tags=["nbval-ignore-output"]
+repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)  # many digits, in random colours
+levels = image_color_labels(repainted.color)[:, :, 0, 0].T
+level_entropy = np.mean([entropy(channel.bincount(minlength=8).double() / len(repainted)) for channel in levels])
+print(f"a colour channel's level has {level_entropy:.2f} nats to tell")
+print(f"its own adversary h reads from the features of lnl   {levels_known_to_h(lnl, repainted):5.2f} nats")
+print(f"a fresh linear probe reads from the features of lnl  {levels_known_to_probe(lnl, repainted):5.2f} nats")
+print(f"... and from those of the baseline                   {levels_known_to_probe(baseline, repainted):5.2f} nats")
+
+# %% [markdown]
+# A probe that names the painted colour itself, one of ten, is what every run record keeps, with a control trained on shuffled colours.
+
+# %% tags=["nbval-ignore-output"]
+print("                 reads the colour: linear   control     MLP   control   chance")
+for name, metrics in {"baseline": baseline_record.metrics, "lnl": lnl_record.metrics}.items():
+    numbers = [metrics[f"{probe}_{what}"] for probe in ("bias_probe", "bias_mlp_probe") for what in ("accuracy", "control_accuracy")]
+    print(f"{name:<26}" + "".join(f"{number:>10.3f}" for number in numbers) + "    about 0.1")
+
+# %% [markdown]
+# Look at the control first: it must sit near chance, or the probe itself is broken. Then compare. A reader that answers well in every
+# colour need not be blind to colour: $g$ may have learnt not to act on what $f$ still carries. The adversary's ignorance is a fact about
+# $h$; what a fresh probe reads is a fact about $f$. [05_embeddings](05_embeddings.ipynb) pursues this.
+#
+# ## How far can these numbers be trusted?
+
+# %% tags=["nbval-ignore-output"]
+data, settings = lnl_record.data, lnl_record.run_config()
+print(f"trained on {data['train_size']:,} images (source {data['source']}), tested on {data['test_size']:,}; one seed")
+print(f'{settings.epochs} epochs, weights lambda {settings.mi_weight:g} and mu {settings.adv_weight:g}, bias labels "{settings.bias_labels}"')
+published = {name: paper_numbers()[name].get(COLOR_VAR) for name in ("baseline", "lnl")}
+for name, record in {"baseline": baseline_record, "lnl": lnl_record}.items():
+    paper = f"{published[name]:.3f}" if published[name] is not None else "no number for this variance"
+    print(f"{name:<9} this run {record.metrics['test_accuracy']:.3f}, published {paper}")
+comparable = settings.profile == "full" and data["source"] in ("mnist", "authors")
+print("this is the paper's setting" if comparable else "these two columns are NOT comparable: other data, other settings")
+
+# %% [markdown]
+# Under the demo profile this page is an illustration, no replication, for three reasons.
+#
+# - **Data**: the 5,000 real MNIST digits that come with the installation, not the 60,000 of the full set.
+# - **Bias labels**: the demo labels every place of the $14\times14$ map with the image's colour ("image"). The authors label only the stroke
+#   ("pixel"). With so few digits $f$ learns to hide the colour in the background, which carries no label; labelling the background closes
+#   that door. This is our choice and not the paper's, see [deviations](../book/deviations.md).
+# - **Weights and epochs** were chosen for the small data, on validation digits and never on the test digits.
+#
+# The full profile runs the authors' values on full MNIST, and only its records enter the table of [07_results](07_results.ipynb).
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 1: the perfect fool (pencil)
+#
+# A network looks at nothing but the mean colour and always names the digit that wore it in training. What is its accuracy on training
+# digits, on test digits whose colour agrees, on test digits whose colour misleads, and on the whole unbiased test set? What does its
+# confusion matrix on the unbiased test set look like, and why can you not tell from it that the network reads colours?
+#
+# <details><summary>Solution</summary>
+#
+# On training digits and on agreeing test digits it is always right, on misleading ones always wrong. A tenth of the test digits agree by
+# chance, so the unbiased accuracy is $0.1$, and the worst group has $0.1$ as well: within one paint all answers are the same and a tenth of
+# the shapes fit.
+#
+# In the unbiased test set the colour is independent of the digit, so every row of the confusion matrix is the same: a tenth in each
+# column. A network that guesses at random has that matrix too. The colours must be held fixed one at a time to tell them apart:
+# then the fool shows one full column a colour.
+#
+# </details>
+#
+# ### Exercise 2: why not simply go grey? (code)
+#
+# If colour is the problem, throw it away: the method "gray" makes every image grey before $f$ sees it. Train it and set it beside the two
+# networks of this page. What does it need to know that "lnl" does not?
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# gray_config = preset(profile, "gray", color_var=COLOR_VAR, seed=SEED)
+# gray_folder = run_folder(OUT_DIR, gray_config)
+# gray_record = run(gray_config, gray_folder, data_dir=DATA_DIR or None)
+# gray = load_model(gray_folder)
+# print(f"gray: unbiased {accuracy(gray, test):.3f}, worst paint {group_accuracy(gray, test).min():.3f}")
+# print(f"its probe still reads the colour: {gray_record.metrics['bias_mlp_probe_accuracy']:.3f}")
+# ```
+#
+# It needs a formula for removing the bias from the *input*, which exists for colour and for little else: nobody can write down an image
+# without its age or gender. "lnl" needs only labels of the bias. Nor is grey the same as unbiased: a bright paint leaves a bright digit, so
+# the probe is not at chance, and the network may read brightness.
+#
+# </details>
+#
+# ### Exercise 3: colours that always lie (predict, then run)
+#
+# Keep only the test digits that wear the colour of the *next* class, ones in lemon, twos in bondi blue, and so on. Before you run it, write
+# down for each network whether its accuracy will be above or below its accuracy on the whole test set, and whether it can be below chance.
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# lying = test.subset(np.flatnonzero(test.group == (test.labels + 1) % 10))
+# for name, network in {"baseline": baseline, "lnl": lnl}.items():
+#     fooled = (predict(network, lying) == lying.group.numpy()).mean()
+#     print(f"{name:<9} accuracy {accuracy(network, lying):.3f}, answers the colour's digit in {fooled:.3f} ({len(lying)} digits)")
+# ```
+#
+# The unbiased test set contains one agreeing digit in ten, which lifts every colour reader; here there is none, so the baseline should
+# fall. A pure colour reader would be at 0, below chance. The lnl network should hardly notice. With one digit in ten left, expect a few
+# points of noise either way.
+#
+# </details>
+
+# %% [markdown]
+# ## Summary
+#
+# - Biased data let a network answer from the wrong clue, and a test set with the same bias applauds it.
+# - Learning not to learn trains $f$ against a bias head $h$: keep what helps $g$, drop what helps $h$ (Eq. 9).
+# - Report the unbiased accuracy *and* the worst group; look at confusion matrices one colour at a time.
+# - An adversary that has given up is no proof of forgetting. Ask a fresh probe.
+#
+# Next: [01_biased_data](01_biased_data.ipynb) takes the data apart; [02_derivation](02_derivation.ipynb) derives the loss, and
+# [08_your_own_bias](08_your_own_bias.ipynb) brings in a bias of your own.
+
+# %% tags=["nbval-ignore-output"]
+print(describe_environment())

@@ -1,0 +1,531 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Training: who moves, and what it costs
+
+# %% [markdown] tags=["badge"]
+# <!-- badge -->
+
+# %% [markdown]
+# Seven methods, three networks, one loop. This page opens the loop: which loss moves which network, how the losses of $f$, $g$ and $h$
+# change over time, what a warm start and the authors' alternating updates do, how a run survives an interruption, and which of the tricks
+# in `lnl_core.training` make it fast on the machine in front of you.
+#
+# **After this page you can**
+#
+# - train any method of this book, from a notebook and from the command line, and find the same run again from either;
+# - read the step of a method next to its equation, and check by its gradients who moves;
+# - translate the bias loss of $h$ into nats of information, and see whether $f$ is forgetting or $h$ is failing;
+# - resume an interrupted run and prove that nothing was lost;
+# - measure what makes training fast here instead of believing it.
+#
+# **What you need**
+#
+# | | |
+# |---|---|
+# | background | stochastic gradient descent with momentum; [03_minmax_game](03_minmax_game.ipynb) for gradient reversal |
+# | before this page | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
+# | theory | [Eqs. 6 to 9 in the theory chapter](../book/theory.md) |
+#
+# **Run time** on two CPU cores: smoke under a minute; demo about three minutes on top of the two shared runs; full wants a GPU.
+
+# %% tags=["install"]
+# install cell
+
+# %% tags=["parameters"]
+PROFILE = "demo"
+SEED = 0
+COLOR_VAR = 0.03
+DATA_DIR = ""
+OUT_DIR = "runs"
+
+# %% tags=["nbval-ignore-output"]
+# %matplotlib inline
+import inspect
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from math import log
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from lnl_core import (
+    accuracy,
+    build_network,
+    choose_device,
+    figures,
+    fit,
+    methods,
+    preset,
+    read_history,
+    resolve_profile,
+    run,
+    run_folder,
+)
+from lnl_core.datasets import IGNORE
+from lnl_core.information import entropy
+from lnl_core.records import describe_environment
+from lnl_core.runs import load_data
+from lnl_core.training import autocast
+
+figures.use_style()
+profile = resolve_profile(PROFILE)
+device = choose_device()
+print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {device}")
+
+# %% [markdown]
+# ## Which loss moves which network?
+#
+# The full game, Eq. 9, is
+#
+# $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c(\theta_f,\theta_g)\;+\;\lambda\,L_{MI}(\theta_f)\;-\;\mu\,L_B(\theta_f,\theta_h),$$
+#
+# with the label loss $L_c$, the negative conditional entropy $L_{MI}$ of what $h$ says, and the bias loss $L_B$. Every method here is this
+# game with some terms switched off, or with $L_{MI}$ exchanged for the confusion loss $L_{\text{conf}}$ of Alvi et al.
+#
+# | method | $f$ | $g$ | $h$ |
+# |---|---|---|---|
+# | `baseline` | descends $L_c$ | descends $L_c$ | stays |
+# | `gray` | descends $L_c$, on grey images | descends $L_c$ | stays |
+# | `blind_eye` | descends $L_c+\alpha L_{\text{conf}}$ | descends $L_c$ | descends $L_B$ |
+# | `grl` | descends $L_c$, ascends $\mu L_B$ | descends $L_c$ | descends $L_B$ |
+# | `blind_eye_grl` | descends $L_c+\alpha L_{\text{conf}}$, ascends $\mu L_B$ | descends $L_c$ | descends $L_B$ |
+# | `lnl_adv` | descends $L_c+\lambda L_{MI}$ | descends $L_c$ | descends $L_B$ |
+# | `lnl` | descends $L_c+\lambda L_{MI}$, ascends $\mu L_B$ | descends $L_c$ | descends $L_B$ |
+#
+# Read the columns instead of the rows: $g$ and $h$ do the same thing everywhere. The methods are seven answers to one question, what shall
+# $f$ do about $h$?
+#
+# In code a method is one function that fills gradients. Here is lnl, the line for line counterpart of Eq. 9.
+
+# %% tags=["nbval-ignore-output"]
+print(inspect.getsource(methods.lnl))
+
+# %% [markdown]
+# And this is the game that all of them play, with one weight for each term.
+
+# %% tags=["nbval-ignore-output"]
+print(inspect.getsource(methods._play))
+
+# %% [markdown]
+# The trick is the `seam`. The features are cut off from $f$, so a gradient can be *read* there for each loss, weighted or reversed, and handed to
+# $f$ in one backward pass. `torch.autograd.grad(..., seam)` asks for the gradient at the seam only, so neither $L_{MI}$ nor
+# $L_{\text{conf}}$ ever touches a weight of $h$. If it did, $h$ would learn to be unsure, and $f$ could keep the bias.
+#
+# Is the table true? Take one batch and one untrained network, call each step, and look at the gradients it leaves.
+
+# %% tags=["nbval-ignore-output"]
+config = preset(profile, "lnl", color_var=COLOR_VAR, seed=SEED)
+train = load_data(config, "train", DATA_DIR or None)
+batch = train.batch(slice(0, 64))
+PARTS = {"f": "extractor", "g": "label_head", "h": "bias_head"}
+
+
+def gradients(method, step=None):
+    """The gradient that one step leaves in f, g and h, each as one vector."""
+    config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
+    network = build_network(config).train()
+    (step or methods.METHODS[method])(network, batch, config)
+    return {
+        part: torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in getattr(network, name).parameters()])
+        for part, name in PARTS.items()
+    }
+
+
+found = {method: gradients(method) for method in methods.METHODS}
+plain = found["baseline"]
+print(f"{'length of the gradient in':<28}{'f':>8}{'g':>8}{'h':>8}   f's angle to the baseline's")
+for method, parts in found.items():
+    angle = torch.rad2deg(torch.arccos(torch.cosine_similarity(parts["f"], plain["f"], dim=0).clamp(-1, 1)))
+    print(f"{method:<28}" + "".join(f"{parts[part].norm():>8.3f}" for part in PARTS) + f"{angle:>12.1f} degrees")
+
+players = [method for method in methods.METHODS if methods.uses_bias(method)]
+assert all(torch.allclose(found[m]["g"], plain["g"], atol=1e-6) for m in players), "g must move as in the baseline"
+assert all(torch.allclose(found[m]["h"], found["lnl"]["h"], atol=1e-6) for m in players), "h must descend L_B and nothing else"
+assert plain["h"].norm() == 0
+
+# %% [markdown]
+# $h$ stays in `baseline` and `gray`, moves identically in the five others, and $g$ never notices who else is playing (`gray` sees other
+# images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same everywhere, so the pull of
+# its entropy is still weak; the reversed bias loss pulls from the start.
+#
+# ## How do the losses develop?
+#
+# The two runs of the quickstart, epoch by epoch. `run` reads them back if they exist.
+
+# %% tags=["nbval-ignore-output"]
+shared = {}
+for method in ("baseline", "lnl"):
+    run_config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
+    folder = run_folder(OUT_DIR, run_config)
+    run(run_config, folder, data_dir=DATA_DIR or None)
+    shared[method] = read_history(folder)
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a quantity, epochs on the horizontal axis. The label loss falls for baseline and lnl, faster for the baseline. For lnl the bias loss of h falls at first, then rises and stays high, and the negative entropy of h sinks. The unbiased validation accuracy of lnl ends far above the baseline's."}}
+figures.losses(shared, title=f"Training at σ² = {COLOR_VAR}, profile {profile}")
+
+# %% tags=["nbval-ignore-output"]
+first, last = shared["lnl"][0], shared["lnl"][-1]
+print(f"label loss of g:        baseline ends at {shared['baseline'][-1]['label_loss']:.3f}, lnl at {last['label_loss']:.3f} nats")
+print(f"bias loss of h (lnl):   {first['bias_loss']:.2f} in the first epoch, {min(line['bias_loss'] for line in shared['lnl']):.2f} at its lowest, {last['bias_loss']:.2f} at the end")
+print(f"negative entropy (lnl): {last['mi_loss']:.2f} at the end; -log 8 = {-log(8):.2f} would be a uniform h")
+if "validation_accuracy" in last:
+    print(f"unbiased validation:    baseline {shared['baseline'][-1]['validation_accuracy']:.3f}, lnl {last['validation_accuracy']:.3f}")
+
+# %% [markdown]
+# On biased training images the baseline is the better fit, on unbiased images it is the worse network: the label loss alone cannot tell
+# you that anything is wrong. The bias loss tells the story of the game. While $h$ learns, it falls; once $f$ takes the colour away, it rises
+# again.
+#
+# ## Is f forgetting, or is h failing?
+#
+# A high bias loss means nothing by itself: a broken $h$ has one too. Put it on a scale. An $h$ that knows only how frequent each colour
+# level is, and reads nothing from $f(x)$, reaches the entropy $H(b)$ of the labels. By Eq. 4 and the same bound as in the theory chapter,
+#
+# $$I\big(b(X);f(X)\big)\;=\;H(b)-H\big(b\mid f(X)\big)\;\ge\;H(b)-L_B ,$$
+#
+# so the distance of the loss from $H(b)$ is what $h$ demonstrably reads, in nats. Our $L_B$ adds the three channels, so $H(b)$ does too.
+
+
+# %%
+def marginal_entropy(data):
+    """H(b) in nats, summed over the three channels: the loss of an h that reads nothing."""
+    total = 0.0
+    for channel in range(3):
+        levels = data.bias[:, channel]
+        counts = np.bincount(levels[levels != IGNORE].numpy(), minlength=8)
+        total += entropy(counts / counts.sum())
+    return total
+
+
+ceiling = marginal_entropy(train)
+
+# %% [markdown]
+# To compare methods, train three of them for a few epochs. This uses `fit`, the loop beneath `run`, and passes it a function to call
+# after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never enter a results table.
+
+# %% tags=["nbval-ignore-output"]
+EPOCHS = 2 if profile == "smoke" else 12
+held_out = load_data(config, "validation", DATA_DIR or None)
+
+
+def short_run(method, **options):
+    """Train for a few epochs on the training split and return the history; a finished run is read back from its folder."""
+    config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
+    config = config.with_options(**{"epochs": EPOCHS, "warmup_epochs": 0, "train_split": "train", **options})
+    network, validation = build_network(config), held_out.to(device)
+    folder = run_folder(Path(OUT_DIR) / "04_training", config)
+    return fit(network, train, config, out_dir=folder, validate=lambda f: {"validation_accuracy": accuracy(f, validation)})
+
+
+short = {method: short_run(method) for method in ("blind_eye", "grl", "lnl")}
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads from the features, per epoch, for blind_eye, grl and lnl, below a dashed line for everything there is to read. The curves rise while h learns and fall again where f takes the colour away."}}
+epochs = range(1, EPOCHS + 1)
+figures.lines(
+    epochs,
+    {method: [ceiling - line["bias_loss"] for line in history] for method, history in short.items()},
+    title="What h reads from f(x) while training",
+    xlabel="epoch",
+    ylabel="H(b) minus bias loss, in nats",
+    levels={"H(b), all there is to read": ceiling, "nothing read": 0.0},
+)
+
+# %% tags=["nbval-ignore-output"]
+for method, history in short.items():
+    read = [ceiling - line["bias_loss"] for line in history]
+    print(
+        f"{method:<10} h reads {max(read):5.2f} nats at its best, {read[-1]:5.2f} in the last epoch; "
+        f"unbiased validation accuracy {history[-1]['validation_accuracy']:.3f}"
+    )
+if profile == "smoke":
+    print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
+
+# %% [markdown]
+# The loss is averaged over an epoch in which $h$ is still learning, so the curve is a lower bound that lags behind, and values below zero
+# mean that $h$ is worse than the mere frequencies: $f$ is fooling it. Nor is a curve near zero a proof that the colour is gone. It says that
+# *this* $h$, which $f$ was trained against, cannot read it; [05_embeddings](05_embeddings.ipynb) asks fresh networks.
+#
+# ## What does a warm start change?
+#
+# The authors call the adversarial part unstable and advise to let $f$ and $g$ learn first, while $h$ merely watches: it trains on features
+# that its gradient does not reach. The idea is that the game then starts with an $h$ that can already read. `warmup_epochs` does that.
+#
+# Their code also makes **two updates** a batch from two passes through $f$, first for $L_c+\lambda L_{MI}$, then for $L_B$; our default
+# adds both into **one**. `updates="alternating"` is their way.
+
+# %% tags=["nbval-ignore-output"]
+variants = {
+    "joint, cold": short["lnl"],
+    "joint, warm start": short_run("lnl", warmup_epochs=max(1, EPOCHS // 3)),
+    "alternating, cold": short_run("lnl", updates="alternating"),
+}
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads, per epoch, for lnl trained jointly from a cold start, jointly after a warm start, and by alternating updates. With the warm start h reads far more in the first epochs, and the curve drops once the game begins."}}
+figures.lines(
+    epochs,
+    {name: [ceiling - line["bias_loss"] for line in history] for name, history in variants.items()},
+    title="lnl: cold, warm, and by alternating updates",
+    xlabel="epoch",
+    ylabel="H(b) minus bias loss, in nats",
+    levels={"nothing read": 0.0},
+)
+
+# %% tags=["nbval-ignore-output"]
+for name, history in variants.items():
+    print(f"{name:<20}unbiased validation accuracy after {EPOCHS} epochs {history[-1]['validation_accuracy']:.3f}, best epoch {max(line['validation_accuracy'] for line in history):.3f}")
+accuracies = [history[-1]["validation_accuracy"] for history in variants.values()]
+print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single run, so do not rank them by it.")
+
+# %% [markdown]
+# A warm start spends epochs on learning the bias that must be unlearnt afterwards. In a short run that is a price; what it buys is an $h$
+# whose gradient points somewhere from the first adversarial step. The full preset follows the authors' code and has none.
+#
+# ## What if the machine stops?
+#
+# `fit` writes a checkpoint after every epoch: weights, momentum, history. The learning rate depends on the epoch alone and the order of
+# the batches on seed and epoch alone, so nothing else needs to be saved. Pull the plug in the third epoch, start again, and compare with
+# a run that was left in peace.
+
+# %% tags=["nbval-ignore-output"]
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=4)
+small_data = load_data(small, "train", DATA_DIR or None)
+
+
+class PowerCut(Exception):
+    pass
+
+
+calls = []
+
+
+def cut_in_third_epoch(network):
+    calls.append(1)
+    if len(calls) == 3:
+        raise PowerCut
+    return {}
+
+
+left_in_peace, resumed = build_network(small), build_network(small)
+fit(left_in_peace, small_data, small, progress=False)
+with tempfile.TemporaryDirectory() as folder:
+    try:
+        fit(build_network(small), small_data, small, out_dir=folder, validate=cut_in_third_epoch, progress=False)
+    except PowerCut:
+        print(f"stopped with {len(read_history(folder))} epochs on disk: {', '.join(sorted(p.name for p in Path(folder).iterdir()))}")
+    history = fit(resumed, small_data, small, out_dir=folder, progress=False)
+pairs = list(zip(left_in_peace.state_dict().values(), resumed.state_dict().values(), strict=True))
+print(f"resumed and finished: {len(history)} epochs")
+print(f"weights bit-identical: {all(torch.equal(a, b) for a, b in pairs)}; largest difference {max(float((a - b).abs().max()) for a, b in pairs):.1e}")
+
+# %% [markdown]
+# Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an order
+# that varies, and the last digits may too. Called on a folder that holds *another* configuration, `fit` refuses instead of mixing the two.
+#
+# ## How do I do this without a notebook?
+#
+# The command line builds its configuration with the same `preset`. Point it to the folder of the lnl run from above and it finds that
+# there is nothing left to do.
+
+# %% tags=["nbval-ignore-output"]
+arguments = f"train --method lnl --color-var {COLOR_VAR} --profile {profile} --seed {SEED} --quiet --out".split()
+arguments += [str(run_folder(OUT_DIR, config)), *(["--data-dir", DATA_DIR] if DATA_DIR else [])]
+print("$ lnl " + shlex.join(arguments))
+done = subprocess.run([sys.executable, "-m", "lnl_core", *arguments], capture_output=True, text=True)
+print(done.stdout or done.stderr)
+assert done.returncode == 0
+
+# %% [markdown]
+# Delete the folder and the same command trains the same network again. `--set epochs=5` changes a hyper-parameter (and the profile to
+# `custom`), `--bf16` and `--tensorboard` do what they say, `lnl train --help` lists the rest.
+#
+# ## What makes it fast, measured on this device
+#
+# A straightforward script opens every image with PIL in a `DataLoader`, makes its colour labels one by one, computes in float32 and passes
+# every batch through $f$ twice, once for each update. Three things can be saved:
+#
+# 1. **data on the device**: all images as uint8 in one tensor; a batch is one indexing and one division;
+# 2. **one pass**: the seam makes a second trip through $f$ unnecessary, and a test holds both forms of the gradient together;
+# 3. **half the bits**: bf16 autocast and the `channels_last` layout, on processors and GPUs that have instructions for them.
+#
+# First, the same gradient?
+
+# %% tags=["nbval-ignore-output"]
+twice = gradients("lnl", methods.two_pass_gradients)
+print("largest difference between one pass and two:", ", ".join(f"{part} {float((twice[part] - found['lnl'][part]).abs().max()):.1e}" for part in PARTS))
+
+# %% [markdown]
+# Then the clock: gradients of one lnl step, over and over on the same images, without the optimiser (which is the same for all). The
+# smallest of a few rounds counts, because other work on the machine can only slow a round down.
+
+
+# %%
+class PerImage(Dataset):
+    """One image at a time, as a first draft would do it."""
+
+    def __init__(self, data):
+        self.images, self.labels = data.images.permute(0, 2, 3, 1).numpy(), data.labels.numpy()
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image = Image.fromarray(self.images[index])
+        tiny = np.array(image.resize((14, 14), Image.Resampling.NEAREST)).transpose(2, 0, 1)
+        bias = np.where(tiny == 0, IGNORE, tiny // 32).astype(np.int64)
+        pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255
+        return torch.from_numpy(pixels), torch.from_numpy(bias), int(self.labels[index])
+
+
+def one_by_one(data):
+    for images, bias, labels in DataLoader(PerImage(data), batch_size=128):
+        yield methods.Batch(images.to(device), labels.to(device), bias.to(device))
+
+
+def on_device(data, channels_last=False):
+    for index in torch.arange(len(data), device=data.device).split(128):
+        yield data.batch(index, channels_last=channels_last)
+
+
+def seconds(batches, step, rounds, **execution):
+    """Smallest time of `rounds` passes over the batches, after one pass to warm up."""
+    options = config.with_options(**execution)
+    network = build_network(options).to(device).train()
+    if options.channels_last:
+        network.to(memory_format=torch.channels_last)
+    times = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        for batch in batches():
+            network.zero_grad()
+            with autocast(options, device):
+                step(network, batch, options)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+# %% tags=["nbval-ignore-output"]
+size, rounds = (256, 1) if profile == "smoke" else (512, 3)
+few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
+half = {"precision": "bf16", "channels_last": True}
+measured = {
+    "DataLoader and PIL, two passes, float32": seconds(lambda: one_by_one(few), methods.two_pass_gradients, rounds),
+    "+ data on the device": seconds(lambda: on_device(moved), methods.two_pass_gradients, rounds),
+    "+ one pass": seconds(lambda: on_device(moved), methods.lnl, rounds),
+    "+ bf16 and channels_last": seconds(lambda: on_device(moved, channels_last=True), methods.lnl, rounds, **half),
+    "for comparison: baseline step, float32": seconds(lambda: on_device(moved), methods.baseline, rounds),
+}
+start = next(iter(measured.values()))
+print(f"{size} images, batches of 128, on {device} with {torch.get_num_threads()} threads")
+print(f"{'':<42}{'ms per 1,000 images':>20}{'times as fast':>15}")
+for name, value in measured.items():
+    print(f"{name:<42}{value / size * 1e6:>20.0f}{start / value:>15.1f}")
+
+# %% tags=["nbval-ignore-output"]
+names = list(measured)
+gains = {names[i]: measured[names[i - 1]] / measured[names[i]] for i in (1, 2, 3)}
+best, worst = max(gains, key=gains.get), min(gains, key=gains.get)
+print(f"Here the largest step is '{best.lstrip('+ ')}' ({gains[best]:.1f} times), the smallest '{worst.lstrip('+ ')}' ({gains[worst]:.1f} times).")
+if gains[worst] < 1:
+    print("A factor below 1 is a loss: this device does not like that step, or was busy with something else.")
+
+# %% [markdown]
+# These factors belong to this machine and this moment. A processor without bf16 instructions can be slower with it; a GPU finishes such
+# small batches long before PIL has made the next one, so there the first step dwarfs the others. `lnl bench` measures whole epochs on the
+# full data beside a reference script.
+#
+# ## Exercises
+#
+# ### Exercise 1: why h must not feel its own entropy (pencil)
+#
+# Suppose a careless implementation let $\lambda L_{MI}$ reach the weights of $h$ as well. Let $h$ have a bias vector $c$ in its last
+# layer, and let $f(x)$ carry no information. Which $c$ minimises $L_B$, and which minimises $L_B+\lambda L_{MI}$ as $\lambda\to\infty$? Why does
+# the second make $f$ lazy?
+#
+# <details><summary>Solution</summary>
+#
+# Without information in $f(x)$ all that $h$ can learn is the marginal: $L_B$ is smallest at softmax$(c)=P(b)$, where it is $H(b)$.
+# $L_{MI}$ is smallest at the uniform prediction, $c=0$, whatever $P(b)$ is. With both, $h$ is pulled towards the uniform prediction
+# even where $f(x)$ does tell the bias. Then $L_{MI}$ is already small because of $h$, its gradient at the seam vanishes, and nothing asks $f$
+# to change: the game is called off by its referee.
+#
+# </details>
+#
+# ### Exercise 2: the two passes, by hand (code)
+#
+# Write the step of `lnl` as the equations read, with `reverse_gradient`, two passes through $f$, and $h$'s weights protected from
+# $L_{MI}$. Check that its gradients agree with the library's.
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# from lnl_core.losses import bias_loss, label_loss, negative_conditional_entropy, reverse_gradient
+#
+# def by_hand(network, batch, config):
+#     features = network.extractor(batch.images)
+#     entropy_term = negative_conditional_entropy(network.bias_head(features))
+#     (label_loss(network.label_head(features), batch.labels) + config.mi_weight * entropy_term).backward()
+#     network.bias_head.zero_grad()  # h stays
+#     logits = network.bias_head(reverse_gradient(network.extractor(batch.images), config.adv_weight))
+#     bias_loss(logits, batch.bias, config.bias_reduction).backward()  # h descends, f ascends
+#
+# mine = gradients("lnl", by_hand)
+# for part in PARTS:
+#     torch.testing.assert_close(mine[part], found["lnl"][part], atol=1e-5, rtol=1e-4)
+# ```
+#
+# </details>
+#
+# ### Exercise 3: switching off (predict, then run)
+#
+# What does the step of `lnl` become with $\mu=0$? With $\lambda=0$? With both zero: is it the baseline? Name the method, or say what is
+# different, then compare gradients.
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# def with_weights(**changes):
+#     return lambda network, batch, config: methods.lnl(network, batch, config.with_options(**changes))
+#
+# for changes, other in (({"adv_weight": 0.0}, "lnl_adv"), ({"mi_weight": 0.0}, "grl"), ({"adv_weight": 0.0, "mi_weight": 0.0}, "baseline")):
+#     left, right = gradients("lnl", with_weights(**changes)), found[other]
+#     print(changes, other, {part: torch.allclose(left[part], right[part], atol=1e-6) for part in PARTS})
+# ```
+#
+# $\mu=0$ gives `lnl_adv`, $\lambda=0$ gives `grl`. With both zero $f$ and $g$ move as in the baseline, but $h$ still descends $L_B$: that is
+# the `watch` step of the warm start, not the baseline.
+#
+# </details>
+
+# %% [markdown]
+# ## Summary
+#
+# - $g$ descends the label loss and $h$ the bias loss in every method; methods differ only in what $f$ does about $h$.
+# - $H(b)-L_B$ puts the bias loss on a scale: nats that $h$ demonstrably reads. Near zero it clears $f$ of what *this* $h$ can see, no more.
+# - Warm start and alternating updates are options of the same loop; runs resume to the same result, from a notebook or the command line.
+# - Data on the device, one pass, bf16: measure the three on your device before you believe in any of them.
+#
+# Next: [05_embeddings](05_embeddings.ipynb) looks at the features themselves.
+
+# %% tags=["nbval-ignore-output"]
+print(describe_environment())

@@ -1,0 +1,315 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Looking at features, and what a picture cannot show
+
+# %% [markdown] tags=["badge"]
+# <!-- badge -->
+
+# %% [markdown]
+# The paper asks that $f(x)$ hold no information about the colour. Features of a few thousand dimensions invite a look: squeeze them into
+# the plane with t-SNE and colour the points. This page does that for the plain and for the debiased network, then puts numbers beside the
+# pictures, and then shows how far a picture may mislead: a t-SNE in which the colours are mixed is no evidence that the colour is gone.
+#
+# **After this page you can**
+#
+# - draw a t-SNE of $f(x)$ and say which of its features mean something;
+# - measure neighbourhood purity, the number that a t-SNE picture illustrates;
+# - probe frozen features for the colour, with a control, and read the result as a bound in nats;
+# - build features whose picture hides what a linear probe reads with ease.
+#
+# **What you need**
+#
+# | | |
+# |---|---|
+# | background | principal components; nearest neighbours; that t-SNE keeps neighbours together |
+# | before this page | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
+# | theory | [what I(b(X); f(X)) = 0 would mean](../book/theory.md) |
+#
+# **Run time** on two CPU cores: smoke under a minute; demo about a minute once the two networks exist, and a few minutes more where they
+# must be trained first; full needs a GPU for the training and minutes for the rest.
+
+# %% tags=["install"]
+# install cell
+
+# %% tags=["parameters"]
+PROFILE = "demo"
+SEED = 0
+COLOR_VAR = 0.03
+DATA_DIR = ""
+OUT_DIR = "runs"
+
+# %% tags=["nbval-ignore-output"]
+# %matplotlib inline
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+
+from lnl_core import accuracy, embeddings, figures, load_model, preset, probe_leakage, resolve_profile, run, run_folder
+from lnl_core.datasets import MEAN_COLORS, color_table
+from lnl_core.information import mutual_information
+from lnl_core.records import describe_environment
+from lnl_core.runs import load_data
+
+figures.use_style()
+profile = resolve_profile(PROFILE)
+points = 2000 if profile == "full" else 1000  # digits in a picture
+print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
+
+# %% [markdown]
+# ## Two networks and the features of unbiased digits
+#
+# `run` trains only what is not there yet; a finished run in the same `OUT_DIR` is read back at once. The features come from **test**
+# digits in random colours, because in training colours digit and colour are one and the same and no picture could tell them apart.
+
+# %% tags=["nbval-ignore-output"]
+networks, features = {}, {}
+for method in ("baseline", "lnl"):
+    config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
+    folder = run_folder(OUT_DIR, config)
+    run(config, folder, data_dir=DATA_DIR or None)
+    networks[method] = load_model(folder)
+
+test = load_data(config, "test", DATA_DIR or None)
+for method, network in networks.items():
+    features[method] = embeddings(network, test, limit=points).numpy()
+    print(f"{method:<9} accuracy {accuracy(network, test):.3f}, features f(x) of {len(features[method]):,} digits, {features[method].shape[1]:,} each")
+points = len(features["lnl"])
+digits, paints = test.labels[:points].numpy(), test.group[:points].numpy()
+
+# %% [markdown]
+# ## From thousands of numbers to two
+#
+# Two steps. Principal components keep the fifty directions along which the features vary most; that is linear and forgets little. t-SNE
+# then places the points in the plane so that each keeps its near neighbours. The seed is fixed, since t-SNE starts from and moves with
+# random numbers.
+
+
+# %%
+def squeeze(values, perplexity=30, seed=SEED, init="pca"):
+    """t-SNE in the plane, (N, 2), of values (N, D)."""
+    return TSNE(perplexity=perplexity, random_state=seed, init=init).fit_transform(values)
+
+
+# %% tags=["nbval-ignore-output"]
+reduced, pictures = {}, {}
+for method, values in features.items():
+    components = PCA(n_components=50, random_state=SEED).fit(values)
+    reduced[method] = components.transform(values)
+    pictures[method] = squeeze(reduced[method])
+    print(f"{method:<9} fifty components keep {components.explained_variance_ratio_.sum():.0%} of the variance")
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the baseline's features twice: coloured by digit the classes are mixed, in paint colours the points form patches of one colour."}}
+figures.embedding(pictures["baseline"], digits, paints, title="t-SNE of f(x), baseline")
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features of lnl twice: coloured by digit and in paint colours."}}
+figures.embedding(pictures["lnl"], digits, paints, title="t-SNE of f(x), lnl")
+
+# %% [markdown]
+# *The pictures: each point is a test digit; left it is drawn as its digit, right in the colour it was painted around.* TEXT
+#
+# ## Who are my neighbours?
+#
+# What the eye judges is whether neighbours are alike. That has a number: the **purity**, the share of a point's ten nearest neighbours
+# that share its digit (or its paint). It needs no plane, so it can be measured in $f(x)$ itself. Chance is the purity of
+# shuffled labels.
+
+
+# %%
+def purity(values, kinds, neighbours=10):
+    """Share of the nearest neighbours (without the point itself) that are of the same kind."""
+    _, nearest = NearestNeighbors(n_neighbors=neighbours + 1).fit(values).kneighbors(values)
+    return (kinds[nearest[:, 1:]] == kinds[:, None]).mean()
+
+
+# %% tags=["nbval-ignore-output"]
+rng = np.random.default_rng(SEED)
+print("share of the 10 nearest neighbours of the same   digit   paint   shuffled")
+for method in networks:
+    for name, space in {"in f(x)": features[method], "in the picture": pictures[method]}.items():
+        row = [purity(space, kinds) for kinds in (digits, paints, rng.permutation(paints))]
+        print(f"{method:<9} {name:<37}" + "".join(f"{value:8.2f}" for value in row))
+
+# %% [markdown]
+# TEXT2
+#
+# ## Is the colour gone, or only out of sight?
+#
+# Purity weighs all directions of $f(x)$ by how much they vary. A classifier does not: it may pick out one faint direction and read
+# everything from it. So train **fresh probes** on frozen features, to name the paint: a linear one and one with a hidden layer. Probes are
+# hungry, so they get the training shapes, repainted at random; half are held out to measure on. The **control** is the same probe
+# trained on shuffled paints: if it beat chance, the probe would be broken.
+
+# %% tags=["nbval-ignore-output"]
+repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
+print("fresh probe of the paint     accuracy   control   chance   information >= (nats)")
+for method, network in networks.items():
+    probed = embeddings(network, repainted, limit=4000)
+    for kind in ("linear", "mlp"):
+        found = probe_leakage(probed, repainted.group[: len(probed)], kind=kind, seed=SEED)
+        print(
+            f"{method:<9} {kind:<19}{found.accuracy:8.3f}{found.control_accuracy:10.3f}{found.chance:9.3f}{found.information:12.2f}"
+        )
+ceiling = color_table(COLOR_VAR, levels=32)  # p(paint, colour): how well the exact colour names the paint
+print(f"{'the colour itself':<29}{ceiling.max(axis=0).sum():8.3f}{'':19}{mutual_information(ceiling):12.2f}")
+
+# %% [markdown]
+# TEXT3
+#
+# ## A picture that hides what is there
+#
+# Let us cheat on purpose, to see how well a picture can lie. Paint all test digits in exactly the same colour, so that their features
+# cannot know any paint. Give every digit a **secret** number from 0 to 9 by lot. Then write the secret into the features, in ten
+# extra directions, so faintly that they make up a thousandth of the variance.
+
+# %% tags=["nbval-ignore-output"]
+uniform = load_data(config.with_options(color_var=0.0), "test", DATA_DIR or None, mean_color=0)
+plain = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(networks["lnl"], uniform, limit=points).numpy())
+secret = rng.integers(0, 10, len(plain))
+strength = np.sqrt(0.001 * plain.var(axis=0).sum() / 0.9)  # ten one-hot directions have a variance of 0.9 in all
+planted = np.hstack([plain, strength * np.eye(10)[secret]])
+
+for name, values in {"without": plain, "with": planted}.items():
+    found = probe_leakage(values, secret, kind="linear", epochs=200, seed=SEED)
+    print(f"{name:<8} the secret: purity {purity(values, secret):.2f}, linear probe {found.accuracy:.2f}, control {found.control_accuracy:.2f}")
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features with the planted secret: digits form groups, the secret's ten values are mixed without pattern."}}
+hiding = squeeze(planted)
+panels, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+for panel, (name, kinds) in zip(axes, {"digit": digits, "secret": secret}.items(), strict=True):
+    for kind in range(10):
+        panel.scatter(*hiding[kinds == kind].T, s=18, marker=f"${kind}$", color=figures.PALETTE[kind], linewidths=0.2)
+    panel.set(title=f"each point drawn as its {name}", xticks=[], yticks=[], xlabel="first coordinate")
+axes[0].set_ylabel("second coordinate")
+panels.suptitle("t-SNE of features that hold a secret number")
+plt.show()
+
+# %% [markdown]
+# *The picture: the same points twice, marked by the digit and by the secret.* No eye finds the secret in the right panel, and neither does
+# the purity. The linear probe reads it. t-SNE keeps neighbourhoods, neighbourhoods follow the directions of large variance, and information
+# does not care about variance.
+#
+# ## Three more things that a t-SNE cannot show
+#
+# Run it again with other settings, on the same features of lnl.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four t-SNE pictures of the same features with perplexity 5, 30, 100 and another random start; size, number and place of the groups differ."}}
+settings = {
+    "perplexity 5": {"perplexity": 5},
+    "perplexity 100": {"perplexity": 100},
+    "perplexity 30, another start": {"seed": SEED + 1, "init": "random"},
+}
+views = {"perplexity 30 (above)": pictures["lnl"]} | {name: squeeze(reduced["lnl"], **options) for name, options in settings.items()}
+panels, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
+for panel, (name, places) in zip(axes, views.items(), strict=True):
+    for digit in range(10):
+        for paint in range(10):
+            here = (digits == digit) & (paints == paint)
+            panel.scatter(*places[here].T, s=22, marker=f"${digit}$", color=MEAN_COLORS[paint], edgecolors="0.3", linewidths=0.15)
+    panel.set(title=name, xticks=[], yticks=[], xlabel="first coordinate")
+    panel.grid(False)
+axes[0].set_ylabel("second coordinate")
+panels.suptitle("The same features four times: points are digits in the colour of their paint")
+plt.show()
+
+# %% tags=["nbval-ignore-output"]
+for name, places in views.items():
+    print(f"{name:<30} purity in the picture: digit {purity(places, digits):.2f}, paint {purity(places, paints):.2f}")
+
+# %% [markdown]
+# *The picture: four portraits of the same features.* Groups split, merge and change places. What stays is who is whose near neighbour, and
+# that is all that may be read off:
+#
+# - **Distances between groups mean little.** t-SNE punishes neighbours that were torn apart, and hardly punishes strangers
+#   that were put side by side.
+# - **Sizes and densities mean little.** Every point gets its own scale, chosen to have the same number of effective neighbours (the
+#   perplexity), so a dense group and a loose one come out alike.
+# - **Mixed does not mean absent.** The secret above is the proof. Only the other direction holds: what is visibly sorted is there.
+#
+# So show a t-SNE for what it is good at, which is raising suspicion, and let a number with a control decide.
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 1: which mistake is cheap? (pencil)
+#
+# t-SNE turns distances into probabilities of being neighbours, $p_{ij}$ among the features and $q_{ij}$ in the plane, and minimises
+# $D_{KL}(P\|Q)=\sum_{ij}p_{ij}\log(p_{ij}/q_{ij})$. Compare the cost of tearing a neighbour away ($p=0.01$, $q=0.0001$) with that of
+# pushing a stranger close ($p=0.0001$, $q=0.01$). Which of the two does a gap between two groups in the picture rule out?
+#
+# <details><summary>Solution</summary>
+#
+# Torn away: $0.01\,\log 100\approx0.046$. Pushed close: $0.0001\,\log 0.01\approx-0.00046$, a hundred times smaller and even negative (the
+# sum over all pairs cannot be). Neighbours are kept at almost any price; strangers may land anywhere at almost none. So a gap shows that
+# *few neighbours lie across it*. It does not show how far the groups are apart, and touching groups may be strangers.
+#
+# </details>
+#
+# ### Exercise 2: where does the colour come from? (code)
+#
+# Measure the purity of digits and paints, and the linear probe of the paint, for the raw pixels and for an *untrained* network of the
+# same shape (`lnl_core.build_network(config)`). Does the baseline's training put the colour in, or does it fail to take it out?
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# from lnl_core import build_network
+#
+# spaces = {"pixels": repainted.images.flatten(1).float(), "untrained f": embeddings(build_network(config), repainted)}
+# spaces |= {method: embeddings(network, repainted) for method, network in networks.items()}
+# for name, space in spaces.items():
+#     space = space[:2000]
+#     digit, paint = (purity(space.numpy(), kinds[:2000].numpy()) for kinds in (repainted.labels, repainted.group))
+#     found = probe_leakage(space, repainted.group[:2000], seed=SEED)
+#     print(f"{name:<12} purity: digit {digit:.2f}, paint {paint:.2f}; linear probe of the paint {found.accuracy:.3f}")
+# ```
+#
+# TEXT_EX2
+#
+# </details>
+#
+# ### Exercise 3: a group on the moon (predict, then run)
+#
+# Add the same huge vector to the features of all sevens, so that they lie ten times further from the rest than any two digits lie now.
+# Sketch the t-SNE before you run it. Where are the sevens, and how far?
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# moved = reduced["lnl"].copy()
+# spread = np.linalg.norm(moved - moved.mean(axis=0), axis=1).max()
+# moved[digits == 7, 0] += 20 * spread
+# figures.embedding(squeeze(moved), digits, paints, title="The sevens are far away, and the picture does not say so")
+# ```
+#
+# The sevens form one clean group with nobody else in it, at a distance not very different from that of other groups. The picture shows *that* they are
+# apart. It has no way to show *how far*: beyond the reach of the perplexity, all strangers are equally strange.
+#
+# </details>
+
+# %% [markdown]
+# ## Summary
+#
+# - A t-SNE shows who is whose near neighbour. It does not show distances between groups, densities, or that something is absent.
+# - Neighbourhood purity says in one number what the picture says in a thousand points, and it can be measured before squeezing.
+# - Probes ask a different question, what can be read at all, and need a control beside them; their information is a lower bound.
+# - A faint direction is enough to hold a bias that no picture shows.
+#
+# Next: [06_confusion](06_confusion.ipynb) asks whether the colour is *used*, which is another matter than whether it is there.
+
+# %% tags=["nbval-ignore-output"]
+print(describe_environment())

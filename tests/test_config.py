@@ -1,0 +1,212 @@
+"""Configurations: what is refused, what names a run, and what the presets say."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+
+from lnl_core.config import METHODS, PROFILES, RunConfig, preset, resolve_profile
+from lnl_core.errors import ConfigError, LNLError
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_preset_is_a_configuration_of_its_profile_and_method(profile: str, method: str) -> None:
+    config = preset(profile, method, color_var=0.02, seed=7)
+    assert (config.profile, config.method, config.color_var, config.seed) == (profile, method, 0.02, 7)
+    assert config.setting == {"color_var": 0.02}
+
+
+def test_full_is_the_authors_setting() -> None:
+    config = preset("full", "lnl")
+    assert (config.epochs, config.batch_size, config.lr, config.bias_lr) == (100, 128, 0.01, 0.01)
+    assert (config.momentum, config.weight_decay, config.lr_step, config.lr_gamma) == (0.9, 5e-4, 40, 0.1)
+    assert (config.schedule, config.mi_weight, config.adv_weight) == ("step", 0.01, 0.1)
+    assert (config.mi_reduction, config.bias_reduction, config.bias_labels) == ("mean", "sum", "pixel")
+    assert (config.train_split, config.train_size, config.test_size) == ("trainval", None, None)
+
+
+@pytest.mark.parametrize("profile", ["smoke", "demo"])
+def test_small_profiles_need_no_download(profile: str) -> None:
+    assert {preset(profile, method).source for method in METHODS} == {"mini"}
+
+
+def test_smoke_is_tiny() -> None:
+    config = preset("smoke", "lnl")
+    assert config.train_size is not None
+    assert config.train_size * config.epochs <= 2000
+
+
+NUMBERS = ("color_var", "lr", "bias_lr", "momentum", "weight_decay", "lr_gamma", "mi_weight", "adv_weight", "confusion_weight")
+
+
+def one(name: str, value: Any) -> RunConfig:
+    changes: dict[str, Any] = {name: value}
+    return RunConfig(**changes)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, "0.1", None, True])
+def test_numbers_must_be_finite_and_not_negative(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be a finite number that is not negative"):
+        one(name, value)
+
+
+@pytest.mark.parametrize(("name", "bad"), [("epochs", 0), ("batch_size", 0), ("lr_step", 0), ("seed", -1), ("warmup_epochs", -1)])
+def test_counts_have_a_least_value(name: str, bad: int) -> None:
+    for value in (bad, 1.5, "3", None, True):
+        with pytest.raises(ConfigError, match=f"{name} must be a whole number of at least {bad + 1}"):
+            one(name, value)
+
+
+@pytest.mark.parametrize("name", ["train_size", "test_size"])
+def test_sizes_are_counts_or_everything(name: str) -> None:
+    assert getattr(one(name, None), name) is None
+    for value in (0, -5, 2.0):
+        with pytest.raises(ConfigError, match=f"{name} must be a whole number"):
+            one(name, value)
+
+
+def test_a_batch_of_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match="batch_size must be at least 2"):
+        RunConfig(batch_size=1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "experiment",
+        "method",
+        "profile",
+        "source",
+        "train_split",
+        "bias_labels",
+        "schedule",
+        "updates",
+        "mi_reduction",
+        "bias_reduction",
+        "precision",
+    ],
+)
+def test_unknown_words_are_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown {name} 'nonsense': choose one of \w+"):
+        one(name, "nonsense")
+    with pytest.raises(ConfigError, match=f"unknown {name}"):
+        one(name, None)
+
+
+def test_bad_input_is_one_family_of_errors() -> None:
+    assert issubclass(ConfigError, LNLError)
+    assert issubclass(LNLError, ValueError)
+
+
+def test_unknown_profile_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, full"):
+        preset("big")
+
+
+def test_unknown_hyper_parameter_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"unknown hyper-parameter 'learning_rate': choose one of .*lr"):
+        preset("demo", learning_rate=0.1)
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RunConfig().lr = 1.0  # type: ignore[misc]
+
+
+# Profiles and changes
+
+
+def test_a_changed_hyper_parameter_makes_the_profile_custom() -> None:
+    assert preset("demo", epochs=3).profile == "custom"
+    assert preset("full", mi_weight=0.5).profile == "custom"
+
+
+@pytest.mark.parametrize("changes", [{"source": "mnist"}, {"precision": "bf16"}, {"channels_last": True}, {"epochs": 100}])
+def test_the_same_values_and_free_choices_keep_the_profile(changes: dict[str, Any]) -> None:
+    assert preset("full", **changes).profile == "full"
+
+
+def test_setting_and_seed_are_free() -> None:
+    assert preset("full").with_options(seed=3, color_var=0.05).profile == "full"
+
+
+def test_custom_stays_custom() -> None:
+    custom = preset("full", epochs=3)
+    assert custom.with_options(epochs=100).profile == "custom"
+
+
+def test_the_method_cannot_be_swapped_afterwards() -> None:
+    with pytest.raises(ConfigError, match=r"call preset\(\) with the method"):
+        preset("demo", "lnl").with_options(method="baseline")
+
+
+def test_environment_names_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_profile("demo") == "demo"
+    monkeypatch.setenv("LNL_PROFILE", "smoke")
+    assert resolve_profile("demo") == "smoke"
+    monkeypatch.setenv("LNL_PROFILE", "huge")
+    with pytest.raises(ConfigError, match="unknown profile 'huge'"):
+        resolve_profile("demo")
+
+
+# Names of runs
+
+
+def test_dictionary_round_trip() -> None:
+    config = preset("demo", "blind_eye", color_var=0.02, seed=5, epochs=3)
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_dictionary_of_another_version_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"unknown hyper-parameter 'gamma' .*another version"):
+        RunConfig.from_dict({**RunConfig().to_dict(), "gamma": 1})
+
+
+def test_fingerprint_ignores_how_fast_a_run_is() -> None:
+    base = preset("full")
+    assert base.with_options(precision="bf16", channels_last=True).fingerprint() == base.fingerprint()
+
+
+OTHER: dict[str, Any] = {
+    "method": "grl",
+    "color_var": 0.02,
+    "seed": 1,
+    "profile": "custom",
+    "source": "mini",
+    "train_split": "train",
+    "bias_labels": "image",
+    "train_size": 10,
+    "test_size": 10,
+    "epochs": 2,
+    "batch_size": 64,
+    "lr": 0.5,
+    "bias_lr": 0.5,
+    "momentum": 0.5,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "lr_step": 1,
+    "lr_gamma": 0.5,
+    "warmup_epochs": 1,
+    "mi_weight": 0.5,
+    "adv_weight": 0.5,
+    "confusion_weight": 0.5,
+    "updates": "alternating",
+    "mi_reduction": "sum",
+    "bias_reduction": "mean",
+}
+
+
+def test_fingerprint_changes_with_every_hyper_parameter() -> None:
+    names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
+    assert set(OTHER) == names, "a new hyper-parameter belongs in this test"
+    prints = {dataclasses.replace(RunConfig(), **{name: value}).fingerprint() for name, value in OTHER.items()}
+    assert len(prints | {RunConfig().fingerprint()}) == len(OTHER) + 1
+
+
+def test_fingerprint_is_twelve_hex_digits() -> None:
+    assert len(preset("demo").fingerprint()) == 12
+    int(preset("demo").fingerprint(), 16)

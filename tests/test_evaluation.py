@@ -1,0 +1,248 @@
+"""Numbers by hand: accuracy by group, confusion, information, and probes that read what is there and nothing else."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lnl_core.config import preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.errors import DataError
+from lnl_core.evaluation import (
+    accuracy,
+    adversary_loss,
+    confusion,
+    data_information,
+    embeddings,
+    evaluate,
+    group_accuracy,
+    predict,
+    prediction_information,
+    probe_leakage,
+)
+from lnl_core.losses import bias_loss
+from lnl_core.networks import LNLNetwork, build_network
+
+
+class Reads(nn.Module):
+    """Predicts the number that an image's first pixel holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.one_hot((images[:, 0, 0, 0] * 255).round().long(), 10).float()
+
+
+def data_of(predicted: list[int], labels: list[int], group: list[int], **options: Any) -> BiasedImages:
+    images = torch.tensor(predicted, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 28, 28).contiguous()
+    return BiasedImages(images, torch.tensor(labels), torch.tensor(group), torch.tensor(group), bias_classes=10, **options)
+
+
+PREDICTED, LABELS, GROUP = [0, 1, 2, 2, 1, 0], [0, 1, 2, 1, 1, 2], [0, 0, 0, 3, 3, 3]
+HAND = data_of(PREDICTED, LABELS, GROUP)
+
+
+def test_predictions_are_the_largest_logits() -> None:
+    assert predict(Reads(), HAND).tolist() == PREDICTED
+
+
+def test_accuracy_is_the_share_that_is_right() -> None:
+    assert accuracy(Reads(), HAND) == pytest.approx(4 / 6)
+
+
+def test_accuracy_of_each_group() -> None:
+    shares = group_accuracy(Reads(), HAND)
+    assert shares[[0, 3]].tolist() == pytest.approx([1, 1 / 3])
+    assert np.isnan(shares[[1, 2]]).all(), "a group without images has no accuracy"
+
+
+def test_confusion_counts_true_rows_and_predicted_columns() -> None:
+    matrix = confusion(Reads(), HAND)
+    assert matrix.shape == (10, 10)
+    assert matrix.sum() == 6
+    assert (matrix[0, 0], matrix[1, 1], matrix[1, 2], matrix[2, 0], matrix[2, 2]) == (1, 2, 1, 1, 1)
+    assert matrix[2, 1] == 0
+
+
+def test_batches_do_not_change_predictions() -> None:
+    many = (np.arange(1203) % 10).tolist()
+    assert predict(Reads(), data_of(many, many, many)).tolist() == many
+
+
+def test_predictions_that_follow_the_bias_share_its_whole_information() -> None:
+    group = (np.arange(4000) % 10).tolist()
+    labels = np.random.default_rng(0).integers(0, 10, 4000).tolist()
+    follows = data_of(group, labels, group)
+    assert prediction_information(Reads(), follows) == pytest.approx(math.log(10), abs=0.02)
+    ignores = data_of(labels, labels, group)
+    assert prediction_information(Reads(), ignores) < 0.01
+    constant = data_of([3] * 4000, labels, group)
+    assert prediction_information(Reads(), constant) == 0
+
+
+def test_information_of_a_data_set() -> None:
+    labels = [0, 1, 2, 3] * 5
+    assert data_information(data_of(labels, labels, labels)) == pytest.approx(math.log(4))
+    assert data_information(data_of(labels, labels, [0] * 20)) == 0
+    halves = [label // 2 for label in labels]
+    assert data_information(data_of(labels, labels, halves)) == pytest.approx(math.log(2))
+    with pytest.raises(DataError, match="has no bias 'color': choose 'group'"):
+        data_information(HAND, "color")
+
+
+# A real network
+
+
+@pytest.fixture(scope="module")
+def network() -> LNLNetwork:
+    return build_network(preset("smoke", "lnl"))
+
+
+def test_embeddings_are_the_flattened_features(network: LNLNetwork, few: BiasedImages) -> None:
+    found = embeddings(network, few)
+    assert found.shape == (160, 6272)
+    assert found.dtype == torch.float32
+    network.eval()
+    with torch.no_grad():
+        wanted = network.extractor(few.batch(slice(None)).images).flatten(1)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert torch.equal(embeddings(network, few, limit=7), embeddings(network, few.subset(slice(0, 7))))
+
+
+def test_evaluating_changes_nothing_in_the_network(few: BiasedImages) -> None:
+    network = build_network(preset("smoke", "lnl")).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    predict(network, few)
+    embeddings(network, few)
+    adversary_loss(network, few)
+    evaluate(network, few)
+    assert network.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_adversary_loss_is_the_bias_loss_of_h_over_all_places(network: LNLNetwork, few: BiasedImages) -> None:
+    network.eval()
+    batch = few.batch(slice(None))
+    with torch.no_grad():
+        wanted = bias_loss(network.bias_head(network.extractor(batch.images)), batch.bias).item()
+    assert adversary_loss(network, few) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: BiasedImages) -> None:
+    found = evaluate(network, few)
+    accuracies = {name for name in found if name.endswith("accuracy")}
+    assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy", "bias_mlp_probe_control_accuracy"} <= accuracies
+    assert {"test_information", "prediction_information", "bias_probe_information"} <= set(found)
+    assert all(0 <= found[name] <= 1 for name in accuracies)
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["test_accuracy"] == pytest.approx(accuracy(network, few))
+    assert found["worst_group_accuracy"] == pytest.approx(np.nanmin(group_accuracy(network, few)))
+
+
+# Probes
+
+BIAS = np.random.default_rng(0).integers(0, 5, 1500)
+NOISE = np.random.default_rng(1).normal(size=(1500, 20)).astype(np.float32)
+
+
+def holds_bias(strength: float = 3.0) -> Tensor:
+    """Features of which one direction a class carries the bias, under noise."""
+    return torch.from_numpy(NOISE + strength * np.eye(5, 20, dtype=np.float32)[BIAS])
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_a_probe_finds_a_bias_that_is_there(kind: str) -> None:
+    result = probe_leakage(holds_bias(), BIAS, kind=kind)
+    assert result.accuracy > 0.85
+    assert 0.8 < result.information < math.log(5)
+    assert result.accuracy > result.control_accuracy + 0.5
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_a_probe_finds_nothing_where_nothing_is(kind: str) -> None:
+    result = probe_leakage(NOISE, BIAS, kind=kind)
+    assert result.accuracy < result.chance + 0.08
+    assert result.information < 0.02
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_control_with_shuffled_labels_is_at_chance(kind: str, seed: int) -> None:
+    result = probe_leakage(holds_bias(), BIAS, kind=kind, seed=seed)
+    assert result.control_accuracy < result.chance + 0.08
+    assert result.chance == pytest.approx(0.2, abs=0.05)
+
+
+def test_only_the_mlp_reads_what_is_not_linear() -> None:
+    signs = np.sign(NOISE[:, :2])
+    exclusive = (signs[:, 0] != signs[:, 1]).astype(int)
+    linear, mlp = (probe_leakage(NOISE[:, :2], exclusive, kind=kind, epochs=60).accuracy for kind in ("linear", "mlp"))
+    assert linear < 0.65
+    assert mlp > 0.9
+
+
+def test_information_is_a_lower_bound() -> None:
+    """A bias that is known exactly gives at most its entropy, and less with fewer examples."""
+    result = probe_leakage(holds_bias(20), BIAS)
+    assert result.information <= math.log(5) + 1e-6
+    assert result.information > 0.9 * math.log(5)
+
+
+def test_probes_are_reproducible_and_follow_the_seed() -> None:
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first = probe_leakage(holds_bias(1), BIAS, seed=4)
+    assert torch.equal(state, torch.get_rng_state())
+    torch.manual_seed(4)
+    assert probe_leakage(holds_bias(1), BIAS, seed=4) == first
+    assert probe_leakage(holds_bias(1), BIAS, seed=5) != first
+
+
+def test_probe_sizes_and_names() -> None:
+    result = probe_leakage(holds_bias(), BIAS, test_share=0.2, kind="mlp")
+    assert (result.kind, result.n_train, result.n_test) == ("mlp", 1200, 300)
+    assert set(result.to_dict()) == {"kind", "accuracy", "control_accuracy", "chance", "information", "n_train", "n_test"}
+
+
+def test_constant_features_do_no_harm() -> None:
+    features = holds_bias()
+    features[:, 19] = 7.0
+    assert math.isfinite(probe_leakage(features, BIAS).information)
+
+
+def test_scale_of_the_features_does_not_matter() -> None:
+    small, large = (probe_leakage(holds_bias() * scale, BIAS).accuracy for scale in (1e-3, 1e3))
+    assert small == pytest.approx(large, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("features", "bias", "options", "message"),
+    [
+        (NOISE, BIAS[:-1], {}, "same length, got 1500 and 1499"),
+        (np.full_like(NOISE, np.nan), BIAS, {}, "NaN or infinite"),
+        (np.full_like(NOISE, np.inf), BIAS, {}, "NaN or infinite"),
+        (NOISE, np.zeros(1500, dtype=int), {}, "one value only"),
+        (NOISE, np.full(1500, 4), {}, "one value only"),
+        (NOISE, BIAS - 1, {}, "whole numbers from 0, got -1"),
+        (NOISE[:9], np.arange(9) % 5, {}, "9 examples are too few to probe 5 bias classes: use at least 10"),
+        (NOISE[:0], BIAS[:0], {}, "nothing to read|too few"),
+        (NOISE, BIAS, {"kind": "forest"}, "unknown probe 'forest': choose 'linear' or 'mlp'"),
+        (NOISE, BIAS, {"test_share": 0.0}, "test_share must lie between 0 and 1"),
+        (NOISE, BIAS, {"test_share": 1.0}, "test_share must lie between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_probed_is_refused(features: Any, bias: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        probe_leakage(features, bias, **options)
+
+
+@pytest.mark.parametrize("test_share", [0.01, 0.5, 0.9])
+def test_every_share_leaves_something_to_train_and_to_measure_on(test_share: float) -> None:
+    result = probe_leakage(NOISE[:40], BIAS[:40], test_share=test_share)
+    assert min(result.n_train, result.n_test) >= 1
+    assert math.isfinite(result.information)

@@ -1,0 +1,362 @@
+"""Who moves: which loss reaches f, g and h in each method's step, against gradients of formulas written by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.datasets.container import Batch
+from lnl_core.errors import ConfigError
+from lnl_core.methods import METHODS as STEPS
+from lnl_core.methods import first_pass, method_step, second_pass, two_pass_gradients, uses_bias, watch
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.training import fit
+
+Gradients = dict[str, Tensor]
+UNLEARNING = [method for method in METHODS if method not in ("baseline", "gray")]
+
+# By hand from the paper: (lambda L_MI, alpha L_conf, mu L_B) as they reach f in each method.
+REACHES_F = {
+    "baseline": (0, 0, 0),
+    "gray": (0, 0, 0),
+    "blind_eye": (0, 1, 0),
+    "grl": (0, 0, 1),
+    "blind_eye_grl": (0, 1, 1),
+    "lnl_adv": (1, 0, 0),
+    "lnl": (1, 0, 1),
+}
+
+
+def config_of(method: str, **changes: Any) -> RunConfig:
+    values: dict[str, Any] = {"mi_weight": 0.7, "adv_weight": 0.3, "confusion_weight": 0.4, **changes}
+    return preset("full", method, **values)
+
+
+def network_of(method: str, dtype: torch.dtype = torch.float64) -> LNLNetwork:
+    return build_network(preset("full", method)).to(dtype)
+
+
+@pytest.fixture(scope="module")
+def batch(mini_train: BiasedImages) -> Batch:
+    step = mini_train.batch(torch.arange(0, 3500, 450))
+    return Batch(step.images.double(), step.labels, step.bias)
+
+
+def gradients(network: LNLNetwork) -> Gradients:
+    return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def of(part: str, values: Gradients) -> Gradients:
+    return {name: value for name, value in values.items() if name.startswith(part)}
+
+
+def gradient_of(loss: Callable[[LNLNetwork], Tensor], network: LNLNetwork) -> Gradients:
+    """The gradient of a loss for every parameter, zero where it does not reach."""
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    found = torch.autograd.grad(loss(network), parameters, allow_unused=True)
+    return {n: torch.zeros_like(p) if g is None else g for n, p, g in zip(names, parameters, found, strict=True)}
+
+
+# The losses once more, in the plainest code
+def label_term(batch: Batch) -> Callable[[LNLNetwork], Tensor]:
+    return lambda network: F.cross_entropy(network.label_head(network.extractor(batch.images)), batch.labels)
+
+
+def bias_term(batch: Batch, reduction: str = "sum") -> Callable[[LNLNetwork], Tensor]:
+    def loss(network: LNLNetwork) -> Tensor:
+        logits = network.bias_head(network.extractor(batch.images))
+        if reduction == "mean":
+            return F.cross_entropy(logits, batch.bias, ignore_index=255)
+        return torch.stack([F.cross_entropy(logits[:, :, c], batch.bias[:, c], ignore_index=255) for c in range(3)]).sum()
+
+    return loss
+
+
+def entropy_term(batch: Batch, reduction: str = "mean") -> Callable[[LNLNetwork], Tensor]:
+    def loss(network: LNLNetwork) -> Tensor:
+        q: Tensor = network.bias_head(network.extractor(batch.images)).softmax(1)
+        return (q * q.log()).sum(1).mean() * (3 if reduction == "sum" else 1)
+
+    return loss
+
+
+def confusion_term(batch: Batch) -> Callable[[LNLNetwork], Tensor]:
+    return lambda network: -network.bias_head(network.extractor(batch.images)).softmax(1).log().mean()
+
+
+def by_hand(network: LNLNetwork, batch: Batch, config: RunConfig) -> Gradients:
+    """f descends L_c + lambda L_MI + alpha L_conf - mu L_B; g descends L_c; h descends L_B."""
+    mi, confusion, reversal = REACHES_F[config.method]
+    label, bias = gradient_of(label_term(batch), network), gradient_of(bias_term(batch, config.bias_reduction), network)
+    entropy = gradient_of(entropy_term(batch, config.mi_reduction), network)
+    confused = gradient_of(confusion_term(batch), network)
+    wanted = {}
+    for name in label:
+        if name.startswith("extractor"):
+            wanted[name] = (
+                label[name]
+                + mi * config.mi_weight * entropy[name]
+                + confusion * config.confusion_weight * confused[name]
+                - reversal * config.adv_weight * bias[name]
+            )
+        else:
+            wanted[name] = label[name] if name.startswith("label_head") else bias[name]
+    return wanted
+
+
+def assert_same(found: Gradients, wanted: Gradients, tolerance: float = 1e-10) -> None:
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        assert torch.allclose(found[name], wanted[name], rtol=1e-8, atol=tolerance), name
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+@pytest.mark.parametrize(("mi_reduction", "bias_reduction"), [("mean", "sum"), ("sum", "mean")])
+def test_step_gives_the_gradients_of_the_equations(method: str, mi_reduction: str, bias_reduction: str, batch: Batch) -> None:
+    config = config_of(method, mi_reduction=mi_reduction, bias_reduction=bias_reduction)
+    network = network_of(method)
+    method_step(method)(network, batch, config)
+    assert_same(gradients(network), by_hand(network, batch, config))
+
+
+@pytest.mark.parametrize("method", ["baseline", "gray"])
+def test_baseline_and_gray_give_h_no_gradient(method: str, batch: Batch) -> None:
+    network = network_of(method)
+    method_step(method)(network, batch, config_of(method))
+    found = gradients(network)
+    assert not of("bias_head", found)
+    wanted = {name: value for name, value in by_hand(network, batch, config_of(method)).items() if not name.startswith("bias_head")}
+    assert_same(found, wanted)
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+def test_one_pass_equals_two_passes(method: str, batch: Batch) -> None:
+    config, one, two = config_of(method), network_of(method), network_of(method)
+    losses = method_step(method)(one, batch, config)
+    reference = two_pass_gradients(two, batch, config)
+    assert_same(gradients(one), gradients(two))
+    assert losses.keys() == reference.keys()
+    for name in losses:
+        assert torch.allclose(losses[name], reference[name], atol=1e-10)
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+def test_one_pass_equals_two_passes_in_float32(method: str, batch: Batch) -> None:
+    config, one, two = config_of(method), network_of(method, torch.float32), network_of(method, torch.float32)
+    small = Batch(batch.images.float(), batch.labels, batch.bias)
+    method_step(method)(one, small, config)
+    two_pass_gradients(two, small, config)
+    found, wanted = gradients(one), gradients(two)
+    for name in wanted:
+        assert (found[name] - wanted[name]).norm() <= 1e-4 * wanted[name].norm() + 1e-6, name
+
+
+@pytest.mark.parametrize(("method", "weight"), [("lnl", "mi_weight"), ("lnl_adv", "mi_weight"), ("blind_eye", "confusion_weight")])
+def test_entropy_and_confusion_never_move_h(method: str, weight: str, batch: Batch) -> None:
+    results = []
+    for value in (0.0, 1e3):
+        network = network_of(method)
+        method_step(method)(network, batch, config_of(method, **{weight: value}))
+        results.append(gradients(network))
+    off, on = results
+    assert all(torch.equal(off[name], on[name]) for name in of("bias_head", off))
+    assert all(torch.equal(off[name], on[name]) for name in of("label_head", off))
+    assert all(not torch.allclose(off[name], on[name]) for name in of("extractor", off)), "control: the term does reach f"
+
+
+def test_h_descends_the_bias_loss_unweighted(batch: Batch) -> None:
+    """mu scales what f feels, not how h learns."""
+    found = []
+    for adv_weight in (0.0, 0.1, 5.0):
+        network = network_of("grl")
+        method_step("grl")(network, batch, config_of("grl", adv_weight=adv_weight))
+        found.append(of("bias_head", gradients(network)))
+    assert all(torch.equal(found[0][name], other[name]) for other in found[1:] for name in found[0])
+
+
+def test_f_ascends_the_bias_loss(batch: Batch) -> None:
+    """A small step against the gradient of grl raises L_B where L_c alone would not matter."""
+    network = network_of("grl")
+    config = config_of("grl", adv_weight=1e6)  # so large that L_c does not count
+    before = bias_term(batch)(network).item()
+    method_step("grl")(network, batch, config)
+    found = of("extractor", gradients(network))
+    length = torch.stack([value.norm() for value in found.values()]).norm()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in found:
+                parameter.sub_(1e-3 * found[name] / length)
+    assert bias_term(batch)(network).item() > before
+
+
+@pytest.mark.parametrize(("method", "term"), [("lnl_adv", entropy_term), ("blind_eye", confusion_term)])
+def test_f_descends_entropy_and_confusion(
+    method: str, term: Callable[[Batch], Callable[[LNLNetwork], Tensor]], batch: Batch
+) -> None:
+    network = network_of(method)
+    before = term(batch)(network).item()
+    method_step(method)(network, batch, config_of(method, mi_weight=1e6, confusion_weight=1e6))
+    found = of("extractor", gradients(network))
+    length = torch.stack([value.norm() for value in found.values()]).norm()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in found:
+                parameter.sub_(1e-3 * found[name] / length)
+    assert term(batch)(network).item() < before
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+def test_without_weights_every_method_is_the_baseline_for_f_and_g(method: str, batch: Batch) -> None:
+    network, baseline = network_of(method), network_of("baseline")
+    method_step(method)(network, batch, config_of(method, mi_weight=0.0, adv_weight=0.0, confusion_weight=0.0))
+    method_step("baseline")(baseline, batch, config_of("baseline"))
+    found = gradients(network)
+    assert all(torch.equal(found[name], value) for name, value in gradients(baseline).items())
+
+
+def test_watching_moves_h_but_tells_f_nothing(batch: Batch) -> None:
+    network, baseline = network_of("lnl"), network_of("baseline")
+    losses = watch(network, batch, config_of("lnl"))
+    method_step("baseline")(baseline, batch, config_of("baseline"))
+    found, wanted = gradients(network), gradients(baseline)
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert_same(of("bias_head", found), of("bias_head", gradient_of(bias_term(batch), network)))
+    assert losses.keys() == {"label", "bias"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_reports_the_value_of_each_of_its_losses(method: str, batch: Batch) -> None:
+    network = network_of(method)
+    losses = method_step(method)(network, batch, config_of(method))
+    mi, confusion, _ = REACHES_F[method]
+    expected = {"label": label_term(batch)}
+    if method in UNLEARNING:
+        expected["bias"] = bias_term(batch)
+    if mi:
+        expected["mi"] = entropy_term(batch)
+    if confusion:
+        expected["confusion"] = confusion_term(batch)
+    assert losses.keys() == expected.keys()
+    for name, term in expected.items():
+        assert losses[name].item() == pytest.approx(term(network).item(), abs=1e-9)
+        assert not losses[name].requires_grad
+
+
+def test_authors_first_pass_gives_h_a_gradient_that_is_not_used(batch: Batch) -> None:
+    """In the authors' code L_MI flows through h; only the optimiser of f and g steps after it."""
+    network = network_of("lnl")
+    first_pass(network, batch, config_of("lnl"))
+    assert of("bias_head", gradients(network))
+    two_pass_gradients(network_with_zero := network_of("lnl"), batch, config_of("lnl"))
+    wanted = of("bias_head", gradient_of(bias_term(batch), network_with_zero))
+    assert_same(of("bias_head", gradients(network_with_zero)), wanted)
+
+
+def test_authors_second_pass_leaves_g_alone(batch: Batch) -> None:
+    network = network_of("lnl")
+    second_pass(network, batch, config_of("lnl"))
+    assert not of("label_head", gradients(network))
+
+
+# Who has changed after an update, through the training loop
+
+
+def moved_parts(method: str, data: BiasedImages, **changes: Any) -> set[str]:
+    config = config_of(method, epochs=1, batch_size=len(data), weight_decay=0.0, **changes)
+    network = build_network(config)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    fit(network, data, config, device="cpu", progress=False)
+    return {name.split(".")[0] for name, value in network.named_parameters() if not torch.equal(before[name], value)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_who_has_moved_after_an_update(method: str, few: BiasedImages) -> None:
+    everyone = {"extractor", "label_head", "bias_head"}
+    expected = everyone if method in UNLEARNING else everyone - {"bias_head"}
+    assert moved_parts(method, few.subset(slice(0, 32))) == expected
+
+
+def test_h_does_not_move_at_rate_zero(few: BiasedImages) -> None:
+    assert moved_parts("lnl", few.subset(slice(0, 32)), bias_lr=0.0) == {"extractor", "label_head"}
+
+
+# The authors' alternating updates
+
+
+def after_one_batch(data: BiasedImages, updates: str, momentum: float) -> tuple[dict[str, Tensor], dict[str, Tensor], RunConfig]:
+    """Parameters before and after one batch of all of ``data``."""
+    config = config_of(
+        "lnl", epochs=1, batch_size=len(data), weight_decay=0.0, updates=updates, momentum=momentum, lr=0.02, bias_lr=0.05
+    )
+    network = build_network(config)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    fit(network, data, config, device="cpu", progress=False)
+    return before, {name: value.clone() for name, value in network.named_parameters()}, config
+
+
+def with_parameters(values: dict[str, Tensor]) -> LNLNetwork:
+    network = network_of("lnl")
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(values[name])
+    return network
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_alternating_updates_by_hand(momentum: float, few: BiasedImages) -> None:
+    """First f and g descend L_c + lambda L_MI; then f ascends mu L_B and h descends L_B, while momentum carries f and g on."""
+    data = few.subset(slice(0, 32))
+    raw = data.batch(slice(None))
+    whole = Batch(raw.images.double(), raw.labels, raw.bias)
+    before, after, config = after_one_batch(data, "alternating", momentum)
+
+    start = with_parameters(before)
+    label, entropy = gradient_of(label_term(whole), start), gradient_of(entropy_term(whole), start)
+    speed = {name: label[name] + config.mi_weight * entropy[name] for name in label if not name.startswith("bias_head")}
+    middle_values = {name: value.double() - (config.lr * speed[name] if name in speed else 0) for name, value in before.items()}
+    bias = gradient_of(bias_term(whole), with_parameters(middle_values))
+    for name, value in middle_values.items():
+        if name.startswith("extractor"):
+            wanted = value - config.lr * (momentum * speed[name] - config.adv_weight * bias[name])
+        elif name.startswith("label_head"):
+            wanted = value - config.lr * momentum * speed[name]
+        else:
+            wanted = value - config.bias_lr * bias[name]
+        moved, expected = after[name].double() - before[name], wanted - before[name]
+        assert (moved - expected).norm() <= 2e-3 * expected.norm() + 1e-6, name
+
+
+def test_only_alternating_updates_move_g_twice(few: BiasedImages) -> None:
+    data = few.subset(slice(0, 32))
+    before, joint, _ = after_one_batch(data, "joint", 0.9)
+    _, alternating, _ = after_one_batch(data, "alternating", 0.9)
+    for name in of("label_head", before):
+        step = joint[name] - before[name]
+        assert torch.allclose(alternating[name] - before[name], 1.9 * step, rtol=1e-3, atol=1e-7), name
+
+
+def test_joint_and_alternating_updates_differ(few: BiasedImages) -> None:
+    _, joint, _ = after_one_batch(few.subset(slice(0, 32)), "joint", 0.0)
+    _, alternating, _ = after_one_batch(few.subset(slice(0, 32)), "alternating", 0.0)
+    assert any(not torch.allclose(joint[name], alternating[name], atol=1e-6) for name in of("bias_head", joint))
+
+
+# The table
+
+
+def test_every_configured_method_has_a_step() -> None:
+    assert tuple(STEPS) == METHODS
+
+
+def test_only_baseline_and_gray_have_no_bias_head_to_train() -> None:
+    assert {method for method in METHODS if not uses_bias(method)} == {"baseline", "gray"}
+
+
+def test_unknown_method_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"unknown method 'lln': choose one of baseline, .*lnl"):
+        method_step("lln")

@@ -1,0 +1,278 @@
+"""The notebooks: how they are built, that each pair is in step, what is stored, and that a smoke run does what it was asked."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lnl_core.records import RunRecord, read_record
+from tools.book import SMOKE
+from tools.execute import read_executions
+from tools.notebooks import (
+    FACTS,
+    IGNORE,
+    PARAMETERS,
+    ROOT,
+    cells_tagged,
+    facts_missing,
+    fill_script,
+    keep_outputs,
+    literals,
+    out_of_step,
+    read_notebook,
+    read_script,
+    scripts,
+    tags,
+)
+
+SCRIPTS = scripts()
+NAMES = [script.stem for script in SCRIPTS]
+EXPECTED = [
+    "00_quickstart",
+    "01_biased_data",
+    "02_derivation",
+    "03_minmax_game",
+    "04_training",
+    "05_embeddings",
+    "06_confusion",
+    "07_results",
+    "08_your_own_bias",
+]
+TRAINING = ("00_quickstart", "04_training", "05_embeddings", "06_confusion")
+"""The notebooks that train on Colored MNIST and leave run records behind."""
+
+each_notebook = pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def headings(notebook: Any) -> list[tuple[int, str]]:
+    """Level and text of every Markdown heading, those in code fences aside."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"^```.*?^```", "", cell.source, flags=re.MULTILINE | re.DOTALL)
+            found += [(len(marks), title) for marks, title in re.findall(r"^(#+) +(.+)$", text, flags=re.MULTILINE)]
+    return found
+
+
+def as_python(source: str) -> ast.Module:
+    """The syntax tree of a cell; IPython's magics become nothing."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+
+
+def names_read(cells: list[Any]) -> set[str]:
+    nodes = (node for cell in cells for node in ast.walk(as_python(cell.source)))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def test_all_notebooks_are_there() -> None:
+    assert NAMES == EXPECTED
+
+
+def test_pairs_are_in_step() -> None:
+    assert out_of_step() == []
+
+
+@each_notebook
+def test_title_is_the_first_cell_and_the_only_top_heading(script: Path) -> None:
+    notebook = read_script(script)
+    assert re.fullmatch(r"# .+", notebook.cells[0].source)
+    levels = [level for level, _ in headings(notebook)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), "a heading level is skipped"
+
+
+@each_notebook
+def test_order_of_the_first_cells(script: Path) -> None:
+    notebook = read_script(script)
+
+    def place(tag: str) -> int:
+        (cell,) = cells_tagged(notebook, tag)
+        return int(notebook.cells.index(cell))
+
+    badge, install, parameters = place("badge"), place("install"), place("parameters")
+    assert badge == 1
+    assert badge < install < parameters
+    assert [cell.cell_type for cell in notebook.cells[2:install]] == ["markdown"] * (install - 2)
+    assert parameters == install + 1
+    assert code_cells(notebook)[:2] == [notebook.cells[install], notebook.cells[parameters]]
+    assert "import" in code_cells(notebook)[2].source
+
+
+@each_notebook
+def test_parameters_are_plain_literals_and_used(script: Path) -> None:
+    notebook = read_script(script)
+    (cell,) = cells_tagged(notebook, "parameters")
+    assert literals(cell.source) == PARAMETERS
+    assert "#" not in cell.source
+    after = notebook.cells[notebook.cells.index(cell) + 1 :]
+    unused = set(PARAMETERS) - names_read([cell for cell in after if cell.cell_type == "code"])
+    assert not unused, f"declared and never read: {sorted(unused)}"
+
+
+@each_notebook
+def test_no_cell_sets_a_parameter_again(script: Path) -> None:
+    for cell in code_cells(read_script(script)):
+        if "parameters" not in tags(cell):
+            names = [node for node in ast.walk(as_python(cell.source)) if isinstance(node, ast.Name)]
+            stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            assert not stored & set(PARAMETERS), "the value that was injected would be lost"
+
+
+@each_notebook
+def test_exercises_have_folded_solutions(script: Path) -> None:
+    text = "\n".join(cell.source for cell in read_script(script).cells if cell.cell_type == "markdown")
+    exercises = re.split(r"^### Exercise \d+.*$", text, flags=re.MULTILINE)[1:]
+    assert 2 <= len(exercises) <= 4
+    for number, exercise in enumerate(exercises, start=1):
+        assert re.search(r"<details>\s*<summary>Solution</summary>\n\n.+?\n\n</details>", exercise, re.DOTALL), f"exercise {number}"
+    assert text.count("<details>") == text.count("</details>")
+
+
+@each_notebook
+def test_solutions_are_python(script: Path) -> None:
+    text = "\n".join(cell.source for cell in read_script(script).cells if cell.cell_type == "markdown")
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        as_python(block)
+
+
+@each_notebook
+def test_versions_come_last(script: Path) -> None:
+    last = code_cells(read_script(script))[-1]
+    assert "describe_environment()" in last.source
+    assert IGNORE in tags(last)
+
+
+@each_notebook
+def test_no_site_markup(script: Path) -> None:
+    """A notebook is also read in Colab and in an editor, where MyST shows as raw text."""
+    markup = re.compile(r"\{(eq|ref|numref|cite\w*|term|doc|prf:ref)(:\w+)?\}`|^:::|^```\{", re.MULTILINE)
+    for cell in read_script(script).cells:
+        assert cell.cell_type == "code" or not markup.search(cell.source), cell.source
+
+
+@each_notebook
+def test_links_lead_somewhere(script: Path) -> None:
+    text = "\n".join(cell.source for cell in read_script(script).cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text):
+        assert (script.parent / target).is_file(), target
+
+
+@each_notebook
+def test_stored_outputs(script: Path) -> None:
+    notebook = read_notebook(script.with_suffix(".ipynb"))
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    if script.stem not in FACTS:
+        assert not outputs, "outputs that are weather are not stored"
+        return
+    assert facts_missing(notebook) == [], "run make facts"
+    assert outputs
+    assert all(not cell.outputs for cell in code_cells(notebook) if IGNORE in tags(cell))
+    assert all(output.output_type != "error" and output.get("name") != "stderr" for output in outputs)
+    text = json.dumps(outputs)
+    assert not re.search(r"it/s|s/it|[▏▎▍▌▋▊▉█]|\d+%\||\bat 0x[0-9a-f]{6,}", text), "a progress bar or an address in memory"
+    assert not re.search(r"\d (s|ms|seconds|minutes)\b", text), "a time measured"
+    assert str(ROOT) not in text
+    assert str(Path.home()) + "/" not in text
+
+
+def test_sync_keeps_what_it_does_not_own() -> None:
+    from tools.address import Address
+
+    text = SCRIPTS[0].read_text(encoding="utf-8")
+    there = fill_script(text, NAMES[0], Address("https://github.com/someone/something", "v1"))
+    assert "https://colab.research.google.com/github/someone/something/blob/v1/notebooks" in there
+    assert fill_script(there, NAMES[0], Address()) == fill_script(text, NAMES[0], Address())
+
+
+def test_outputs_of_unchanged_cells_are_kept(tmp_path: Path) -> None:
+    body = "# %% [markdown]\n# # Title\n\n# %%\nprint(1)\n\n# %%\nprint({})\n"
+    old = read_script(_script(tmp_path, body.format(2)))
+    for count, cell in enumerate(code_cells(old), start=1):
+        cell.execution_count = count
+    new = read_script(_script(tmp_path, body.format(3)))
+    keep_outputs(new, old)
+    assert [cell.execution_count for cell in code_cells(new)] == [1, None]
+    assert len(facts_missing(new)) == 1
+
+
+def _script(folder: Path, text: str) -> Path:
+    path = folder / "99_script.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("bad", ["A: int = 1", "A = 1 + 1", "A = B = 1", "import os", "A = int('1')"])
+def test_only_plain_literals_are_parameters(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"plain assignment|malformed"):
+        literals(bad)
+
+
+# Smoke runs: every notebook through papermill, with every parameter replaced.
+
+
+@pytest.fixture(scope="session")
+def smoke_run() -> Path:
+    """The folder with the smoke-executed copies, run now unless nothing has changed since the last time."""
+    command = [sys.executable, "-m", "tools.book", "--smoke", "--notebooks-only"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / "_build" / "test"
+
+
+def _records(smoke_run: Path, name: str) -> list[RunRecord]:
+    return [read_record(path) for path in sorted((smoke_run / "runs" / name).rglob("record.json"))]
+
+
+@pytest.mark.slow
+@each_notebook
+def test_smoke_run_is_clean(smoke_run: Path, script: Path) -> None:
+    executed = read_notebook(smoke_run / "executed" / f"{script.stem}.ipynb")
+    cells = code_cells(executed)
+    assert all(cell.execution_count for cell in cells)
+    assert all(output.output_type != "error" for cell in cells for output in cell.outputs)
+    (injected,) = cells_tagged(executed, "injected-parameters")
+    assert literals(injected.source) == {**SMOKE, "OUT_DIR": f"../../runs/{script.stem}"}
+    assert read_executions(smoke_run)[script.stem].warnings == ()
+
+
+@pytest.mark.slow
+@each_notebook
+def test_what_prints_or_draws_is_marked_as_fact_or_weather(smoke_run: Path, script: Path) -> None:
+    executed = read_notebook(smoke_run / "executed" / f"{script.stem}.ipynb")
+    for cell in code_cells(executed):
+        if cell.outputs and script.stem not in FACTS:
+            assert IGNORE in tags(cell), f"this cell has an output and lacks the tag {IGNORE}:\n{cell.source}"
+
+
+@pytest.mark.slow
+@each_notebook
+def test_figures_have_a_text_for_those_who_cannot_see_them(smoke_run: Path, script: Path) -> None:
+    executed = read_notebook(smoke_run / "executed" / f"{script.stem}.ipynb")
+    for cell in code_cells(executed):
+        if any("image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {}) for output in cell.outputs):
+            assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), f"this figure has no alt text:\n{cell.source}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINING)
+def test_smoke_runs_train_what_they_were_asked(smoke_run: Path, name: str) -> None:
+    records = _records(smoke_run, name)
+    assert records
+    assert {record.profile for record in records} <= {"smoke", "custom"}
+    assert all(record.seed == SMOKE["SEED"] for record in records)
+    asked = [record for record in records if record.setting["color_var"] == SMOKE["COLOR_VAR"]]
+    assert {"baseline", "lnl"} <= {record.method for record in asked}
+    for record in asked:
+        assert record.config["seed"] == SMOKE["SEED"]
+        assert record.config["color_var"] == SMOKE["COLOR_VAR"]
+        assert record.data["source"] == "mini"

@@ -1,0 +1,286 @@
+"""The reader of published ``.npy`` files: it reads every form they come in and runs nothing that a file names."""
+
+import builtins
+import io
+import os
+import pickle
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from lnl_core.datasets.npy import read_arrays
+from lnl_core.errors import DataError
+
+ARRAYS: dict[str, NDArray[Any]] = {
+    "train_image": np.random.default_rng(0).integers(0, 256, (20, 28, 28, 3), dtype=np.uint8),
+    "train_label": np.arange(20, dtype=np.int64) % 10,
+    "test_gray": np.linspace(0, 1, 7),
+}
+
+
+def write_pickled(path: Path, payload: bytes) -> Path:
+    """A ``.npy`` file whose header announces one object and whose body is any pickle."""
+    with path.open("wb") as stream:
+        npy_format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": ()})
+        stream.write(payload)
+    return path
+
+
+def pickled(value: Any, protocol: int = 4) -> bytes:
+    holder = np.empty((), dtype=object)
+    holder[()] = value
+    return pickle.dumps(holder, protocol=protocol)
+
+
+def python_2(arrays: dict[str, NDArray[Any]]) -> bytes:
+    """The opcodes that numpy under Python 2 wrote: byte strings everywhere, and the module's old name."""
+
+    def string(value: bytes) -> bytes:
+        return b"T" + struct.pack("<i", len(value)) + value
+
+    def number(value: int) -> bytes:
+        return b"J" + struct.pack("<i", value)
+
+    def of_dtype(code: bytes, order: bytes, flags: int = 0) -> bytes:
+        made = b"cnumpy\ndtype\n(" + string(code) + number(0) + number(1) + b"tR"
+        return made + b"(" + number(3) + string(order) + b"NNN" + number(-1) + number(-1) + number(flags) + b"tb"
+
+    def array(shape: tuple[int, ...], dtype: bytes, data: bytes) -> bytes:
+        made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(" + number(0) + b"t" + string(b"b") + b"tR"
+        return made + b"(" + number(1) + b"(" + b"".join(map(number, shape)) + b"t" + dtype + b"I00\n" + data + b"tb"
+
+    def entry(value: NDArray[Any]) -> bytes:
+        code, order = value.dtype.str[1:].encode(), value.dtype.str[:1].encode()
+        return array(value.shape, of_dtype(code, order), string(value.tobytes()))
+
+    items = b"".join(string(name.encode()) + entry(value) for name, value in arrays.items())
+    return b"\x80\x02" + array((), of_dtype(b"O8", b"|", flags=63), b"(l(d(" + items + b"u" + b"a") + b"."
+
+
+def assert_read(path: Path) -> None:
+    found = read_arrays(path)
+    assert found.keys() == ARRAYS.keys()
+    for name, value in ARRAYS.items():
+        assert found[name].dtype == value.dtype
+        assert np.array_equal(found[name], value)
+
+
+# What is read
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_pickled_dictionary_of_arrays_in_every_protocol(protocol: int, tmp_path: Path) -> None:
+    assert_read(write_pickled(tmp_path / "data.npy", pickled(ARRAYS, protocol)))
+
+
+def test_dictionary_saved_by_numpy(tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", ARRAYS)  # type: ignore[arg-type]
+    assert_read(tmp_path / "data.npy")
+
+
+def test_file_of_python_2(tmp_path: Path) -> None:
+    path = write_pickled(tmp_path / "data.npy", python_2(ARRAYS))
+    assert np.load(path, allow_pickle=True, encoding="latin1").item().keys() == ARRAYS.keys(), "control: numpy reads the file"
+    assert_read(path)
+
+
+def test_both_names_of_numpys_module(tmp_path: Path) -> None:
+    text = pickled(ARRAYS, protocol=2)
+    old = text.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    new = old.replace(b"numpy.core.multiarray", b"numpy._core.multiarray")
+    assert old != new
+    for payload in (old, new):
+        assert_read(write_pickled(tmp_path / "data.npy", payload))
+
+
+def test_keys_that_are_bytes_become_text(tmp_path: Path) -> None:
+    found = read_arrays(write_pickled(tmp_path / "data.npy", pickled({b"train_label": np.arange(3)})))
+    assert found["train_label"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_plain_array_in_either_memory_order(order: Any, tmp_path: Path) -> None:
+    value = np.arange(24, dtype=np.int32).reshape(2, 3, 4).copy(order=order)
+    np.save(tmp_path / "plain.npy", value)
+    assert np.array_equal(read_arrays(tmp_path / "plain.npy")["array"], value)
+
+
+def test_arrays_in_fortran_order_inside_a_dictionary(tmp_path: Path) -> None:
+    value = np.asfortranarray(np.arange(12).reshape(3, 4))
+    found = read_arrays(write_pickled(tmp_path / "data.npy", pickled({"a": value}, protocol=2)))
+    assert np.array_equal(found["a"], value)
+
+
+# What is refused
+
+
+class Runs:
+    """Pickles as a call of ``function(*arguments)``."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+def attacks(marker: Path) -> dict[str, Any]:
+    """Values that leave ``marker`` behind when they are unpickled."""
+    program = f"open({str(marker)!r}, 'w').close()"
+    return {
+        "os.system": Runs(os.system, f"touch {marker}"),
+        "exec": Runs(exec, program),
+        "eval": Runs(builtins.eval, f"exec({program!r})"),
+        "subprocess": Runs(subprocess.call, ["touch", str(marker)]),
+        "open": Runs(builtins.open, str(marker), "w"),
+        "numpy": Runs(np.savetxt, str(marker), [0]),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", attacks(Path("unused")))
+@pytest.mark.parametrize("place", ["outermost", "value", "key", "nested", "in an object array", "beside good arrays"])
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_nothing_that_a_file_names_is_run(name: str, place: str, protocol: int, tmp_path: Path) -> None:
+    marker = tmp_path / "was-run"
+    attack = attacks(marker)[name]
+    values: dict[str, Any] = {
+        "outermost": attack,
+        "value": {"train_image": attack},
+        "key": {attack: np.zeros(2)},
+        "nested": {"train_image": {"inner": [attack]}},
+        "in an object array": {"train_image": np.array([attack, 1], dtype=object)},
+        "beside good arrays": {**ARRAYS, "train_image": attack},
+    }
+    path = write_pickled(tmp_path / "bad.npy", pickled(values[place], protocol))
+    with pytest.raises(DataError, match=r"asks to run .*refused"):
+        read_arrays(path)
+    assert not marker.exists()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", attacks(Path("unused")))
+def test_control_the_attacks_work_on_the_plain_reader(name: str, tmp_path: Path) -> None:
+    marker = tmp_path / "was-run"
+    np.load(write_pickled(tmp_path / "bad.npy", pickled({"train_image": attacks(marker)[name]})), allow_pickle=True)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"train_image": "text"},
+        {"train_image": 3},
+        {"train_image": None},
+        {"train_image": [1, 2, 3]},
+        {"train_image": {"inner": np.zeros(2)}},
+        {"train_image": np.array([np.zeros(2), None], dtype=object)},
+        {"train_image": np.array(["a", "b"])},
+        {"train_image": np.array([b"a", b"b"])},
+        {"train_image": np.zeros(2, dtype=[("a", "i4")])},
+        {3: np.zeros(2)},
+        {},
+        [np.zeros(2)],
+        "text",
+        None,
+    ],
+    ids=repr,
+)
+def test_anything_but_numeric_arrays_by_name_is_refused(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"refused|download it again"):
+        read_arrays(write_pickled(tmp_path / "odd.npy", pickled(value)))
+
+
+@pytest.mark.parametrize("module", ["numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"])
+def test_other_names_of_the_allowed_modules_are_refused(module: str, tmp_path: Path) -> None:
+    for name in ("load", "fromfile", "ndarray.tofile", "lookup", "_reconstruct.__globals__"):
+        payload = (
+            b"\x80\x04" + b"".join(b"\x8c" + bytes([len(word)]) + word for word in (module.encode(), name.encode())) + b"\x93."
+        )
+        with pytest.raises(DataError, match="asks to run"):
+            read_arrays(write_pickled(tmp_path / "odd.npy", payload))
+
+
+def test_a_reference_to_something_outside_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream)
+    pickler.persistent_id = lambda value: "elsewhere" if isinstance(value, dict) else None  # type: ignore[method-assign, assignment, misc]
+    pickler.dump({"a": 1})
+    with pytest.raises(DataError, match="outside itself"):
+        read_arrays(write_pickled(tmp_path / "odd.npy", stream.getvalue()))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("kept", [0, 3, 8, 60, 200, 0.5, 0.99])
+def test_a_file_cut_short_is_refused(plain: bool, kept: float, tmp_path: Path) -> None:
+    path = tmp_path / "cut.npy"
+    np.save(path, ARRAYS["train_image"] if plain else ARRAYS)  # type: ignore[arg-type]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(DataError, match=r"cut\.npy cannot be read as a \.npy file"):
+        read_arrays(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"PK\x03\x04" + bytes(100), b"\x93NUMPY\x09\x00" + bytes(100)])
+def test_a_file_that_is_no_npy_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "other.npy"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be read as a \.npy file"):
+        read_arrays(path)
+
+
+def test_random_bytes_are_refused_and_nothing_else_happens(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        with pytest.raises(DataError):
+            read_arrays(write_pickled(tmp_path / "noise.npy", rng.bytes(60)))
+
+
+def test_a_shape_larger_than_the_file_takes_no_memory(tmp_path: Path) -> None:
+    payload = pickled({"a": np.zeros((3, 5), dtype=np.uint8)}, protocol=2).replace(
+        b"K\x03K\x05", b"J\x00\x00\x00\x7fJ\x00\x00\x00\x7f"
+    )
+    with pytest.raises(DataError, match="cannot be read"):
+        read_arrays(write_pickled(tmp_path / "large.npy", payload))
+
+
+def test_a_file_cannot_change_the_reader(tmp_path: Path) -> None:
+    """The opcode BUILD sets attributes: here on each of the six names, before a good file is read."""
+    for module, name in (
+        ("numpy", "dtype"),
+        ("numpy", "ndarray"),
+        ("_codecs", "encode"),
+        ("numpy.core.multiarray", "_reconstruct"),
+    ):
+        for state in (b"}U\x04codeU\x02u1s", b"N}U\x08__init__Ns\x86", b"N}U\x0c__setstate__Ns\x86", b"N}U\x0c__defaults__Ns\x86"):
+            payload = b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
+            with pytest.raises(DataError):
+                read_arrays(write_pickled(tmp_path / "odd.npy", payload))
+    assert_read(write_pickled(tmp_path / "data.npy", pickled(ARRAYS, 2)))
+    assert_read(write_pickled(tmp_path / "data.npy", python_2(ARRAYS)))
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.npy does not exist"):
+        read_arrays(tmp_path / "none.npy")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_arrays(tmp_path)
+
+
+def test_every_refusal_is_one_sentence(tmp_path: Path) -> None:
+    cases = [pickled({"a": "text"}), pickled(Runs(os.getcwd)), b"", b"\x80\x04"]
+    for payload in cases:
+        with pytest.raises(DataError) as caught:
+            read_arrays(write_pickled(tmp_path / "odd.npy", payload))
+        assert "\n" not in str(caught.value)
+        assert "odd.npy" in str(caught.value)

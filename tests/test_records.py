@@ -1,0 +1,270 @@
+"""Run records: round trip, refusals, averages over seeds, and the table beside the paper."""
+
+import json
+import math
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lnl_core.config import METHODS, preset
+from lnl_core.errors import ConfigError, RecordError
+from lnl_core.records import (
+    RunRecord,
+    aggregate,
+    describe_environment,
+    paper_numbers,
+    provenance,
+    read_record,
+    read_records,
+    results_folder,
+    results_table,
+    table_markdown,
+    versions,
+    write_record,
+)
+
+
+def record_of(method: str = "lnl", color_var: float = 0.03, seed: int = 0, value: float = 0.8, **changes: Any) -> RunRecord:
+    profile = changes.pop("profile", "full")
+    config = preset(profile, method, color_var=color_var, seed=seed, source="mnist", **changes)
+    return RunRecord(
+        schema=1,
+        experiment="colored_mnist",
+        method=method,
+        setting=config.setting,
+        seed=seed,
+        profile=config.profile,
+        selection="last_epoch",
+        config=config.to_dict(),
+        metrics={"test_accuracy": value, "worst_group_accuracy": value / 2},
+        data={"source": "mnist", "train_size": 60000, "test_size": 10000},
+        provenance={"commit": None, "dirty": None},
+    )
+
+
+def write_json(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+# Files
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    record = record_of()
+    assert read_record(write_record(record, tmp_path / "run.json")) == record
+    assert record.run_config() == preset("full", "lnl", source="mnist")
+
+
+def test_a_record_is_json_with_the_documented_fields(tmp_path: Path) -> None:
+    values = json.loads(write_record(record_of(), tmp_path / "run.json").read_text())
+    assert list(values) == [
+        "schema", "experiment", "method", "setting", "seed", "profile", "selection", "config", "metrics", "data", "provenance",
+    ]  # fmt: skip
+    assert values["schema"] == 1
+    assert values["setting"] == {"color_var": 0.03}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_metric_that_is_not_finite_is_refused_and_nothing_is_written(bad: float, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="the metric test_accuracy is not finite"):
+        write_record(record_of(value=bad), tmp_path / "run.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_writing_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
+    path = write_record(record_of(), tmp_path / "run.json")
+    odd = replace(record_of(), provenance={"commit": object()})
+    with pytest.raises(TypeError):
+        write_record(odd, path)
+    assert read_record(path) == record_of()
+    assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("schema", [0, 2, "1", None])
+def test_another_schema_is_refused(schema: Any, tmp_path: Path) -> None:
+    path = write_json(tmp_path / "run.json", {**asdict(record_of()), "schema": schema})
+    with pytest.raises(RecordError, match=rf"run\.json is a record of schema {schema!r}, this version reads schema 1"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '"text"', "null", "\x00", '{"schema": 1}'])
+def test_what_is_no_record_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(content)
+    with pytest.raises(RecordError, match=r"run\.json") as caught:
+        read_record(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(b"\xff\xfe\x00\x80" * 10)
+    with pytest.raises(RecordError, match="is no readable JSON"):
+        read_record(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("field", ["seed", "metrics", "provenance"])
+def test_a_record_without_a_field_is_refused(field: str, tmp_path: Path) -> None:
+    values = asdict(record_of())
+    del values[field]
+    with pytest.raises(RecordError, match=rf"no complete record \(see field '{field}'\)"):
+        read_record(write_json(tmp_path / "run.json", values))
+
+
+def test_a_record_with_a_further_field_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="see field 'score'"):
+        read_record(write_json(tmp_path / "run.json", {**asdict(record_of()), "score": 1}))
+
+
+def test_a_missing_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="does not exist: train first"):
+        read_record(tmp_path / "none.json")
+
+
+def test_all_records_of_a_folder_in_order(tmp_path: Path) -> None:
+    for seed in (2, 0, 1):
+        write_record(record_of(seed=seed), tmp_path / f"{seed}.json")
+    assert [record.seed for record in read_records(tmp_path)] == [0, 1, 2]
+    assert read_records(tmp_path / "none") == []
+
+
+# Averages
+
+
+def test_mean_and_sample_deviation_over_seeds() -> None:
+    (row,) = aggregate([record_of(seed=seed, value=value) for seed, value in ((1, 0.9), (0, 0.7), (2, 0.8))])
+    assert row["mean"] == pytest.approx(0.8)
+    assert row["std"] == pytest.approx(0.1)
+    assert row["n"] == 3
+    assert row["values"] == [0.7, 0.9, 0.8], "in the order of the seeds"
+
+
+def test_one_run_has_no_deviation() -> None:
+    (row,) = aggregate([record_of()])
+    assert (row["mean"], row["std"], row["n"]) == (0.8, None, 1)
+
+
+def test_another_metric_can_be_averaged() -> None:
+    (row,) = aggregate([record_of(value=0.8)], "worst_group_accuracy")
+    assert row["mean"] == pytest.approx(0.4)
+
+
+def test_only_runs_that_differ_in_nothing_but_the_seed_are_averaged() -> None:
+    different = [record_of(), record_of(seed=1, mi_weight=0.5), record_of("grl", seed=1), record_of(color_var=0.02, seed=1)]
+    different.append(replace(record_of(seed=1), data={"source": "authors"}))
+    assert [row["n"] for row in aggregate(different)] == [1] * 5
+
+
+def test_execution_options_do_not_split_an_average() -> None:
+    (row,) = aggregate([record_of(seed=0), record_of(seed=1, precision="bf16", channels_last=True)])
+    assert row["n"] == 2
+
+
+def test_the_same_run_twice_is_refused() -> None:
+    with pytest.raises(RecordError, match=r"two records hold the same run \(lnl, .*seed 0\)"):
+        aggregate([record_of(), record_of(value=0.9)])
+
+
+# Beside the paper
+
+
+def test_published_numbers_come_from_the_repository() -> None:
+    numbers = paper_numbers()
+    assert set(numbers) >= {"baseline", "lnl"}
+    assert all(0 < value < 1 for row in numbers.values() for value in row.values())
+    assert set(numbers["lnl"]) <= {0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05}
+
+
+def test_unknown_experiment_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown experiment 'imagenet': choose one of"):
+        paper_numbers("imagenet")
+
+
+def test_table_holds_published_and_ours_and_the_difference() -> None:
+    published = paper_numbers()["lnl"][0.03]
+    rows = results_table(records=[record_of(value=0.5), record_of(seed=1, value=0.6)])
+    (row,) = [row for row in rows if (row["method"], row["color_var"]) == ("lnl", 0.03)]
+    assert row["published"] == published
+    assert (row["mean"], row["n"]) == (pytest.approx(0.55), 2)
+    assert row["difference"] == pytest.approx(0.55 - published)
+
+
+def test_table_without_records_is_the_published_one() -> None:
+    rows = results_table(records=[])
+    found: dict[str, dict[float, float]] = {}
+    for row in rows:
+        found.setdefault(row["method"], {})[row["color_var"]] = row["published"]
+    assert found == paper_numbers()
+    assert all(row["mean"] is None and row["n"] == 0 and row["difference"] is None for row in rows)
+
+
+def test_ours_without_a_published_number_has_a_row_without_difference() -> None:
+    rows = results_table(records=[record_of("lnl_adv", color_var=0.07)])
+    (row,) = [row for row in rows if row["color_var"] == 0.07]
+    assert (row["published"], row["difference"], row["mean"]) == (None, None, 0.8)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        record_of(profile="smoke"),
+        record_of(profile="demo"),
+        record_of(epochs=3),
+        replace(record_of(), data={"source": "mini"}),
+        replace(record_of(), experiment="dogs_cats"),
+    ],
+    ids=["smoke", "demo", "custom", "mini digits", "another experiment"],
+)
+def test_other_runs_never_enter_the_table(record: RunRecord) -> None:
+    assert results_table(records=[record]) == results_table(records=[])
+
+
+def test_methods_stand_in_the_order_of_the_library() -> None:
+    order = [row["method"] for row in results_table(records=[record_of(method) for method in METHODS])]
+    known = [method for method in dict.fromkeys(order) if method in METHODS]
+    assert known == list(METHODS)
+
+
+def test_markdown_marks_few_runs() -> None:
+    one = table_markdown(results_table(records=[record_of(value=0.5)]))
+    two = table_markdown(results_table(records=[record_of(seed=seed, value=0.5) for seed in range(2)]))
+    three = table_markdown(results_table(records=[record_of(seed=seed, value=0.5) for seed in range(3)]))
+    assert "0.5000 (single run)" in one
+    assert "0.5000 ± 0.0000 (two runs)" in two
+    assert "0.5000 ± 0.0000 |" in three
+    assert "run" not in three.replace("runs/", "")
+
+
+def test_markdown_is_a_table() -> None:
+    lines = table_markdown(results_table(records=[])).splitlines()
+    assert lines[1] == "|---|---|---|---|---|---|"
+    assert {line.count("|") for line in lines} == {7}
+
+
+def test_results_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "paper.json").write_text((results_folder() / "paper.json").read_text())
+    monkeypatch.setenv("LNL_RESULTS_DIR", str(tmp_path))
+    assert results_folder() == tmp_path
+
+
+# Provenance
+
+
+def test_provenance_names_commit_time_device_and_packages() -> None:
+    found = provenance(datetime(2024, 5, 1, 12, tzinfo=UTC), 3.14159, torch.device("cpu"))
+    assert found["started"] == "2024-05-01T12:00:00+00:00"
+    assert found["seconds"] == 3.1
+    assert found["device"].startswith("cpu")
+    assert found["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert found["commit"] is None or len(found["commit"]) == 40
+    assert found["dirty"] in (None, True, False)
+
+
+def test_environment_is_described_in_words() -> None:
+    text = describe_environment()
+    assert all(f"{name} {number}" in text for name, number in versions().items())
+    assert "device cpu" in text

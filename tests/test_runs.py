@@ -1,0 +1,306 @@
+"""One configuration in, one record out; running twice, resuming, and folders that hold something else."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lnl_core import runs, training
+from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core.datasets import colored_mnist
+from lnl_core.errors import LNLError, NonFiniteLossError, RecordError
+from lnl_core.evaluation import accuracy
+from lnl_core.networks import build_network
+from lnl_core.records import RunRecord, read_record
+from lnl_core.runs import load_data, load_model, model_config, read_history, run, run_folder, save_model
+
+
+def tiny(method: str = "lnl", **changes: Any) -> RunConfig:
+    return preset("smoke", method, **{"train_size": 96, "test_size": 60, "batch_size": 32, **changes})
+
+
+def go(config: RunConfig, folder: Path) -> RunRecord:
+    return run(config, folder, progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    run(tiny(), folder, device="cpu", progress=False)
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A finished run that a test may harm."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_a_run_leaves_record_model_and_metrics(finished: Path) -> None:
+    assert {path.name for path in finished.iterdir()} >= {"record.json", "model.safetensors", "metrics.jsonl"}
+    assert not list(finished.glob("checkpoint*")), "the checkpoint has served"
+    assert not [path for path in finished.iterdir() if path.name.startswith(".")]
+
+
+def test_the_record_has_the_documented_schema(finished: Path) -> None:
+    values = json.loads((finished / "record.json").read_text())
+    assert values["schema"] == 1
+    assert (values["experiment"], values["method"], values["setting"], values["seed"]) == (
+        "colored_mnist",
+        "lnl",
+        {"color_var": 0.03},
+        0,
+    )
+    assert values["profile"] == "custom"
+    assert values["selection"] == "last_epoch"
+    assert values["config"] == tiny().to_dict()
+    assert values["data"] == {"source": "mini", "train_size": 96, "test_size": 60}
+    assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy"} <= set(values["metrics"])
+    assert {"commit", "dirty", "started", "seconds", "device", "packages"} == set(values["provenance"])
+
+
+def test_the_model_that_is_loaded_is_the_one_that_was_measured(finished: Path) -> None:
+    record = read_record(finished / "record.json")
+    test = colored_mnist("test", 0.03, source="mini").subset(slice(0, 60))
+    for path in (finished, finished / "model.safetensors"):
+        network = load_model(path)
+        assert not network.training
+        assert accuracy(network, test) == pytest.approx(record.metrics["test_accuracy"])
+    assert model_config(finished) == tiny()
+
+
+def test_history_has_a_line_an_epoch(finished: Path) -> None:
+    history = read_history(finished)
+    assert [line["epoch"] for line in history] == [1, 2]
+    assert "validation_accuracy" in history[0]
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "lnl"])
+def test_every_method_runs_and_loads(method: str, tmp_path: Path) -> None:
+    record = go(tiny(method, epochs=1, warmup_epochs=0, train_size=64), tmp_path)
+    assert record.method == method
+    network = load_model(tmp_path)
+    test = colored_mnist("test", 0.03, source="mini").subset(slice(0, 60))
+    assert accuracy(network, test) == pytest.approx(record.metrics["test_accuracy"])
+
+
+def test_running_twice_returns_the_record_at_once(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "load_data", None)
+    monkeypatch.setattr(runs, "fit", None)
+    assert go(tiny(), finished) == read_record(finished / "record.json")
+
+
+def test_same_configuration_gives_the_same_numbers_elsewhere(finished: Path, tmp_path: Path) -> None:
+    again = go(tiny(), tmp_path / "again")
+    assert again.metrics == read_record(finished / "record.json").metrics
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+
+def test_an_interrupted_run_goes_on_to_the_same_record(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    epochs: list[int] = []
+    real = training._train_epoch
+
+    def interrupted(*arguments: Any) -> Any:
+        epochs.append(arguments[4])
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "_train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go(tiny(), tmp_path / "cut")
+    assert not (tmp_path / "cut" / "record.json").exists()
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    record = go(tiny(), tmp_path / "cut")
+    assert epochs == [0, 1, 1]
+    assert record.metrics == read_record(finished / "record.json").metrics
+    assert read_history(tmp_path / "cut") == read_history(finished)
+
+
+def test_an_interruption_while_evaluating_does_not_train_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "evaluate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            go(tiny(), tmp_path / "cut")
+    monkeypatch.setattr(training, "_train_epoch", None)
+    assert go(tiny(), tmp_path / "cut").metrics == read_record(finished / "record.json").metrics
+
+
+# Folders
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"mi_weight": 0.5}, {"color_var": 0.02}, {"epochs": 3}], ids=str)
+def test_a_folder_with_another_finished_run_is_refused_and_kept(changes: dict[str, Any], copy: Path) -> None:
+    before = snapshot(copy)
+    with pytest.raises(RecordError, match=r"holds another run \(.* instead of .*\): choose another folder"):
+        go(tiny(**changes), copy)
+    assert snapshot(copy) == before
+
+
+def test_a_folder_with_another_unfinished_run_is_refused_and_kept(copy: Path) -> None:
+    for name in ("record.json", "model.safetensors"):
+        (copy / name).unlink()
+    before = snapshot(copy)
+    with pytest.raises(RecordError, match="holds another run"):
+        go(tiny(seed=1), copy)
+    assert snapshot(copy) == before
+
+
+def test_a_folder_of_somebody_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RecordError, match="exists and is not the folder of a run: choose another folder"):
+        go(tiny(), tmp_path)
+    assert snapshot(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises((RecordError, NotADirectoryError)):
+        go(tiny(), tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert go(tiny("baseline", epochs=1, train_size=64), tmp_path / "out").method == "baseline"
+
+
+@pytest.mark.parametrize("changes", [{"source": "mnist"}, {"source": "authors"}], ids=str)
+def test_missing_data_leave_no_folder(changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", offline)
+    with pytest.raises(LNLError):
+        run(tiny(**changes), tmp_path / "out", data_dir=tmp_path / "nothing", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_diverges_leaves_no_record_and_no_model(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLossError, match=r"loss became (nan|-?inf) at step \d+ of epoch 1"):
+        go(tiny("baseline", lr=1e30), tmp_path / "out")
+    assert not (tmp_path / "out" / "record.json").exists()
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_a_damaged_record_is_refused(copy: Path) -> None:
+    (copy / "record.json").write_text("{")
+    with pytest.raises(RecordError, match=r"record\.json is no readable JSON"):
+        go(tiny(), copy)
+
+
+def test_a_damaged_marker_is_refused(copy: Path) -> None:
+    (copy / "record.json").unlink()
+    (copy / "config.json").write_text("[")
+    with pytest.raises(RecordError, match=r"config\.json is no configuration of ours"):
+        go(tiny(), copy)
+
+
+def test_names_of_folders_say_what_is_in_them() -> None:
+    config = preset("demo", "lnl", color_var=0.03, seed=2)
+    assert run_folder("out", config) == Path("out") / f"colored_mnist-lnl-0.03-seed2-demo-{config.fingerprint()}"
+    folders = {run_folder("out", other) for other in (config, tiny(), tiny(seed=1), tiny(mi_weight=0.5), tiny("grl"))}
+    assert len(folders) == 5
+
+
+def test_the_record_names_the_source_that_auto_stood_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = tiny("baseline", epochs=1, train_size=64, source="auto")
+    record = go(config, tmp_path / "out")
+    assert record.config["source"] == "mini"
+    assert record.data["source"] == "mini"
+    assert go(config, tmp_path / "out") == record
+
+
+# Models
+
+
+def test_saving_and_loading_keeps_every_bit(tmp_path: Path) -> None:
+    network = build_network(tiny())
+    loaded = load_model(save_model(network, tiny(), tmp_path / "model.safetensors"))
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+
+
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none", tmp_path / "none.safetensors"):
+        with pytest.raises(RecordError, match="does not exist: train a model first"):
+            load_model(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x80\x04\x95", b"PK\x03\x04" + bytes(64)])
+def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="is not a readable safetensors file"):
+        load_model(path)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "was-run",))
+
+    path = tmp_path / "model.safetensors"
+    torch.save(Runs(), path)
+    with pytest.raises(RecordError):
+        load_model(path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_model_of_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, str(path))
+    with pytest.raises(RecordError, match="was not written by this version of lnl_core"):
+        load_model(path)
+    save_file({"weight": torch.zeros(2)}, str(path), metadata={"format": "lnl_core model 2"})
+    with pytest.raises(RecordError, match="was not written by this version of lnl_core"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"method": "nonsense"}', '{"depth": 3}'])
+def test_a_model_with_an_odd_header_is_refused(config: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, str(path), metadata={"format": "lnl_core model 1", "config": config})
+    with pytest.raises(RecordError, match=r"model\.safetensors"):
+        load_model(path)
+
+
+def test_a_model_with_other_weights_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    metadata = {"format": "lnl_core model 1", "config": json.dumps(tiny().to_dict())}
+    save_file({"weight": torch.zeros(2)}, str(path), metadata=metadata)
+    with pytest.raises(RecordError, match="weights of another network than its header says"):
+        load_model(path)
+
+
+def test_missing_history_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"metrics\.jsonl does not exist"):
+        read_history(tmp_path)
+
+
+# Data of a run
+
+
+def test_sizes_limit_the_splits() -> None:
+    assert len(load_data(tiny(), "train")) == 96
+    assert len(load_data(tiny(), "test")) == 60
+    assert len(load_data(tiny(train_size=None, test_size=None), "test")) == 1000
+
+
+def test_records_can_be_written_as_plain_json(finished: Path) -> None:
+    json.dumps(asdict(read_record(finished / "record.json")), allow_nan=False)

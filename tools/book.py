@@ -1,0 +1,154 @@
+"""Build the site: execute the notebooks, stage a copy of the tree that keeps every path, and let jupyter-book render it.
+
+    python -m tools.book                     demo profile, site in _build/html
+    python -m tools.book --notebooks-only    only execute
+    python -m tools.book --smoke             smoke profile, all under _build/test
+
+Sphinx reads only staged files that changed. Warnings are errors; after a failed build the next one starts afresh, since Sphinx
+does not repeat the warnings of pages that it has read already.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lnl_core import figures
+from lnl_core._files import write_atomically
+from tools.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
+from tools.notebooks import ROOT, read_notebook, scripts, to_text, write_if_changed
+
+SMOKE: dict[str, object] = {"PROFILE": "smoke", "SEED": 1, "COLOR_VAR": 0.04, "DATA_DIR": ""}
+"""What the smoke runs inject: every name, each but DATA_DIR with another value than the notebook's own."""
+DRAWINGS = {"problem": figures.draw_problem, "networks": figures.draw_networks}
+STATUS = Path("book", "_generated", "status.md")
+
+
+def _title(notebook: Path) -> str:
+    return str(read_notebook(notebook).cells[0].source.removeprefix("# ").strip())
+
+
+def status_table(executed: Path, executions: dict[str, Execution], profile: str) -> str:
+    """The part of the status page that the build knows: run times, device and versions."""
+    if not executions:
+        return "The notebooks have not been executed yet: run `make book`.\n"
+    lines = [f"Executed under the {profile} profile.", "", "| Notebook | Run time | On | Day |", "|---|---:|---|---|"]
+    for name, run in executions.items():
+        title = _title(executed / f"{name}.ipynb")
+        lines.append(f"| [{title}](../notebooks/{name}.ipynb) | {run.seconds:.0f} s | {run.device} | {run.started} |")
+    total = sum(run.seconds for run in executions.values())
+    lines += [f"| All | {total:.0f} s | | |", "", "| Package | Version |", "|---|---|", f"| Python | {platform.python_version()} |"]
+    return "\n".join([*lines, *(f"| {name} | {number} |" for name, number in packages().items())]) + "\n"
+
+
+def draw_images(target: Path) -> list[Path]:
+    """The drawings of the pages, by our own code. They are drawn again only if the file is older than that code."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    drawn = []
+    for name, draw in DRAWINGS.items():
+        path = target / f"{name}.png"
+        if not path.is_file() or path.stat().st_mtime < Path(figures.__file__).stat().st_mtime:
+            figure = draw()
+            write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png", dpi=200))  # type: ignore[misc]
+        drawn.append(path)
+    return drawn
+
+
+def _copy_if_changed(source: Path, target: Path) -> None:
+    data = source.read_bytes()
+    if not target.is_file() or target.read_bytes() != data:
+        write_atomically(target, lambda temporary: temporary.write_bytes(data))
+
+
+def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
+    """Bring ``work/stage`` up to date: configuration, pages, executed notebooks, and the status table."""
+    target = work / "stage"
+    executed = work / "executed"
+    wanted = {Path("_config.yml"), Path("_toc.yml")}
+    wanted |= {path.relative_to(root) for path in (root / "book").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    for path in wanted - {STATUS}:
+        _copy_if_changed(root / path, target / path)
+    names = {script.stem for script in scripts(root)}
+    for name in sorted(names):
+        write_if_changed(target / "notebooks" / f"{name}.ipynb", to_text(read_notebook(executed / f"{name}.ipynb")))
+    runs = {name: run for name, run in read_executions(work).items() if name in names}
+    write_if_changed(target / STATUS, status_table(executed, runs, profile))
+    images = {path.relative_to(target) for path in draw_images(target / "book" / "images")}
+    keep = wanted | images | {Path("notebooks", f"{name}.ipynb") for name in names}
+    for old in [*target.glob("book/**/*"), *target.glob("notebooks/*.ipynb")]:
+        if old.is_file() and old.relative_to(target) not in keep:
+            old.unlink()
+    return target
+
+
+def _complaints(log: str) -> list[str]:
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in log.splitlines()]
+    return [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|SEVERE|Exception|Error)\b", line)]
+
+
+def _forget_removed_pages(staged: Path, built: Path) -> None:
+    """Start afresh if a page has gone, or its HTML would stay for ever."""
+    listing = built / ".pages"
+    pages = "\n".join(sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.suffix in (".md", ".ipynb")))
+    before = set(listing.read_text(encoding="utf-8").split("\n")) if listing.is_file() else set()
+    if before - set(pages.split("\n")):
+        _forget(built)
+    built.mkdir(parents=True, exist_ok=True)
+    write_if_changed(listing, pages)
+
+
+def _forget(built: Path) -> None:
+    for name in ("html", ".doctrees"):
+        shutil.rmtree(built / name, ignore_errors=True)
+
+
+def render(staged: Path, output: Path) -> Path:
+    """Render the staged tree into ``output/_build/html`` with jupyter-book, warnings being errors.
+
+    Raises:
+        SystemExit: with the warnings and errors, if there are any.
+    """
+    built = output / "_build"
+    _forget_removed_pages(staged, built)
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", str(staged), "--path-output", str(output), "-W", "--keep-going"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
+    )
+    log = built / "build.log"
+    log.write_text(done.stdout, encoding="utf-8")
+    complaints = _complaints(done.stdout)
+    if done.returncode or complaints:
+        _forget(built)
+        print("\n".join(complaints or done.stdout.splitlines()[-30:]), file=sys.stderr)
+        sys.exit(f"the site could not be built without warnings: {os.path.relpath(log)} has the whole log")
+    return built / "html"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Execute the notebooks and build the site.")
+    parser.add_argument("--smoke", action="store_true", help="smoke profile, under _build/test")
+    parser.add_argument("--notebooks-only", action="store_true", help="execute, but do not build the site")
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    work, output = (Path("_build/test"), Path("_build/test")) if arguments.smoke else (Path("_build"), Path())
+    profile = "smoke" if arguments.smoke else "demo"
+    parameters: dict[str, object] = SMOKE if arguments.smoke else {"PROFILE": profile}
+    try:
+        execute_all(work, parameters, shared_runs=not arguments.smoke, jobs=2 if arguments.smoke else 1)
+    except NotebookFailedError as error:
+        sys.exit(str(error))
+    staged = stage(work, profile)
+    if not arguments.notebooks_only:
+        print(f"the site is in {render(staged, output)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

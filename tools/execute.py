@@ -1,0 +1,205 @@
+"""Execute the notebooks with papermill, and not again while nothing that they depend on has changed.
+
+Each executed copy is kept with the hash of what it was made from: the notebook, lnl_core, results/, the parameters and the
+versions of Python and of the packages that lnl_core requires.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import requires, version
+from pathlib import Path
+from typing import Any
+
+from lnl_core._files import write_json
+from tools.notebooks import ROOT, cells_tagged, literals, read_notebook, read_script, scripts, tags, to_text, write_if_changed
+
+_NOT_FOR_RUNS = ("bench.py", "cli.py", "figures.py")
+"""Modules of lnl_core that cannot change what a training run computes."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How one executed copy came about."""
+
+    key: str
+    seconds: float
+    started: str
+    device: str
+    warnings: tuple[str, ...] = ()
+
+
+class NotebookFailedError(RuntimeError):
+    """A notebook that could not be executed to its end."""
+
+
+def packages() -> dict[str, str]:
+    """The installed versions of what lnl_core requires, extras aside."""
+    required = [line for line in requires("lnl_core") or () if "extra ==" not in line]
+    names = [match[0] for line in required if (match := re.match(r"[\w.-]+", line))]
+    return {name: version(name) for name in names}
+
+
+def _without_docstrings(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+def library_key(root: Path = ROOT) -> str:
+    """A hash of all that lnl_core and results/ say."""
+    files = [*(root / "lnl_core").rglob("*.py"), *(path for path in (root / "results").rglob("*") if path.is_file())]
+    where = sorted((path.relative_to(root).as_posix(), path) for path in files)
+    return _digest(part for name, path in where for part in (name, path.read_bytes()))
+
+
+def training_key(root: Path = ROOT) -> str:
+    """A hash of the code that a training run depends on, its comments and docstrings aside."""
+    files = sorted(path for path in (root / "lnl_core").rglob("*.py") if path.name not in _NOT_FOR_RUNS)
+    return _digest([json.dumps(packages()), *(_without_docstrings(path.read_text(encoding="utf-8")) for path in files)])
+
+
+def notebook_key(notebook: Any, parameters: dict[str, object], library: str) -> str:
+    cells = [[cell.cell_type, cell.source, tags(cell)] for cell in notebook.cells]
+    return _digest([json.dumps([cells, parameters, packages(), platform.python_version()]), library])
+
+
+def drop_stale_runs(work: Path) -> None:
+    """Delete the runs that notebooks share if the code that trained them has changed since."""
+    stamp = work / "runs" / ".trained_by"
+    key = training_key()
+    if stamp.parent.is_dir() and (not stamp.is_file() or stamp.read_text() != key):
+        shutil.rmtree(stamp.parent)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    write_if_changed(stamp, key)
+
+
+def clean_outputs(notebook: Any) -> list[str]:
+    """Take out what no reader should see (stderr, papermill's metadata) and return the warnings that were in it."""
+    warnings = []
+    for cell in notebook.cells:
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if cell.cell_type != "code":
+            continue
+        errors = "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stderr")
+        warnings += [line.strip() for line in errors.splitlines() if "Warning:" in line]
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    notebook.metadata.pop("papermill", None)
+    for cell in cells_tagged(notebook, "install"):
+        cell.metadata["tags"] = [*tags(cell), "hide-input"]
+    return warnings
+
+
+def _run(script: str, given: dict[str, object], work: str, library: str, threads: int) -> str:
+    """Execute one notebook unless its executed copy is up to date; returns a line for the reader."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    name = Path(script).stem
+    folder = Path(work) / "executed"
+    done, note = folder / f"{name}.ipynb", folder / f"{name}.json"
+    notebook = read_script(Path(script))
+    key = notebook_key(notebook, given, library)
+    if done.is_file() and note.is_file() and json.loads(note.read_text())["key"] == key:
+        return f"{name}: up to date"
+    declared = literals(cells_tagged(notebook, "parameters")[0].source) if cells_tagged(notebook, "parameters") else {}
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise NotebookFailedError(f"{name}: the parameters cell does not declare {unknown[0]}")
+
+    note.unlink(missing_ok=True)
+    source = folder / f"{name}.source.ipynb"
+    write_if_changed(source, to_text(notebook))
+    os.environ.update({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    os.environ["IPYTHONDIR"] = str(_own_ipython(Path(work)))
+    for variable in ("LNL_PROFILE", "LNL_DATA_DIR"):  # the book says what it says wherever it is built
+        os.environ.pop(variable, None)
+    started, clock = time.strftime("%Y-%m-%d", time.gmtime()), time.perf_counter()
+    where = Path(work) / "stage" / "notebooks"
+    where.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            str(source), str(done), parameters=given, kernel_name="python3", cwd=str(where), progress_bar=False, log_output=False
+        )
+    except PapermillExecutionError as error:
+        tail = "\n".join(error.traceback[-1].splitlines()[-25:]) if error.traceback else ""
+        where_and_why = f"cell [{error.exec_count}] failed with {error.ename}: {error.evalue}"
+        raise NotebookFailedError(f"{name}: {where_and_why}\n{error.source}\n{tail}") from None
+    seconds = time.perf_counter() - clock
+    executed = read_notebook(done)
+    warnings = clean_outputs(executed)
+    write_if_changed(done, to_text(executed))
+    write_json(note, asdict(Execution(key, round(seconds, 1), started, _device(), tuple(warnings))))
+    return "\n".join([f"{name}: {seconds:.0f} s", *(f"{name}: {line}" for line in warnings)])
+
+
+def _own_ipython(work: Path) -> Path:
+    """An IPython folder of our own: without the reader's start-up scripts, and without a warning from each kernel."""
+    folder = work.resolve() / "ipython"
+    write_if_changed(folder / "profile_default" / "ipython_kernel_config.py", "get_config().IPKernelApp.log_level = 40\n")
+    return folder
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return f"CPU, {os.cpu_count()} cores"
+
+
+def execute_all(work: Path, parameters: dict[str, object], *, shared_runs: bool, jobs: int = 1, root: Path = ROOT) -> None:
+    """Execute every notebook into ``work/executed``, with ``work/stage/notebooks`` as its working folder.
+
+    Args:
+        parameters: injected into every notebook; OUT_DIR is added, a relative path to ``work/runs``.
+        shared_runs: let the notebooks find each other's runs. Needs ``jobs=1``.
+        jobs: how many at a time, one thread each if more than one.
+
+    Raises:
+        NotebookFailedError: naming every notebook that failed, after all have been tried.
+    """
+    drop_stale_runs(work)
+    library = library_key(root)
+    failures = []
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        tasks = []
+        for script in scripts(root):
+            out_dir = "../../runs" if shared_runs else f"../../runs/{script.stem}"
+            given = {**parameters, "OUT_DIR": out_dir}
+            tasks.append(pool.submit(_run, os.path.relpath(script), given, os.path.relpath(work), library, 1 if jobs > 1 else 0))
+        for task in tasks:
+            try:
+                print(task.result(), flush=True)
+            except NotebookFailedError as error:
+                print(error, file=sys.stderr, flush=True)
+                failures.append(str(error).split(":")[0])
+    if failures:
+        raise NotebookFailedError(f"could not execute {', '.join(failures)}: see above")
+
+
+def read_executions(work: Path) -> dict[str, Execution]:
+    """How each executed notebook came about, by name."""
+    notes = sorted((work / "executed").glob("*.json"))
+    values = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in notes}
+    return {name: Execution(**{**value, "warnings": tuple(value["warnings"])}) for name, value in values.items()}
