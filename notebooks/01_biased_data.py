@@ -111,7 +111,7 @@ print("test: ", test)
 # %% [markdown]
 # The paper's Figure 3a, first half. Squint until the shapes blur, and the rows still stay apart.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
 picture = figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the row decides the colour")
 folder = Path(OUT_DIR) / "01_biased_data"
 folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ picture
 # *The picture: ten rows of ten digits, each row in shades of one colour.* A network that looked only at colour would sort these
 # rows well, and colour is the easier thing to look at.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all ten colours."}}
 picture = figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour is picked blindly")
 picture.savefig(folder / "figure_3a_test.png", dpi=150)
 picture
@@ -153,7 +153,7 @@ draws = 500 if profile == "smoke" else 4000
 group = np.repeat(np.arange(10), draws)
 drawn = sample_colors(group, COLOR_VAR, rng)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Thirty small histograms, three channels for each of ten mean colours; each follows the black curve of its truncated normal, cut off at 0 or 1 where the mean is near the edge."}}
 grid = np.linspace(0.001, 0.999, 200)
 panels, axes = plt.subplots(3, 10, figsize=(13, 4), sharex=True, sharey="row", layout="constrained")
 for digit in range(10):
@@ -198,7 +198,7 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 # The authors' code labels each place with its own level ("pixel"). Our library can also label every place, background too, with
 # the level of the colour that the image was painted with ("image").
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A painted four and its level maps for red, green and blue, twice. Above, the authors' labels: levels on the stroke that fade towards its rim, no label around it. Below: one constant level a channel at every place."}}
 kinds = {
     kind: colored_mnist("train", COLOR_VAR, bias_labels=kind, **options).subset(slice(config.train_size))
     for kind in ("pixel", "image")
@@ -259,7 +259,7 @@ for name, others in {"red": (2, 3), "green": (1, 3), "blue": (1, 2)}.items():
 # Now turn the knob. More variance means more overlap between the colours of different digits. Coarser levels forget some of the
 # colour, and by data processing can only lose information.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of colour about the digit against the variance, one curve for each number of levels; high at zero, beginning to fall steeply in the paper's shaded range, near zero at large variance."}}
 points = 7 if profile == "smoke" else 21
 variances = np.concatenate([[0.0], np.geomspace(0.002, 3, points - 1)])
 level_counts = (2, 8) if profile == "smoke" else (2, 4, 8, 32)
@@ -326,7 +326,7 @@ def estimates(size, biased):
     return [plug_in_mutual_information(y, b, corrected=c) for c in (False, True)]
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, training and test colours: estimates of the information against the number of digits. Both estimates start far too high and sink to the dashed exact value, the corrected one first."}}
 sizes = [100, 1000] if profile == "smoke" else [100, 300, 1000, 3000, 10_000, 60_000]
 panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
 for panel, biased, truth in ((axes[0], True, exact), (axes[1], False, 0.0)):
@@ -378,7 +378,7 @@ print(f"in theory: {bayes_accuracy(joint):.1%} on training data and {bayes_accur
 # That is the temptation. The remaining digits can be had only by reading shapes, and a baseline network does learn some shape from
 # them: it is why the published baseline climbs as $\sigma^2$ grows, while the share that colour explains shrinks.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling for every number of levels, still above the dashed chance line at the right end."}}
 near = np.linspace(0, 0.2, points)
 figures.lines(
     near,
@@ -409,7 +409,7 @@ print(f"the median pair is {np.median([d for d, *_ in pairs]) / sqrt(COLOR_VAR):
 # Distances between means ignore that the bells are cut at the walls of the colour cube. The best guess from the table knows of it. Its
 # confusion matrix is what a network that sees only colours would show on **training** digits.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrix of the best guess from colour: a bright diagonal, with fainter spots in pairs on both sides where two palettes overlap."}}
 guess_of = np.eye(10)[best_guess]  # (512, 10)
 confusion = joint @ guess_of  # (10, 10): true digit, guessed digit
 figures.confusion_matrices({"best guess from colour": confusion}, title=f"Training digits by colour alone, σ² = {COLOR_VAR}")

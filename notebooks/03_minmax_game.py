@@ -172,7 +172,7 @@ for name, alternating in {"simultaneous": False, "alternating": True}.items():
     radius = np.hypot(*game(steps=3000, rate=0.1, alternating=alternating).T)
     print(f"{name:12}: radius between {radius[-500:].min():.3f} and {radius[-500:].max():.3f} at the end of 3000 steps, from 0.600")
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two paths in the plane of a and w. Simultaneous steps spiral outwards from the start; alternating steps follow a closed ring around the origin."}}
 panels, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="constrained")
 for panel, name, alternating in ((axes[0], "simultaneous", False), (axes[1], "alternating", True)):
     path = game(alternating=alternating)
@@ -344,7 +344,7 @@ for mi_weight in (0.0, 1.0, 4.0):
         f"alternating, lambda = {mi_weight}: mean radius {radius[:200].mean():.3f} at the start, {radius[-2000:].mean():.3f} at the end"
     )
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three paths from the same start: an outward spiral without help, a spiral caught on a ring with the entropy term, and a path that winds into the origin with noise and a faster h."}}
 panels, axes = plt.subplots(1, 3, figsize=(12.5, 4.3), layout="constrained")
 with_entropy = game(rate=0.3, mi_weight=1.0, steps=400)
 states = [torch.tensor([0.6, 0.0])]
@@ -464,7 +464,7 @@ for number, ratio in enumerate(ratios):
 # colour. $f$ has not hidden the colour but turned its sign, and swings back as soon as $h$ has understood. The fast $h$ keeps its loss at the best
 # possible, and $f$ has to forget in earnest. The live loss of $h$ is no evidence; the loss of a fresh head is.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}}
 panels, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
 us, vs = torch.meshgrid(torch.linspace(0.05, 9, pixels), torch.linspace(-4, 4, pixels), indexing="xy")
 colors = axes[0].contourf(us, vs, test_accuracy(us, vs), levels=np.arange(0.45, 0.86, 0.05), cmap="cividis")
@@ -524,7 +524,7 @@ for i, mu in enumerate(strength):
 # The entropy term by itself (first row, right) removes little of the colour. Together with the reversed loss it shifts the whole curve to smaller
 # $\mu$: the two weights add up, as the theory says, though not one to one.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, test accuracy against mu: it rises to the dashed line of shape alone and sinks again, earlier with the entropy term. Right, what a fresh head reads from the features falls to zero."}}
 panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
 for name, part, number in (("λ = 0", slice(0, half), 0), ("λ = 0.3", slice(half, None), 1)):
     look = {"color": figures.PALETTE[number], "marker": figures.MARKERS[number], "label": name}

@@ -16,7 +16,7 @@
 # # Training: who moves, and what it costs
 
 # %% [markdown] tags=["badge"]
-# <!-- badge -->
+# *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
 # Seven methods, three networks, one loop. This page opens the loop: which loss moves which network, how the losses of $f$, $g$ and $h$
@@ -42,7 +42,31 @@
 # **Run time** on two CPU cores: smoke under a minute; demo about three minutes on top of the two shared runs; full wants a GPU.
 
 # %% tags=["install"]
-# install cell
+# Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
+import importlib.util
+
+REPOSITORY = ""
+REVISION = ""
+
+if importlib.util.find_spec("lnl_core") is None:
+    import subprocess
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    if not REPOSITORY:
+        raise ModuleNotFoundError("lnl_core is not installed and this notebook names no address to fetch it from: use `make lab`")
+    pip = [sys.executable, "-m", "pip"]
+    installed = subprocess.run([*pip, "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        keep = Path(folder, "keep.txt")
+        keep.write_text(installed)
+        wanted = f"git+{REPOSITORY}@{REVISION}"
+        done = subprocess.run([*pip, "install", "--constraint", str(keep), wanted], capture_output=True, text=True)
+    if done.returncode:
+        report = done.stdout[-2000:] + done.stderr[-2000:]
+        raise RuntimeError(f"pip could not add lnl_core from {REPOSITORY} to this machine's packages:\n{report}")
+    importlib.invalidate_caches()
 
 # %% tags=["parameters"]
 PROFILE = "demo"
@@ -145,7 +169,9 @@ def gradients(method, step=None):
     network = build_network(config).train()
     (step or methods.METHODS[method])(network, batch, config)
     return {
-        part: torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in getattr(network, name).parameters()])
+        part: torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in getattr(network, name).parameters()]
+        )
         for part, name in PARTS.items()
     }
 
@@ -185,10 +211,14 @@ figures.losses(shared, title=f"Training at σ² = {COLOR_VAR}, profile {profile}
 # %% tags=["nbval-ignore-output"]
 first, last = shared["lnl"][0], shared["lnl"][-1]
 print(f"label loss of g:        baseline ends at {shared['baseline'][-1]['label_loss']:.3f}, lnl at {last['label_loss']:.3f} nats")
-print(f"bias loss of h (lnl):   {first['bias_loss']:.2f} in the first epoch, {min(line['bias_loss'] for line in shared['lnl']):.2f} at its lowest, {last['bias_loss']:.2f} at the end")
+print(
+    f"bias loss of h (lnl):   {first['bias_loss']:.2f} in the first epoch, {min(line['bias_loss'] for line in shared['lnl']):.2f} at its lowest, {last['bias_loss']:.2f} at the end"
+)
 print(f"negative entropy (lnl): {last['mi_loss']:.2f} at the end; -log 8 = {-log(8):.2f} would be a uniform h")
 if "validation_accuracy" in last:
-    print(f"unbiased validation:    baseline {shared['baseline'][-1]['validation_accuracy']:.3f}, lnl {last['validation_accuracy']:.3f}")
+    print(
+        f"unbiased validation:    baseline {shared['baseline'][-1]['validation_accuracy']:.3f}, lnl {last['validation_accuracy']:.3f}"
+    )
 
 # %% [markdown]
 # On biased training images the baseline is the better fit, on unbiased images it is the worse network: the label loss alone cannot tell
@@ -291,7 +321,9 @@ figures.lines(
 
 # %% tags=["nbval-ignore-output"]
 for name, history in variants.items():
-    print(f"{name:<20}unbiased validation accuracy after {EPOCHS} epochs {history[-1]['validation_accuracy']:.3f}, best epoch {max(line['validation_accuracy'] for line in history):.3f}")
+    print(
+        f"{name:<20}unbiased validation accuracy after {EPOCHS} epochs {history[-1]['validation_accuracy']:.3f}, best epoch {max(line['validation_accuracy'] for line in history):.3f}"
+    )
 accuracies = [history[-1]["validation_accuracy"] for history in variants.values()]
 print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single run, so do not rank them by it.")
 
@@ -330,11 +362,15 @@ with tempfile.TemporaryDirectory() as folder:
     try:
         fit(build_network(small), small_data, small, out_dir=folder, validate=cut_in_third_epoch, progress=False)
     except PowerCut:
-        print(f"stopped with {len(read_history(folder))} epochs on disk: {', '.join(sorted(p.name for p in Path(folder).iterdir()))}")
+        print(
+            f"stopped with {len(read_history(folder))} epochs on disk: {', '.join(sorted(p.name for p in Path(folder).iterdir()))}"
+        )
     history = fit(resumed, small_data, small, out_dir=folder, progress=False)
 pairs = list(zip(left_in_peace.state_dict().values(), resumed.state_dict().values(), strict=True))
 print(f"resumed and finished: {len(history)} epochs")
-print(f"weights bit-identical: {all(torch.equal(a, b) for a, b in pairs)}; largest difference {max(float((a - b).abs().max()) for a, b in pairs):.1e}")
+print(
+    f"weights bit-identical: {all(torch.equal(a, b) for a, b in pairs)}; largest difference {max(float((a - b).abs().max()) for a, b in pairs):.1e}"
+)
 
 # %% [markdown]
 # Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an order
@@ -370,7 +406,10 @@ assert done.returncode == 0
 
 # %% tags=["nbval-ignore-output"]
 twice = gradients("lnl", methods.two_pass_gradients)
-print("largest difference between one pass and two:", ", ".join(f"{part} {float((twice[part] - found['lnl'][part]).abs().max()):.1e}" for part in PARTS))
+print(
+    "largest difference between one pass and two:",
+    ", ".join(f"{part} {float((twice[part] - found['lnl'][part]).abs().max()):.1e}" for part in PARTS),
+)
 
 # %% [markdown]
 # Then the clock: gradients of one lnl step, over and over on the same images, without the optimiser (which is the same for all). The
@@ -445,7 +484,9 @@ for name, value in measured.items():
 names = list(measured)
 gains = {names[i]: measured[names[i - 1]] / measured[names[i]] for i in (1, 2, 3)}
 best, worst = max(gains, key=gains.get), min(gains, key=gains.get)
-print(f"Here the largest step is '{best.lstrip('+ ')}' ({gains[best]:.1f} times), the smallest '{worst.lstrip('+ ')}' ({gains[worst]:.1f} times).")
+print(
+    f"Here the largest step is '{best.lstrip('+ ')}' ({gains[best]:.1f} times), the smallest '{worst.lstrip('+ ')}' ({gains[worst]:.1f} times)."
+)
 if gains[worst] < 1:
     print("A factor below 1 is a loss: this device does not like that step, or was busy with something else.")
 

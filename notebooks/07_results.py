@@ -16,7 +16,7 @@
 # # Results: ours beside the published
 
 # %% [markdown] tags=["badge"]
-# <!-- badge -->
+# *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
 # Figure 4 of the paper is seven amounts of bias, four methods, and one number each. This page draws it again with our numbers beside
@@ -42,7 +42,31 @@
 # else smoke under a minute, demo a few minutes, full hours (use a GPU).
 
 # %% tags=["install"]
-# install cell
+# Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
+import importlib.util
+
+REPOSITORY = ""
+REVISION = ""
+
+if importlib.util.find_spec("lnl_core") is None:
+    import subprocess
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    if not REPOSITORY:
+        raise ModuleNotFoundError("lnl_core is not installed and this notebook names no address to fetch it from: use `make lab`")
+    pip = [sys.executable, "-m", "pip"]
+    installed = subprocess.run([*pip, "list", "--format=freeze"], capture_output=True, text=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        keep = Path(folder, "keep.txt")
+        keep.write_text(installed)
+        wanted = f"git+{REPOSITORY}@{REVISION}"
+        done = subprocess.run([*pip, "install", "--constraint", str(keep), wanted], capture_output=True, text=True)
+    if done.returncode:
+        report = done.stdout[-2000:] + done.stderr[-2000:]
+        raise RuntimeError(f"pip could not add lnl_core from {REPOSITORY} to this machine's packages:\n{report}")
+    importlib.invalidate_caches()
 
 # %% tags=["parameters"]
 PROFILE = "demo"
@@ -102,7 +126,9 @@ for method in ("baseline", "lnl"):
 record = demonstration["lnl"]
 for name in ("schema", "experiment", "method", "setting", "seed", "profile", "selection", "data", "provenance"):
     print(f"{name:<12}{getattr(record, name)}")
-print(f"{'config':<12}{len(record.config)} hyper-parameters, such as mi_weight {record.config['mi_weight']}, epochs {record.config['epochs']}")
+print(
+    f"{'config':<12}{len(record.config)} hyper-parameters, such as mi_weight {record.config['mi_weight']}, epochs {record.config['epochs']}"
+)
 print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)}")
 
 # %% [markdown]
@@ -145,7 +171,9 @@ cells = [(method, var) for method in published for var in COLOR_VARS]
 missing, few = [c for c in cells if not runs_of.get(c)], [c for c in cells if 0 < runs_of.get(c, 0) < 3]
 print(f"\nof {len(cells)} cells {len(missing)} have no run of ours and {len(few)} have fewer than three")
 if not counted:
-    print("So this figure and table show the published numbers alone. Nothing has been reproduced yet, and nothing has failed to be.")
+    print(
+        "So this figure and table show the published numbers alone. Nothing has been reproduced yet, and nothing has failed to be."
+    )
 
 # %% [markdown]
 # ## Figure 4
@@ -215,9 +243,18 @@ for kind in ("reproduced", "NOT REPRODUCED", "too few runs", "missing"):
 pairs = list(pairwise(COLOR_VARS))
 CLAIMS = {  # claim: methods it speaks of, test
     "every method gains as the bias weakens": (list(published), lambda a: all(a[m][v] < a[m][w] for m in a for v, w in pairs)),
-    "lnl beats the baseline at every variance": (["lnl", "baseline"], lambda a: all(a["lnl"][v] > a["baseline"][v] for v in COLOR_VARS)),
-    "lnl beats blind_eye at every variance": (["lnl", "blind_eye"], lambda a: all(a["lnl"][v] > a["blind_eye"][v] for v in COLOR_VARS)),
-    "lnl beats gray at most variances": (["lnl", "gray"], lambda a: sum(a["lnl"][v] > a["gray"][v] for v in COLOR_VARS) > len(COLOR_VARS) / 2),
+    "lnl beats the baseline at every variance": (
+        ["lnl", "baseline"],
+        lambda a: all(a["lnl"][v] > a["baseline"][v] for v in COLOR_VARS),
+    ),
+    "lnl beats blind_eye at every variance": (
+        ["lnl", "blind_eye"],
+        lambda a: all(a["lnl"][v] > a["blind_eye"][v] for v in COLOR_VARS),
+    ),
+    "lnl beats gray at most variances": (
+        ["lnl", "gray"],
+        lambda a: sum(a["lnl"][v] > a["gray"][v] for v in COLOR_VARS) > len(COLOR_VARS) / 2,
+    ),
 }
 for claim, (methods, holds) in CLAIMS.items():
     gaps = sum((method, var) not in ours for method in methods for var in COLOR_VARS)
@@ -225,7 +262,9 @@ for claim, (methods, holds) in CLAIMS.items():
     if not gaps:
         answers["ours"] = holds({m: {var: ours[m, var]["mean"] for var in COLOR_VARS} for m in methods})
     said = {who: "holds" if answer else "DOES NOT HOLD" for who, answer in answers.items()}
-    print(f"{claim:<42}published: {said['published']:<15}ours: {said.get('ours', f'cannot be said, {gaps} of {len(COLOR_VARS) * len(methods)} cells are missing')}")
+    print(
+        f"{claim:<42}published: {said['published']:<15}ours: {said.get('ours', f'cannot be said, {gaps} of {len(COLOR_VARS) * len(methods)} cells are missing')}"
+    )
 
 # %% [markdown]
 # A claim needs all of its cells. With one missing the honest answer is that it cannot be said, even if the cells that are there look fine.
@@ -264,13 +303,19 @@ gain = b["test_accuracy"] - a["test_accuracy"]
 if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 else:
-    print(f"In this single pair of runs lnl scores {gain:+.2f} against the baseline on unbiased test digits{'' if gain > 0 else ': it did NOT help'}.")
+    print(
+        f"In this single pair of runs lnl scores {gain:+.2f} against the baseline on unbiased test digits{'' if gain > 0 else ': it did NOT help'}."
+    )
     print(
         f"A fresh MLP probe reads the colour's group from lnl's features in {b['bias_mlp_probe_accuracy']:.0%} of the images "
         f"(baseline {a['bias_mlp_probe_accuracy']:.0%}, control with shuffled labels {b['bias_mlp_probe_control_accuracy']:.0%}):"
     )
     rest = b["bias_mlp_probe_accuracy"] - b["bias_mlp_probe_control_accuracy"]
-    print("the bias can still be read where it is no longer used as much." if rest > 0.05 else "next to nothing is left that this probe could find.")
+    print(
+        "the bias can still be read where it is no longer used as much."
+        if rest > 0.05
+        else "next to nothing is left that this probe could find."
+    )
 
 # %% [markdown]
 # *I(b; prediction)* is Eq. 2 in nats, 0 where the prediction does not depend on the colour's group; *worst colour* is the accuracy on the

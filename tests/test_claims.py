@@ -83,7 +83,7 @@ def test_control_a_probe_of_shuffled_labels_is_at_chance(method: str, seed: int)
 
 
 def test_negative_control_without_its_two_weights_lnl_gains_nothing() -> None:
-    """The gain comes from the two terms, not from the bias head, its data or its optimiser: without them f and g are the baseline's."""
+    """The gain comes from the two terms, not from h, its labels or its optimiser: without them f and g are the baseline's."""
     baseline = trained(config_of("baseline", 0, epochs=1))
     without = config_of("lnl", 0, epochs=1).with_options(mi_weight=0.0, adv_weight=0.0)
     network = trained(without)

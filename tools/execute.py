@@ -21,7 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import write_json
-from tools.notebooks import ROOT, cells_tagged, literals, read_notebook, read_script, scripts, tags, to_text, write_if_changed
+from tools.notebooks import (
+    ROOT,
+    cells_tagged,
+    literals,
+    read_notebook,
+    read_script,
+    scripts,
+    tags,
+    to_text,
+    use_own_ipython,
+    write_if_changed,
+)
 
 _NOT_FOR_RUNS = ("bench.py", "cli.py", "figures.py")
 """Modules of lnl_core that cannot change what a training run computes."""
@@ -131,7 +142,7 @@ def _run(script: str, given: dict[str, object], work: str, library: str, threads
     source = folder / f"{name}.source.ipynb"
     write_if_changed(source, to_text(notebook))
     os.environ.update({"OMP_NUM_THREADS": str(threads)} if threads else {})
-    os.environ["IPYTHONDIR"] = str(_own_ipython(Path(work)))
+    use_own_ipython(Path(work))
     for variable in ("LNL_PROFILE", "LNL_DATA_DIR"):  # the book says what it says wherever it is built
         os.environ.pop(variable, None)
     started, clock = time.strftime("%Y-%m-%d", time.gmtime()), time.perf_counter()
@@ -151,13 +162,6 @@ def _run(script: str, given: dict[str, object], work: str, library: str, threads
     write_if_changed(done, to_text(executed))
     write_json(note, asdict(Execution(key, round(seconds, 1), started, _device(), tuple(warnings))))
     return "\n".join([f"{name}: {seconds:.0f} s", *(f"{name}: {line}" for line in warnings)])
-
-
-def _own_ipython(work: Path) -> Path:
-    """An IPython folder of our own: without the reader's start-up scripts, and without a warning from each kernel."""
-    folder = work.resolve() / "ipython"
-    write_if_changed(folder / "profile_default" / "ipython_kernel_config.py", "get_config().IPKernelApp.log_level = 40\n")
-    return folder
 
 
 def _device() -> str:

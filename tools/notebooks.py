@@ -144,10 +144,18 @@ def facts_missing(notebook: Notebook) -> list[int]:
     ]
 
 
+def use_own_ipython(work: Path) -> None:
+    """Give the kernels an IPython folder of their own: none of the reader's start-up scripts, no warning about the transport."""
+    folder = work.resolve() / "ipython"
+    write_if_changed(folder / "profile_default" / "ipython_kernel_config.py", "get_config().IPKernelApp.log_level = 40\n")
+    os.environ["IPYTHONDIR"] = str(folder)
+
+
 def store_facts(notebook: Notebook, folder: Path) -> None:
     """Execute the notebook in ``folder`` and keep the outputs of the cells that nbval compares."""
     from nbclient import NotebookClient
 
+    use_own_ipython(folder.parent / "_build")
     NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

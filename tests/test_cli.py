@@ -1,0 +1,379 @@
+"""The command ``lnl``: what it leaves behind, and one sentence with exit code 2 for everything that cannot be."""
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lnl_core import cli, runs, training
+from lnl_core.config import METHODS
+from lnl_core.datasets.digits import MNIST_MD5
+from lnl_core.records import paper_numbers, read_record
+
+# A run of seconds: the smoke profile made smaller still.
+SMALL = ("--profile", "smoke", "--quiet", "--set", "train_size=64", "--set", "test_size=50", "--set", "batch_size=32")
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def lnl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Call the entry point in this process."""
+    handlers = list(logging.getLogger().handlers)
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["lnl", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return Answer(int(caught.value.code or 0), captured.out, captured.err)
+
+    yield call
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", fail)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run, made by the real command in a process of its own."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "lnl_core",
+        "train",
+        "--method",
+        "lnl",
+        "--color-var",
+        "0.03",
+        "--device",
+        "cpu",
+        "--out",
+        str(folder),
+    ]
+    done = subprocess.run([*command, *SMALL], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "test_accuracy" in done.stdout
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def refused(answer: Answer, *words: str) -> None:
+    """One sentence on standard error, nothing on standard output, exit code 2, no traceback."""
+    assert answer.code == 2, answer
+    assert answer.out == ""
+    lines = answer.err.strip().splitlines()
+    assert len(lines) == 1, answer.err
+    assert lines[0].startswith("lnl: ")
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# Good paths
+
+
+def test_train_leaves_record_model_and_metrics(finished: Path) -> None:
+    assert {path.name for path in finished.iterdir()} == {"config.json", "record.json", "model.safetensors", "metrics.jsonl"}
+    record = read_record(finished / "record.json")
+    assert (record.experiment, record.method, record.setting, record.seed) == ("colored_mnist", "lnl", {"color_var": 0.03}, 0)
+    assert (record.schema, record.selection, record.profile) == (1, "last_epoch", "custom")
+    assert [json.loads(line)["epoch"] for line in (finished / "metrics.jsonl").read_text().splitlines()] == [1, 2]
+
+
+def test_train_again_prints_the_same_at_once(finished: Path, lnl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = snapshot(finished)
+    monkeypatch.setattr(runs, "load_data", None)
+    monkeypatch.setattr(runs, "fit", None)
+    answer = lnl("train", "--out", finished, *SMALL)
+    assert answer.code == 0
+    assert f"test_accuracy{read_record(finished / 'record.json').metrics['test_accuracy']:31.4f}" in answer.out
+    assert snapshot(finished) == before
+
+
+@pytest.mark.slow
+def test_the_smoke_profile_as_it_stands(lnl: Command, tmp_path: Path) -> None:
+    answer = lnl(
+        "train", "--method", "lnl", "--color-var", 0.02, "--profile", "smoke", "--seed", 1, "--quiet", "--out", tmp_path / "run"
+    )
+    assert answer.code == 0
+    record = read_record(tmp_path / "run" / "record.json")
+    assert (record.profile, record.seed, record.setting) == ("smoke", 1, {"color_var": 0.02})
+    assert record.data == {"source": "mini", "train_size": 512, "test_size": 256}
+
+
+def test_an_interrupted_command_says_so_and_goes_on(
+    finished: Path, lnl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, epochs = training._train_epoch, []
+
+    def interrupted(*arguments: Any) -> Any:
+        epochs.append(arguments[4])
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "_train_epoch", interrupted)
+    stopped = lnl("train", "--out", tmp_path / "run", *SMALL)
+    assert stopped.code == 130
+    assert stopped.out == ""
+    assert not (tmp_path / "run" / "record.json").exists()
+    assert lnl("train", "--out", tmp_path / "run", *SMALL).code == 0
+    assert epochs == [0, 1, 1]
+    assert read_record(tmp_path / "run" / "record.json").metrics == read_record(finished / "record.json").metrics
+
+
+def test_options_reach_the_configuration(lnl: Command, tmp_path: Path) -> None:
+    answer = lnl(
+        "train", "--method", "baseline", "--bf16", "--set", "epochs=1", "--set", "lr=0.05", "--out", tmp_path / "run", *SMALL
+    )
+    assert answer.code == 0
+    config = read_record(tmp_path / "run" / "record.json").run_config()
+    assert (config.precision, config.channels_last, config.epochs, config.lr) == ("bf16", True, 1, 0.05)
+
+
+@pytest.mark.parametrize("name", ["folder", "file"])
+def test_evaluate_prints_json_that_agrees_with_the_record(name: str, finished: Path, lnl: Command) -> None:
+    answer = lnl("evaluate", finished if name == "folder" else finished / "model.safetensors")
+    assert answer.code == 0
+    found, record = json.loads(answer.out), read_record(finished / "record.json")
+    assert (found["method"], found["color_var"], found["source"], found["test_size"]) == ("lnl", 0.03, "mini", 50)
+    for metric, value in found["metrics"].items():
+        assert value == pytest.approx(record.metrics[metric], abs=1e-6), metric
+
+
+def test_evaluate_at_another_variance(finished: Path, lnl: Command) -> None:
+    answer = lnl("evaluate", finished, "--color-var", "0.02")
+    assert answer.code == 0
+    assert json.loads(answer.out)["color_var"] == 0.02
+
+
+def test_table_as_json_holds_the_published_numbers(lnl: Command) -> None:
+    answer = lnl("table", "--experiment", "colored_mnist", "--format", "json")
+    assert answer.code == 0
+    rows = json.loads(answer.out)
+    published = {(row["method"], row["color_var"]): row["published"] for row in rows if row["published"] is not None}
+    assert published == {(method, var): value for method, row in paper_numbers().items() for var, value in row.items()}
+    assert {"published", "mean", "difference", "n"} <= set(rows[0])
+
+
+def test_table_as_markdown(lnl: Command) -> None:
+    answer = lnl("table", "--format", "markdown")
+    assert answer.code == 0
+    assert answer.out.startswith("| method | σ² | published | ours | difference | n |")
+
+
+def test_data_names_every_split(lnl: Command) -> None:
+    answer = lnl("data", "--source", "mini")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["train", "validation", "test"]
+    assert "3,500 images of mini" in lines[0]
+
+
+def test_help_names_every_command(lnl: Command) -> None:
+    answer = lnl("--help")
+    assert answer.code == 0
+    assert all(command in answer.out for command in ("data", "train", "evaluate", "table", "bench"))
+
+
+# Bad input: hyper-parameters
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--method", "lln"), ("unknown method 'lln'", *METHODS)),
+        (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist")),
+        (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, full")),
+        (("--color-var", "-0.01"), ("color_var must be a finite number that is not negative", "-0.01")),
+        (("--color-var", "nan"), ("color_var must be a finite number that is not negative", "nan")),
+        (("--color-var", "inf"), ("color_var must be a finite number",)),
+        (("--seed", "-1"), ("seed must be a whole number of at least 0",)),
+        (("--source", "cifar"), ("unknown source 'cifar'",)),
+        (("--device", "abacus"), ("unknown device 'abacus'",)),
+        (("--set", "lr=fast"), ("lr must be a finite number", "fast")),
+        (("--set", "epochs=0"), ("epochs must be a whole number of at least 1",)),
+        (("--set", "momentum"), ("--set takes NAME=VALUE",)),
+        (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
+)
+def test_train_refuses_and_leaves_nothing(arguments: tuple[str, ...], words: tuple[str, ...], lnl: Command, tmp_path: Path) -> None:
+    refused(lnl("train", "--profile", "smoke", "--out", tmp_path / "run", *arguments), *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [("train", "--out", "run"), ("data",), ("evaluate", "run")])
+def test_a_variance_that_is_no_number_at_all(
+    command: tuple[str, ...], lnl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = lnl(*command, "--color-var", "red")
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "--color-var" in answer.err.strip().splitlines()[-1]
+    assert "Traceback" not in answer.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_and_table_refuse_unknown_words(lnl: Command) -> None:
+    refused(lnl("data", "--source", "cifar"), "unknown source 'cifar'")
+    refused(lnl("data", "--source", "mini", "--color-var", "-1"), "color_var must be a finite number")
+    refused(lnl("table", "--experiment", "imagenet"), "unknown experiment 'imagenet'")
+
+
+# Bad input: data
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("command", ["data", "train"])
+def test_no_network_says_where_to_put_the_files(command: str, lnl: Command, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "run", "--profile", "smoke") if command == "train" else ()
+    answer = lnl(command, *out, "--source", "mnist", "--data-dir", tmp_path / "data")
+    refused(answer, "could not be downloaded", str(tmp_path / "data" / "mnist" / "MNIST" / "raw"), "mini")
+    assert not list(tmp_path.iterdir()), "nothing half-written"
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_data_folder_without_the_files(lnl: Command, tmp_path: Path) -> None:
+    refused(lnl("data", "--data-dir", tmp_path), "put the four unpacked MNIST files into")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["data", "train", "evaluate"])
+def test_a_truncated_data_file_is_named(command: str, copy: Path, lnl: Command, tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "mnist" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in MNIST_MD5:
+        (raw / name).write_bytes(b"\x00\x00\x08\x03")
+    first = {"data": (), "train": ("--out", tmp_path / "new", "--profile", "smoke"), "evaluate": (copy,)}[command]
+    refused(lnl(command, *first, "--source", "mnist", "--data-dir", tmp_path / "data"), "is truncated or altered", "fetch it again")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_data_file_that_cannot_be_read(lnl: Command, tmp_path: Path) -> None:
+    for name in MNIST_MD5:
+        (tmp_path / "mnist" / "MNIST" / "raw" / name).mkdir(parents=True)
+    refused(lnl("data", "--data-dir", tmp_path), "cannot read", "train-images-idx3-ubyte")
+
+
+def test_an_npy_with_anything_but_arrays(lnl: Command, tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "was-run",))
+
+    path = tmp_path / "colored_mnist" / "mnist_10color_jitter_var_0.030.npy"
+    path.parent.mkdir()
+    np.save(path, {"train_image": Runs()})  # type: ignore[arg-type]
+    refused(lnl("data", "--source", "authors", "--data-dir", tmp_path), str(path), "refused")
+    assert not (tmp_path / "was-run").exists()
+
+
+# Bad input: folders, records, models
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--seed", 1), ("--method", "grl"), ("--color-var", 0.02), ("--set", "mi_weight=0.5")], ids=str
+)
+def test_resuming_with_another_configuration(arguments: tuple[object, ...], copy: Path, lnl: Command) -> None:
+    before = snapshot(copy)
+    refused(lnl("train", "--out", copy, *SMALL, *arguments), "holds another run", "instead of", "choose another folder")
+    for name in ("record.json", "model.safetensors"):
+        (copy / name).unlink()
+    refused(lnl("train", "--out", copy, *SMALL, *arguments), "holds another run", "instead of", "choose another folder")
+    assert snapshot(copy) == {name: content for name, content in before.items() if name not in ("record.json", "model.safetensors")}
+
+
+def test_an_output_folder_of_somebody(lnl: Command, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    refused(lnl("train", "--out", tmp_path, *SMALL), "is not the folder of a run")
+    assert snapshot(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize("below", [(), ("deeper",)])
+def test_an_output_folder_that_is_a_file(below: tuple[str, ...], lnl: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    refused(lnl("train", "--out", tmp_path.joinpath("out", *below), *SMALL), str(tmp_path / "out"))
+    assert snapshot(tmp_path) == {"out": b"a file"}
+
+
+def test_a_record_of_another_schema(copy: Path, lnl: Command, tmp_path: Path) -> None:
+    values = json.loads((copy / "record.json").read_text())
+    (copy / "record.json").write_text(json.dumps({**values, "schema": 2}))
+    refused(lnl("train", "--out", copy, *SMALL), "is a record of schema 2", "reads schema 1")
+
+    results = tmp_path / "results"
+    (results / "runs").mkdir(parents=True)
+    shutil.copy(runs_paper(), results / "paper.json")
+    shutil.copy(copy / "record.json", results / "runs" / "odd.json")
+    refused(lnl("table", "--results", results), "odd.json is a record of schema 2")
+
+
+def runs_paper() -> Path:
+    from lnl_core.records import results_folder
+
+    return results_folder() / "paper.json"
+
+
+def test_a_results_folder_without_published_numbers(lnl: Command, tmp_path: Path) -> None:
+    refused(lnl("table", "--results", tmp_path), "paper.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04" + bytes(64)])
+def test_a_model_file_that_is_not_ours(content: bytes, lnl: Command, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    refused(lnl("evaluate", path), "model.safetensors", "damaged or was not written by lnl_core")
+    save_file({"weight": torch.zeros(2)}, str(path))
+    refused(lnl("evaluate", tmp_path), "was not written by this version of lnl_core")
+
+
+def test_a_model_that_is_not_there(lnl: Command, tmp_path: Path) -> None:
+    refused(lnl("evaluate", tmp_path / "none"), "does not exist")
+    refused(lnl("evaluate", tmp_path), "does not exist")
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    lnl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "learning_rate", lambda config, base, progress: base if progress < 1 else 1e30)
+        refused(lnl("train", "--out", out, *SMALL), "loss became", "of epoch 2", f"the last good checkpoint is in {out}")
+    assert not (out / "record.json").exists()
+    assert not (out / "model.safetensors").exists()
+    assert lnl("train", "--out", out, *SMALL).code == 0, "it can go on from there"

@@ -1,0 +1,190 @@
+"""Every figure draws what it was given, with titles, labelled axes and an opaque background."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from lnl_core import figures
+from lnl_core.config import METHODS
+from lnl_core.datasets import COLOR_NAMES, BiasedImages
+from lnl_core.errors import DataError
+
+HISTORY = [
+    {"epoch": 1, "label_loss": 2.0, "bias_loss": 3.0, "mi_loss": -1.0, "validation_accuracy": 0.2},
+    {"epoch": 2, "label_loss": 1.0},
+]
+MATRIX = np.diag(np.arange(1, 11)) + np.eye(10, k=1, dtype=int)
+ROWS: list[dict[str, Any]] = [
+    {
+        "method": "lnl",
+        "color_var": 0.02,
+        "published": 0.9,
+        "mean": 0.8,
+        "std": 0.1,
+        "n": 2,
+        "values": [0.7, 0.9],
+        "difference": -0.1,
+    },
+    {"method": "lnl", "color_var": 0.03, "published": None, "mean": 0.6, "std": None, "n": 1, "values": [0.6], "difference": None},
+    {
+        "method": "somebody",
+        "color_var": 0.02,
+        "published": 0.5,
+        "mean": None,
+        "std": None,
+        "n": 0,
+        "values": [],
+        "difference": None,
+    },
+]
+
+
+def points(size: int = 60) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(size, 2)), rng.integers(0, 10, size), rng.integers(0, 10, size)
+
+
+def pages(data: BiasedImages) -> dict[str, Callable[[], Figure]]:
+    return {
+        "samples": lambda: figures.samples(data, per_class=3),
+        "losses": lambda: figures.losses({"lnl": HISTORY, "baseline": [{"epoch": 1, "label_loss": 1.0}]}),
+        "confusion_matrices": lambda: figures.confusion_matrices({"baseline": MATRIX, "lnl": MATRIX.T}),
+        "confusion_by_color": lambda: figures.confusion_by_color({"baseline": [MATRIX] * 10, "lnl": [MATRIX] * 10}),
+        "embedding": lambda: figures.embedding(*points()),
+        "results": lambda: figures.results(ROWS),
+        "lines": lambda: figures.lines([1, 2], {"a": [1, 2]}, title="t", xlabel="x", ylabel="y", levels={"one": 1.0}),
+        "information_curve": lambda: figures.information_curve([0.02, 0.03], {"I(b;Y)": [1.0, 0.9]}),
+        "draw_problem": figures.draw_problem,
+        "draw_networks": figures.draw_networks,
+    }
+
+
+NAMES = (
+    "samples",
+    "losses",
+    "confusion_matrices",
+    "confusion_by_color",
+    "embedding",
+    "results",
+    "lines",
+    "information_curve",
+    "draw_problem",
+    "draw_networks",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_a_title_and_is_opaque(name: str, few: BiasedImages) -> None:
+    figure = pages(few)[name]()
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    assert any(titles)
+    assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
+    assert all(to_rgba(axes.get_facecolor()) == (1, 1, 1, 1) for axes in figure.axes if axes.axison)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "draw_networks"])
+def test_axes_are_labelled(name: str, few: BiasedImages) -> None:
+    figure = pages(few)[name]()
+    drawn = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert all(any(axes.get_ylabel() for axes in drawn) for _ in drawn)
+    if name != "confusion_by_color":  # whose panels share the labels of the outer ones
+        assert all(axes.get_xlabel() and axes.get_ylabel() for axes in drawn)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_can_be_saved_and_is_not_kept_by_pyplot(name: str, few: BiasedImages) -> None:
+    stream = io.BytesIO()
+    pages(few)[name]().savefig(stream, format="png", dpi=40)
+    assert stream.getvalue().startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+
+
+def test_figures_leave_the_readers_style_alone(few: BiasedImages) -> None:
+    before = dict(plt.rcParams)
+    for draw in pages(few).values():
+        draw()
+    assert dict(plt.rcParams) == before
+
+
+def test_samples_show_the_images_of_each_class_in_its_row(few: BiasedImages) -> None:
+    grid = np.asarray(figures.samples(few, per_class=2).axes[0].get_images()[0].get_array())
+    labels = few.labels.numpy()
+    for digit in range(10):
+        first = few.images[int(np.flatnonzero(labels == digit)[0])].permute(1, 2, 0).numpy()
+        assert np.array_equal(grid[digit * 30 + 1 : digit * 30 + 29, 1:29], first)
+
+
+def test_losses_have_a_panel_for_each_quantity_and_a_line_for_each_run() -> None:
+    figure = figures.losses({"lnl": HISTORY, "baseline": [{"epoch": 1, "label_loss": 1.0}]})
+    by_title = {axes.get_title(): axes for axes in figure.axes}
+    assert len(by_title) == 4
+    label = by_title["label loss of g(f(x))"]
+    assert [line.get_label() for line in label.lines] == ["lnl", "baseline"]
+    assert np.asarray(label.lines[0].get_ydata()).tolist() == [2.0, 1.0]
+    assert len(by_title["bias loss of h(f(x))"].lines) == 1
+
+
+def test_confusion_matrices_show_shares_of_the_true_class_and_the_accuracy() -> None:
+    figure = figures.confusion_matrices({"lnl": MATRIX})
+    shown = np.asarray(figure.axes[0].get_images()[0].get_array())
+    assert np.allclose(shown, MATRIX / MATRIX.sum(axis=1, keepdims=True))
+    assert figure.axes[0].get_title() == f"lnl: accuracy {55 / 64:.3f}"
+
+
+def test_a_class_without_images_is_no_division_by_zero() -> None:
+    empty = np.zeros((10, 10), dtype=int)
+    shown = np.asarray(figures.confusion_matrices({"none": empty}).axes[0].get_images()[0].get_array())
+    assert (shown == 0).all()
+
+
+def test_confusion_by_color_has_a_named_panel_for_each_colour() -> None:
+    figure = figures.confusion_by_color({"baseline": [MATRIX] * 10})
+    titles = [axes.get_title() for axes in figure.axes if axes.get_images()]
+    assert [title.split(": ")[1] for title in titles[:10]] == list(COLOR_NAMES)
+
+
+def test_embedding_shows_every_point_twice_and_names_the_colours() -> None:
+    figure = figures.embedding(*points(60))
+    by_digit, by_color = figure.axes
+    for axes in (by_digit, by_color):
+        assert sum(len(np.asarray(collection.get_offsets())) for collection in axes.collections) == 60
+    legend = by_color.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == list(COLOR_NAMES)
+
+
+def test_results_show_published_and_ours_and_every_run() -> None:
+    axes = figures.results(ROWS).axes[0]
+    lines = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    assert lines == {
+        "lnl, published": [[0.02, 0.9]],
+        "lnl, ours (mean)": [[0.02, 0.8], [0.03, 0.6]],
+        "somebody, published": [[0.02, 0.5]],
+    }
+    dots = np.asarray(axes.collections[0].get_offsets()).tolist()
+    assert dots == [[0.02, 0.7], [0.02, 0.9], [0.03, 0.6]], "every seed is a dot"
+
+
+def test_every_method_has_a_colour_and_a_mark_of_its_own() -> None:
+    """Colour is never the only cue."""
+    assert set(METHODS) <= set(figures.METHOD_STYLE)
+    marks = [mark for _, mark in figures.METHOD_STYLE.values()]
+    assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.parametrize("matrix", [np.zeros(10), np.zeros((10, 9)), np.zeros((2, 2, 2))])
+def test_a_matrix_that_is_not_square_is_refused(matrix: Any) -> None:
+    with pytest.raises(DataError, match="must be square"):
+        figures.confusion_matrices({"odd": matrix})
+
+
+def test_an_embedding_of_another_length_than_its_labels_is_refused() -> None:
+    places, labels, group = points(60)
+    with pytest.raises(DataError, match="same length, got 60, 59 and 60"):
+        figures.embedding(places, labels[:-1], group)
