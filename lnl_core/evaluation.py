@@ -1,5 +1,7 @@
 """What a trained network does and what its features still hold: accuracy by group, confusion, embeddings, leakage probes."""
 
+import copy
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -141,26 +143,50 @@ def _probe(kind: str, inputs: int, classes: int) -> nn.Module:
     raise DataError(f"unknown probe {kind!r}: choose 'linear' or 'mlp'")
 
 
+_PROBE_RATES = (1e-3, 1e-2)
+_PROBE_STEPS = 600
+_PROBE_PATIENCE = 10
+
+
 def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
-    """Adam on four fifths of the examples; the epoch with the lowest cross-entropy on the last fifth is kept."""
+    """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits."""
     kept = len(x) - max(1, len(x) // 5)
-    best, best_loss = None, float("inf")
+    epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
+    best_loss, best = float("inf"), nn.Module()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        probe = _probe(kind, x.shape[1], classes)
-        optimizer = torch.optim.Adam(probe.parameters(), lr=1e-3)
-        for _ in range(epochs):
-            for index in torch.randperm(kept).split(128):
-                optimizer.zero_grad()
-                F.cross_entropy(probe(x[index]), y[index]).backward()
-                optimizer.step()
-            with torch.no_grad():
-                loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))
-            if loss < best_loss:
-                best_loss, best = loss, {name: value.clone() for name, value in probe.state_dict().items()}
-    if best is not None:
-        probe.load_state_dict(best)
-    return probe
+        for rate in _PROBE_RATES:
+            torch.manual_seed(seed)
+            probe = _probe(kind, x.shape[1], classes)
+            optimizer = torch.optim.Adam(probe.parameters(), lr=rate)
+            stale = 0
+            for _ in range(epochs):
+                for index in torch.split(torch.randperm(kept), 128):
+                    optimizer.zero_grad()
+                    F.cross_entropy(probe(x[index]), y[index]).backward()
+                    optimizer.step()
+                with torch.no_grad():
+                    loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))
+                stale = 0 if loss < best_loss else stale + 1
+                if loss < best_loss:
+                    best_loss, best = loss, copy.deepcopy(probe)
+                if stale >= _PROBE_PATIENCE:
+                    break
+    with torch.no_grad():
+        logits = best(x[kept:])
+        # A probe with more inputs than examples is far too sure of itself: its bound on the information would fall below zero.
+        scale = min(torch.logspace(-3, 1, 41), key=lambda factor: float(F.cross_entropy(factor * logits, y[kept:])))
+    return nn.Sequential(best, _Scale(float(scale)))
+
+
+class _Scale(nn.Module):
+    """Multiply logits by a constant; which class is largest does not change."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return self.factor * logits
 
 
 def probe_leakage(
@@ -182,7 +208,8 @@ def probe_leakage(
         bias: (N,) bias class of each example, whole numbers from 0.
         kind: "linear" or "mlp" (one hidden layer of 256).
         test_share: share of the examples held out to measure on.
-        epochs: passes of Adam over the training part; the best one by a fifth of that part is kept.
+        epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
+            choose the learning rate, the pass and the temperature.
         seed: seeds the split, the shuffle and the weights.
 
     Raises:

@@ -268,7 +268,7 @@ def short_run(method, **options):
 
 short = {method: short_run(method) for method in ("blind_eye", "grl", "lnl")}
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads from the features, per epoch, for blind_eye, grl and lnl, below a dashed line for everything there is to read. The curves rise while h learns and fall again where f takes the colour away."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads from the features, per epoch, for blind_eye, grl and lnl, far below a dashed line for everything there is to read. The curve of blind_eye rises and stays; those of grl and lnl, whose f works against the bias loss itself, stay lower."}}
 epochs = range(1, EPOCHS + 1)
 figures.lines(
     epochs,
@@ -290,6 +290,9 @@ if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 
 # %% [markdown]
+# *The picture: all curves start near zero, since $h$ has to learn first, and stay far below the dashed line of what there is to read.* These
+# runs are long enough to show who pulls how, and too short to be judged by their accuracy: the finished runs are those of the figure before.
+#
 # The loss is averaged over an epoch in which $h$ is still learning, so the curve is a lower bound that lags behind, and values below zero
 # mean that $h$ is worse than the mere frequencies: $f$ is fooling it. Nor is a curve near zero a proof that the colour is gone. It says that
 # *this* $h$, which $f$ was trained against, cannot read it; [05_embeddings](05_embeddings.ipynb) asks fresh networks.
@@ -325,11 +328,12 @@ for name, history in variants.items():
         f"{name:<20}unbiased validation accuracy after {EPOCHS} epochs {history[-1]['validation_accuracy']:.3f}, best epoch {max(line['validation_accuracy'] for line in history):.3f}"
     )
 accuracies = [history[-1]["validation_accuracy"] for history in variants.values()]
-print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single run, so do not rank them by it.")
+print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single, short run, so do not rank them by it.")
 
 # %% [markdown]
-# A warm start spends epochs on learning the bias that must be unlearnt afterwards. In a short run that is a price; what it buys is an $h$
-# whose gradient points somewhere from the first adversarial step. The full preset follows the authors' code and has none.
+# *The picture: during the warm start $h$ reads freely, and the curve drops once the game begins.* A warm start lets $f$ learn the bias that it
+# must unlearn afterwards. What it buys is a $g$ that has something to defend and an $h$ whose gradient points somewhere from the first
+# adversarial step on. The full preset follows the authors' code and has none.
 #
 # ## What if the machine stops?
 #

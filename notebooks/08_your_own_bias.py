@@ -84,6 +84,7 @@ import torch
 
 from lnl_core import BiasedImages, accuracy, digit_network, embeddings, figures, fit, preset, probe_leakage, resolve_profile
 from lnl_core.datasets.digits import load_mini, load_mnist, split_indices
+from lnl_core.errors import NonFiniteLossError
 from lnl_core.evaluation import confusion, group_accuracy, prediction_information
 from lnl_core.information import mutual_information, plug_in_mutual_information
 from lnl_core.networks import PixelBiasHead, parameter_count
@@ -234,7 +235,7 @@ print(
 #
 # The weights of the game decide whether it is played at all: too small and $f$ ignores $h$, too large and $f$ forgets the digits with the
 # texture. Choose them on the **validation** digits, never on the test. The rule, fixed beforehand: the last epoch's accuracy on
-# validation digits with random textures, one seed, the reversal weight $\mu$ from a grid of three, everything else as in the demo preset.
+# validation digits with random textures, one seed, the reversal weight $\mu$ from a small grid, everything else as in the demo preset.
 #
 # Validation data without the bias are a luxury; yours may be few. A hundred images with known bias, weighted so that every group counts
 # the same, serve the purpose better than thousands that share the bias of the training set.
@@ -256,11 +257,25 @@ def trained(method, seed, adv_weight=0.5, rho=RHO):
     return network.cpu()
 
 
-grid = (0.1, 0.5) if profile == "smoke" else (0.1, 0.5, 1.0)
-candidates = {weight: accuracy(trained("lnl", SEED, weight), validation) for weight in grid}
+def score(weight):
+    """Validation accuracy with this weight; 0 if the losses diverge."""
+    try:
+        return accuracy(trained("lnl", SEED, weight), validation)
+    except NonFiniteLossError:
+        return 0.0
+
+
+grid = (0.1, 0.5) if profile == "smoke" else (0.1, 0.5, 1.0, 2.0)
+candidates = {weight: score(weight) for weight in grid}
 chosen = max(candidates, key=candidates.get)
 for weight, value in candidates.items():
     print(f"mu = {weight:<4} validation accuracy {value:.3f}{'   <- chosen' if weight == chosen else ''}")
+if chosen in (min(grid), max(grid)) and profile != "smoke":
+    print("The best weight lies at the edge of the grid: a wider one may hold a better.")
+
+# %% [markdown]
+# Both ends of the grid show how it fails. Too little reversal, and the texture stays in use. Too much, and the digits go with it, because
+# features that say nothing at all are what fools $h$ best.
 
 # %% [markdown]
 # ## Does it help?

@@ -58,7 +58,9 @@ def test_a_github_address_fills_badges_cells_and_buttons(copy: Path) -> None:
     assert badge.startswith("[![Open in Colab](")
 
 
-@pytest.mark.parametrize("repository", ["https://gitlab.com/someone/something", "file:///srv/git/something", "https://git.example.org/x.git"])
+@pytest.mark.parametrize(
+    "repository", ["https://gitlab.com/someone/something", "file:///srv/git/something", "https://git.example.org/x.git"]
+)
 def test_other_addresses_fill_the_install_cell_only(copy: Path, repository: str) -> None:
     address = configure(copy, repository)
     check_agreement(copy, address)

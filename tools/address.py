@@ -65,7 +65,7 @@ class Address:
         return "\n".join([*lines, END])
 
 
-_INSTALL = '''# Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
+_INSTALL = """# Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
 import importlib.util
 
 REPOSITORY = "{repository}"
@@ -89,7 +89,7 @@ if importlib.util.find_spec("lnl_core") is None:
     if done.returncode:
         report = done.stdout[-2000:] + done.stderr[-2000:]
         raise RuntimeError(f"pip could not add lnl_core from {{REPOSITORY}} to this machine's packages:\\n{{report}}")
-    importlib.invalidate_caches()'''
+    importlib.invalidate_caches()"""
 
 
 def parse_address(repository: str, revision: str = "main") -> Address:

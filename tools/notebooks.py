@@ -1,8 +1,8 @@
 """The notebooks: percent scripts are the source, ``.ipynb`` files are derived from them and committed.
 
-    python -m tools.notebooks sync            fill badge and install cells, write the .ipynb files, refresh stale facts
-    python -m tools.notebooks sync --facts    the same, and execute the deterministic notebooks in any case
-    python -m tools.notebooks check           exit 1 if a pair is out of step
+python -m tools.notebooks sync            fill badge and install cells, write the .ipynb files, refresh stale facts
+python -m tools.notebooks sync --facts    the same, and execute the deterministic notebooks in any case
+python -m tools.notebooks check           exit 1 if a pair is out of step
 """
 
 import argparse
