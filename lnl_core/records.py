@@ -214,11 +214,20 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
 
 
 def results_table(
-    experiment: str = "colored_mnist", records: Iterable[RunRecord] | None = None, folder: Path | None = None
+    experiment: str = "colored_mnist",
+    records: Iterable[RunRecord] | None = None,
+    folder: Path | None = None,
+    source: str = "mnist",
 ) -> list[dict[str, Any]]:
     """Ours beside the published: one row a method and variance that either has.
 
     Only records of the profile "full" on the full data enter; smoke, demo and changed hyper-parameters never do.
+
+    Args:
+        experiment: which experiment.
+        records: by default those of ``folder/runs``.
+        folder: by default :func:`results_folder`.
+        source: "mnist" for digits that we painted, "authors" for their published files; the two are never mixed.
 
     Returns:
         Rows of method, color_var, published, mean, std, n, values, difference (mean minus published); None for a missing number.
@@ -226,9 +235,7 @@ def results_table(
     place = folder or results_folder()
     published = paper_numbers(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
-    complete = [
-        r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") in ("mnist", "authors")
-    ]
+    complete = [r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") == source]
     ours = {(row["method"], row["color_var"]): row for row in aggregate(complete)}
     keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
     rows = []

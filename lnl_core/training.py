@@ -1,5 +1,6 @@
 """One plain loop that trains any method, keeps a checkpoint after every epoch, and resumes from it to the same result."""
 
+import hashlib
 import json
 import math
 import os
@@ -170,12 +171,24 @@ def _train_epoch(
     return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
 
 
-def _save_checkpoint(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, history: list[Metrics]) -> None:
+def _fingerprint(data: BiasedImages) -> str:
+    """Twelve hex digits that tell data sets apart: sizes, all labels, and every so many images with their bias labels."""
+    index = torch.arange(0, len(data), max(1, len(data) // 256), device=data.device)
+    some = data.subset(index)
+    digest = hashlib.sha256(str(tuple(data.images.shape)).encode())
+    for part in (data.labels, some.images, some.bias):
+        digest.update(part.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _save_checkpoint(
+    path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, history: list[Metrics], data: str
+) -> None:
     from safetensors.torch import save_file
 
     tensors = {f"network.{name}": value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in optimizers.momentum().items()}
-    metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history)}
+    metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history), "data": data}
     write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 
 
@@ -202,10 +215,12 @@ def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor
     return tensors, metadata
 
 
-def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig) -> list[Metrics]:
-    """Load network, momentum and history from a checkpoint of the same run."""
+def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, data: str) -> list[Metrics]:
+    """Load network, momentum and history from a checkpoint of the same run on the same data."""
     tensors, metadata = read_safetensors(path, _FORMAT)
     same_run(config, RunConfig.from_dict(json.loads(metadata["config"])), path.parent)
+    if metadata.get("data") != data:
+        raise RecordError(f"the checkpoint in {path.parent} was trained on other data: choose another folder or delete this one")
     weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     try:
         network.load_state_dict(weights)
@@ -264,7 +279,7 @@ def fit(
 
     Raises:
         NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
-        RecordError: ``out_dir`` holds another run.
+        RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     place = choose_device(str(device))
     folder = None if out_dir is None else Path(out_dir)
@@ -274,7 +289,8 @@ def fit(
     data = data if data.device.type == place.type else data.to(place)
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
-    history = _resume(checkpoint, network, optimizers, config) if checkpoint and checkpoint.exists() else []
+    fingerprint = _fingerprint(data)
+    history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
     writer = _tensorboard_writer(folder) if tensorboard else None
     steps = len(_batches(len(data), config, 0, data.device))
     with tqdm(
@@ -292,7 +308,7 @@ def fit(
                     metrics |= validate(network)
             history.append(metrics)
             if folder is not None and checkpoint is not None:
-                _save_checkpoint(checkpoint, network, optimizers, config, history)
+                _save_checkpoint(checkpoint, network, optimizers, config, history, fingerprint)
                 _write_history(folder, history)
             if writer is not None:
                 for name, value in metrics.items():

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import yaml
 
-from tools.address import Address, AddressError, parse_address, read_address
+from tools.address import Address, AddressError, for_site, parse_address, read_address
 from tools.configure import configure
 from tools.notebooks import PARAMETERS, ROOT, cells_tagged, literals, out_of_step, read_notebook, scripts
 
@@ -65,7 +65,9 @@ def test_other_addresses_fill_the_install_cell_only(copy: Path, repository: str)
     address = configure(copy, repository)
     check_agreement(copy, address)
     assert address.revision == "main"
-    assert "colab" not in (copy / "_config.yml").read_text(encoding="utf-8")
+    text = (copy / "_config.yml").read_text(encoding="utf-8")
+    assert "colab" not in text
+    assert yaml.safe_load(for_site(text))["repository"]["url"] == address.page
 
 
 def test_without_an_address_nothing_is_shown(copy: Path) -> None:

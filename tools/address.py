@@ -120,13 +120,23 @@ def parse_address(repository: str, revision: str = "main") -> Address:
     return Address(text, revision)
 
 
+def _parse_block(block: str) -> Address:
+    repository = yaml.safe_load(block)["repository"]
+    return Address(repository["url"], repository["branch"])
+
+
 def read_address(root: Path) -> Address:
     """The address that ``_config.yml`` under ``root`` holds now."""
     found = _BLOCK.search((root / "_config.yml").read_text(encoding="utf-8"))
     if found is None:
         raise AddressError(f"_config.yml has lost the lines from '{BEGIN}' to '{END}': restore them from git")
-    repository = yaml.safe_load(found[0])["repository"]
-    return Address(repository["url"], repository["branch"])
+    return _parse_block(found[0])
+
+
+def for_site(config: str) -> str:
+    """The text of ``_config.yml`` as the site gets it: the theme stumbles over an address that is no web page."""
+    found = _BLOCK.search(config)
+    return config if found is None or _parse_block(found[0]).page else _BLOCK.sub(lambda _: Address().config_block(), config)
 
 
 def write_address(root: Path, address: Address) -> None:

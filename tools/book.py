@@ -19,12 +19,14 @@ from pathlib import Path
 
 from lnl_core import figures
 from lnl_core._files import write_atomically
+from tools.address import for_site
 from tools.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
 from tools.notebooks import ROOT, read_notebook, scripts, to_text, write_if_changed
 
 SMOKE: dict[str, object] = {"PROFILE": "smoke", "SEED": 1, "COLOR_VAR": 0.04, "DATA_DIR": ""}
 """What the smoke runs inject: every name, each but DATA_DIR with another value than the notebook's own."""
 DRAWINGS = {"problem": figures.draw_problem, "networks": figures.draw_networks}
+CONFIG = Path("_config.yml")
 STATUS = Path("book", "_generated", "status.md")
 
 
@@ -70,10 +72,11 @@ def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
     """Bring ``work/stage`` up to date: configuration, pages, executed notebooks, and the status table."""
     target = work / "stage"
     executed = work / "executed"
-    wanted = {Path("_config.yml"), Path("_toc.yml")}
+    wanted = {CONFIG, Path("_toc.yml")}
     wanted |= {path.relative_to(root) for path in (root / "book").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    for path in wanted - {STATUS}:
+    for path in wanted - {STATUS, CONFIG}:
         _copy_if_changed(root / path, target / path)
+    write_if_changed(target / CONFIG, for_site((root / CONFIG).read_text(encoding="utf-8")))
     names = {script.stem for script in scripts(root)}
     for name in sorted(names):
         write_if_changed(target / "notebooks" / f"{name}.ipynb", to_text(read_notebook(executed / f"{name}.ipynb")))
