@@ -185,6 +185,7 @@ _DEMO: dict[str, Any] = dict(
     mi_weight=0.1,
     adv_weight=0.5,
     confusion_weight=0.1,
+    channels_last=True,
 )
 _FULL: dict[str, Any] = dict()
 
