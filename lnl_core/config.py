@@ -109,13 +109,14 @@ class RunConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a finite number that is not negative, got {value!r}")
+            object.__setattr__(self, name, float(value))  # 0 and 0.0 are one configuration with one fingerprint
         for name in ("epochs", "batch_size", "lr_step"):
             _require_count(name, getattr(self, name), least=1)
         for name in ("seed", "warmup_epochs"):
             _require_count(name, getattr(self, name), least=0)
-        for name in ("train_size", "test_size"):
+        for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
-                _require_count(name, getattr(self, name), least=1)
+                _require_count(name, getattr(self, name), least=least)
         if self.batch_size < 2:
             raise ConfigError("batch_size must be at least 2, since batch normalisation needs two images")
 

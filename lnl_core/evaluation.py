@@ -146,6 +146,7 @@ def _probe(kind: str, inputs: int, classes: int) -> nn.Module:
 _PROBE_RATES = (1e-3, 1e-2)
 _PROBE_STEPS = 600
 _PROBE_PATIENCE = 10
+_SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
 
 
 def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
@@ -233,9 +234,10 @@ def probe_leakage(
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     held_out = max(1, round(len(x) * test_share))
     test, train = order[:held_out], order[held_out:]
-    # Features that never vary stay zero instead of being divided by zero.
+    # Features that hardly vary keep their small size: scaled to variance one, their rare values would blind the probe.
     mean, deviation = x[train].mean(0), x[train].std(0)
-    x = (x - mean) / torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
+    floor = float(deviation.max()) * _SMALLEST_DEVIATION
+    x = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
 
     probe = _train_probe(kind, x[train], y[train], classes, epochs, seed)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.

@@ -291,6 +291,8 @@ def fit(
     checkpoint = None if folder is None else folder / CHECKPOINT
     fingerprint = _fingerprint(data)
     history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
+    if folder is not None and history:
+        _write_history(folder, history)  # an interruption may have come between the checkpoint and this file
     writer = _tensorboard_writer(folder) if tensorboard else None
     steps = len(_batches(len(data), config, 0, data.device))
     with tqdm(

@@ -1,8 +1,9 @@
 """The claim of the book on real digits, with its controls: lnl forgets the colour and reads the digit, the baseline does not.
 
 Small budgets on the embedded digits, three seeds. The budget was chosen on the validation split of seed 0. The margins ask for
-about half of what was measured on the test split over the three seeds: accuracy 0.42 to 0.47 (baseline) against 0.62 to 0.69
-(lnl); a linear probe of the colour 0.47 to 0.49 against 0.28 to 0.41. How much colour is left differs most between seeds.
+about half of what was then measured on these seeds: accuracy on the unbiased test digits 0.42 to 0.47 (baseline) against 0.62 to
+0.69 (lnl); a linear probe of the colour 0.49 to 0.51 and 1.03 to 1.07 nats against 0.31 to 0.44 and 0.45 to 0.84 nats. How much
+colour is left differs most between seeds: the third forgets least.
 """
 
 from dataclasses import dataclass
@@ -42,13 +43,22 @@ def trained(config: RunConfig) -> LNLNetwork:
     return network
 
 
+def varying(features: torch.Tensor) -> torch.Tensor:
+    """Without the features that hardly vary: scaled to variance one, their rare large values would blind a probe.
+
+    In lnl a third of all features are such, so that a probe of all of them finds far too little and flatters the method.
+    """
+    deviation = features.std(0)
+    return features[:, deviation > 0.05 * deviation.max()]
+
+
 @cache
 def outcome(method: str, seed: int) -> Outcome:
     """Train, then measure on the unbiased test digits and probe unbiased training digits."""
     config = config_of(method, seed)
     network = trained(config)
     test, unbiased = load_data(config, "test"), load_data(config, "train", random_colors=True)
-    probe = probe_leakage(embeddings(network, unbiased), unbiased.group, seed=seed)
+    probe = probe_leakage(varying(embeddings(network, unbiased)), unbiased.group, seed=seed)
     return Outcome(accuracy(network, test), probe, prediction_information(network, test))
 
 
@@ -72,13 +82,14 @@ def test_a_fresh_probe_recovers_the_colour_from_the_baseline(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_fresh_probe_recovers_less_from_lnl(seed: int) -> None:
     baseline, lnl = outcome("baseline", seed).probe, outcome("lnl", seed).probe
-    assert lnl.accuracy < baseline.accuracy - 0.04
-    assert lnl.information < baseline.information - 0.2
+    assert lnl.accuracy < baseline.accuracy - 0.03
+    assert lnl.information < baseline.information - 0.1
 
 
 def test_over_the_seeds_a_fresh_probe_recovers_much_less_from_lnl() -> None:
-    baseline, lnl = (np.mean([outcome(method, seed).probe.accuracy for seed in SEEDS]) for method in ("baseline", "lnl"))
-    assert lnl < baseline - 0.08
+    baseline, lnl = ([outcome(method, seed).probe for seed in SEEDS] for method in ("baseline", "lnl"))
+    assert np.mean([probe.accuracy for probe in lnl]) < np.mean([probe.accuracy for probe in baseline]) - 0.08
+    assert np.mean([probe.information for probe in lnl]) < np.mean([probe.information for probe in baseline]) - 0.25
 
 
 @pytest.mark.parametrize("seed", SEEDS)

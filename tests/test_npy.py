@@ -243,6 +243,39 @@ def test_random_bytes_are_refused_and_nothing_else_happens(tmp_path: Path) -> No
             read_arrays(write_pickled(tmp_path / "noise.npy", rng.bytes(60)))
 
 
+def test_altered_bytes_of_a_good_file_never_raise_anything_else(tmp_path: Path) -> None:
+    """Every byte of the constructors altered in turn: a file reads or is refused, and no other exception escapes."""
+    good = bytearray(pickled({"a": np.arange(3)}, protocol=2))
+    for position in range(len(good)):
+        for flip in (0x01, 0x20, 0xFF):
+            changed = bytes(good[:position]) + bytes([good[position] ^ flip]) + bytes(good[position + 1 :])
+            try:
+                read_arrays(write_pickled(tmp_path / "altered.npy", changed))
+            except DataError:
+                continue
+
+
+@pytest.mark.parametrize("where", ["array", "scalar"])
+def test_a_data_type_that_lies_about_its_content_is_refused(where: str, tmp_path: Path) -> None:
+    """numpy believes flags in a file: an object type that claims to be plain would turn bytes into pointers."""
+    number = b"K\x01"
+    lying = b"cnumpy\ndtype\n(X\x02\x00\x00\x00O8K\x00K\x01tR(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    data = b"C\x08" + bytes(range(8))
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01("
+        + number
+        + b"t"
+        + lying
+        + b"I00\n"
+        + data
+        + b"tb"
+    )
+    scalar = b"cnumpy.core.multiarray\nscalar\n(" + lying + data + b"tR"
+    payload = b"\x80\x03}X\x01\x00\x00\x00a" + {"array": array, "scalar": scalar}[where] + b"s."
+    with pytest.raises(DataError, match="not an array"):
+        read_arrays(write_pickled(tmp_path / "odd.npy", payload))
+
+
 def test_a_shape_larger_than_the_file_takes_no_memory(tmp_path: Path) -> None:
     payload = pickled({"a": np.zeros((3, 5), dtype=np.uint8)}, protocol=2).replace(
         b"K\x03K\x05", b"J\x00\x00\x00\x7fJ\x00\x00\x00\x7f"
@@ -265,6 +298,13 @@ def test_a_file_cannot_change_the_reader(tmp_path: Path) -> None:
                 read_arrays(write_pickled(tmp_path / "odd.npy", payload))
     assert_read(write_pickled(tmp_path / "data.npy", pickled(ARRAYS, 2)))
     assert_read(write_pickled(tmp_path / "data.npy", python_2(ARRAYS)))
+
+
+def test_arrays_that_were_read_can_be_written_to(tmp_path: Path) -> None:
+    """Memory that cannot be written makes torch.from_numpy warn."""
+    np.save(tmp_path / "plain.npy", np.zeros(3))
+    for path in (tmp_path / "plain.npy", write_pickled(tmp_path / "data.npy", pickled({"array": np.zeros(3)}))):
+        assert read_arrays(path)["array"].flags.writeable
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ class BiasedImages:
         for name, tensor in (("labels", labels), ("bias", bias), ("group", group), ("color", color)):
             if tensor is not None and len(tensor) != len(images):
                 raise DataError(f"{name} must have one entry an image: expected {len(images)}, got {len(tensor)}")
+        if not 1 <= bias_classes <= IGNORE:
+            raise DataError(f"bias_classes must lie between 1 and {IGNORE}, got {bias_classes}")
         if len(images) == 0:
             raise DataError("the data set is empty: there is nothing to learn from")
         _check_range("labels", labels, classes)
