@@ -51,8 +51,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _config(method: str, variant: str) -> RunConfig:
-    options: dict[str, Any] = {"precision": "bf16", "channels_last": True} if variant == "bf16" else {}
-    return preset("full", method, color_var=0.03, epochs=1, **options)
+    return preset("full", method, color_var=0.03, epochs=1, precision=variant)
 
 
 def _our_epoch(data: BiasedImages, method: str, variant: str) -> float:

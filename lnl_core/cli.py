@@ -64,9 +64,7 @@ def train(
     data_dir: DataDir = None,
     source: Source = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    bf16: Annotated[
-        bool, typer.Option("--bf16", help="bf16 autocast and channels_last: about twice as fast where supported.")
-    ] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write scalars for TensorBoard.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     option: Annotated[
@@ -84,7 +82,7 @@ def train(
     if source is not None:
         changes["source"] = source
     if bf16:
-        changes |= {"precision": "bf16", "channels_last": True}
+        changes["precision"] = "bf16"
     config = preset(profile, method, color_var=color_var, seed=seed, **changes)
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
     trained_on = f"{record.data['train_size']:,} images of {record.data['source']}"

@@ -88,7 +88,7 @@ class RunConfig:
     bias_reduction: str = "sum"  # authors' trainer.py
     # execution
     precision: str = "float32"
-    channels_last: bool = False
+    channels_last: bool = True
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -186,7 +186,6 @@ _DEMO: dict[str, Any] = dict(
     mi_weight=0.1,
     adv_weight=0.5,
     confusion_weight=0.1,
-    channels_last=True,
 )
 _FULL: dict[str, Any] = dict()
 

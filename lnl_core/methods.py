@@ -96,23 +96,23 @@ def _play(
     bias = bias_loss(bias_logits, batch.bias, config.bias_reduction)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
-    at_features: list[Tensor] = []  # what f shall descend, as a gradient at the seam
+    for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
         entropy = _mi(bias_logits, config)
-        at_features.append(mi * torch.autograd.grad(entropy, seam, retain_graph=True)[0])  # h stays
+        for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
         confused = confusion_loss(bias_logits)
-        at_features.append(confusion * torch.autograd.grad(confused, seam, retain_graph=True)[0])  # h stays
+        for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
-    bias.backward()  # h descends
-    if reversal and seam.grad is not None:
-        at_features.append(-reversal * seam.grad)  # f ascends
-
-    if at_features:
-        torch.autograd.backward([label, features], [None, torch.stack(at_features).sum(0)])
+    if reversal:
+        for_f.append(-reversal * bias)  # f ascends
+    if for_f:
+        (at_seam,) = torch.autograd.grad(torch.stack(for_f).sum(), seam, retain_graph=True)  # h stays
+        torch.autograd.backward([label, features], [None, at_seam])
     else:
         label.backward()
+    bias.backward(inputs=list(network.bias_head.parameters()))  # h descends
     return losses
 
 

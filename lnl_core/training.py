@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
+from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
@@ -283,6 +284,8 @@ def fit(
     """
     place = choose_device(str(device))
     folder = None if out_dir is None else Path(out_dir)
+    if place.type == "cpu":
+        keep_freed_memory()
     network.to(place)
     if config.channels_last:
         network.to(memory_format=torch.channels_last)

@@ -1,5 +1,6 @@
 """f, g and h: sizes, shapes, and what they compute."""
 
+import copy
 import math
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lnl_core.config import METHODS, preset
-from lnl_core.networks import LNLNetwork, PixelBiasHead, build_network, digit_network, parameter_count
+from lnl_core.networks import LNLNetwork, NormalizedConv, PixelBiasHead, build_network, digit_network, parameter_count
 
 
 def random_images(size: int = 4) -> Tensor:
@@ -108,12 +109,32 @@ def test_a_pixel_head_predicts_from_its_neighbourhood_only() -> None:
     assert not changed[:, 3:].any()
 
 
-def test_images_are_normalised_inside(network: LNLNetwork) -> None:
-    """The first module of f turns [0, 1] into the authors' (x - mean) / std of CIFAR-10."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
-    images = random_images()
-    normalise = next(network.extractor.children())
-    assert torch.allclose(normalise(images), (images - mean) / std, atol=1e-5)
+@pytest.mark.parametrize("training", [True, False])
+def test_the_first_layer_is_normalisation_and_convolution_in_one(network: LNLNetwork, training: bool) -> None:
+    """The authors' (x - mean) / std of CIFAR-10, batch normalisation and 5x5 convolution: values, gradients, running statistics."""
+    mean, std = (torch.tensor(values).view(3, 1, 1).double() for values in ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
+    folded = copy.deepcopy(next(network.extractor.children())).double().train(training)
+    assert isinstance(folded, NormalizedConv)
+    generator = torch.Generator().manual_seed(3)
+    for tensor in (folded.norm.weight.data, folded.norm.bias.data, folded.norm.running_mean):
+        assert tensor is not None
+        tensor.copy_(torch.randn(3, generator=generator))
+    norm, conv = copy.deepcopy(folded.norm), copy.deepcopy(folded.conv)
+    images = random_images().double()
+    plain, ours = images.clone().requires_grad_(), images.clone().requires_grad_()
+
+    expected, value = conv(norm((plain - mean) / std)), folded(ours)
+    assert torch.allclose(value, expected, atol=1e-9)
+    upstream = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
+    expected.backward(upstream)
+    value.backward(upstream)
+    pairs = ((norm.weight, folded.norm.weight), (norm.bias, folded.norm.bias), (conv.weight, folded.conv.weight), (plain, ours))
+    for reference, gradient in pairs:
+        assert reference.grad is not None
+        assert gradient.grad is not None
+        assert torch.allclose(gradient.grad, reference.grad, atol=1e-8)
+    for name, buffer in norm.named_buffers():
+        assert torch.allclose(folded.norm.get_buffer(name).double(), buffer.double(), atol=1e-12), name
 
 
 def test_gray_network_sees_luminance_only() -> None:
@@ -144,7 +165,7 @@ def test_weights_follow_the_seed_and_leave_the_callers_randomness_alone() -> Non
     again = build_network(preset("full", "lnl", seed=3)).state_dict()
     other = build_network(preset("full", "lnl", seed=4)).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["extractor.2.weight"], other["extractor.2.weight"])
+    assert not torch.equal(first["extractor.0.conv.weight"], other["extractor.0.conv.weight"])
 
 
 def test_all_methods_start_from_the_same_weights() -> None:
