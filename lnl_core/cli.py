@@ -61,7 +61,9 @@ def train(
     experiment: str = "colored_mnist",
     method: Annotated[str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv or lnl.")] = "lnl",
     color_var: ColorVar = 0.03,
-    profile: Annotated[str, typer.Option(help="smoke (does it run), demo (minutes), full (the paper's setting).")] = "demo",
+    profile: Annotated[
+        str, typer.Option(help="smoke (does it run), demo (minutes), short (a fifth of the epochs), full (the paper's setting).")
+    ] = "demo",
     seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,

@@ -304,3 +304,53 @@ def evaluate(
             f"{name}_information": result.information,
         }
     return metrics
+
+
+def pool_places(features: Tensor, where: Tensor) -> Tensor:
+    """The mean of a feature map over some places of each image, such as its background.
+
+    Args:
+        features: (N, C, H, W).
+        where: (N, H, W) bool; an image without such places gets zeros.
+
+    Returns:
+        (N, C) float32.
+    """
+    chosen = where.unsqueeze(1).to(features.dtype)
+    pooled: Tensor = ((features * chosen).sum(dim=(2, 3)) / chosen.sum(dim=(2, 3)).clamp(min=1)).float()
+    return pooled
+
+
+def probe_map(features: Tensor, bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3) -> NDArray[np.float64]:
+    """How well a linear probe names the bias at each place of a feature map by itself.
+
+    The probe is least squares onto one-hot classes with a small ridge, solved exactly for all places at once: a coarse picture of
+    *where* the bias is, not the strongest reader (see :func:`probe_leakage`).
+
+    Args:
+        features: (N, C, H, W) features f(x); half of the images fit the probe, the other half measure it.
+        bias: (N,) bias class of each image, whole numbers from 0.
+        seed: seeds the split.
+        ridge: added to the normalised second moments.
+
+    Returns:
+        (H, W) accuracies on the held-out half.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    y = torch.as_tensor(np.asarray(bias)).long()
+    if len(features) != len(y):
+        raise DataError(f"features and bias labels must have the same length, got {len(features)} and {len(y)}")
+    count, channels, height, width = features.shape
+    x = features.float().permute(2, 3, 0, 1).reshape(height * width, count, channels)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
+    train, test = order[: count // 2], order[count // 2 :]
+    mean, deviation = x[:, train].mean(1, keepdim=True), x[:, train].std(1, keepdim=True).clamp(min=1e-6)
+    x = torch.cat([(x - mean) / deviation, torch.ones(height * width, count, 1)], dim=2)
+    onehot = F.one_hot(y, int(y.max()) + 1).float()
+    moments = x[:, train].mT @ x[:, train] / len(train) + ridge * torch.eye(channels + 1)
+    weights = torch.linalg.solve(moments, x[:, train].mT @ onehot[train] / len(train))
+    named = (x[:, test] @ weights).argmax(2) == y[test]
+    result: NDArray[np.float64] = named.double().mean(1).reshape(height, width).numpy()
+    return result

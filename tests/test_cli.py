@@ -218,7 +218,7 @@ def test_help_names_every_command(lnl: Command) -> None:
     [
         (("--method", "lln"), ("unknown method 'lln'", *METHODS)),
         (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist")),
-        (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, full")),
+        (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, short, full")),
         (("--color-var", "-0.01"), ("color_var must be a finite number that is not negative", "-0.01")),
         (("--color-var", "red"), ("'--color-var'", "valid number")),
         (("--nope", "1"), ("No such option", "--nope")),

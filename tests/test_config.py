@@ -106,7 +106,7 @@ def test_bad_input_is_one_family_of_errors() -> None:
 
 
 def test_unknown_profile_is_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, full"):
+    with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, short, full"):
         preset("big")
 
 
