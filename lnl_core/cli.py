@@ -62,7 +62,7 @@ def train(
     method: Annotated[str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv or lnl.")] = "lnl",
     color_var: ColorVar = 0.03,
     profile: Annotated[
-        str, typer.Option(help="smoke (does it run), demo (minutes), short (a fifth of the epochs), full (the paper's setting).")
+        str, typer.Option(help="smoke (it runs), demo (minutes), short (a fifth of the epochs), full (the paper).")
     ] = "demo",
     seed: int = 0,
     data_dir: DataDir = None,

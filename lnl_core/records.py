@@ -250,9 +250,8 @@ def results_table(
     for row in sorted(aggregate(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
         first = ours.setdefault((row["method"], row["color_var"]), row)
         if first is not row and first["profile"] == row["profile"]:
-            raise RecordError(
-                f"the {row['profile']} records of {row['method']} at {row['color_var']} differ in hyper-parameters: keep those of one preset"
-            )
+            which = f"the {row['profile']} records of {row['method']} at {row['color_var']}"
+            raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
     keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
     rows = []
     for method, var in sorted(keys, key=lambda key: (METHODS.index(key[0]) if key[0] in METHODS else len(METHODS), key)):

@@ -261,7 +261,7 @@ def test_a_row_holds_one_profile_and_says_which() -> None:
 
 def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() -> None:
     other = replace(record_of(seed=1), config={**record_of(seed=1).config, "lr": 0.5})
-    with pytest.raises(RecordError, match="the full records of lnl at 0.03 differ in hyper-parameters"):
+    with pytest.raises(RecordError, match=r"the full records of lnl at 0\.03 differ in hyper-parameters"):
         results_table(records=[record_of(), other])
 
 
