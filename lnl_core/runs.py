@@ -40,6 +40,7 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
         source=config.source,
         bias_labels=config.bias_labels,
         bias_places=config.bias_places,
+        color_outside=config.color_outside,
         **options,
     )
     limit = config.test_size if split == "test" else config.train_size

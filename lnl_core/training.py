@@ -19,6 +19,7 @@ from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
+from lnl_core.losses import bias_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
 from lnl_core.networks import LNLNetwork
 
@@ -126,9 +127,21 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
         optimizers.zero_grad()
         with cast:
             losses = (watch if warming and uses_bias(config.method) else method_step(config.method))(network, batch, config)
+    for _ in range(config.bias_steps - 1 if uses_bias(config.method) else 0):
+        _extra_bias_step(network, batch, config, optimizers)
     optimizers.main.step()
     optimizers.bias.step()
     return losses
+
+
+def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers) -> None:
+    """Apply the gradients that h has and give it new ones, on features that f has not yet left."""
+    optimizers.bias.step()
+    optimizers.bias.zero_grad()
+    with autocast(config, batch.images.device):
+        with torch.no_grad():
+            features = network.extractor(batch.images)
+        bias_loss(network.bias_head(features), batch.bias, config.bias_reduction).backward()
 
 
 def _batches(size: int, config: RunConfig, epoch: int, device: torch.device) -> list[Tensor]:
