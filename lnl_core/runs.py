@@ -167,7 +167,9 @@ def run(
     )
     # The authors' files have no split that could be painted again; their probes read the test images.
     probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
-    metrics = {"train_information": data_information(data), **evaluate(network, test, probe_data=probe_data, seed=config.seed)}
+    measured = {} if validation is None else {"validation_accuracy": accuracy(network, validation)}
+    measured["train_information"] = data_information(data)
+    metrics = {**measured, **evaluate(network, test, probe_data=probe_data, seed=config.seed)}
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,

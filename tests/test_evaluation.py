@@ -14,6 +14,7 @@ from lnl_core.errors import DataError
 from lnl_core.evaluation import (
     accuracy,
     adversary_loss,
+    background_places,
     confusion,
     data_information,
     embeddings,
@@ -139,6 +140,7 @@ def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: Biased
     found = evaluate(network, few)
     accuracies = {name for name in found if name.endswith("accuracy")}
     assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy", "bias_mlp_probe_control_accuracy"} <= accuracies
+    assert {"foreground_probe_accuracy", "background_probe_accuracy"} <= accuracies
     assert {"test_information", "prediction_information", "bias_probe_information"} <= set(found)
     assert all(0 <= found[name] <= 1 for name in accuracies)
     assert all(math.isfinite(value) for value in found.values())
@@ -251,6 +253,12 @@ def test_every_share_leaves_something_to_train_and_to_measure_on(test_share: flo
 
 
 # Where in the feature map
+
+
+def test_background_is_where_the_authors_have_no_label(few: BiasedImages) -> None:
+    background = background_places(few.images, (14, 14))
+    assert torch.equal(background, (few.bias == 255).all(dim=1))
+    assert 0.5 < background.float().mean() < 0.9
 
 
 def test_places_are_pooled_image_by_image() -> None:
