@@ -16,7 +16,7 @@ from lnl_core.errors import ConfigError
 
 PROFILES = ("smoke", "demo", "short", "full")
 EXPERIMENTS = ("colored_mnist",)
-METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
+METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
@@ -63,6 +63,8 @@ class RunConfig:
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
+        balance_power: tau; "bias_balanced" draws images with probability proportional to p(label|bias)^-tau.
+        balance_wean: share of the uniform distribution in "bias_balanced"'s prior at the end of training.
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
         bias_steps: updates of h a step; the ones before the last move h alone, on the same features.
         extractor_convs: convolutions in f, 2 (the authors') or 1; g has the other ones.
@@ -97,6 +99,8 @@ class RunConfig:
     confusion_weight: float = 0.01  # ours, equal to mi_weight; the paper names none for BlindEye
     bias_steps: int = 1  # authors' trainer.py
     extractor_convs: int = 2  # authors' models.py
+    balance_power: float = 0.5  # ours
+    balance_wean: float = 1.0  # ours
     updates: str = "joint"
     mi_reduction: str = "mean"  # authors' trainer.py
     mi_places: str = "all"  # authors' trainer.py
@@ -120,6 +124,8 @@ class RunConfig:
             "mi_weight",
             "adv_weight",
             "confusion_weight",
+            "balance_power",
+            "balance_wean",
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
@@ -132,6 +138,9 @@ class RunConfig:
         for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
                 _require_count(name, getattr(self, name), least=least)
+        for name in ("balance_power", "balance_wean"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
         if self.batch_size < 2:

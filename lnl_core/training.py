@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
+from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
@@ -144,9 +145,11 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
         bias_loss(network.bias_head(features), batch.bias, config.bias_reduction).backward()
 
 
-def _batches(size: int, config: RunConfig, epoch: int, device: torch.device) -> list[Tensor]:
+def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, balance: Balance | None = None) -> list[Tensor]:
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+    if balance is not None:
+        return balance.batches(config.batch_size, generator)
     order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
     batches = list(torch.split(order, config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
@@ -165,15 +168,24 @@ def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | N
 
 
 def _train_epoch(
-    network: LNLNetwork, data: BiasedImages, config: RunConfig, optimizers: _Optimizers, epoch: int, bar: Any, out_dir: Path | None
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    optimizers: _Optimizers,
+    epoch: int,
+    bar: Any,
+    out_dir: Path | None,
+    balance: Balance | None,
 ) -> Metrics:
     network.train()
-    batches = _batches(len(data), config, epoch, data.device)
+    batches = _batches(len(data), config, epoch, data.device, balance)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
         optimizers.set_rates(epoch + number / len(batches))
         batch = data.batch(index, channels_last=config.channels_last)
+        if balance is not None:
+            batch.log_prior = balance.prior(index, config, epoch + number / len(batches))
         losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)
         names = list(losses)
         rows.append(torch.stack([value.float() for value in losses.values()]))
@@ -309,8 +321,9 @@ def fit(
     history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
     if folder is not None and history:
         _write_history(folder, history)  # an interruption may have come between the checkpoint and this file
+    balance = Balance.of(data, config) if config.method == "bias_balanced" else None
     writer = _tensorboard_writer(folder) if tensorboard else None
-    steps = len(_batches(len(data), config, 0, data.device))
+    steps = len(_batches(len(data), config, 0, data.device, balance))
     with tqdm(
         total=config.epochs * steps,
         initial=len(history) * steps,
@@ -319,7 +332,7 @@ def fit(
         disable=None if progress else True,
     ) as bar:
         for epoch in range(len(history), config.epochs):
-            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder)}
+            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder, balance)}
             network.eval()
             if validate is not None:
                 with torch.no_grad():

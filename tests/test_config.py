@@ -187,6 +187,8 @@ OTHER: dict[str, Any] = {
     "mi_places": "labelled",
     "color_outside": "clip",
     "bias_steps": 3,
+    "balance_power": 0.25,
+    "balance_wean": 0.5,
     "extractor_convs": 1,
     "train_size": 10,
     "test_size": 10,
