@@ -4,6 +4,7 @@ Both start one process a run. It works in the run's own folder under a lock, so 
 time, and it ends when the process that started it does. What it has to say lies in ``NAME.log`` beside the folder.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,11 +248,11 @@ class Cluster:
         self.address, self.options, self.code = address, options, code_version()
         self.active: dict[str, tuple[Job, Any]] = {}
         try:
+            _shake_hands(address)
             self.client = Client(address, timeout=_PATIENCE, set_as_default=False)
         except OSError:
-            raise SweepError(
-                f"no Dask scheduler answers at {address}: start one with 'dask scheduler', or check the address"
-            ) from None
+            wrong = f"no Dask scheduler answers at {address}: start one with 'dask scheduler', or check the address"
+            raise SweepError(wrong) from None
         except ValueError as error:
             raise SweepError(f"{address!r} is no address of a Dask scheduler ({error}): it looks like tcp://host:8786") from None
         try:
@@ -301,6 +303,19 @@ class Cluster:
         with suppress(Exception):  # a scheduler that went away cannot be asked
             self.client.cancel([future for _, future in self.active.values()])
         self.client.close(timeout=5)
+
+
+def _shake_hands(address: str) -> None:
+    """Connect and disconnect. Dask's client sets no time limit on the greeting: it would wait for ever where nobody speaks."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=_PATIENCE, **Security().get_connection_args("client"))
+        await comm.close()
+
+    with ThreadPoolExecutor(1) as pool:  # a notebook has an event loop of its own in this thread
+        pool.submit(lambda: asyncio.run(asyncio.wait_for(greet(), _PATIENCE))).result()
 
 
 def code_version() -> tuple[str, str]:
