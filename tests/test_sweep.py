@@ -18,14 +18,16 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 from typer.testing import CliRunner
 
+import lnl_core
 from lnl_core import cli, executors
 from lnl_core import sweep as module
 from lnl_core.config import COLOR_VARS, METHODS, RunConfig
 from lnl_core.errors import ConfigError, DataError, SweepError
 from lnl_core.executors import Here, Job, Outcome
-from lnl_core.records import RunRecord, aggregate, read_record, read_records
+from lnl_core.records import RunRecord, aggregate, read_record, read_records, write_record
 from lnl_core.runs import read_history, run, run_folder
 from lnl_core.sweep import SweepReport, grid, plan, sweep
 
@@ -248,7 +250,7 @@ def test_a_run_that_another_sweep_works_on_is_waited_for(stage: type[Stage], tmp
         time.sleep(0.1)
         assert here.is_alive()
         assert stage.started == [1]
-        module.write_record(record, tmp_path / "out" / f"{zero}.json")
+        write_record(record, tmp_path / "out" / f"{zero}.json")
     here.join(PATIENCE)
     assert stage.started == [1]
     assert (reports[0].finished, reports[0].skipped) == ([one], [zero])
@@ -257,9 +259,9 @@ def test_a_run_that_another_sweep_works_on_is_waited_for(stage: type[Stage], tmp
 def test_the_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path, record: RunRecord) -> None:
     configs = tiny(0, 1, 2, 3)
     names = [name_of(config) for config in configs]
-    module.write_record(record, tmp_path / f"{names[0]}.json")
+    write_record(record, tmp_path / f"{names[0]}.json")
     (tmp_path / f"{names[1]}.json").write_text("{")
-    module.write_record(record, tmp_path / f"{names[2]}.json")
+    write_record(record, tmp_path / f"{names[2]}.json")
     (tmp_path / ".work" / names[3]).mkdir(parents=True)
     (tmp_path / ".work" / names[3] / "metrics.jsonl").write_text("{}\n")
     before = sorted(tmp_path.rglob("*"))
@@ -278,10 +280,10 @@ def test_one_bar_counts_the_epochs_of_the_whole_grid(
     stage: type[Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: RunRecord
 ) -> None:
     """Of three runs of 4 epochs one has a record, one has 3 epochs behind it, and one fails after none."""
-    screen, real = StringIO(), module.tqdm
+    screen, real = StringIO(), tqdm
     monkeypatch.setattr(module, "tqdm", lambda **options: real(**{**options, "disable": False, "file": screen, "mininterval": 0}))
     configs = tiny(0, 1, 2, epochs=4)
-    module.write_record(replace(record, config=configs[0].to_dict()), tmp_path / f"{name_of(configs[0])}.json")
+    write_record(replace(record, config=configs[0].to_dict()), tmp_path / f"{name_of(configs[0])}.json")
     folder = tmp_path / ".work" / name_of(configs[1])
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("{}\n{}\n{}\n")
@@ -589,7 +591,7 @@ def test_a_worker_with_another_lnl_core_is_named(
 def test_one_changed_line_is_another_lnl_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = executors.code_version()
     (tmp_path / "losses.py").write_text("λ = 1\n")
-    monkeypatch.setattr(executors.lnl_core, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(lnl_core, "__file__", str(tmp_path / "__init__.py"))
     first = executors.code_version()
     (tmp_path / "losses.py").write_text("λ = 2\n")
     assert first[0] == executors.code_version()[0] == ours[0]
