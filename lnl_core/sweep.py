@@ -257,13 +257,14 @@ def _settle(job: Job, outcome: Outcome, queue: deque[Job], report: SweepReport) 
     if outcome.record is not None:
         try:
             same_run(job.config, outcome.record.run_config(), job.path)
-            if not job.path.exists():
+            first = not job.path.exists()  # another sweep may have been faster
+            if first:
                 write_record(outcome.record, job.path)
         except LNLError as error:
             reason = str(error)
         else:
             job.state = "done"
-            report.finished.append(job.name)
+            (report.finished if first else report.skipped).append(job.name)
             return
     elif not outcome.hopeless and job.attempts == 1:
         report.retried[job.name] = reason

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
@@ -256,6 +257,17 @@ def test_a_run_that_another_sweep_works_on_is_waited_for(stage: type[Stage], tmp
     assert (reports[0].finished, reports[0].skipped) == ([one], [zero])
 
 
+def test_a_record_that_another_sweep_wrote_in_the_meantime_stays(stage: type[Stage], tmp_path: Path, record: RunRecord) -> None:
+    (config,) = tiny()
+    job = Job(config, tmp_path / f"{name_of(config)}.json", tmp_path / "work")
+    theirs = replace(record, provenance={**record.provenance, "device": "theirs"})
+    write_record(theirs, job.path)
+    report = SweepReport()
+    module._settle(job, Outcome(record), deque(), report)
+    assert (report.finished, report.skipped) == ([], [job.name])
+    assert read_record(job.path) == theirs
+
+
 def test_the_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path, record: RunRecord) -> None:
     configs = tiny(0, 1, 2, 3)
     names = [name_of(config) for config in configs]
@@ -328,7 +340,7 @@ def test_two_processes_bring_the_records_of_their_runs(tmp_path: Path, record: R
 
 
 def test_a_process_killed_in_mid_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    (config,) = tiny(epochs=25)
+    (config,) = tiny(epochs=15)
     folder = tmp_path / ".work" / name_of(config)
     seen: list[int] = []
 
@@ -345,18 +357,18 @@ def test_a_process_killed_in_mid_run_goes_on_where_it_was(tmp_path: Path) -> Non
     killer.join(PATIENCE)
     assert report.retried == {name_of(config): "killed by SIGKILL, perhaps because memory ran out"}
     assert (report.finished, report.failed) == ([name_of(config)], {})
-    assert seen[0] < 25, "it was killed in mid-run"
+    assert seen[0] < 15, "it was killed in mid-run"
     assert seen == sorted(seen), "no epoch was trained twice"
-    assert [line["epoch"] for line in read_history(folder)] == list(range(1, 26))
+    assert [line["epoch"] for line in read_history(folder)] == list(range(1, 16))
 
 
 def test_a_sweep_killed_in_mid_run_loses_nothing(tmp_path: Path) -> None:
     """The whole command is killed with SIGKILL and given again."""
-    configs = tiny(0, 1, epochs=25)
+    configs = tiny(0, 1, epochs=15)
     folders = [tmp_path / ".work" / name_of(config) for config in configs]
     options = [f"--set={name}={value}" for name, value in TINY.items() if name != "epochs"]
     command = [sys.executable, "-m", "lnl_core", "sweep", "--methods", "baseline", "--color-vars", "0.02", "--seeds", "0-1"]
-    command += ["--profile", "smoke", "--workers", "2", "--device", "cpu", "--out", str(tmp_path), "--set=epochs=25", *options]
+    command += ["--profile", "smoke", "--workers", "2", "--device", "cpu", "--out", str(tmp_path), "--set=epochs=15", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
         until(lambda: any(lines(folder) >= 3 for folder in folders))
         first.kill()
@@ -374,7 +386,7 @@ def test_a_sweep_killed_in_mid_run_loses_nothing(tmp_path: Path) -> None:
     assert sorted(r.seed for r in read_records(tmp_path)) == [0, 1]
     for folder in folders:
         history = read_history(folder)
-        assert [line["epoch"] for line in history] == list(range(1, 26))
+        assert [line["epoch"] for line in history] == list(range(1, 16))
         assert (history[0]["label_loss"] == 123.0) == (folder in begun), "what was done before the kill comes from the checkpoint"
 
 
