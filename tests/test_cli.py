@@ -207,7 +207,7 @@ def test_data_names_every_split(lnl: Command) -> None:
 def test_help_names_every_command(lnl: Command) -> None:
     answer = lnl("--help")
     assert answer.code == 0
-    assert all(command in answer.out for command in ("data", "train", "evaluate", "table", "bench"))
+    assert all(command in answer.out for command in ("data", "train", "sweep", "evaluate", "table", "bench"))
 
 
 # Bad input: hyper-parameters
@@ -231,6 +231,7 @@ def test_help_names_every_command(lnl: Command) -> None:
         (("--set", "epochs=0"), ("epochs must be a whole number of at least 1",)),
         (("--set", "momentum"), ("--set takes NAME=VALUE",)),
         (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
+        (("--set", "seed=1"), ("--set cannot change seed: it has an option of its own",)),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )
