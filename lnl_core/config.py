@@ -244,7 +244,7 @@ _BIAS_BALANCED: dict[str, Any] = dict(
     mi_weight=0.3,
     adv_weight=1.0,
     augment=1.0,
-    balance_power=0.6,
+    balance_power=0.8,
     schedule="one_cycle",
     warmup_epochs=0,
 )
