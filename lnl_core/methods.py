@@ -40,8 +40,8 @@ Step = Callable[[LNLNetwork, Batch, RunConfig], Losses]
 
 def baseline(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """f and g descend L_c; h stays. Also the step of "gray", whose f begins by making the image grey."""
-    label = label_loss(network(batch.images), batch.labels)
-    label.backward()
+    label = network.each(label_loss, network(batch.images), batch.labels)
+    label.sum().backward()
     return {"label": label.detach()}
 
 
@@ -86,33 +86,34 @@ def _play(
     """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
 
     The same gradients, written with a reversal layer and a frozen copy of h as the equations read, are
-    :func:`two_pass_gradients`; a test holds them together.
+    :func:`two_pass_gradients`; a test holds them together. Losses are taken through ``network.each`` and summed before each backward
+    pass, which changes nothing for one network and gives each network of a stack the gradient of its own loss.
     """
     features = network.extractor(batch.images)
-    label = label_loss(network.label_head(features), batch.labels)
+    label = network.each(label_loss, network.label_head(features), batch.labels)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
     bias_logits = network.bias_head(seam)
-    bias = bias_loss(bias_logits, batch.bias, config.bias_reduction)
+    bias = network.each(bias_loss, bias_logits, batch.bias, config.bias_reduction)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = _mi(bias_logits, config)
+        entropy = network.each(_mi, bias_logits, config)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = confusion_loss(bias_logits)
+        confused = network.each(confusion_loss, bias_logits)
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
         for_f.append(-reversal * bias)  # f ascends
     if for_f:
         (at_seam,) = torch.autograd.grad(torch.stack(for_f).sum(), seam, retain_graph=True)  # h stays
-        torch.autograd.backward([label, features], [None, at_seam])
+        torch.autograd.backward([label.sum(), features], [None, at_seam])
     else:
-        label.backward()
-    bias.backward(inputs=list(network.bias_head.parameters()))  # h descends
+        label.sum().backward()
+    bias.sum().backward(inputs=list(network.bias_head.parameters()))  # h descends
     return losses
 
 

@@ -76,11 +76,12 @@ class _Optimizers:
 
     network: LNLNetwork
     config: RunConfig
+    options: dict[str, Any] = field(default_factory=dict)  # more of torch.optim.SGD's
     main: torch.optim.SGD = field(init=False)
     bias: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        shared: dict[str, Any] = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay}
+        shared = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay, **self.options}
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
         self.main = torch.optim.SGD(heads, lr=self.config.lr, **shared)
         self.bias = torch.optim.SGD(self.network.bias_head.parameters(), lr=self.config.bias_lr, **shared)
@@ -88,7 +89,11 @@ class _Optimizers:
     def set_rates(self, progress: float) -> None:
         for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, base, progress)
+                rate = learning_rate(self.config, base, progress)
+                if isinstance(group["lr"], Tensor):  # a CUDA graph reads the rate where it read it when it was recorded
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def zero_grad(self, *, to_none: bool = True) -> None:
         self.main.zero_grad(set_to_none=to_none)
