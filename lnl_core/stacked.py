@@ -16,8 +16,10 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.overrides import TorchFunctionMode
 from tqdm import tqdm
 
 from lnl_core._memory import keep_freed_memory
@@ -34,6 +36,22 @@ FREE = ("seed", "color_var")
 _PLAIN_STEPS = 3  # before a graph is recorded, so that whatever is set up on first use is there
 
 
+class _Autocast(TorchFunctionMode):
+    """What autocast does to f, g and h, where vmap hides it.
+
+    Under vmap autocast sees another function than ``conv2d``, which on a CPU it leaves in float32; and the batch normalisation of
+    bf16 features with float32 statistics is refused.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.conv2d and torch.is_autocast_enabled(device := args[0].device.type):
+            args = [value.to(torch.get_autocast_dtype(device)) if isinstance(value, Tensor) else value for value in args]
+        if func is F.batch_norm and args[0].dtype == torch.bfloat16:
+            return func(args[0].float(), *args[1:], **kwargs).to(torch.bfloat16)
+        return func(*args, **kwargs)
+
+
 class _Part(nn.Module):
     """f, g or h of all networks: (S, B, ...) -> (S, B, ...). Its parameters are theirs, stacked: (S, ...)."""
 
@@ -44,6 +62,9 @@ class _Part(nn.Module):
         for name, value in self.stacked.items():
             self.register_parameter(name.replace(".", "/"), value)
         skeleton = copy.deepcopy(modules[0]).to("meta").train()
+        for module in skeleton.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False  # vmap hands it a view, and autograd copies what changes a view in place
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
             result: Tensor = functional_call(skeleton, (parameters, buffers), (inputs,))
@@ -52,7 +73,8 @@ class _Part(nn.Module):
         self._all = vmap(one)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        result: Tensor = self._all(self.stacked, self.stacked_buffers, inputs)
+        with _Autocast():
+            result: Tensor = self._all(self.stacked, self.stacked_buffers, inputs)
         return result
 
     def write_back(self, modules: Sequence[nn.Module]) -> None:
