@@ -86,8 +86,8 @@ def _play(
     """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
 
     The same gradients, written with a reversal layer and a frozen copy of h as the equations read, are
-    :func:`two_pass_gradients`; a test holds them together. Losses are taken through ``network.each`` and summed before each backward
-    pass, which changes nothing for one network and gives each network of a stack the gradient of its own loss.
+    :func:`two_pass_gradients`; a test holds them together. Losses are taken through ``network.each`` and summed before a backward
+    pass, which changes nothing for one network and gives each network of a stack the gradient of its own.
     """
     features = network.extractor(batch.images)
     label = network.each(label_loss, network.label_head(features), batch.labels)

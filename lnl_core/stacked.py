@@ -39,13 +39,13 @@ _PLAIN_STEPS = 3  # before a graph is recorded, so that whatever is set up on fi
 class _Autocast(TorchFunctionMode):
     """What autocast does to f, g and h, where vmap hides it.
 
-    Under vmap autocast sees another function than ``conv2d``, which on a CPU it leaves in float32; and the batch normalisation of
-    bf16 features with float32 statistics is refused.
+    Under vmap autocast sees what ``conv2d`` and ``linear`` are made of, and on a CPU it leaves that in float32 in part; and the batch
+    normalisation of bf16 features with float32 statistics is refused.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch.conv2d and torch.is_autocast_enabled(device := args[0].device.type):
+        if func in (torch.conv2d, F.linear) and torch.is_autocast_enabled(device := args[0].device.type):
             args = [value.to(torch.get_autocast_dtype(device)) if isinstance(value, Tensor) else value for value in args]
         if func is F.batch_norm and args[0].dtype == torch.bfloat16:
             return func(args[0].float(), *args[1:], **kwargs).to(torch.bfloat16)
@@ -58,9 +58,10 @@ class _Part(nn.Module):
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__()
         parameters, self.stacked_buffers = stack_module_state(list(modules))
-        self.stacked = {name: nn.Parameter(value) for name, value in parameters.items()}
-        for name, value in self.stacked.items():
-            self.register_parameter(name.replace(".", "/"), value)
+        self.stacked: dict[str, Tensor] = {}
+        for name, value in parameters.items():
+            self.stacked[name] = parameter = nn.Parameter(value)
+            self.register_parameter(name.replace(".", "/"), parameter)
         skeleton = copy.deepcopy(modules[0]).to("meta").train()
         for module in skeleton.modules():
             if isinstance(module, nn.ReLU):
@@ -185,18 +186,24 @@ class _Trainer:
         self, networks: Sequence[LNLNetwork], datasets: Sequence[BiasedImages], configs: Sequence[RunConfig], capture: bool
     ) -> None:
         self.device = next(networks[0].parameters()).device
-        self.configs, self.config, self.capture = configs, configs[0], capture
+        self.configs, self.config = configs, configs[0]
         self.stack = _Stack(networks)
         self.data = _StackedData(datasets, self.device)
         self.optimizers = _Optimizers(self.stack, self.config, {"fused": True} if self.device.type in ("cpu", "cuda") else {})
-        if capture:  # other than foreach, the fused optimiser takes its rate from the device
-            for optimizer in (self.optimizers.main, self.optimizers.bias):
-                for group in optimizer.param_groups:
-                    group["lr"] = torch.zeros((), device=self.device)
         self.names: list[str] = []
         self.warming: bool | None = None
+        self.capture = capture
+        if capture:
+            self.rates_on_device()
 
-    def _step(self, places: Tensor) -> Tensor:
+    def rates_on_device(self) -> None:
+        """Keep the learning rates where a graph can read them; the fused optimiser takes them from there without a look."""
+        for optimizer in (self.optimizers.main, self.optimizers.bias):
+            for group in optimizer.param_groups:
+                group["lr"] = torch.zeros((), device=self.device)
+
+    def run_batch(self, places: Tensor) -> Tensor:
+        """One step; returns the losses (kinds, S) in the order of ``names``."""
         losses = _update(self.stack, self.data.batch(places), self.config, self.optimizers, warming=bool(self.warming))
         self.names = list(losses)
         return torch.stack([value.float() for value in losses.values()])
@@ -205,7 +212,7 @@ class _Trainer:
         """Train one epoch; nothing in it waits for the device before the losses are read at its end."""
         if self.warming != (warming := epoch < self.config.warmup_epochs):
             self.warming = warming
-            self.run = _Captured(self._step) if self.capture else self._step
+            self.run = _Captured(self.run_batch) if self.capture else self.run_batch
         batches = self.data.batches(self.configs, epoch)
         rows: list[Tensor] = []
         for number, places in enumerate(batches):

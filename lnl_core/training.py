@@ -251,7 +251,8 @@ def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
         raise RecordError(f"{folder} holds another run ({', '.join(differing[:3])}): choose another folder or delete this one")
 
 
-def _write_history(folder: Path, history: list[Metrics]) -> None:
+def write_history(folder: Path, history: list[Metrics]) -> None:
+    """Write ``metrics.jsonl``, one line an epoch."""
     text = "".join(json.dumps(line) + "\n" for line in history)
     write_atomically(folder / "metrics.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
@@ -300,7 +301,7 @@ def fit(
     fingerprint = _fingerprint(data)
     history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
     if folder is not None and history:
-        _write_history(folder, history)  # an interruption may have come between the checkpoint and this file
+        write_history(folder, history)  # an interruption may have come between the checkpoint and this file
     writer = _tensorboard_writer(folder) if tensorboard else None
     steps = len(_batches(len(data), config, 0, data.device))
     with tqdm(
@@ -319,7 +320,7 @@ def fit(
             history.append(metrics)
             if folder is not None and checkpoint is not None:
                 _save_checkpoint(checkpoint, network, optimizers, config, history, fingerprint)
-                _write_history(folder, history)
+                write_history(folder, history)
             if writer is not None:
                 for name, value in metrics.items():
                     writer.add_scalar(name, value, epoch + 1)
