@@ -19,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versions, typer's own copy of it
+
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
 Source = Annotated[str | None, typer.Option(help="mnist (full), mini (5,000 embedded digits), authors (their .npy), auto.")]
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
@@ -171,7 +173,13 @@ def main() -> None:
     """Entry point: bad input is one sentence on standard error and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            print(f"lnl: {error.format_message().rstrip('.')}: see 'lnl --help'", file=sys.stderr)
+        sys.exit(2)
     except LNLError as error:
         print(f"lnl: {error}", file=sys.stderr)
         sys.exit(2)

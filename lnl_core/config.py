@@ -18,6 +18,7 @@ PROFILES = ("smoke", "demo", "full")
 EXPERIMENTS = ("colored_mnist",)
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
 BIAS_LABELS = ("pixel", "image")
+BIAS_PLACES = ("foreground", "background", "everywhere")
 SOURCES = ("auto", "mnist", "mini", "authors")
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
@@ -29,6 +30,8 @@ _CHOICES = {
     "profile": (*PROFILES, "custom"),
     "source": SOURCES,
     "bias_labels": BIAS_LABELS,
+    "bias_places": BIAS_PLACES,
+    "mi_places": ("all", "labelled"),
     "train_split": ("train", "trainval"),
     "schedule": ("constant", "step", "one_cycle"),
     "updates": ("joint", "alternating"),
@@ -50,7 +53,9 @@ class RunConfig:
         profile: the preset this came from, or "custom" once a hyper-parameter was changed.
         source: where the digits come from, one of :data:`SOURCES`.
         train_split: "trainval" trains on all training images as the paper does; "train" holds the validation images out.
-        bias_labels: which places carry a colour label, "pixel" (the authors': background left out) or "image" (every place).
+        bias_labels: the colour level of each place itself ("pixel", the authors') or of the whole image ("image").
+        bias_places: where there is a label: "foreground" (the authors'), "background" or "everywhere".
+        mi_places: the entropy and confusion terms average over "all" places, labelled or not (the authors'), or "labelled" ones.
         train_size, test_size: use only the first so many images; ``None`` means all.
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
@@ -68,6 +73,7 @@ class RunConfig:
     source: str = "auto"
     train_split: str = "trainval"
     bias_labels: str = "pixel"  # authors' data_loader.py
+    bias_places: str = "foreground"  # authors' data_loader.py
     train_size: int | None = None
     test_size: int | None = None
     epochs: int = 100  # authors' option.py
@@ -85,6 +91,7 @@ class RunConfig:
     confusion_weight: float = 0.01  # ours, equal to mi_weight; the paper names none for BlindEye
     updates: str = "joint"
     mi_reduction: str = "mean"  # authors' trainer.py
+    mi_places: str = "all"  # authors' trainer.py
     bias_reduction: str = "sum"  # authors' trainer.py
     # execution
     precision: str = "float32"
@@ -169,6 +176,7 @@ _SMOKE: dict[str, Any] = dict(
     source="mini",
     train_split="train",
     bias_labels="image",
+    bias_places="everywhere",
     train_size=512,
     test_size=256,
     epochs=2,
@@ -179,6 +187,7 @@ _DEMO: dict[str, Any] = dict(
     source="mini",
     train_split="train",
     bias_labels="image",
+    bias_places="everywhere",
     epochs=40,
     schedule="one_cycle",
     lr=0.02,

@@ -29,7 +29,13 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.nll_loss(_log_probabilities(logits), labels)
 
 
-def negative_conditional_entropy(bias_logits: Tensor) -> Tensor:
+def _mean_over_places(values: Tensor, where: Tensor | None) -> Tensor:
+    if where is None:
+        return values.mean()
+    return (values * where).sum() / where.sum().clamp(min=1)
+
+
+def negative_conditional_entropy(bias_logits: Tensor, where: Tensor | None = None) -> Tensor:
     r"""Negative entropy of what h predicts, :math:`E_x[\sum_b Q(b|f(x)) \log Q(b|f(x))]`, mean over batch and places.
 
     The first term of Eq. 6: f descends it while h is held still, which pushes h's prediction towards uniform. It lies between
@@ -37,9 +43,10 @@ def negative_conditional_entropy(bias_logits: Tensor) -> Tensor:
 
     Args:
         bias_logits: (B, K, ...).
+        where: (B, ...) bool, the places to average over; by default all, labelled or not, as in the authors' code.
     """
     log_q = _log_probabilities(bias_logits)
-    return (log_q.exp() * log_q).sum(dim=1).mean()
+    return _mean_over_places((log_q.exp() * log_q).sum(dim=1), where)
 
 
 def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Tensor:
@@ -69,7 +76,7 @@ def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Ten
     return (losses.sum(dim=others) / labelled.sum(dim=others).clamp(min=1)).sum()
 
 
-def confusion_loss(bias_logits: Tensor) -> Tensor:
+def confusion_loss(bias_logits: Tensor, where: Tensor | None = None) -> Tensor:
     r"""Cross-entropy of h's prediction against the uniform distribution, :math:`-\frac1K\sum_b \log Q(b|f(x))`.
 
     Alvi et al.'s confusion loss, mean over batch and places. f descends it while h is held still. Its minimum, :math:`\log K`, is
@@ -77,8 +84,9 @@ def confusion_loss(bias_logits: Tensor) -> Tensor:
 
     Args:
         bias_logits: (B, K, ...).
+        where: (B, ...) bool, the places to average over; by default all.
     """
-    return -_log_probabilities(bias_logits).mean()
+    return _mean_over_places(-_log_probabilities(bias_logits).mean(dim=1), where)
 
 
 class _ReverseGradient(torch.autograd.Function):

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from lnl_core.config import RunConfig
-from lnl_core.datasets.container import Batch
+from lnl_core.datasets.container import IGNORE, Batch
 from lnl_core.errors import ConfigError
 from lnl_core.losses import bias_loss, confusion_loss, label_loss, negative_conditional_entropy, reverse_gradient
 from lnl_core.networks import LNLNetwork
@@ -75,8 +75,12 @@ def lnl(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
 
 
-def _mi(bias_logits: Tensor, config: RunConfig) -> Tensor:
-    value = negative_conditional_entropy(bias_logits)
+def _where(bias: Tensor, config: RunConfig) -> Tensor | None:
+    return bias != IGNORE if config.mi_places == "labelled" else None
+
+
+def _mi(bias_logits: Tensor, bias: Tensor, config: RunConfig) -> Tensor:
+    value = negative_conditional_entropy(bias_logits, _where(bias, config))
     return value * bias_logits.shape[2] if config.mi_reduction == "sum" and bias_logits.ndim > 2 else value
 
 
@@ -99,11 +103,11 @@ def _play(
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = network.each(_mi, bias_logits, config)
+        entropy = network.each(_mi, bias_logits, batch.bias, config)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = network.each(confusion_loss, bias_logits)
+        confused = network.each(confusion_loss, bias_logits, _where(batch.bias, config))
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
@@ -134,10 +138,10 @@ def first_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     losses, total = {"label": label.detach()}, label
     bias_logits = network.bias_head(features)
     if mi:
-        entropy = _mi(bias_logits, config)
+        entropy = _mi(bias_logits, batch.bias, config)
         losses["mi"], total = entropy.detach(), total + mi * entropy
     if confusion:
-        confused = confusion_loss(bias_logits)
+        confused = confusion_loss(bias_logits, _where(batch.bias, config))
         losses["confusion"], total = confused.detach(), total + confusion * confused
     total.backward()
     return losses

@@ -41,6 +41,7 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
         data_dir=data_dir,
         source=config.source,
         bias_labels=config.bias_labels,
+        bias_places=config.bias_places,
         **options,
     )
     limit = config.test_size if split == "test" else config.train_size

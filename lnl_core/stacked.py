@@ -39,7 +39,7 @@ _PLAIN_STEPS = 3  # before a graph is recorded, so that whatever is set up on fi
 class _Autocast(TorchFunctionMode):
     """What autocast does to f, g and h, where vmap hides it.
 
-    Under vmap autocast sees what ``conv2d`` and ``linear`` are made of, and on a CPU it leaves that in float32 in part; and the batch
+    Under vmap autocast sees what ``conv2d`` and ``linear`` are made of, part of which it leaves in float32 on a CPU; and the batch
     normalisation of bf16 features with float32 statistics is refused.
     """
 

@@ -195,13 +195,14 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 # The bias label $b(x)$ is made from the image itself: take every second pixel in each direction ($14\times14$ places), and cut each
 # channel into eight levels of 32. A place that is black has no label there, written 255, and every bias loss skips it.
 #
-# The authors' code labels each place with its own level ("pixel"). Our library can also label every place, background too, with
-# the level of the colour that the image was painted with ("image").
+# The authors' code labels each place of the foreground with its own level (`bias_labels="pixel"`, `bias_places="foreground"`). Our
+# library can also label every place, background too, with the level of the colour that the image was painted with
+# (`bias_labels="image"`, `bias_places="everywhere"`).
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A painted four and its level maps for red, green and blue, twice. Above, the authors' labels: levels on the stroke that fade towards its rim, no label around it. Below: one constant level a channel at every place."}}
 kinds = {
-    kind: colored_mnist("train", COLOR_VAR, bias_labels=kind, **options).subset(slice(config.train_size))
-    for kind in ("pixel", "image")
+    kind: colored_mnist("train", COLOR_VAR, bias_labels=kind, bias_places=places, **options).subset(slice(config.train_size))
+    for kind, places in (("pixel", "foreground"), ("image", "everywhere"))
 }
 chosen = int(np.flatnonzero(train.labels.numpy() == 4)[0])
 palette = plt.get_cmap("cividis", 8).with_extremes(bad="0.85")
@@ -231,7 +232,7 @@ color_level = kinds["image"].bias.numpy()
 same = (kinds["pixel"].bias.numpy() == color_level)[labelled].mean()
 print(f"places with a label: {labelled.mean():.0%} in the authors' way, {(color_level != IGNORE).mean():.0%} in the other")
 print(f"labelled places whose level is that of the colour: {same:.0%}; at the others the stroke is not fully bright")
-print(f'this profile trains with bias_labels="{config.bias_labels}"')
+print(f'this profile trains with bias_labels="{config.bias_labels}", bias_places="{config.bias_places}"')
 
 # %% [markdown]
 # ## How much does the colour tell about the digit?

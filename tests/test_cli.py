@@ -220,6 +220,8 @@ def test_help_names_every_command(lnl: Command) -> None:
         (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist")),
         (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, full")),
         (("--color-var", "-0.01"), ("color_var must be a finite number that is not negative", "-0.01")),
+        (("--color-var", "red"), ("'--color-var'", "valid number")),
+        (("--nope", "1"), ("No such option", "--nope")),
         (("--color-var", "nan"), ("color_var must be a finite number that is not negative", "nan")),
         (("--color-var", "inf"), ("color_var must be a finite number",)),
         (("--seed", "-1"), ("seed must be a whole number of at least 0",)),

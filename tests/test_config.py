@@ -24,7 +24,8 @@ def test_full_is_the_authors_setting() -> None:
     assert (config.epochs, config.batch_size, config.lr, config.bias_lr) == (100, 128, 0.01, 0.01)
     assert (config.momentum, config.weight_decay, config.lr_step, config.lr_gamma) == (0.9, 5e-4, 40, 0.1)
     assert (config.schedule, config.mi_weight, config.adv_weight) == ("step", 0.01, 0.1)
-    assert (config.mi_reduction, config.bias_reduction, config.bias_labels) == ("mean", "sum", "pixel")
+    assert (config.mi_reduction, config.bias_reduction, config.mi_places) == ("mean", "sum", "all")
+    assert (config.bias_labels, config.bias_places) == ("pixel", "foreground")
     assert (config.train_split, config.train_size, config.test_size) == ("trainval", None, None)
 
 
@@ -83,6 +84,8 @@ def test_a_batch_of_one_is_refused() -> None:
         "source",
         "train_split",
         "bias_labels",
+        "bias_places",
+        "mi_places",
         "schedule",
         "updates",
         "mi_reduction",
@@ -179,6 +182,8 @@ OTHER: dict[str, Any] = {
     "source": "mini",
     "train_split": "train",
     "bias_labels": "image",
+    "bias_places": "everywhere",
+    "mi_places": "labelled",
     "train_size": 10,
     "test_size": 10,
     "epochs": 2,

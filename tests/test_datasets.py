@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
+from lnl_core.config import BIAS_PLACES
 from lnl_core.datasets import COLOR_NAMES, IGNORE, MEAN_COLORS, BiasedImages, color_table, colored_mnist, digits
 from lnl_core.datasets.colored_mnist import color_labels, nearest_mean_color, paint, resolve_source, sample_colors
 from lnl_core.errors import ConfigError, DataError
@@ -224,7 +225,7 @@ def test_each_channel_has_its_own_background() -> None:
 
 
 def test_image_labels_name_the_colour_at_every_place() -> None:
-    data = colored_mnist("train", VARIANCE, source="mini", bias_labels="image")
+    data = colored_mnist("train", VARIANCE, source="mini", bias_labels="image", bias_places="everywhere")
     pixel = colored_mnist("train", VARIANCE, source="mini")
     assert torch.equal(data.images, pixel.images)
     assert data.color is not None
@@ -232,6 +233,21 @@ def test_image_labels_name_the_colour_at_every_place() -> None:
     assert int(data.bias.max()) <= 7
     levels = (data.color.double() * 255).floor().long() // 32
     assert (data.bias[:, :, 0, 0] != levels).sum() <= 3  # the container keeps colours in float32
+
+
+def test_what_is_labelled_and_where_are_two_choices() -> None:
+    options: dict[str, Any] = dict(color_var=VARIANCE, source="mini")
+    image = {places: colored_mnist("train", **options, bias_labels="image", bias_places=places).bias for places in BIAS_PLACES}
+    pixel = {places: colored_mnist("train", **options, bias_places=places).bias for places in ("foreground", "everywhere")}
+    inside, outside = image["foreground"] != IGNORE, image["background"] != IGNORE
+    assert torch.equal(inside, ~outside)
+    assert 0.1 < inside.float().mean() < 0.4
+    assert torch.equal(image["everywhere"][inside], image["foreground"][inside])
+    assert torch.equal(image["everywhere"][outside], image["background"][outside])
+    # A channel can be 0 on the stroke: such places are foreground of the image, not of the channel.
+    assert (inside | (pixel["foreground"] == IGNORE)).all()
+    assert torch.equal(pixel["everywhere"] * (pixel["foreground"] != IGNORE), pixel["foreground"] * (pixel["foreground"] != IGNORE))
+    assert (pixel["everywhere"][pixel["foreground"] == IGNORE] == 0).all()
 
 
 # Exact table
@@ -537,6 +553,8 @@ def test_a_variance_that_is_none_is_refused(variance: Any) -> None:
         ({"source": "cifar"}, "unknown source 'cifar': choose one of auto"),
         ({"mean_color": 10}, "mean_color must be a digit from 0 to 9, got 10"),
         ({"bias_labels": "none"}, "unknown bias_labels 'none': choose one of pixel"),
+        ({"bias_places": "edges"}, "unknown bias_places 'edges': choose one of foreground"),
+        ({"bias_places": "background"}, "pixel labels of the background are all 0"),
     ],
 )
 def test_unknown_words_are_refused_with_the_known_ones(options: dict[str, Any], message: str) -> None:

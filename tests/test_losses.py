@@ -99,6 +99,23 @@ def test_losses_ignore_a_constant_added_to_all_logits(logits: Tensor, constant: 
 # The confusion loss of three public copies draws a random target; ours compares with the uniform distribution
 
 
+@pytest.mark.parametrize("loss", [negative_conditional_entropy, confusion_loss])
+def test_the_mean_can_be_kept_to_some_places(loss: Callable[..., Tensor]) -> None:
+    """Where only one place counts, the loss is that place's; where none does it is 0 and has a finite gradient."""
+    logits = random_logits(2, K, 3, 4, 4).requires_grad_()
+    where = torch.zeros(2, 3, 4, 4, dtype=torch.bool)
+    where[1, 2, 0, 3] = True
+    kept = loss(logits, where)
+    assert kept.item() == pytest.approx(loss(logits[1:, :, 2, 0, 3]).item(), abs=1e-6)
+    (gradient,) = torch.autograd.grad(kept, logits)
+    assert not gradient.movedim(1, -1)[~where].any()
+    assert gradient.movedim(1, -1)[where].any()
+    assert loss(logits, torch.ones_like(where)).item() == pytest.approx(loss(logits).item(), abs=1e-6)
+    nowhere = loss(logits, torch.zeros_like(where))
+    assert nowhere.item() == 0
+    assert torch.isfinite(torch.autograd.grad(nowhere, logits)[0]).all()
+
+
 def test_confusion_draws_no_random_number() -> None:
     logits = random_logits(16, K, 3)
     torch.manual_seed(0)

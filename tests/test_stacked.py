@@ -85,24 +85,27 @@ def test_a_stack_ends_where_the_plain_loop_ends(method: str, data: list[BiasedIm
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("method", "changes"),
     [
-        {"mi_reduction": "sum", "bias_reduction": "mean", "bias_labels": "pixel"},
-        {"schedule": "step", "lr_step": 1, "warmup_epochs": 0, "bias_lr": 0.05},
-        {"schedule": "constant", "weight_decay": 0.0, "momentum": 0.0},
+        ("lnl", {"mi_reduction": "sum", "bias_reduction": "mean"}),
+        ("lnl", {"mi_places": "labelled", "bias_places": "foreground"}),
+        ("blind_eye", {"mi_places": "labelled", "bias_places": "foreground"}),
+        ("lnl", {"schedule": "step", "lr_step": 1, "warmup_epochs": 0, "bias_lr": 0.05}),
+        ("lnl", {"schedule": "constant", "weight_decay": 0.0, "momentum": 0.0}),
     ],
     ids=str,
 )
-def test_other_choices_are_stacked_too(changes: dict[str, Any], data: list[BiasedImages]) -> None:
-    configs = configs_of("lnl", **changes)
+def test_other_choices_are_stacked_too(method: str, changes: dict[str, Any], data: list[BiasedImages]) -> None:
+    assert (data[0].bias == 255).any(), "control: some places have no label"
+    configs = configs_of(method, **changes)
     assert distance(one_by_one(configs, data)[0], together(configs, data)[0]) < ATOL
 
 
 @pytest.mark.parametrize("method", ["baseline", "lnl"])
 def test_same_configuration_same_accuracy_within_noise(method: str) -> None:
     """The reference and the stack on real digits, until the network has learnt something; noise is what another seed does."""
-    configs = [config_of(method, 0.03, seed, lr=0.03, epochs=5, warmup_epochs=0) for seed in (0, 1)]
-    every = [colored_mnist("train", 0.03, seed=config.seed, source="mini").subset(slice(0, 3500, 7)) for config in configs]
+    configs = [config_of(method, 0.03, seed, lr=0.03, epochs=4, warmup_epochs=0) for seed in (0, 1)]
+    every = [colored_mnist("train", 0.03, seed=config.seed, source="mini").subset(slice(0, 3500, 9)) for config in configs]
     test = colored_mnist("test", 0.03, source="mini")
     accuracies = []
     for train in (
@@ -114,7 +117,8 @@ def test_same_configuration_same_accuracy_within_noise(method: str) -> None:
         accuracies.append([(accuracy(n, images), accuracy(n, test)) for n, images in zip(networks, every, strict=True)])
     plain, stack = torch.tensor(accuracies)
     assert plain[:, 0].min() > 0.5, "control: there is something to get wrong"
-    assert (plain - stack).abs().max() < 0.03
+    assert (plain[0] - plain[1]).abs().max() > 0.03, "control: another seed does more than the stack may"
+    assert (plain - stack).abs().max() < 0.02
 
 
 def test_bf16_stays_close_to_float32_and_to_the_plain_loop_in_bf16(data: list[BiasedImages]) -> None:
@@ -139,7 +143,7 @@ def test_bf16_reaches_every_convolution_and_the_last_layer(data: list[BiasedImag
         results = [features, stack.label_head(features), stack.bias_head(features)]
         alone = [network.extractor(image) for network, image in zip(networks, images, strict=True)]
     assert [result.dtype for result in results] == [torch.bfloat16] * 3
-    assert torch.allclose(features, torch.stack(alone), atol=0.02)
+    assert (features - torch.stack(alone)).float().norm() < 0.01 * features.float().norm()
     assert stack.extractor(images).dtype == torch.float32, "control: without autocast nothing is cast"
 
 

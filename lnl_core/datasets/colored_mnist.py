@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core.config import BIAS_LABELS, SOURCES
+from lnl_core.config import BIAS_LABELS, BIAS_PLACES, SOURCES
 from lnl_core.datasets import digits
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.datasets.npy import read_arrays
@@ -134,6 +134,38 @@ def image_color_labels(color: NDArray[np.floating] | Tensor, shape: tuple[int, i
     return levels[:, :, None, None].expand(-1, -1, *shape).contiguous()
 
 
+def bias_map(images: Tensor, color: NDArray[np.floating] | Tensor, labels: str = "pixel", places: str = "foreground") -> Tensor:
+    """The bias labels of a data set: what is labelled (``labels``), and where (``places``). Two choices that can be made apart.
+
+    Args:
+        images: (N, 3, 28, 28) uint8.
+        color: (N, 3) in [0, 1], the colour each image was painted with.
+        labels: "pixel", the level of the place itself (in the background 0), or "image", the level of the image's colour.
+        places: "foreground", "background" or "everywhere"; background is 0 in the channel (pixel labels, as the authors have
+            it) or in all channels (image labels). Other places are labelled 255.
+
+    Returns:
+        (N, 3, 14, 14) uint8 in 0..7, or 255.
+
+    Raises:
+        ConfigError: an unknown word, or pixel labels of the background, which are all 0.
+    """
+    if labels not in BIAS_LABELS:
+        raise ConfigError(f"unknown bias_labels {labels!r}: choose one of {', '.join(BIAS_LABELS)}")
+    if places not in BIAS_PLACES:
+        raise ConfigError(f"unknown bias_places {places!r}: choose one of {', '.join(BIAS_PLACES)}")
+    if labels == "pixel":
+        if places == "background":
+            raise ConfigError("pixel labels of the background are all 0: choose bias_labels 'image', or other places")
+        levels = color_labels(images)
+        return levels.masked_fill_(levels == IGNORE, 0) if places == "everywhere" else levels
+    levels = image_color_labels(color)
+    if places != "everywhere":
+        background = (images[:, :, 1::2, 1::2] == 0).all(dim=1, keepdim=True)
+        levels.masked_fill_(background if places == "foreground" else ~background, IGNORE)
+    return levels
+
+
 def color_table(color_var: float, levels: int = COLOR_LEVELS) -> NDArray[np.float64]:
     r"""The exact joint table of digit and quantised colour in training data: p(y, b), for Eq. 1.
 
@@ -196,6 +228,7 @@ def colored_mnist(
     mean_color: int | None = None,
     random_colors: bool | None = None,
     bias_labels: str = "pixel",
+    bias_places: str = "foreground",
 ) -> BiasedImages:
     """Colored MNIST as the paper describes it, or the authors' own files.
 
@@ -212,8 +245,7 @@ def colored_mnist(
         mean_color: paint every image around the mean colour of this one class (Figure 5).
         random_colors: whether each image is painted around the mean colour of a class picked at random; by default it is for
             "validation" and "test" and it is not for "train" and "trainval".
-        bias_labels: "pixel" labels each place with its own level and leaves background out, as the authors do; "image" labels
-            every place, background too, with the level of the image's colour.
+        bias_labels, bias_places: what is labelled and where, see :func:`bias_map`. "pixel" and "foreground" are the authors'.
 
     Returns:
         BiasedImages: images (N, 3, 28, 28) uint8, labels (N,), bias (N, 3, 14, 14) in 0..7 with 255 for background, group (N,)
@@ -228,8 +260,7 @@ def colored_mnist(
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     if source not in SOURCES:
         raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(SOURCES)}")
-    if bias_labels not in BIAS_LABELS:
-        raise ConfigError(f"unknown bias_labels {bias_labels!r}: choose one of {', '.join(BIAS_LABELS)}")
+    bias_map(torch.zeros(1, 3, 28, 28, dtype=torch.uint8), torch.zeros(1, 3), bias_labels, bias_places)  # wrong words fail early
     if mean_color is not None and mean_color not in range(10):
         raise ConfigError(f"mean_color must be a digit from 0 to 9, got {mean_color!r}")
     if source == "auto":
@@ -240,7 +271,7 @@ def colored_mnist(
             raise ConfigError("the authors' files fix every colour: use source 'mnist' to choose a mean colour")
         if random_colors is not None:
             raise ConfigError("the authors' files fix every colour: use source 'mnist' to paint a split otherwise")
-        return _authors(split, color_var, data_dir, bias_labels)
+        return _authors(split, color_var, data_dir, bias_labels, bias_places)
 
     grey, labels = _digits(split, source, data_dir)
     rng = np.random.default_rng([seed, SPLITS.index(split)])
@@ -255,7 +286,7 @@ def colored_mnist(
     return BiasedImages(
         images,
         torch.as_tensor(labels),
-        color_labels(images) if bias_labels == "pixel" else image_color_labels(color),
+        bias_map(images, color, bias_labels, bias_places),
         torch.as_tensor(group),
         torch.as_tensor(color, dtype=torch.float32),
         source=source,
@@ -272,7 +303,7 @@ def _digits(split: str, source: str, data_dir: Path | str | None) -> digits.Digi
     return grey[index], labels[index]
 
 
-def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_labels: str) -> BiasedImages:
+def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_labels: str, bias_places: str) -> BiasedImages:
     if split == "validation":
         raise ConfigError("the authors' files have no validation split: use split 'train' or 'test'")
     path = digits.data_folder(data_dir) / "colored_mnist" / f"mnist_10color_jitter_var_{color_var:.03f}.npy"
@@ -289,5 +320,5 @@ def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_lab
     labels = torch.from_numpy(digit.astype(np.int64).ravel())
     if part == "train":
         group = labels.clone()
-    bias = color_labels(images) if bias_labels == "pixel" else image_color_labels(color)
+    bias = bias_map(images, color, bias_labels, bias_places)
     return BiasedImages(images, labels, bias, group, color, source="authors", bias_classes=COLOR_LEVELS)
