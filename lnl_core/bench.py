@@ -177,8 +177,8 @@ def roofline(
 ) -> list[LayerCost]:
     """Operations and bytes of every layer of f, g and h in one step of ``lnl``; the baseline's step is that of f and g alone.
 
-    Counted is the least that layers cost that pass nothing on in a cache: each pass reads what it needs once and writes what it makes
-    once. Gradients come down through h twice, once for f and once for h's own weights, of which the second stops at h's first
+    Counted is the least that layers cost that pass nothing on in a cache: each pass reads what it needs once and writes what it
+    makes once. Gradients come down through h twice, once for f and once for h's own weights, of which the second stops at h's first
     layer; none reaches the images.
 
     Args:
