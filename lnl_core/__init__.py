@@ -1,6 +1,6 @@
 """Learning not to learn: train a network on biased data without letting it learn the bias.
 
-The modules follow the data: datasets, networks, losses, methods, training, evaluation, records, runs, figures. Names are
+The modules follow the data: datasets, networks, losses, methods, training, evaluation, records, runs, sweep, figures. Names are
 imported when first used, so ``import lnl_core`` costs next to nothing.
 """
 
@@ -48,6 +48,8 @@ _MODULES = (
     "evaluation",
     "records",
     "runs",
+    "executors",
+    "sweep",
     "figures",
     "bench",
     "cli",

@@ -1,4 +1,4 @@
-"""The command ``lnl``: data, train, evaluate, table, bench. It builds the same configurations as the notebooks."""
+"""The command ``lnl``: data, train, sweep, evaluate, table, bench. It builds the same configurations as the notebooks."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lnl_core.config import EXPERIMENTS, PROFILES, preset
+from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, PROFILES, preset
 from lnl_core.errors import ConfigError, LNLError
 
 app = typer.Typer(
@@ -23,6 +23,14 @@ _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versi
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
 Source = Annotated[str | None, typer.Option(help="mnist (full), mini (5,000 embedded digits), authors (their .npy), auto.")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (a fifth of the epochs), full (the paper).")]
+Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
+]
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
 
 
@@ -59,20 +67,19 @@ def data(
 def train(
     out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
     experiment: str = "colored_mnist",
-    method: Annotated[str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv or lnl.")] = "lnl",
+    method: Annotated[
+        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl or bias_balanced.")
+    ] = "lnl",
     color_var: ColorVar = 0.03,
-    profile: Annotated[str, typer.Option(help="smoke (does it run), demo (minutes), full (the paper's setting).")] = "demo",
+    profile: Profile = "demo",
     seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    bf16: Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")] = False,
+    device: Device = "auto",
+    bf16: Bf16 = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write scalars for TensorBoard.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
-    ] = None,
+    quiet: Quiet = False,
+    option: Changes = None,
 ) -> None:
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs import run
@@ -80,17 +87,25 @@ def train(
     _experiment(experiment)
     if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
-    changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
-    if source is not None:
-        changes["source"] = source
-    if bf16:
-        changes["precision"] = "bf16"
-    config = preset(profile, method, color_var=color_var, seed=seed, **changes)
+    config = preset(profile, method, color_var=color_var, seed=seed, **_changes(option, source, bf16))
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
     trained_on = f"{record.data['train_size']:,} images of {record.data['source']}"
     typer.echo(f"{method} at sigma^2 {color_var:g}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
         typer.echo(f"{name:<36}{value:8.4f}")
+
+
+def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
+    """The hyper-parameters that ``--set``, ``--source`` and ``--bf16`` replace."""
+    changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
+    own = {"experiment", "method", "color_var", "seed", "profile"} & set(changes)
+    if own:
+        raise ConfigError(f"--set cannot change {min(own)}: it has an option of its own, see --help")
+    if source is not None:
+        changes["source"] = source
+    if bf16:
+        changes["precision"] = "bf16"
+    return changes
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -104,12 +119,97 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 @app.command()
+def sweep(
+    out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.")],
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas, or all.")],
+    color_vars: Annotated[str, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven.")],
+    experiment: str = "colored_mnist",
+    seeds: Annotated[str, typer.Option(help="Seeds and ranges of seeds, such as 0,1 or 0-2.")] = "0",
+    profile: Profile = "demo",
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at a time on this machine.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared.")
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
+    data_dir: DataDir = None,
+    source: Source = None,
+    device: Device = "auto",
+    bf16: Bf16 = False,
+    quiet: Quiet = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
+    option: Changes = None,
+) -> None:
+    """Run a grid of configurations, each ending in one record; goes on where it was interrupted. Exit code 1 if any run failed."""
+    from lnl_core.sweep import grid, plan
+    from lnl_core.sweep import sweep as do
+
+    configs = grid(
+        _experiment(experiment),
+        list(METHODS) if methods == "all" else _items(methods),
+        list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars)],
+        _seeds(seeds),
+        profile,
+        **_changes(option, source, bf16),
+    )
+    if dry_run:
+        for name, state in plan(configs, out, work_dir=work, data_dir=data_dir).items():
+            typer.echo(f"{name}: {state}")
+        return
+    report = do(
+        configs,
+        out,
+        work_dir=work,
+        workers=workers,
+        threads=threads,
+        scheduler=scheduler,
+        data_dir=data_dir,
+        device=device,
+        progress=not quiet,
+    )
+    for name, place in report.set_aside.items():
+        typer.echo(f"{name}: an unreadable record was set aside as {place}")
+    for name, reason in report.retried.items():
+        typer.echo(f"{name}: crashed and was started once more ({reason})")
+    for name, reason in report.failed.items():
+        typer.echo(f"{name}: failed ({reason})")
+    finished, skipped, failed = len(report.finished), len(report.skipped), len(report.failed)
+    typer.echo(f"{len(configs)} runs in {out}: {finished} finished, {skipped} had a record, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"--color-vars takes numbers separated by commas, got {text!r}") from None
+
+
+def _seeds(text: str) -> list[int]:
+    seeds: list[int] = []
+    for item in _items(text):
+        first, dash, last = item.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+            raise ConfigError(f"--seeds takes whole numbers and ranges such as 0-2, got {item!r}")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+@app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
     color_var: Annotated[float | None, typer.Option(help="Variance of the test colours; default: the run's own.")] = None,
     data_dir: DataDir = None,
     source: Source = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Evaluate a trained model on the unbiased test set and print JSON."""
     from dataclasses import replace

@@ -22,3 +22,7 @@ class RecordError(LNLError):
 
 class NonFiniteLossError(LNLError):
     """A loss became infinite or not a number while training."""
+
+
+class SweepError(LNLError):
+    """A Dask scheduler that does not answer or goes away, or a worker with another version of lnl_core."""

@@ -106,7 +106,23 @@ def embeddings(network: LNLNetwork, data: BiasedImages, limit: int | None = None
     Args:
         limit: only the first so many images; 10,000 digits take 250 MB.
     """
-    return _over_batches(network, lambda images: network.extractor(images).flatten(1).float(), data, limit)
+    return feature_maps(network, data, limit).flatten(1)
+
+
+def feature_maps(network: LNLNetwork, data: BiasedImages, limit: int | None = None) -> Tensor:
+    """The features f(x) in their own shape: (N, C, H, W) float32 on the CPU for the digit network."""
+    return _over_batches(network, lambda images: network.extractor(images).float(), data, limit)
+
+
+def background_places(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Where the stroke is not: (N, *shape) bool, True where every channel is 0 at the pixel that stands for the place.
+
+    Args:
+        images: (N, C, H, W) uint8, H and W being multiples of ``shape``.
+    """
+    step = images.shape[2] // shape[0]
+    small = images[:, :, step // 2 :: step, step // 2 :: step]
+    return (small == 0).all(dim=1)
 
 
 @dataclass(frozen=True)
@@ -284,7 +300,9 @@ def evaluate(
 
     Returns:
         test_accuracy, worst_group_accuracy, test_information (Eq. 1) and prediction_information (Eq. 2), both in nats, and for
-        each probe ("bias_probe" linear, "bias_mlp_probe") its accuracy, control accuracy and information (nats).
+        each probe ("bias_probe" linear, "bias_mlp_probe") its accuracy, control accuracy and information (nats). For painted
+        images and feature maps also those of an MLP probe that sees only the mean feature of the foreground places
+        ("foreground_probe") or of the background places ("background_probe").
     """
     predicted, labels, group = predict(network, test), test.labels.cpu().numpy(), test.group.cpu().numpy()
     correct = predicted == labels
@@ -295,12 +313,67 @@ def evaluate(
         "prediction_information": plug_in_mutual_information(group, predicted),
     }
     source = test if probe_data is None else probe_data
-    features = embeddings(network, source, probe_limit)
-    for kind, name in (("linear", "bias_probe"), ("mlp", "bias_mlp_probe")):
-        result = probe_leakage(features, source.group[: len(features)].cpu(), kind=kind, seed=seed)
+    features = feature_maps(network, source, probe_limit)
+    readings = [("bias_probe", "linear", features.flatten(1)), ("bias_mlp_probe", "mlp", features.flatten(1))]
+    if source.color is not None and features.ndim == 4:
+        background = background_places(source.images[: len(features)].cpu(), (features.shape[2], features.shape[3]))
+        readings.append(("foreground_probe", "mlp", pool_places(features, ~background)))
+        readings.append(("background_probe", "mlp", pool_places(features, background)))
+    for name, kind, inputs in readings:
+        result = probe_leakage(inputs, source.group[: len(features)].cpu(), kind=kind, seed=seed)
         metrics |= {
             f"{name}_accuracy": result.accuracy,
             f"{name}_control_accuracy": result.control_accuracy,
             f"{name}_information": result.information,
         }
     return metrics
+
+
+def pool_places(features: Tensor, where: Tensor) -> Tensor:
+    """The mean of a feature map over some places of each image, such as its background.
+
+    Args:
+        features: (N, C, H, W).
+        where: (N, H, W) bool; an image without such places gets zeros.
+
+    Returns:
+        (N, C) float32.
+    """
+    chosen = where.unsqueeze(1).to(features.dtype)
+    pooled: Tensor = ((features * chosen).sum(dim=(2, 3)) / chosen.sum(dim=(2, 3)).clamp(min=1)).float()
+    return pooled
+
+
+def probe_map(features: Tensor, bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3) -> NDArray[np.float64]:
+    """How well a linear probe names the bias at each place of a feature map by itself.
+
+    The probe is least squares onto one-hot classes with a small ridge, solved exactly for all places at once: a coarse picture of
+    *where* the bias is, not the strongest reader (see :func:`probe_leakage`).
+
+    Args:
+        features: (N, C, H, W) features f(x); half of the images fit the probe, the other half measure it.
+        bias: (N,) bias class of each image, whole numbers from 0.
+        seed: seeds the split.
+        ridge: added to the normalised second moments.
+
+    Returns:
+        (H, W) accuracies on the held-out half.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    y = torch.as_tensor(np.asarray(bias)).long()
+    if len(features) != len(y):
+        raise DataError(f"features and bias labels must have the same length, got {len(features)} and {len(y)}")
+    count, channels, height, width = features.shape
+    x = features.float().permute(2, 3, 0, 1).reshape(height * width, count, channels)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
+    train, test = order[: count // 2], order[count // 2 :]
+    mean, deviation = x[:, train].mean(1, keepdim=True), x[:, train].std(1, keepdim=True).clamp(min=1e-6)
+    x = torch.cat([(x - mean) / deviation, torch.ones(height * width, count, 1)], dim=2)
+    onehot = F.one_hot(y, int(y.max()) + 1).float()
+    moments = x[:, train].mT @ x[:, train] / len(train) + ridge * torch.eye(channels + 1)
+    weights = torch.linalg.solve(moments, x[:, train].mT @ onehot[train] / len(train))
+    named = (x[:, test] @ weights).argmax(2) == y[test]
+    result: NDArray[np.float64] = named.double().mean(1).reshape(height, width).numpy()
+    return result

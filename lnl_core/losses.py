@@ -29,6 +29,20 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.nll_loss(_log_probabilities(logits), labels)
 
 
+def balanced_label_loss(logits: Tensor, labels: Tensor, log_prior: Tensor) -> Tensor:
+    r"""Label loss of :math:`\operatorname{softmax}(g(f(x)) + \log p(y|b))`: g learns only what the bias does not tell already.
+
+    Where image and bias are independent given the label, the minimiser is :math:`g_y = \log p(x|y)` up to a constant, as if bias
+    and label had been independent (bias-balanced softmax, Hong and Yang 2021).
+
+    Args:
+        logits: (B, classes).
+        labels: (B,) int64 in 0..classes-1.
+        log_prior: (B, classes), log p(y|b) of each image's bias.
+    """
+    return label_loss(logits.float() + log_prior, labels)
+
+
 def _mean_over_places(values: Tensor, where: Tensor | None) -> Tensor:
     if where is None:
         return values.mean()

@@ -15,7 +15,12 @@ blind_eye_grl     descends L_c + [alpha] L_conf,               L_c         desce
 lnl_adv           descends L_c + [lambda] L_MI                 L_c         descends L_B
 lnl               descends L_c + [lambda] L_MI,                L_c         descends L_B
                   ascends [mu] L_B
+bias_balanced     descends L_bal + [lambda] L_MI,              L_bal       descends L_B
+                  ascends [mu] L_B
 ================  ===========================================  ==========  ==============
+
+bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias does not tell of the label
+(:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often (:mod:`lnl_core.balance`).
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
 L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget.
@@ -31,7 +36,14 @@ from torch import Tensor
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import IGNORE, Batch
 from lnl_core.errors import ConfigError
-from lnl_core.losses import bias_loss, confusion_loss, label_loss, negative_conditional_entropy, reverse_gradient
+from lnl_core.losses import (
+    balanced_label_loss,
+    bias_loss,
+    confusion_loss,
+    label_loss,
+    negative_conditional_entropy,
+    reverse_gradient,
+)
 from lnl_core.networks import LNLNetwork
 
 Losses = dict[str, Tensor]
@@ -75,6 +87,11 @@ def lnl(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
 
 
+def bias_balanced(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """As lnl, with the balanced label loss for f and g; without a prior in the batch it is lnl."""
+    return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
+
+
 def _where(bias: Tensor, config: RunConfig) -> Tensor | None:
     return bias != IGNORE if config.mi_places == "labelled" else None
 
@@ -82,6 +99,10 @@ def _where(bias: Tensor, config: RunConfig) -> Tensor | None:
 def _mi(bias_logits: Tensor, bias: Tensor, config: RunConfig) -> Tensor:
     value = negative_conditional_entropy(bias_logits, _where(bias, config))
     return value * bias_logits.shape[2] if config.mi_reduction == "sum" and bias_logits.ndim > 2 else value
+
+
+def _label(logits: Tensor, labels: Tensor, log_prior: Tensor | None) -> Tensor:
+    return label_loss(logits, labels) if log_prior is None else balanced_label_loss(logits, labels, log_prior)
 
 
 def _play(
@@ -94,7 +115,7 @@ def _play(
     pass, which changes nothing for one network and gives each network of a stack the gradient of its own.
     """
     features = network.extractor(batch.images)
-    label = network.each(label_loss, network.label_head(features), batch.labels)
+    label = network.each(_label, network.label_head(features), batch.labels, batch.log_prior)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
     bias_logits = network.bias_head(seam)
@@ -124,9 +145,9 @@ def _play(
 def _unlearning_weights(config: RunConfig) -> tuple[float, float, float]:
     """(lambda, alpha, mu) of a method; 0 where it has no such term."""
     return (
-        config.mi_weight if config.method in ("lnl", "lnl_adv") else 0.0,
+        config.mi_weight if config.method in ("lnl", "lnl_adv", "bias_balanced") else 0.0,
         config.confusion_weight if config.method in ("blind_eye", "blind_eye_grl") else 0.0,
-        config.adv_weight if config.method in ("lnl", "grl", "blind_eye_grl") else 0.0,
+        config.adv_weight if config.method in ("lnl", "grl", "blind_eye_grl", "bias_balanced") else 0.0,
     )
 
 
@@ -134,7 +155,7 @@ def first_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """The authors' first pass: f and g descend L_c plus the entropy or confusion term of h; h gets a gradient, but no update."""
     mi, confusion, _ = _unlearning_weights(config)
     features = network.extractor(batch.images)
-    label = label_loss(network.label_head(features), batch.labels)
+    label = _label(network.label_head(features), batch.labels, batch.log_prior)
     losses, total = {"label": label.detach()}, label
     bias_logits = network.bias_head(features)
     if mi:
@@ -172,6 +193,7 @@ METHODS: dict[str, Step] = {
     "blind_eye_grl": blind_eye_grl,
     "lnl_adv": lnl_adv,
     "lnl": lnl,
+    "bias_balanced": bias_balanced,
 }
 
 

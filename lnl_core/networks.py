@@ -134,7 +134,7 @@ class LNLNetwork(nn.Module):
         return loss(*arguments)
 
 
-def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False) -> LNLNetwork:
+def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False, extractor_convs: int = 2) -> LNLNetwork:
     """The authors' plain network of four convolutions for Colored MNIST, cut in the middle (section 5.1 and their models.py).
 
     f: normalisation, batch normalisation, conv 3->32 5x5, ReLU, max-pool to 14x14, conv 32->32 3x3, ReLU.
@@ -145,6 +145,8 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
     Args:
         bias_head: another h for another bias; it takes features (B, 32, 14, 14).
         grayscale: let f begin by making every image grey, the paper's "Gray" model.
+        extractor_convs: how many of the four convolutions belong to f, 2 as the authors have it, or 1; the features have 32
+            channels of 14x14 places in either case.
 
     Returns:
         A network of 102,632 parameters: f 11,686, g 56,074, h 34,872 (with its default h).
@@ -166,6 +168,8 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
         nn.Flatten(),
         nn.Linear(64, 10),
     )
+    if extractor_convs == 1:  # the second convolution and its ReLU become the first layers of g
+        extractor, label_head = extractor[:-2], nn.Sequential(*extractor[-2:], *label_head)
     for part in (extractor, label_head):
         part.apply(_init_as_the_authors)
     return LNLNetwork(extractor, label_head, PixelBiasHead() if bias_head is None else bias_head)
@@ -182,7 +186,7 @@ def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return digit_network(grayscale=config.method == "gray")
+        return digit_network(grayscale=config.method == "gray", extractor_convs=config.extractor_convs)
 
 
 def parameter_count(module: nn.Module) -> int:

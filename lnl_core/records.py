@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -218,25 +218,40 @@ def results_table(
     records: Iterable[RunRecord] | None = None,
     folder: Path | None = None,
     source: str = "mnist",
+    profiles: Sequence[str] = ("full", "short"),
 ) -> list[dict[str, Any]]:
     """Ours beside the published: one row a method and variance that either has.
 
-    Only records of the profile "full" on the full data enter; smoke, demo and changed hyper-parameters never do.
+    Only records of ``profiles`` on the full data enter, and a row holds those of one profile; smoke, demo and changed
+    hyper-parameters never do.
 
     Args:
         experiment: which experiment.
         records: by default those of ``folder/runs``.
         folder: by default :func:`results_folder`.
         source: "mnist" for digits that we painted, "authors" for their published files; the two are never mixed.
+        profiles: which profiles may enter; where several have records of a row, the one with more runs, then the earlier one.
 
     Returns:
-        Rows of method, color_var, published, mean, std, n, values, difference (mean minus published); None for a missing number.
+        Rows of method, color_var, profile, published, mean, std, n, values, difference (mean minus published); None for a
+        missing number.
+
+    Raises:
+        ConfigError: if ``profiles`` names another than "full" or "short".
+        RecordError: if one profile's records of a row differ in hyper-parameters, so that no mean can be formed.
     """
+    if not set(profiles) <= {"full", "short"}:
+        raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
     place = folder or results_folder()
     published = paper_numbers(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
-    complete = [r for r in wanted if r.experiment == experiment and r.profile == "full" and r.data.get("source") == source]
-    ours = {(row["method"], row["color_var"]): row for row in aggregate(complete)}
+    complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") == source]
+    ours: dict[tuple[str, float], dict[str, Any]] = {}
+    for row in sorted(aggregate(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
+        first = ours.setdefault((row["method"], row["color_var"]), row)
+        if first is not row and first["profile"] == row["profile"]:
+            which = f"the {row['profile']} records of {row['method']} at {row['color_var']}"
+            raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
     keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
     rows = []
     for method, var in sorted(keys, key=lambda key: (METHODS.index(key[0]) if key[0] in METHODS else len(METHODS), key)):
@@ -245,6 +260,7 @@ def results_table(
             {
                 "method": method,
                 "color_var": var,
+                "profile": mine["profile"] if mine else None,
                 "published": theirs,
                 "mean": mine["mean"] if mine else None,
                 "std": mine["std"] if mine else None,
@@ -266,10 +282,10 @@ def table_markdown(rows: list[dict[str, Any]]) -> str:
         few = {0: "", 1: " (single run)", 2: " (two runs)"}.get(row["n"], "")
         return number(row["mean"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "") + few
 
-    lines = ["| method | σ² | published | ours | difference | n |", "|---|---|---|---|---|---|"]
+    lines = ["| method | σ² | published | ours | difference | n | profile |", "|---|---|---|---|---|---|---|"]
     lines += [
         f"| {row['method']} | {row['color_var']} | {number(row['published'])} | {spread(row)} "
-        f"| {number(row['difference'], '+')} | {row['n']} |"
+        f"| {number(row['difference'], '+')} | {row['n']} | {row['profile'] or '–'} |"
         for row in rows
     ]
     return "\n".join(lines)

@@ -42,6 +42,7 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
         source=config.source,
         bias_labels=config.bias_labels,
         bias_places=config.bias_places,
+        color_outside=config.color_outside,
         **options,
     )
     limit = config.test_size if split == "test" else config.train_size
@@ -148,7 +149,7 @@ def run(
     if done is not None:
         return done
     started, clock = datetime.now(UTC), time.perf_counter()
-    splits = _Splits(config, data_dir)
+    splits = _Splits(config, data_dir, place)
     _claim(folder, config)
 
     network = build_network(config)
@@ -158,7 +159,7 @@ def run(
         config,
         out_dir=folder,
         device=place,
-        validate=splits.validation(place),
+        validate=splits.validate,
         progress=progress,
         tensorboard=tensorboard,
     )
@@ -206,17 +207,16 @@ def run_stacked(
         records[left[0]] = run(*alone, data_dir=data_dir, device=place, progress=progress)
     elif left:
         started, clock = datetime.now(UTC), time.perf_counter()
-        splits = [_Splits(configs[number], data_dir) for number in left]
+        splits = [_Splits(configs[number], data_dir, place) for number in left]
         for number in left:
             _claim(folders[number], configs[number])
         networks = [build_network(configs[number]) for number in left]
-        validation = [one.validation(place) for one in splits]
         histories = fit_stacked(
             networks,
             [one.data for one in splits],
             [configs[number] for number in left],
             device=place,
-            validate=[check for check in validation if check is not None] or None,
+            validate=[one.validate for one in splits if one.validate is not None] or None,
             capture=capture,
             progress=progress,
         )
@@ -239,17 +239,13 @@ def _finished(folder: Path, config: RunConfig) -> RunRecord | None:
 class _Splits:
     """What a run reads: training images, test images, and validation images where the training images leave them out."""
 
-    def __init__(self, config: RunConfig, data_dir: Path | str | None) -> None:
+    def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
         self.data = load_data(config, config.train_split, data_dir)
         self.test = load_data(config, "test", data_dir)
-        self.held_out = load_data(config, "validation", data_dir) if config.train_split == "train" else None
-
-    def validation(self, place: torch.device) -> Callable[[LNLNetwork], Metrics] | None:
-        """What an epoch's line says about the validation images."""
-        if self.held_out is None:
-            return None
-        held_out = self.held_out.to(place)
-        return lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
+        self.validate: Callable[[LNLNetwork], Metrics] | None = None
+        if config.train_split == "train":
+            held_out = load_data(config, "validation", data_dir).to(place)
+            self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
 
 
 def _leave_record(
@@ -259,7 +255,9 @@ def _leave_record(
     clock = time.perf_counter()
     # The authors' files have no split that could be painted again; their probes read the test images.
     probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
-    measured = evaluate(network, splits.test, probe_data=probe_data, seed=config.seed)
+    measured = {} if splits.validate is None else splits.validate(network)
+    measured["train_information"] = data_information(splits.data)
+    measured |= evaluate(network, splits.test, probe_data=probe_data, seed=config.seed)
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,
@@ -270,7 +268,7 @@ def _leave_record(
         profile=config.profile,
         selection="last_epoch",
         config=config.to_dict(),
-        metrics={"train_information": data_information(splits.data), **measured},
+        metrics=measured,
         data={"source": splits.data.source, "train_size": len(splits.data), "test_size": len(splits.test)},
         provenance=origin | {"seconds": round(origin["seconds"] + time.perf_counter() - clock, 1)},
     )

@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from tqdm import tqdm
 
 from lnl_core._memory import keep_freed_memory
+from lnl_core.balance import Balance, towards_uniform, uniform_share
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
@@ -109,8 +110,12 @@ _PARTS = ("extractor", "label_head", "bias_head")
 class _StackedData:
     """The data sets one after another on the device, images as uint8: number i of data set s lies at ``s * N + i``."""
 
-    def __init__(self, datasets: Sequence[BiasedImages], device: torch.device) -> None:
+    def __init__(self, datasets: Sequence[BiasedImages], configs: Sequence[RunConfig], device: torch.device) -> None:
         self.size = len(datasets[0])
+        balanced = configs[0].method == "bias_balanced"
+        self.balances = [Balance.of(*each) if balanced else None for each in zip(datasets, configs, strict=True)]
+        priors = [balance.log_prior for balance in self.balances if balance is not None]
+        self.log_prior = self._join(priors, device) if priors else None
         self.images = self._join([data.images for data in datasets], device)
         self.labels = self._join([data.labels for data in datasets], device)
         self.bias = self._join([data._bias for data in datasets], device)
@@ -124,17 +129,24 @@ class _StackedData:
     def batches(self, configs: Sequence[RunConfig], epoch: int) -> list[Tensor]:
         """The places (B, S) of every batch of an epoch; column s is what :func:`lnl_core.training.fit` would draw."""
         here = torch.device("cpu")
-        orders = [torch.cat(_batches(self.size, config, epoch, here)) + s * self.size for s, config in enumerate(configs)]
+        drawn = [
+            torch.cat(_batches(self.size, config, epoch, here, balance)).to(here)
+            for config, balance in zip(configs, self.balances, strict=False)
+        ]
+        orders = [order + s * self.size for s, order in enumerate(drawn)]
         return list(torch.stack(orders, dim=1).to(self.images.device).split(configs[0].batch_size))
 
-    def batch(self, places: Tensor) -> Batch:
-        """Images (S, B, C, H, W) float32 in [0, 1] and what belongs to them.
+    def batch(self, places: Tensor, share: Tensor) -> Batch:
+        """Images (S, B, C, H, W) float32 in [0, 1] and what belongs to them; ``share`` weans from the prior of "bias_balanced".
 
         In memory the image comes first and the network second, since vmap turns the convolutions of S networks into one with S
         groups of channels.
         """
         images = self.images[places].to(torch.float32).div_(255)
-        return Batch(images.transpose(0, 1), self.labels[places].transpose(0, 1), self.bias[places].long().transpose(0, 1))
+        batch = Batch(images.transpose(0, 1), self.labels[places].transpose(0, 1), self.bias[places].long().transpose(0, 1))
+        if self.log_prior is not None:
+            batch.log_prior = towards_uniform(self.log_prior[places], share).transpose(0, 1)
+        return batch
 
 
 class _Captured:
@@ -188,7 +200,8 @@ class _Trainer:
         self.device = next(networks[0].parameters()).device
         self.configs, self.config = configs, configs[0]
         self.stack = _Stack(networks)
-        self.data = _StackedData(datasets, self.device)
+        self.data = _StackedData(datasets, configs, self.device)
+        self.share = torch.zeros((), device=self.device)  # in a tensor, like the rates, for the sake of CUDA graphs
         self.optimizers = _Optimizers(self.stack, self.config, {"fused": True} if self.device.type in ("cpu", "cuda") else {})
         self.names: list[str] = []
         self.warming: bool | None = None
@@ -204,7 +217,7 @@ class _Trainer:
 
     def run_batch(self, places: Tensor) -> Tensor:
         """One step; returns the losses (kinds, S) in the order of ``names``."""
-        losses = _update(self.stack, self.data.batch(places), self.config, self.optimizers, warming=bool(self.warming))
+        losses = _update(self.stack, self.data.batch(places, self.share), self.config, self.optimizers, warming=bool(self.warming))
         self.names = list(losses)
         return torch.stack([value.float() for value in losses.values()])
 
@@ -216,7 +229,9 @@ class _Trainer:
         batches = self.data.batches(self.configs, epoch)
         rows: list[Tensor] = []
         for number, places in enumerate(batches):
-            self.optimizers.set_rates(epoch + number / len(batches))
+            progress = epoch + number / len(batches)
+            self.optimizers.set_rates(progress)
+            self.share.fill_(uniform_share(self.config, progress))
             rows.append(self.run(places))
             advance()
         table = torch.stack(rows).cpu()  # (steps, losses, S)

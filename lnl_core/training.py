@@ -16,9 +16,11 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
+from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
+from lnl_core.losses import bias_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
 from lnl_core.networks import LNLNetwork
 
@@ -131,14 +133,28 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
         optimizers.zero_grad()
         with cast:
             losses = (watch if warming and uses_bias(config.method) else method_step(config.method))(network, batch, config)
+    for _ in range(config.bias_steps - 1 if uses_bias(config.method) else 0):
+        _extra_bias_step(network, batch, config, optimizers)
     optimizers.main.step()
     optimizers.bias.step()
     return losses
 
 
-def _batches(size: int, config: RunConfig, epoch: int, device: torch.device) -> list[Tensor]:
+def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers) -> None:
+    """Apply the gradients that h has and give it new ones, on features that f has not yet left."""
+    optimizers.bias.step()
+    optimizers.bias.zero_grad()
+    with autocast(config, batch.images.device):
+        with torch.no_grad():
+            features = network.extractor(batch.images)
+        network.each(bias_loss, network.bias_head(features), batch.bias, config.bias_reduction).sum().backward()
+
+
+def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, balance: Balance | None = None) -> list[Tensor]:
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+    if balance is not None:
+        return balance.batches(config.batch_size, generator)
     order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
     batches = list(torch.split(order, config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
@@ -157,15 +173,24 @@ def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | N
 
 
 def _train_epoch(
-    network: LNLNetwork, data: BiasedImages, config: RunConfig, optimizers: _Optimizers, epoch: int, bar: Any, out_dir: Path | None
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    optimizers: _Optimizers,
+    epoch: int,
+    bar: Any,
+    out_dir: Path | None,
+    balance: Balance | None,
 ) -> Metrics:
     network.train()
-    batches = _batches(len(data), config, epoch, data.device)
+    batches = _batches(len(data), config, epoch, data.device, balance)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
         optimizers.set_rates(epoch + number / len(batches))
         batch = data.batch(index, channels_last=config.channels_last)
+        if balance is not None:
+            batch.log_prior = balance.prior(index, config, epoch + number / len(batches))
         losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)
         names = list(losses)
         rows.append(torch.stack([value.float() for value in losses.values()]))
@@ -302,8 +327,9 @@ def fit(
     history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
     if folder is not None and history:
         write_history(folder, history)  # an interruption may have come between the checkpoint and this file
+    balance = Balance.of(data, config) if config.method == "bias_balanced" else None
     writer = _tensorboard_writer(folder) if tensorboard else None
-    steps = len(_batches(len(data), config, 0, data.device))
+    steps = len(_batches(len(data), config, 0, data.device, balance))
     with tqdm(
         total=config.epochs * steps,
         initial=len(history) * steps,
@@ -312,7 +338,7 @@ def fit(
         disable=None if progress else True,
     ) as bar:
         for epoch in range(len(history), config.epochs):
-            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder)}
+            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder, balance)}
             network.eval()
             if validate is not None:
                 with torch.no_grad():

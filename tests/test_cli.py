@@ -207,7 +207,7 @@ def test_data_names_every_split(lnl: Command) -> None:
 def test_help_names_every_command(lnl: Command) -> None:
     answer = lnl("--help")
     assert answer.code == 0
-    assert all(command in answer.out for command in ("data", "train", "evaluate", "table", "bench"))
+    assert all(command in answer.out for command in ("data", "train", "sweep", "evaluate", "table", "bench"))
 
 
 # Bad input: hyper-parameters
@@ -218,7 +218,7 @@ def test_help_names_every_command(lnl: Command) -> None:
     [
         (("--method", "lln"), ("unknown method 'lln'", *METHODS)),
         (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist")),
-        (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, full")),
+        (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, short, full")),
         (("--color-var", "-0.01"), ("color_var must be a finite number that is not negative", "-0.01")),
         (("--color-var", "red"), ("'--color-var'", "valid number")),
         (("--nope", "1"), ("No such option", "--nope")),
@@ -231,6 +231,7 @@ def test_help_names_every_command(lnl: Command) -> None:
         (("--set", "epochs=0"), ("epochs must be a whole number of at least 1",)),
         (("--set", "momentum"), ("--set takes NAME=VALUE",)),
         (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
+        (("--set", "seed=1"), ("--set cannot change seed: it has an option of its own",)),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )

@@ -86,6 +86,7 @@ def test_a_batch_of_one_is_refused() -> None:
         "bias_labels",
         "bias_places",
         "mi_places",
+        "color_outside",
         "schedule",
         "updates",
         "mi_reduction",
@@ -106,7 +107,7 @@ def test_bad_input_is_one_family_of_errors() -> None:
 
 
 def test_unknown_profile_is_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, full"):
+    with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, short, full"):
         preset("big")
 
 
@@ -184,6 +185,11 @@ OTHER: dict[str, Any] = {
     "bias_labels": "image",
     "bias_places": "everywhere",
     "mi_places": "labelled",
+    "color_outside": "clip",
+    "bias_steps": 3,
+    "balance_power": 0.25,
+    "balance_wean": 0.5,
+    "extractor_convs": 1,
     "train_size": 10,
     "test_size": 10,
     "epochs": 2,

@@ -250,6 +250,17 @@ def test_what_is_labelled_and_where_are_two_choices() -> None:
     assert (pixel["everywhere"][pixel["foreground"] == IGNORE] == 0).all()
 
 
+def test_colours_outside_are_clipped_on_request() -> None:
+    drawn = {
+        way: sample_colors(np.full(4000, 9), 0.05, np.random.default_rng(0), way) for way in ("redraw", "clip")
+    }  # maroon: green and blue are 0
+    assert (drawn["clip"] == 0).mean(axis=0)[1:] == pytest.approx([0.5, 0.5], abs=0.05)
+    assert not ((drawn["redraw"] <= 0) | (drawn["redraw"] >= 1)).any()
+    assert drawn["clip"].min() == 0
+    with pytest.raises(ConfigError, match="unknown color_outside 'wrap': choose one of redraw, clip"):
+        colored_mnist("train", VARIANCE, source="mini", color_outside="wrap")
+
+
 # Exact table
 
 

@@ -14,14 +14,17 @@ from lnl_core.errors import DataError
 from lnl_core.evaluation import (
     accuracy,
     adversary_loss,
+    background_places,
     confusion,
     data_information,
     embeddings,
     evaluate,
     group_accuracy,
+    pool_places,
     predict,
     prediction_information,
     probe_leakage,
+    probe_map,
 )
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork, build_network
@@ -137,6 +140,7 @@ def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: Biased
     found = evaluate(network, few)
     accuracies = {name for name in found if name.endswith("accuracy")}
     assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy", "bias_mlp_probe_control_accuracy"} <= accuracies
+    assert {"foreground_probe_accuracy", "background_probe_accuracy"} <= accuracies
     assert {"test_information", "prediction_information", "bias_probe_information"} <= set(found)
     assert all(0 <= found[name] <= 1 for name in accuracies)
     assert all(math.isfinite(value) for value in found.values())
@@ -246,3 +250,36 @@ def test_every_share_leaves_something_to_train_and_to_measure_on(test_share: flo
     result = probe_leakage(NOISE[:40], BIAS[:40], test_share=test_share)
     assert min(result.n_train, result.n_test) >= 1
     assert math.isfinite(result.information)
+
+
+# Where in the feature map
+
+
+def test_background_is_where_the_authors_have_no_label(few: BiasedImages) -> None:
+    background = background_places(few.images, (14, 14))
+    assert torch.equal(background, (few.bias == 255).all(dim=1))
+    assert 0.5 < background.float().mean() < 0.9
+
+
+def test_places_are_pooled_image_by_image() -> None:
+    features = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
+    where = torch.tensor([[[True, False], [False, True]], [[False, False], [False, False]]])
+    pooled = pool_places(features, where)
+    assert torch.equal(pooled, torch.tensor([[1.5, 5.5, 9.5], [0.0, 0.0, 0.0]]))
+
+
+def test_the_map_shows_the_places_that_hold_the_bias_and_no_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    bias = torch.randint(0, 4, (600,), generator=generator)
+    features = torch.randn(600, 8, 3, 3, generator=generator)
+    features[:, :4, 1, 2] += 4 * torch.nn.functional.one_hot(bias, 4)
+    found = probe_map(features, bias)
+    assert found.shape == (3, 3)
+    assert found[1, 2] > 0.95
+    found[1, 2] = 0.25
+    assert (abs(found - 0.25) < 0.08).all()
+
+
+def test_the_map_needs_a_label_for_each_image() -> None:
+    with pytest.raises(DataError, match="must have the same length, got 4 and 3"):
+        probe_map(torch.zeros(4, 2, 3, 3), [0, 1, 0])

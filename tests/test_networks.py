@@ -185,3 +185,11 @@ def test_another_bias_head_can_be_given() -> None:
     head = nn.Sequential(nn.Flatten(), nn.Linear(32 * 14 * 14, 4))
     network = digit_network(bias_head=head)
     assert network.bias_head(network.extractor(random_images(2))).shape == (2, 4)
+
+
+def test_where_f_ends_changes_who_owns_a_layer_and_nothing_else() -> None:
+    images = random_images()
+    late, early = (build_network(preset("full", "lnl", extractor_convs=count)) for count in (2, 1))
+    assert (parameter_count(early.extractor), parameter_count(early.label_head)) == (2_438, 65_322)
+    assert early.extractor(images).shape == late.extractor(images).shape == (4, 32, 14, 14)
+    assert torch.allclose(early(images), late(images), atol=1e-5)

@@ -241,8 +241,28 @@ def test_markdown_marks_few_runs() -> None:
 
 def test_markdown_is_a_table() -> None:
     lines = table_markdown(results_table(records=[])).splitlines()
-    assert lines[1] == "|---|---|---|---|---|---|"
-    assert {line.count("|") for line in lines} == {7}
+    assert lines[1] == "|---|---|---|---|---|---|---|"
+    assert {line.count("|") for line in lines} == {8}
+
+
+def test_a_row_holds_one_profile_and_says_which() -> None:
+    full, short = [record_of(value=0.5)], [record_of(profile="short", seed=seed, value=0.7) for seed in range(2)]
+
+    def row(records: list[RunRecord], **options: Any) -> dict[str, Any]:
+        rows = results_table(records=records, **options)
+        return next(row for row in rows if (row["method"], row["color_var"]) == ("lnl", 0.03))
+
+    assert (row(full)["profile"], row(full)["values"]) == ("full", [0.5])
+    assert (row(full + short)["profile"], row(full + short)["values"]) == ("short", [0.7, 0.7])
+    assert (row(full + short, profiles=("full",))["profile"], row(short[:1] + full)["profile"]) == ("full", "full")
+    with pytest.raises(ConfigError, match="full and short only, got demo"):
+        results_table(records=full, profiles=("demo",))
+
+
+def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() -> None:
+    other = replace(record_of(seed=1), config={**record_of(seed=1).config, "lr": 0.5})
+    with pytest.raises(RecordError, match=r"the full records of lnl at 0\.03 differ in hyper-parameters"):
+        results_table(records=[record_of(), other])
 
 
 def test_results_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,7 @@ def test_history_has_a_line_an_epoch(finished: Path) -> None:
     history = read_history(finished)
     assert [line["epoch"] for line in history] == [1, 2]
     assert "validation_accuracy" in history[0]
+    assert read_record(finished / "record.json").metrics["validation_accuracy"] == history[-1]["validation_accuracy"]
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "lnl"])

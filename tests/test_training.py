@@ -459,3 +459,26 @@ def test_cuda_trains_close_to_the_cpu(few: BiasedImages) -> None:
     fit(network, few, config, device="cuda", progress=False)
     for name, value in network.state_dict().items():
         assert torch.allclose(value.cpu().float(), on_cpu[name].float(), rtol=0.02, atol=0.02), name
+
+
+# Several steps of h
+
+
+def test_extra_steps_move_h_alone(mini_train: BiasedImages) -> None:
+    data = mini_train.subset(slice(0, 32))
+    networks = {}
+    for steps in (1, 3):
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, bias_steps=steps)
+        networks[steps] = build_network(config)
+        fit(networks[steps], data, config, device="cpu", progress=False)
+    one, three = (dict(networks[steps].named_parameters()) for steps in (1, 3))
+    for name in one:
+        assert torch.equal(one[name], three[name]) is not name.startswith("bias_head"), name
+
+
+def test_extra_steps_lower_the_bias_loss_that_f_meets(mini_train: BiasedImages) -> None:
+    lines = {}
+    for steps in (1, 4):
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, bias_steps=steps)
+        lines[steps] = fit(build_network(config), mini_train.subset(slice(0, 256)), config, device="cpu", progress=False)
+    assert lines[4][0]["bias_loss"] < lines[1][0]["bias_loss"] - 0.1

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core.config import BIAS_LABELS, BIAS_PLACES, SOURCES
+from lnl_core.config import BIAS_LABELS, BIAS_PLACES, COLOR_OUTSIDE, SOURCES
 from lnl_core.datasets import digits
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.datasets.npy import read_arrays
@@ -59,27 +59,34 @@ def check_color_var(color_var: float) -> float:
     return float(color_var)
 
 
-def sample_colors(group: NDArray[np.int64], color_var: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def sample_colors(
+    group: NDArray[np.int64], color_var: float, rng: np.random.Generator, outside: str = "redraw"
+) -> NDArray[np.float64]:
     """Draw one colour an image: each channel normal around its mean with variance ``color_var``, re-drawn until in (0, 1).
 
     Args:
         group: (N,) index of the mean colour in :data:`MEAN_COLORS`.
         color_var: variance of each channel, colours in [0, 1]. With 0 every colour is its mean.
         rng: source of randomness.
+        outside: what happens to a channel outside (0, 1): "redraw" until it is inside, or "clip" to 0 or 1, as other benchmarks do.
 
     Returns:
-        (N, 3) colours, inside (0, 1) for positive ``color_var``.
+        (N, 3) colours, inside (0, 1) for positive ``color_var``, or in [0, 1] if clipped.
     """
+    if outside not in COLOR_OUTSIDE:
+        raise ConfigError(f"unknown color_outside {outside!r}: choose one of {', '.join(COLOR_OUTSIDE)}")
     means = MEAN_COLORS[group]
     if color_var == 0:
         return means
     deviation = math.sqrt(color_var)
     colors = rng.normal(means, deviation)
+    if outside == "clip":
+        return colors.clip(0, 1)
     while True:
-        outside = np.flatnonzero((colors <= 0) | (colors >= 1))
-        if len(outside) == 0:
+        again = np.flatnonzero((colors <= 0) | (colors >= 1))
+        if len(again) == 0:
             return colors
-        colors.flat[outside] = rng.normal(means.flat[outside], deviation)
+        colors.flat[again] = rng.normal(means.flat[again], deviation)
 
 
 def paint(grey: NDArray[np.uint8] | Tensor, color: NDArray[np.floating] | Tensor) -> Tensor:
@@ -229,6 +236,7 @@ def colored_mnist(
     random_colors: bool | None = None,
     bias_labels: str = "pixel",
     bias_places: str = "foreground",
+    color_outside: str = "redraw",
 ) -> BiasedImages:
     """Colored MNIST as the paper describes it, or the authors' own files.
 
@@ -246,6 +254,7 @@ def colored_mnist(
         random_colors: whether each image is painted around the mean colour of a class picked at random; by default it is for
             "validation" and "test" and it is not for "train" and "trainval".
         bias_labels, bias_places: what is labelled and where, see :func:`bias_map`. "pixel" and "foreground" are the authors'.
+        color_outside: what happens to colours drawn outside (0, 1), see :func:`sample_colors`.
 
     Returns:
         BiasedImages: images (N, 3, 28, 28) uint8, labels (N,), bias (N, 3, 14, 14) in 0..7 with 255 for background, group (N,)
@@ -281,7 +290,7 @@ def colored_mnist(
         group = rng.integers(0, 10, len(labels))
     else:
         group = labels
-    color = sample_colors(group, color_var, rng)
+    color = sample_colors(group, color_var, rng, color_outside)
     images = paint(grey, color)
     return BiasedImages(
         images,

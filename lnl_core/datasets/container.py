@@ -13,11 +13,15 @@ IGNORE = 255
 
 @dataclass
 class Batch:
-    """What one training step sees: ``images`` (B, C, H, W) float in [0, 1], ``labels`` (B,), ``bias`` (B, ...) int64."""
+    """What one training step sees: ``images`` (B, C, H, W) float in [0, 1], ``labels`` (B,), ``bias`` (B, ...) int64.
+
+    ``log_prior`` (B, classes), what the bias alone says of the label, is there for the method "bias_balanced" only.
+    """
 
     images: Tensor
     labels: Tensor
     bias: Tensor
+    log_prior: Tensor | None = None
 
 
 class BiasedImages:

@@ -1,0 +1,275 @@
+"""A grid of runs, each ending in one record: in processes on this machine or on a Dask cluster, and no epoch trained twice.
+
+Every run works in a process of its own, in a folder named after its configuration, and keeps a checkpoint there after each
+epoch. Only the process that calls :func:`sweep` writes records, one file a run, each at once or not at all. Whatever is killed,
+the same call later skips the runs that have a record and goes on with the others from their last checkpoint.
+"""
+
+import logging
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets.colored_mnist import resolve_source
+from lnl_core.errors import ConfigError, LNLError, RecordError
+from lnl_core.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
+from lnl_core.records import read_record, write_record
+from lnl_core.runs import load_data, run_folder
+from lnl_core.training import choose_device, same_run
+
+_log = logging.getLogger(__name__)
+_POLL = 0.5  # seconds between two looks at the runs
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What became of every run of a sweep, by the run's name, which is the name of its record without ``.json``.
+
+    Attributes:
+        finished: runs whose record was written now.
+        skipped: runs that had a record already.
+        set_aside: unreadable records and the file name each was moved to; their runs were done again.
+        retried: runs that crashed once and were started again, with the reason.
+        failed: runs without a record, with the reason.
+    """
+
+    finished: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    retried: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def grid(
+    experiment: str, methods: Sequence[str], color_vars: Sequence[float], seeds: Sequence[int], profile: str, **changes: Any
+) -> list[RunConfig]:
+    """One configuration for each method, variance and seed, all of the first seed first.
+
+    ``changes`` replace single hyper-parameters, see :func:`lnl_core.config.preset`.
+
+    Raises:
+        ConfigError: an empty list, a value named twice, or a value that no configuration may have.
+    """
+    lists: dict[str, Sequence[Any]] = {"method": methods, "colour variance": color_vars, "seed": seeds}
+    for what, values in lists.items():
+        if not values:
+            raise ConfigError(f"the grid has no {what}: name at least one")
+        value, times = Counter(values).most_common(1)[0]
+        if times > 1:
+            raise ConfigError(f"the {what} {value} is in the grid {times} times: name it once")
+    return [
+        preset(profile, method, color_var=color_var, seed=seed, experiment=experiment, **changes)
+        for seed in seeds
+        for color_var in color_vars
+        for method in methods
+    ]
+
+
+def plan(
+    configs: Sequence[RunConfig],
+    out_dir: Path | str,
+    *,
+    work_dir: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> dict[str, str]:
+    """What :func:`sweep` would do with each run, by the run's name; nothing is written. Arguments as there."""
+    texts = {"done": "has a record", "damaged": "its record is unreadable, to be done again", "refused": "refused: "}
+    return {
+        job.name: texts[job.state] + job.reason if job.state in texts else f"{job.epochs_done()} of {job.config.epochs} epochs done"
+        for job in _jobs(configs, Path(out_dir), _work(out_dir, work_dir), data_dir)
+    }
+
+
+def sweep(
+    configs: Sequence[RunConfig],
+    out_dir: Path | str,
+    *,
+    work_dir: Path | str | None = None,
+    workers: int = 1,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    data_dir: Path | str | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> SweepReport:
+    """Run every configuration that has no record in ``out_dir`` yet, and write one record for each.
+
+    A run that crashes is started once more, from its last checkpoint; one that crashes again is reported, and the others go on.
+    A run that another sweep on the same ``work_dir`` is working on is waited for, not repeated.
+
+    Args:
+        configs: the runs, see :func:`grid`.
+        out_dir: gets the records, ``NAME.json``.
+        work_dir: gets a folder a run with checkpoint, metrics and model, beside its log; by default ``out_dir/.work``, on a
+            cluster each worker's own local folder. Give one that all workers share, and a run of a lost worker resumes elsewhere.
+        workers: processes at a time on this machine.
+        threads: of each process; by default ``OMP_NUM_THREADS``, else the processors shared among the workers.
+        scheduler: address of a Dask scheduler, such as ``tcp://host:8786``, whose workers then do the runs.
+        data_dir: see :func:`lnl_core.datasets.colored_mnist`; on a cluster a folder of the workers.
+        device: "auto", "cuda", "mps" or "cpu".
+        progress: show a progress bar, in epochs over the whole grid.
+
+    Raises:
+        ConfigError: the same run twice, or no positive number of workers or threads.
+        DataError: if the data are not there.
+        SweepError: a scheduler that does not answer or goes away, or a worker with another lnl_core.
+    """
+    for what, count in (("workers", workers), ("threads", 1 if threads is None else threads)):
+        if count < 1:
+            raise ConfigError(f"{what} must be at least 1, got {count}")
+    out = Path(out_dir)
+    data = None if data_dir is None else str(Path(data_dir).absolute())
+    jobs = _jobs(configs, out, None if scheduler and work_dir is None else _work(out, work_dir), data)
+    report = SweepReport(skipped=[job.name for job in jobs if job.state == "done"])
+    report.failed.update({job.name: job.reason for job in jobs if job.state == "refused"})
+    queue = deque(job for job in jobs if job.state in ("open", "damaged"))
+    if not queue:
+        return report
+
+    options = {"data_dir": data, "device": device}
+    executor: Here | Cluster
+    if scheduler is None:
+        choose_device(device)
+        _check_data(queue, data)
+        executor = Here(workers, {**options, "threads": threads or _threads(workers)})
+    else:
+        executor = Cluster(scheduler, {**options, "threads": threads})
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for job in queue:
+            if job.state == "damaged":
+                report.set_aside[job.name] = set_aside(job.path).name
+                _log.warning("%s is unreadable: set aside as %s", job.path, report.set_aside[job.name])
+        _drive(jobs, queue, executor, report, progress)
+    finally:
+        executor.stop()
+    return report
+
+
+def _work(out: Path | str, work_dir: Path | str | None) -> Path:
+    return (Path(out) / ".work" if work_dir is None else Path(work_dir)).absolute()
+
+
+def _threads(workers: int) -> int | None:
+    if os.environ.get("OMP_NUM_THREADS"):
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // workers)
+
+
+def _jobs(configs: Sequence[RunConfig], out: Path, work: Path | None, data_dir: Path | str | None) -> list[Job]:
+    """The runs with their sources resolved and what is known about each."""
+    known = _recorded(out)
+    jobs: dict[str, Job] = {}
+    for given in configs:
+        config = replace(given, source=resolve_source(given.source, data_dir))
+        name = run_folder("", config).name
+        if name in jobs:
+            raise ConfigError(f"the run {name} is in the grid twice: name it once")
+        job = Job(config, out / f"{name}.json", None if work is None else work / name)
+        jobs[name] = job
+        if config.fingerprint() in known:
+            job.state = "done"
+        elif job.path.exists():
+            job.state, job.reason = _trouble(job)
+    return list(jobs.values())
+
+
+def _recorded(out: Path) -> set[str]:
+    """The fingerprints of all runs that have a record in a folder, whatever the file is called."""
+    found = set()
+    for path in out.glob("*.json"):
+        with suppress(LNLError, TypeError):
+            found.add(read_record(path).run_config().fingerprint())
+    return found
+
+
+def _trouble(job: Job) -> tuple[str, str]:
+    """Why the file in the place of a record is none of this run."""
+    try:
+        record = read_record(job.path)
+    except RecordError:
+        return "damaged", ""
+    try:
+        same_run(job.config, record.run_config(), job.path)
+    except LNLError as error:
+        return "refused", str(error)
+    except TypeError:
+        pass
+    return "refused", f"{job.path} holds a configuration that cannot be read: move it away"
+
+
+def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
+    """Read each data set once, so that missing files are one sentence, and a download happens in one process."""
+    kinds = {(job.config.source, job.config.color_var if job.config.source == "authors" else None): job.config for job in jobs}
+    for config in kinds.values():
+        load_data(config, "test", data_dir)
+
+
+def _drive(jobs: list[Job], queue: deque[Job], executor: Here | Cluster, report: SweepReport, progress: bool) -> None:
+    """Start, watch, deliver, retry, until every run has a record or a reason."""
+    epochs = sum(job.config.epochs for job in jobs)
+    done = sum(job.epochs_done() for job in jobs)
+    with (
+        # smoothing=0: the time left comes from the mean pace so far, since runs of several methods take turns
+        tqdm(total=epochs, initial=done, unit="epoch", desc="sweep", smoothing=0, disable=None if progress else True) as bar,
+        nullcontext() if bar.disable else logging_redirect_tqdm(),
+    ):
+        while queue or executor.active:
+            _start_what_can_start(queue, executor, report)
+            for job, outcome in executor.finished():
+                _settle(job, outcome, queue, report)
+                if progress and bar.disable and job.state == "done":
+                    _log.info("%s is done, run %d of %d", job.name, len(report.finished) + len(report.skipped), len(jobs))
+            bar.total = sum(job.epochs_done() if job.name in report.failed else job.config.epochs for job in jobs)
+            bar.update(sum(job.epochs_done() for job in jobs) - bar.n)
+            bar.set_postfix(runs=f"{len(report.finished) + len(report.skipped)}/{len(jobs)}", failed=len(report.failed))
+            if queue or executor.active:
+                time.sleep(_POLL)
+
+
+def _start_what_can_start(queue: deque[Job], executor: Here | Cluster, report: SweepReport) -> None:
+    for _ in range(len(queue)):
+        if not executor.free:
+            return
+        job = queue.popleft()
+        if job.path.exists():  # another sweep was faster
+            job.state = "done"
+            report.skipped.append(job.name)
+        elif job.folder is not None and is_busy(job.folder):
+            queue.append(job)
+        else:
+            job.attempts += 1
+            executor.start(job)
+
+
+def _settle(job: Job, outcome: Outcome, queue: deque[Job], report: SweepReport) -> None:
+    reason = outcome.reason
+    if outcome.record is not None:
+        try:
+            same_run(job.config, outcome.record.run_config(), job.path)
+            first = not job.path.exists()  # another sweep may have been faster
+            if first:
+                write_record(outcome.record, job.path)
+        except LNLError as error:
+            reason = str(error)
+        else:
+            job.state = "done"
+            (report.finished if first else report.skipped).append(job.name)
+            return
+    elif not outcome.hopeless and job.attempts == 1:
+        report.retried[job.name] = reason
+        queue.append(job)
+        _log.warning("%s crashed (%s): it is started once more", job.name, reason)
+        return
+    report.failed[job.name] = reason
+    _log.error("%s failed: %s", job.name, reason)
