@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help install book test lint nbval notebooks sync facts configure lab clean
+.PHONY: help install book test lint nbval notebooks sync facts results configure lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -45,6 +45,9 @@ sync: $(INSTALLED)  ## percent scripts to .ipynb; executes the deterministic not
 
 facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any case
 	@$(BIN)/python -m tools.notebooks sync --facts
+
+results: $(INSTALLED)  ## make the pages' tables and figures again from the run records
+	@$(BIN)/python -m tools.results
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.configure "$(REPOSITORY)" "$(REVISION)"

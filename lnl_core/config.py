@@ -63,6 +63,7 @@ class RunConfig:
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
+        augment: strength of random affine maps of the training images, 0 to 1; needs labels that are equal at all places.
         balance_power: tau; "bias_balanced" draws images with probability proportional to p(label|bias)^-tau.
         balance_wean: share of the uniform distribution in "bias_balanced"'s prior at the end of training.
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
@@ -99,6 +100,7 @@ class RunConfig:
     confusion_weight: float = 0.01  # ours, equal to mi_weight; the paper names none for BlindEye
     bias_steps: int = 1  # authors' trainer.py
     extractor_convs: int = 2  # authors' models.py
+    augment: float = 0.0
     balance_power: float = 0.5  # ours
     balance_wean: float = 1.0  # ours
     updates: str = "joint"
@@ -124,6 +126,7 @@ class RunConfig:
             "mi_weight",
             "adv_weight",
             "confusion_weight",
+            "augment",
             "balance_power",
             "balance_wean",
         ):
@@ -138,9 +141,13 @@ class RunConfig:
         for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
                 _require_count(name, getattr(self, name), least=least)
-        for name in ("balance_power", "balance_wean"):
+        for name in ("augment", "balance_power", "balance_wean"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")
+        if self.augment and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
+            raise ConfigError(
+                "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
+            )
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
         if self.batch_size < 2:

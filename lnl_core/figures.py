@@ -36,7 +36,7 @@ _STYLE: Any = {
 }
 METHOD_STYLE: Any = {
     name: (PALETTE[index % len(PALETTE)], MARKERS[index])
-    for index, name in enumerate(("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv"))
+    for index, name in enumerate(("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv", "bias_balanced"))
 }
 
 
@@ -238,6 +238,28 @@ def results(rows: Sequence[Mapping[str, Any]], title: str = "Colored MNIST: accu
     axes.set_ylim(0, 1)
     axes.set_title(title)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    return figure
+
+
+def ablation(values: Mapping[str, Sequence[float]], title: str, xlabel: str = "accuracy") -> Figure:
+    """One line a variant: every run a dot, their mean a bar; the first variant's mean continues as a dashed line.
+
+    Args:
+        values: name of the variant -> the accuracies of its runs.
+    """
+    figure, axes = _figure(8.5, 0.9 + 0.32 * max(1, len(values)))
+    names = list(values)
+    means = [float(np.mean(values[name])) for name in names]
+    axes.barh(range(len(names)), means, color=PALETTE[0], alpha=0.35, height=0.6)
+    for line, name in enumerate(names):
+        axes.scatter(values[name], [line] * len(values[name]), s=18, color=PALETTE[0], zorder=3)
+    if means:
+        axes.axvline(means[0], linestyle="--", color="0.3")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(xlabel)
+    axes.set_title(title)
     return figure
 
 

@@ -40,7 +40,7 @@ def balanced_label_loss(logits: Tensor, labels: Tensor, log_prior: Tensor) -> Te
         labels: (B,) int64 in 0..classes-1.
         log_prior: (B, classes), log p(y|b) of each image's bias.
     """
-    return label_loss(logits.float() + log_prior, labels)
+    return label_loss(logits + log_prior, labels)
 
 
 def _mean_over_places(values: Tensor, where: Tensor | None) -> Tensor:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
+from lnl_core.augment import random_affine
 from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
@@ -184,11 +185,14 @@ def _train_epoch(
 ) -> Metrics:
     network.train()
     batches = _batches(len(data), config, epoch, data.device, balance)
+    affine = torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
         optimizers.set_rates(epoch + number / len(batches))
         batch = data.batch(index, channels_last=config.channels_last)
+        if config.augment:
+            batch.images = random_affine(batch.images, config.augment, affine)
         if balance is not None:
             batch.log_prior = balance.prior(index, config, epoch + number / len(batches))
         losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)

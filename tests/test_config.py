@@ -182,11 +182,12 @@ OTHER: dict[str, Any] = {
     "profile": "custom",
     "source": "mini",
     "train_split": "train",
-    "bias_labels": "image",
-    "bias_places": "everywhere",
+    "bias_labels": "pixel",
+    "bias_places": "foreground",
     "mi_places": "labelled",
     "color_outside": "clip",
     "bias_steps": 3,
+    "augment": 0.5,
     "balance_power": 0.25,
     "balance_wean": 0.5,
     "extractor_convs": 1,
@@ -214,8 +215,9 @@ OTHER: dict[str, Any] = {
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
     assert set(OTHER) == names, "a new hyper-parameter belongs in this test"
-    prints = {dataclasses.replace(RunConfig(), **{name: value}).fingerprint() for name, value in OTHER.items()}
-    assert len(prints | {RunConfig().fingerprint()}) == len(OTHER) + 1
+    base = RunConfig(bias_labels="image", bias_places="everywhere")
+    prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in OTHER.items()}
+    assert len(prints | {base.fingerprint()}) == len(OTHER) + 1
 
 
 def test_fingerprint_is_twelve_hex_digits() -> None:

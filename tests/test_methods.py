@@ -29,6 +29,7 @@ REACHES_F = {
     "blind_eye_grl": (0, 1, 1),
     "lnl_adv": (1, 0, 0),
     "lnl": (1, 0, 1),
+    "bias_balanced": (1, 0, 1),
 }
 
 
@@ -64,7 +65,8 @@ def gradient_of(loss: Callable[[LNLNetwork], Tensor], network: LNLNetwork) -> Gr
 
 # The losses once more, in the plainest code
 def label_term(batch: Batch) -> Callable[[LNLNetwork], Tensor]:
-    return lambda network: F.cross_entropy(network.label_head(network.extractor(batch.images)), batch.labels)
+    prior = 0.0 if batch.log_prior is None else batch.log_prior
+    return lambda network: F.cross_entropy(network.label_head(network.extractor(batch.images)) + prior, batch.labels)
 
 
 def bias_term(batch: Batch, reduction: str = "sum") -> Callable[[LNLNetwork], Tensor]:
@@ -122,6 +124,21 @@ def test_step_gives_the_gradients_of_the_equations(method: str, mi_reduction: st
     network = network_of(method)
     method_step(method)(network, batch, config)
     assert_same(gradients(network), by_hand(network, batch, config))
+
+
+def test_the_balanced_step_adds_the_prior_to_the_label_logits_only(batch: Batch) -> None:
+    prior = torch.randn(len(batch.labels), 10, generator=torch.Generator().manual_seed(1)).double().log_softmax(1)
+    balanced = Batch(batch.images, batch.labels, batch.bias, prior)
+    config = config_of("bias_balanced")
+    network, plain = network_of("bias_balanced"), network_of("bias_balanced")
+    method_step("bias_balanced")(network, balanced, config)
+    method_step("bias_balanced")(plain, batch, config)
+    assert_same(gradients(network), by_hand(network, balanced, config))
+    assert_same(of("bias_head", gradients(network)), of("bias_head", gradients(plain)))
+    assert any(not torch.allclose(a, b) for a, b in zip(gradients(network).values(), gradients(plain).values(), strict=True))
+    twice = network_of("bias_balanced")
+    two_pass_gradients(twice, balanced, config)
+    assert_same(gradients(twice), gradients(network))
 
 
 @pytest.mark.parametrize("method", ["baseline", "gray"])

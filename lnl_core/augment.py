@@ -1,0 +1,31 @@
+"""Random affine maps of the images, on their device and as one operation a batch: more shapes, no new colour."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ROTATION, SCALE, SHEAR, SHIFT = math.radians(15), 0.12, 0.15, 2.0 / 14
+"""The largest change at strength 1: radians, relative, tangent, and half image widths (2 pixels of 28)."""
+
+
+def random_affine(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Turn, scale, shear and shift each image by its own random amounts; what comes in from outside is 0, as the background is.
+
+    Args:
+        images: (B, C, H, W) float.
+        strength: 1 for the full ranges of :data:`ROTATION`, :data:`SCALE`, :data:`SHEAR` and :data:`SHIFT`, 0 for none.
+        generator: a CPU generator, so the amounts are the same on every device.
+
+    Returns:
+        (B, C, H, W), bilinear between pixels.
+    """
+    amounts = (torch.rand(len(images), 5, generator=generator) * 2 - 1) * strength
+    angle, scale, shear, right, down = (
+        amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
+    ).to(images.device).unbind(1)  # fmt: skip
+    cosine, sine = torch.cos(angle) / (1 + scale), torch.sin(angle) / (1 + scale)
+    rows = torch.stack([cosine, shear - sine, right, sine, cosine, down], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(rows, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)

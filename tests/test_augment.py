@@ -1,0 +1,60 @@
+"""Random affine maps: what they change and what they leave alone."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from lnl_core.augment import random_affine
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.errors import ConfigError
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_strength_zero_changes_nothing(mini_train: BiasedImages) -> None:
+    images = mini_train.batch(slice(0, 8)).images
+    assert torch.allclose(random_affine(images, 0.0, seeded()), images, atol=1e-5)
+
+
+def test_shapes_move_and_colours_stay(mini_train: BiasedImages) -> None:
+    images = mini_train.batch(slice(0, 200)).images
+    moved = random_affine(images, 1.0, seeded())
+    assert moved.shape == images.shape
+    assert ((moved - images).abs().amax(dim=(1, 2, 3)) > 0.05).float().mean() > 0.95
+    before, after = images.sum(dim=(2, 3)), moved.sum(dim=(2, 3))
+    ratio = (before / before.sum(1, keepdim=True)) - (after / after.sum(1, keepdim=True))
+    assert ratio.abs().max() < 0.02  # the share of each channel
+    assert moved.amax() <= images.amax() + 1e-5
+    assert moved.amin() >= 0
+
+
+def test_amounts_stay_in_their_ranges() -> None:
+    """A dot near the rim moves by no more than turn, scale, shear and shift together allow, and some dots move far."""
+    images = torch.zeros(500, 1, 28, 28)
+    images[:, :, 13:15, 23:25] = 1.0
+    moved = random_affine(images, 1.0, seeded())
+    position = torch.arange(28.0)
+    mass = moved.sum(dim=(1, 2, 3))
+    column = (moved.sum(dim=(1, 2)) * position).sum(1) / mass
+    row = (moved.sum(dim=(1, 3)) * position).sum(1) / mass
+    assert (column - 23.5).abs().max() < 5.5
+    assert (row - 13.5).abs().max() < 6.5
+    assert (row - 13.5).abs().max() > 3
+    assert abs(float(row.mean()) - 13.5) < 0.3
+
+
+def test_the_generator_decides() -> None:
+    images = torch.rand(4, 3, 28, 28, generator=seeded())
+    assert torch.equal(random_affine(images, 1.0, seeded(1)), random_affine(images, 1.0, seeded(1)))
+    assert not torch.equal(random_affine(images, 1.0, seeded(1)), random_affine(images, 1.0, seeded(2)))
+
+
+@pytest.mark.parametrize("labels", [{"bias_labels": "pixel"}, {"bias_places": "foreground"}])
+def test_labels_that_differ_between_places_cannot_follow(labels: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="augment moves the stroke and not its labels"):
+        RunConfig(**{"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0, **labels})
+    assert preset("short", augment=1.0).augment == 1.0

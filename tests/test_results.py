@@ -1,0 +1,122 @@
+"""The tables of the pages hold what the records hold, and no other number."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_records import record_of
+
+from lnl_core.config import PROFILES, preset
+from lnl_core.information import entropy
+from lnl_core.records import read_records, results_table, write_record
+from tools import ablations, results
+from tools.notebooks import ROOT
+
+NUMBER = re.compile(r"(?<![\w.])[01]\.\d{3,}(?![\w.])")
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from numbers_in(item)
+    elif isinstance(value, float):
+        yield value
+
+
+def known_numbers(root: Path = ROOT) -> set[str]:
+    """Every number of the published ones, of the records, of their means, spreads and differences, and of the presets."""
+    found = list(numbers_in(json.loads((root / "results" / "paper.json").read_text(encoding="utf-8"))))
+    records = read_records(root / "results" / "runs") + read_records(root / "results" / "ablations")
+    for record in records:
+        found += list(numbers_in(record.metrics)) + list(numbers_in(record.config))
+    for row in results_table(folder=root / "results"):
+        found += [abs(value) for value in (row["mean"], row["std"], row["difference"]) if value is not None]
+    for profile in PROFILES:
+        found += list(numbers_in(preset(profile).to_dict()))
+    texts = {f"{value:.{digits}f}" for value in found for digits in (3, 4)} | {str(value) for value in found}
+    texts |= {f"{value:.3f}" for value in (math.log(2), -math.log(0.3), entropy([0.1, 0.9]))}  # worked out in the theory chapter
+    texts |= {"0.299", "0.587", "0.114"}  # luminance, ITU-R BT.601
+    for text in results.tables(root).values():  # means and spreads of the ablations, computed from records
+        texts |= set(NUMBER.findall(text))
+    return texts
+
+
+def numbers_in_tables(page: str) -> list[str]:
+    return [number for line in page.splitlines() if line.startswith("|") for number in NUMBER.findall(line)]
+
+
+def test_generated_tables_are_what_the_records_say() -> None:
+    assert results.stale() == [], "run 'make results'"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").rglob("*.md")), ids=lambda page: page.name)
+def test_a_table_holds_no_number_that_nobody_measured_or_published(page: Path) -> None:
+    unknown = set(numbers_in_tables(page.read_text(encoding="utf-8"))) - known_numbers()
+    assert not unknown, f"{page.name} holds {sorted(unknown)}, which no record and no publication holds"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small tree with one record a table and its pages made from them."""
+    (tmp_path / "results").mkdir()
+    shutil.copy(ROOT / "results" / "paper.json", tmp_path / "results")
+    record = record_of(value=0.8765)
+    write_record(record, tmp_path / "results" / "runs" / "one.json")
+    config = ablations.config_of({})
+    metrics = {"validation_accuracy": 0.4321, "bias_mlp_probe_accuracy": 0.5, "prediction_information": 0.1}
+    for seed, gain in ((0, 0.0), (1, 0.1)):
+        changed = replace(
+            record,
+            profile="custom",
+            seed=seed,
+            config={**config.to_dict(), "seed": seed},
+            metrics={**metrics, "validation_accuracy": 0.4321 + gain},
+        )
+        write_record(changed, tmp_path / "results" / "ablations" / f"{seed}.json")
+    pages = tmp_path / "book" / "results"
+    pages.mkdir(parents=True)
+    for name, text in results.tables(tmp_path).items():
+        (pages / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_tables_hold_means_and_numbers_of_runs(tree: Path) -> None:
+    made = results.tables(tree)
+    assert "| lnl | 0.03 | 0.9137 | 0.8765 (single run) | -0.0372 | 1 | full |" in made["figure_4.md"]
+    row = next(line for line in made["choices.md"].splitlines() if line.startswith("| reference"))
+    assert "| 0.482 ± 0.071 |" in row
+    assert row.endswith("| 2 |")
+    other = next(line for line in made["choices.md"].splitlines() if line.startswith("| no weight decay"))
+    assert set(other.split("|")[2:-2]) == {" – "}
+    assert other.endswith("| 0 |")
+
+
+def test_a_changed_number_is_noticed(tree: Path) -> None:
+    assert results.stale(tree) == []
+    page = tree / "book" / "results" / "figure_4.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("0.8765", "0.9765"), encoding="utf-8")
+    assert results.stale(tree) == ["figure_4.md"]
+    assert set(numbers_in_tables(page.read_text(encoding="utf-8"))) - known_numbers(tree) == {"0.9765"}
+
+
+def test_a_new_record_makes_the_pages_stale(tree: Path) -> None:
+    write_record(record_of(seed=1, value=0.8), tree / "results" / "runs" / "two.json")
+    assert results.stale(tree) == ["figure_4.md"]
+
+
+def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
+    reference = ablations.config_of({}).to_dict()
+    for name, changes in {**ablations.PLACES, **ablations.CHOICES}.items():
+        config = ablations.config_of(changes).to_dict()
+        differing = {key for key in config if config[key] != reference[key]}
+        assert differing == {key for key, value in changes.items() if value != reference[key]}, name
+        assert config["profile"] == "custom"
+        assert config["train_split"] == "train"

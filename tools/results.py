@@ -1,0 +1,121 @@
+"""Tables and figures of the book's pages, made again from the run records: ``make results``.
+
+python -m tools.results            write book/results/*
+python -m tools.results --check    write nothing; fail if a table on disk is not what the records say
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lnl_core import figures
+from lnl_core._files import write_atomically
+from lnl_core.records import RunRecord, read_records, results_table, table_markdown
+from tools import ablations
+from tools.notebooks import ROOT, write_if_changed
+
+PAGES = ROOT / "book" / "results"
+_NOTE = "<!-- written by `make results` from the run records; edits are lost -->\n\n"
+
+
+def _by_configuration(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Records that differ in nothing but the seed, by the fingerprint of seed 0."""
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        config = record.run_config()
+        groups.setdefault(type(config).from_dict({**config.to_dict(), "seed": 0}).fingerprint(), []).append(record)
+    return groups
+
+
+def _cell(records: list[RunRecord], metric: str) -> str:
+    values = [record.metrics[metric] for record in records if metric in record.metrics]
+    if not values:
+        return "–"
+    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}"
+
+
+PLACE_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "foreground_probe_accuracy": "probe of the foreground",
+    "background_probe_accuracy": "probe of the background",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers",
+}
+CHOICE_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "worst_group_accuracy": "worst colour (test)",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers",
+}
+
+
+def ablation_table(rows: dict[str, dict[str, object]], columns: dict[str, str], records: list[RunRecord]) -> str:
+    """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
+    groups = _by_configuration(records)
+    lines = ["| variant | " + " | ".join(columns.values()) + " | n |", "|---" * (len(columns) + 2) + "|"]
+    for name, changes in rows.items():
+        found = groups.get(ablations.config_of(changes).fingerprint(), [])
+        lines.append(f"| {name} | " + " | ".join(_cell(found, metric) for metric in columns) + f" | {len(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """Every generated table by file name."""
+    ablation_records = read_records(root / "results" / "ablations")
+    return {
+        "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
+        "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
+        "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
+    }
+
+
+def _choices_figure(root: Path = ROOT) -> Figure:
+    groups = _by_configuration(read_records(root / "results" / "ablations"))
+    found = {name: groups.get(ablations.config_of(changes).fingerprint(), []) for name, changes in ablations.CHOICES.items()}
+    values = {name: [record.metrics["validation_accuracy"] for record in records] for name, records in found.items() if records}
+    return figures.ablation(values, title=f"What a single choice does: lnl at σ² = {ablations.COLOR_VAR:g}, validation digits")
+
+
+def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
+    """Every generated figure by file name, as functions that draw it."""
+    return {
+        "figure_4.png": lambda: figures.results(results_table(folder=root / "results")),
+        "choices.png": partial(_choices_figure, root),
+    }
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """The tables on disk that are not what the records say."""
+    folder = root / "book" / "results"
+    return [
+        name
+        for name, text in tables(root).items()
+        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a table is not up to date")
+    if parser.parse_args().check:
+        old = stale()
+        for name in old:
+            print(f"book/results/{name} is not what the records say: run 'make results'", file=sys.stderr)
+        return 1 if old else 0
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for name, text in tables().items():
+        write_if_changed(PAGES / name, text)
+    for name, draw in drawings().items():
+        write_atomically(PAGES / name, lambda temporary, draw=draw: draw().savefig(temporary, format="png", dpi=150))  # type: ignore[misc]
+    print(f"wrote {len(tables())} tables and {len(drawings())} figures into {PAGES.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
