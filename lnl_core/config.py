@@ -101,7 +101,7 @@ class RunConfig:
     bias_steps: int = 1  # authors' trainer.py
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
-    balance_power: float = 0.5  # ours
+    balance_power: float = 0.6  # ours
     balance_wean: float = 1.0  # ours
     updates: str = "joint"
     mi_reduction: str = "mean"  # authors' trainer.py
@@ -236,6 +236,18 @@ _SHORT: dict[str, Any] = dict(
     precision="bf16",
 )
 _FULL: dict[str, Any] = dict()
+_BIAS_BALANCED: dict[str, Any] = dict(
+    bias_labels="image",
+    bias_places="everywhere",
+    lr=0.02,
+    bias_lr=0.1,
+    mi_weight=0.3,
+    adv_weight=1.0,
+    augment=1.0,
+    balance_power=0.6,
+    schedule="one_cycle",
+    warmup_epochs=0,
+)
 
 
 def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: int = 0, **changes: Any) -> RunConfig:
@@ -243,7 +255,8 @@ def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: 
 
     "smoke" proves that things run (its numbers mean nothing), "demo" shows the effect in minutes on a laptop with the embedded
     digits, "short" is the paper's data and network with a fifth of its epochs, "full" is the paper's setting with the authors'
-    hyper-parameters. The values of demo and short were chosen on the validation split of seed 0.
+    hyper-parameters. The values of demo and short, and those of "bias_balanced" in every profile, were chosen on the validation
+    split of seed 0.
 
     Raises:
         ConfigError: an unknown profile or method, or a value out of range.
@@ -251,6 +264,8 @@ def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: 
     values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}.get(profile)
     if values is None:
         raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+    if method == "bias_balanced":
+        values = {**values, **_BIAS_BALANCED}
     config = RunConfig(profile=profile, method=method, color_var=color_var, seed=seed, **values)
     return config.with_options(**changes)
 

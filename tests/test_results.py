@@ -113,10 +113,15 @@ def test_a_new_record_makes_the_pages_stale(tree: Path) -> None:
 
 
 def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
-    reference = ablations.config_of({}).to_dict()
-    for name, changes in {**ablations.PLACES, **ablations.CHOICES}.items():
+    for name, changes in {**ablations.PLACES, **ablations.PARTS, **ablations.CHOICES}.items():
+        reference = ablations.config_of({"method": changes.get("method", "lnl")}).to_dict()
         config = ablations.config_of(changes).to_dict()
         differing = {key for key in config if config[key] != reference[key]}
         assert differing == {key for key, value in changes.items() if value != reference[key]}, name
         assert config["profile"] == "custom"
         assert config["train_split"] == "train"
+
+
+def test_no_two_ablations_of_a_table_are_the_same_run() -> None:
+    for rows in (ablations.PLACES, ablations.PARTS, ablations.CHOICES):
+        assert len({ablations.config_of(changes).fingerprint() for changes in rows.values()}) == len(rows)

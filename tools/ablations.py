@@ -20,7 +20,9 @@ _BASE: dict[str, Any] = {"train_split": "train", "epochs": 8}
 _AUTHORS: dict[str, Any] = {"bias_labels": "pixel", "bias_places": "foreground"}
 _WEAK: dict[str, Any] = {"mi_weight": 0.01, "adv_weight": 0.1, "lr": 0.01, "bias_lr": 0.01, "warmup_epochs": 2}
 
-PLACES: dict[str, dict[str, Any]] = {
+Rows = dict[str, dict[str, Any]]
+
+PLACES: Rows = {
     "own level, foreground (the authors')": _AUTHORS,
     "own level, everywhere (background: 0)": {"bias_labels": "pixel", "bias_places": "everywhere"},
     "image's colour, foreground": {"bias_places": "foreground"},
@@ -29,7 +31,23 @@ PLACES: dict[str, dict[str, Any]] = {
 }
 """Bias labels crossed with places, everything else alike: which of the two matters?"""
 
-CHOICES: dict[str, dict[str, Any]] = {
+_ALONE: dict[str, Any] = {"mi_weight": 0.0, "adv_weight": 0.0}
+_STRONG: dict[str, Any] = {"mi_weight": 0.3, "adv_weight": 1.0, "bias_lr": 0.1}
+
+PARTS: Rows = {
+    "all parts": {"method": "bias_balanced"},
+    "without drawing by p(y|b): τ 0": {"method": "bias_balanced", "balance_power": 0.0},
+    "without weaning: ε 0": {"method": "bias_balanced", "balance_wean": 0.0},
+    "weaning to a half: ε 0.5": {"method": "bias_balanced", "balance_wean": 0.5},
+    "without unlearning: λ 0, μ 0": {"method": "bias_balanced", **_ALONE},
+    "without affine maps": {"method": "bias_balanced", "augment": 0.0},
+    "the balanced loss alone": {"method": "bias_balanced", "balance_power": 0.0, "balance_wean": 0.0, "augment": 0.0, **_ALONE},
+    "lnl with the same weights": _STRONG,
+    "lnl with the same weights and affine maps": {**_STRONG, "augment": 1.0},
+}
+"""What each part of bias_balanced does, and whether lnl with the same affine maps would do as well."""
+
+CHOICES: Rows = {
     "reference: image's colour everywhere": {},
     "entropy term at labelled places only, own level in the foreground": {**_AUTHORS, "mi_places": "labelled"},
     "the authors' weights and rates after a warm start, own level in the foreground": {**_AUTHORS, **_WEAK},
@@ -53,13 +71,14 @@ CHOICES: dict[str, dict[str, Any]] = {
 
 
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
-    """The configuration of one row."""
-    return preset("short", "lnl", color_var=COLOR_VAR, seed=seed, **{**_BASE, **changes})
+    """The configuration of one row; its method is lnl unless ``changes`` name another."""
+    changed = {**_BASE, **changes}
+    return preset("short", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
 
 
 def all_rows() -> dict[str, RunConfig]:
     """Every row of seed 0 by name; the reference is in both tables."""
-    return {name: config_of(changes) for name, changes in {**PLACES, **CHOICES}.items()}
+    return {name: config_of(changes) for name, changes in {**PLACES, **PARTS, **CHOICES}.items()}
 
 
 def main() -> int:

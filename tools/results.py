@@ -47,6 +47,11 @@ PLACE_COLUMNS = {
     "bias_mlp_probe_accuracy": "probe of everything",
     "prediction_information": "nats of colour in the answers",
 }
+PART_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers",
+}
 CHOICE_COLUMNS = {
     "validation_accuracy": "accuracy",
     "worst_group_accuracy": "worst colour (test)",
@@ -71,6 +76,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     return {
         "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
         "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
+        "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
     }
 
