@@ -35,12 +35,12 @@ def one_by_one(configs: list[RunConfig], data: BiasedImages) -> Callable[[], Non
 def together(configs: list[RunConfig], data: BiasedImages, capture: bool) -> Callable[[], None]:
     networks = [build_network(config).to(data.device).train() for config in configs]
     trainer = stacked._Trainer(networks, [data] * len(configs), configs, capture)
-    places = trainer.data.batches(configs, 0)[0]
+    inputs = trainer.data.batches(configs, 0)[0]
     run = stacked._Captured(trainer.run_batch) if capture else trainer.run_batch
 
     def step() -> None:
         with stacked._side_stream(data.device, capture):
-            run(places)
+            run(*inputs)
 
     return step
 

@@ -23,17 +23,19 @@ from torch.overrides import TorchFunctionMode
 from tqdm import tqdm
 
 from lnl_core._memory import keep_freed_memory
+from lnl_core.augment import affine, random_amounts
 from lnl_core.balance import Balance, towards_uniform, uniform_share
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
 from lnl_core.networks import LNLNetwork
-from lnl_core.training import Metrics, _batches, _Optimizers, _update, choose_device
+from lnl_core.training import Metrics, _affine_generator, _batches, _Optimizers, _update, choose_device
 
 logger = logging.getLogger(__name__)
 
 FREE = ("seed", "color_var")
 """What the configurations of one stack may differ in."""
+_Inputs = tuple[Tensor, ...]
 _PLAIN_STEPS = 3  # before a graph is recorded, so that whatever is set up on first use is there
 
 
@@ -126,23 +128,31 @@ class _StackedData:
             place.copy_(part)
         return whole
 
-    def batches(self, configs: Sequence[RunConfig], epoch: int) -> list[Tensor]:
-        """The places (B, S) of every batch of an epoch; column s is what :func:`lnl_core.training.fit` would draw."""
-        here = torch.device("cpu")
-        drawn = [
-            torch.cat(_batches(self.size, config, epoch, here, balance)).to(here)
-            for config, balance in zip(configs, self.balances, strict=False)
-        ]
-        orders = [order + s * self.size for s, order in enumerate(drawn)]
-        return list(torch.stack(orders, dim=1).to(self.images.device).split(configs[0].batch_size))
+    def batches(self, configs: Sequence[RunConfig], epoch: int) -> list[_Inputs]:
+        """What every step of an epoch reads; network s sees what :func:`lnl_core.training.fit` would show it.
 
-    def batch(self, places: Tensor, share: Tensor) -> Batch:
+        The places (B, S) of the images and, where images are augmented, the amounts (B, S, 5) of their affine maps.
+        """
+        orders, amounts = [], []
+        for s, (config, balance) in enumerate(zip(configs, self.balances, strict=False)):
+            batches = _batches(self.size, config, epoch, torch.device("cpu"), balance)
+            orders.append(torch.cat(batches).cpu() + s * self.size)
+            if config.augment:
+                generator = _affine_generator(config, epoch)
+                amounts.append(torch.cat([random_amounts(len(batch), config.augment, generator) for batch in batches]))
+        device, size = self.images.device, configs[0].batch_size
+        columns = [torch.stack(values, dim=1).to(device).split(size) for values in (orders, amounts) if values]
+        return list(zip(*columns, strict=True))
+
+    def batch(self, share: Tensor, places: Tensor, amounts: Tensor | None = None) -> Batch:
         """Images (S, B, C, H, W) float32 in [0, 1] and what belongs to them; ``share`` weans from the prior of "bias_balanced".
 
         In memory the image comes first and the network second, since vmap turns the convolutions of S networks into one with S
         groups of channels.
         """
         images = self.images[places].to(torch.float32).div_(255)
+        if amounts is not None:
+            images = affine(images.flatten(0, 1), amounts.flatten(0, 1)).view_as(images)
         batch = Batch(images.transpose(0, 1), self.labels[places].transpose(0, 1), self.bias[places].long().transpose(0, 1))
         if self.log_prior is not None:
             batch.log_prior = towards_uniform(self.log_prior[places], share).transpose(0, 1)
@@ -152,27 +162,28 @@ class _StackedData:
 class _Captured:
     """A step that runs a few times as it is, is then recorded as a CUDA graph, and is replayed ever after.
 
-    Every run is a real step on the places it is given. The recording only reads ``self.places``, so these are copied there; a
-    batch of another size, the last of an epoch, runs as it is.
+    Every run is a real step on what it is given. The recording only reads ``self.inputs``, so these are copied there; a batch of
+    another size, the last of an epoch, runs as it is.
     """
 
-    def __init__(self, step: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, step: Callable[..., Tensor]) -> None:
         self.step = step
         self.plain_steps = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, places: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Tensor:
         if self.plain_steps < _PLAIN_STEPS:
             self.plain_steps += 1
-            self.places = places.clone()
-            return self.step(places)
-        if places.shape != self.places.shape:
-            return self.step(places)
-        self.places.copy_(places)
+            self.inputs = [value.clone() for value in inputs]
+            return self.step(*inputs)
+        if inputs[0].shape != self.inputs[0].shape:
+            return self.step(*inputs)
+        for mine, value in zip(self.inputs, inputs, strict=True):
+            mine.copy_(value)
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph, stream=torch.cuda.current_stream()):
-                self.losses = self.step(self.places)  # recorded, not run
+                self.losses = self.step(*self.inputs)  # recorded, not run
         self.graph.replay()
         return self.losses.clone()
 
@@ -215,9 +226,9 @@ class _Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = torch.zeros((), device=self.device)
 
-    def run_batch(self, places: Tensor) -> Tensor:
+    def run_batch(self, *inputs: Tensor) -> Tensor:
         """One step; returns the losses (kinds, S) in the order of ``names``."""
-        losses = _update(self.stack, self.data.batch(places, self.share), self.config, self.optimizers, warming=bool(self.warming))
+        losses = _update(self.stack, self.data.batch(self.share, *inputs), self.config, self.optimizers, warming=bool(self.warming))
         self.names = list(losses)
         return torch.stack([value.float() for value in losses.values()])
 
@@ -228,11 +239,11 @@ class _Trainer:
             self.run = _Captured(self.run_batch) if self.capture else self.run_batch
         batches = self.data.batches(self.configs, epoch)
         rows: list[Tensor] = []
-        for number, places in enumerate(batches):
+        for number, inputs in enumerate(batches):
             progress = epoch + number / len(batches)
             self.optimizers.set_rates(progress)
             self.share.fill_(uniform_share(self.config, progress))
-            rows.append(self.run(places))
+            rows.append(self.run(*inputs))
             advance()
         table = torch.stack(rows).cpu()  # (steps, losses, S)
         self._check_finite(table, epoch)

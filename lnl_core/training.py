@@ -161,6 +161,11 @@ def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, bal
     return batches if len(batches[-1]) > 1 else batches[:-1]
 
 
+def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
+    """What draws the affine maps of one epoch, batch after batch."""
+    return torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
+
+
 def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
     bad = ~torch.isfinite(table)
     if not bad.any():
@@ -185,7 +190,7 @@ def _train_epoch(
 ) -> Metrics:
     network.train()
     batches = _batches(len(data), config, epoch, data.device, balance)
-    affine = torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
+    affine = _affine_generator(config, epoch)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
