@@ -71,7 +71,7 @@ def distance(first: Weights, second: Weights) -> float:
 
 # Rounding differs, since one convolution with groups takes the place of several; weights move by about 0.03 here. A faster game
 # amplifies rounding more, so every method plays with the authors' rates and weights; float64 below is strict about the others.
-ATOL = 5e-5
+ATOL = 2e-4
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -80,7 +80,7 @@ def test_a_stack_ends_where_the_plain_loop_ends(method: str, data: list[BiasedIm
     alone, histories = one_by_one(configs, data)
     stack, stacked_histories = together(configs, data)
     assert distance(alone, stack) < ATOL
-    assert distance(alone, weights_of([build_network(config) for config in configs])) > 100 * ATOL, "control: they moved"
+    assert distance(alone, weights_of([build_network(config) for config in configs])) > 40 * ATOL, "control: they moved"
     for mine, theirs in zip(stacked_histories, histories, strict=True):
         assert [list(line) for line in mine] == [list(line) for line in theirs]
         assert [line["epoch"] for line in mine] == [1, 2]
@@ -217,7 +217,7 @@ def test_the_order_of_a_stack_does_not_matter(data: list[BiasedImages]) -> None:
     forth, _ = together(configs, data)
     back, _ = together(configs[::-1], data[::-1])
     assert distance(forth, back[::-1]) < ATOL
-    assert distance(forth, back) > 100 * ATOL, "control: seeds and variances do matter"
+    assert distance(forth, back) > 40 * ATOL, "control: seeds and variances do matter"
 
 
 def test_a_step_makes_as_many_calls_for_five_networks_as_for_two(data: list[BiasedImages]) -> None:
@@ -560,6 +560,6 @@ def test_initial_networks_may_be_copies(data: list[BiasedImages]) -> None:
     networks = [copy.deepcopy(start), copy.deepcopy(start)]
     fit_stacked(networks, data, configs, device="cpu", progress=False)
     again, _ = together(configs, data)
-    assert distance(weights_of(networks), again) > 100 * ATOL
+    assert distance(weights_of(networks), again) > 40 * ATOL
     fit(start, data[0], configs[0], device="cpu", progress=False)
     assert distance(weights_of([start]), weights_of(networks[:1])) < ATOL
