@@ -101,7 +101,7 @@ class RunConfig:
     bias_steps: int = 1  # authors' trainer.py
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
-    balance_power: float = 0.6  # ours
+    balance_power: float = 0.5  # ours
     balance_wean: float = 1.0  # ours
     updates: str = "joint"
     mi_reduction: str = "mean"  # authors' trainer.py

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,6 +71,11 @@ def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64
 def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
     """Counts (classes, classes) of true label (row) and predicted label (column)."""
     return contingency_table(data.labels.cpu().numpy(), predict(network, data), n_a=data.classes, n_b=data.classes)
+
+
+def confusion_by_color(network: nn.Module, painted: Iterable[BiasedImages]) -> NDArray[np.int64]:
+    """Figure 5: one :func:`confusion` for each data set, such as the test digits painted around each mean colour, (len, C, C)."""
+    return np.array([confusion(network, data) for data in painted])
 
 
 def data_information(data: BiasedImages, bias: str = "group") -> float:

@@ -3,6 +3,7 @@
 Every function returns a :class:`matplotlib.figure.Figure` and draws nothing on screen; end a notebook cell with the call.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -238,6 +239,27 @@ def results(rows: Sequence[Mapping[str, Any]], title: str = "Colored MNIST: accu
     axes.set_ylim(0, 1)
     axes.set_title(title)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    return figure
+
+
+def place_maps(maps: Mapping[str, ArrayLike], title: str, label: str = "accuracy of a linear probe of the colour") -> Figure:
+    """Maps over the places of a feature map side by side, on one scale.
+
+    Args:
+        maps: name -> (H, W) values in [0, 1].
+    """
+    figure, axes = _figure(0.8 + 2.5 * max(1, len(maps)), 3.2, ncols=max(1, len(maps)), squeeze=False)
+    image = None
+    highest = max((float(np.max(values)) for values in maps.values()), default=1.0)
+    for panel, (name, values) in zip(axes[0], maps.items(), strict=False):
+        image = panel.imshow(np.asarray(values), vmin=0, vmax=highest, cmap="cividis")
+        panel.set_title(textwrap.fill(name, 24), fontsize=9)
+        panel.set_xlabel("column")
+        panel.set_ylabel("row")
+        panel.grid(False)
+    if image is not None:
+        figure.colorbar(image, ax=axes[0].tolist(), label=label, shrink=0.85)
+    figure.suptitle(title)
     return figure
 
 

@@ -168,6 +168,22 @@ def results_folder() -> Path:
     raise RecordError("no results folder with a paper.json was found: set LNL_RESULTS_DIR to the one of the repository")
 
 
+def published_models(folder: Path | None = None) -> list[dict[str, Any]]:
+    """What is known of the small trained models in ``results/models``, one dictionary each, sorted by file name.
+
+    Args:
+        folder: by default :func:`results_folder`.
+
+    Returns:
+        ``path`` (of the .safetensors file, for :func:`lnl_core.load_model`), ``record`` (the name of its run), ``method``,
+        ``color_var``, ``profile``, ``test_accuracy``, and ``confusion_by_color``: (10, 10, 10) counts of colour, digit, answer.
+    """
+    models = []
+    for path in sorted(((folder or results_folder()) / "models").glob("*.json")):
+        models.append({"path": path.with_suffix(".safetensors"), **json.loads(path.read_text(encoding="utf-8"))})
+    return models
+
+
 def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None) -> dict[str, dict[float, float]]:
     """Published test accuracies by method and colour variance, from ``results/paper.json``."""
     path = (folder or results_folder()) / "paper.json"

@@ -49,11 +49,14 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
     return data if limit is None or limit >= len(data) else data.subset(slice(0, limit))
 
 
-def save_model(network: LNLNetwork, config: RunConfig, path: Path | str) -> Path:
-    """Write the weights as safetensors with the configuration as JSON in its header."""
+def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: torch.dtype = torch.float32) -> Path:
+    """Write the weights as safetensors with the configuration as JSON in its header; ``dtype`` float16 halves the file."""
     from safetensors.torch import save_file
 
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    tensors = {
+        name: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in network.state_dict().items()
+    }
     metadata = {"format": _MODEL_FORMAT, "config": json.dumps(config.to_dict())}
     return write_atomically(Path(path), lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 

@@ -81,12 +81,13 @@ from math import log
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 
 from lnl_core import accuracy, figures, load_model, preset, resolve_profile, run, run_folder
 from lnl_core.datasets import COLOR_NAMES, MEAN_COLORS, colored_mnist
 from lnl_core.evaluation import confusion, predict, prediction_information
 from lnl_core.information import mutual_information
-from lnl_core.records import describe_environment
+from lnl_core.records import describe_environment, published_models
 from lnl_core.runs import load_data
 
 figures.use_style()
@@ -344,6 +345,37 @@ plt.show()
 # [05_embeddings](05_embeddings.ipynb).
 
 # %% [markdown]
+# ## At full size
+#
+# The networks above learnt from a few thousand digits. The ones below learnt from all 60,000; they are small enough to be kept with the
+# project (`results/models`), and their matrices, over the 10,000 test digits in each colour, were counted when they were published.
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Rows of ten small confusion matrices of networks trained on the full data, one row a method, one column a mean colour: vertical stripes for the baseline, a diagonal for the debiased networks."}}
+full_size = [model for model in published_models() if model["color_var"] == COLOR_VAR]
+if full_size:
+    panels = figures.confusion_by_color(
+        {model["method"]: model["confusion_by_color"] for model in full_size},
+        title=f"Figure 5 at full size: 10,000 test digits in each mean colour, trained at variance {COLOR_VAR}",
+    )
+    display(panels)
+else:
+    print(f"no model trained on the full data at variance {COLOR_VAR} is kept with the project")
+
+# %% tags=["nbval-ignore-output"]
+for model in full_size:
+    counts = np.array(model["confusion_by_color"], dtype=float)  # (colour, digit, answer)
+    answers = counts.sum(axis=1)
+    nats = mutual_information(answers / answers.sum())
+    right = counts.trace(axis1=1, axis2=2) / counts.sum(axis=(1, 2))
+    print(
+        f"{model['method']:<14} ({model['profile']}) test accuracy {model['test_accuracy']:.4f}, worst colour {COLOR_NAMES[right.argmin()]} "
+        f"{right.min():.3f}, I(colour; answer) {nats:.3f} nats"
+    )
+
+# %% [markdown]
+# *The picture: one row a network, trained on the full data with one seed; its run is named in `results/models`.* The stripes of the
+# baseline do not go away with more data, because more data of the same kind hold the same bias.
+#
 # ## Exercises
 #
 # ### Exercise 1: a network with only ten answers to give (pencil)

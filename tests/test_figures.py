@@ -188,3 +188,17 @@ def test_an_embedding_of_another_length_than_its_labels_is_refused() -> None:
     places, labels, group = points(60)
     with pytest.raises(DataError, match="same length, got 60, 59 and 60"):
         figures.embedding(places, labels[:-1], group)
+
+
+def test_place_maps_share_one_scale() -> None:
+    figure = figures.place_maps({"a": np.zeros((3, 3)), "b": np.full((3, 3), 0.4)}, title="maps")
+    images = [panel.get_images()[0] for panel in figure.axes[:2]]
+    assert {image.get_clim() for image in images} == {(0.0, 0.4)}
+
+
+def test_ablation_draws_every_run_and_its_mean() -> None:
+    figure = figures.ablation({"one": [0.4, 0.6], "two": [0.7]}, title="runs")
+    (panel,) = figure.axes
+    assert [bar.get_width() for bar in panel.patches] == pytest.approx([0.5, 0.7])
+    assert [len(dots.get_offsets()) for dots in panel.collections] == [2, 1]
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == ["one", "two"]

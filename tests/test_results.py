@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_records import record_of
 
 from lnl_core.config import PROFILES, preset
 from lnl_core.information import entropy
-from lnl_core.records import read_records, results_table, write_record
-from tools import ablations, results
+from lnl_core.records import published_models, read_records, results_table, write_record
+from lnl_core.runs import load_model, model_config, run, run_folder
+from tools import ablations, models, results
 from tools.notebooks import ROOT
 
 NUMBER = re.compile(r"(?<![\w.])[01]\.\d{3,}(?![\w.])")
@@ -125,3 +127,24 @@ def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
 def test_no_two_ablations_of_a_table_are_the_same_run() -> None:
     for rows in (ablations.PLACES, ablations.PARTS, ablations.CHOICES):
         assert len({ablations.config_of(changes).fingerprint() for changes in rows.values()}) == len(rows)
+
+
+def test_a_published_model_is_small_and_answers_as_before(tmp_path: Path) -> None:
+    config = preset("smoke", "baseline", epochs=1, train_size=64, test_size=50)
+    record = run(config, tmp_path / "run", progress=False)
+    facts = models.publish(tmp_path / "run", tmp_path / "results" / "models" / "baseline-0.03")
+    (model,) = published_models(tmp_path / "results")
+    assert model["path"].stat().st_size < 400_000
+    assert (model["method"], model["color_var"], model["record"]) == ("baseline", 0.03, run_folder(".", record.run_config()).name)
+    assert facts["test_accuracy"] == pytest.approx(record.metrics["test_accuracy"], abs=0.03)  # weights rounded to float16
+    assert np.shape(model["confusion_by_color"]) == (10, 10, 10)
+    assert np.sum(model["confusion_by_color"], axis=(1, 2)).tolist() == [50] * 10
+    assert load_model(model["path"]).label_head is not None
+
+
+@pytest.mark.parametrize("model", published_models(), ids=lambda model: model["path"].stem)
+def test_models_kept_with_the_project_belong_to_a_record(model: dict[str, Any]) -> None:
+    (record,) = [r for r in read_records(ROOT / "results" / "runs") if run_folder(".", r.run_config()).name == model["record"]]
+    assert model["test_accuracy"] == pytest.approx(record.metrics["test_accuracy"], abs=0.002)
+    assert model["path"].stat().st_size < 400_000
+    assert model_config(model["path"]).fingerprint() == record.run_config().fingerprint()

@@ -17,6 +17,7 @@ from lnl_core import figures
 from lnl_core._files import write_atomically
 from lnl_core.records import RunRecord, read_records, results_table, table_markdown
 from tools import ablations
+from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
 PAGES = ROOT / "book" / "results"
@@ -88,11 +89,17 @@ def _choices_figure(root: Path = ROOT) -> Figure:
     return figures.ablation(values, title=f"What a single choice does: lnl at σ² = {ablations.COLOR_VAR:g}, validation digits")
 
 
+def _places_figure(root: Path = ROOT) -> Figure:
+    maps = {name: found["accuracy"] for name, found in read_maps(root).items()}
+    return figures.place_maps(maps, title="Where can the colour be read? One linear probe a place of f(x), chance 0.1")
+
+
 def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
     """Every generated figure by file name, as functions that draw it."""
     return {
         "figure_4.png": lambda: figures.results(results_table(folder=root / "results")),
         "choices.png": partial(_choices_figure, root),
+        "places.png": partial(_places_figure, root),
     }
 
 
