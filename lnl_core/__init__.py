@@ -21,6 +21,7 @@ _HOMES = {
     "METHODS": "methods",
     "fit": "training",
     "choose_device": "training",
+    "fit_stacked": "stacked",
     "accuracy": "evaluation",
     "evaluate": "evaluation",
     "embeddings": "evaluation",
@@ -29,6 +30,7 @@ _HOMES = {
     "read_records": "records",
     "results_table": "records",
     "run": "runs",
+    "run_stacked": "runs",
     "run_folder": "runs",
     "load_model": "runs",
     "read_history": "runs",
@@ -42,6 +44,7 @@ _MODULES = (
     "losses",
     "methods",
     "training",
+    "stacked",
     "evaluation",
     "records",
     "runs",
@@ -60,7 +63,8 @@ if TYPE_CHECKING:
     from lnl_core.methods import METHODS
     from lnl_core.networks import LNLNetwork, build_network, digit_network
     from lnl_core.records import RunRecord, read_records, results_table
-    from lnl_core.runs import load_model, read_history, run, run_folder
+    from lnl_core.runs import load_model, read_history, run, run_folder, run_stacked
+    from lnl_core.stacked import fit_stacked
     from lnl_core.training import choose_device, fit
 
 

@@ -21,10 +21,18 @@ def random_affine(images: Tensor, strength: float, generator: torch.Generator) -
     Returns:
         (B, C, H, W), bilinear between pixels.
     """
-    amounts = (torch.rand(len(images), 5, generator=generator) * 2 - 1) * strength
-    angle, scale, shear, right, down = (
-        amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
-    ).to(images.device).unbind(1)  # fmt: skip
+    return affine(images, random_amounts(len(images), strength, generator))
+
+
+def random_amounts(size: int, strength: float, generator: torch.Generator) -> Tensor:
+    """(B, 5) on the CPU: by how much :func:`random_affine` turns, scales, shears and shifts (right, down) each of B images."""
+    amounts = (torch.rand(size, 5, generator=generator) * 2 - 1) * strength
+    return amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
+
+
+def affine(images: Tensor, amounts: Tensor) -> Tensor:
+    """Turn, scale, shear and shift images (B, C, H, W) by the given amounts (B, 5)."""
+    angle, scale, shear, right, down = amounts.to(images).unbind(1)
     cosine, sine = torch.cos(angle) / (1 + scale), torch.sin(angle) / (1 + scale)
     rows = torch.stack([cosine, shear - sine, right, sine, cosine, down], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(rows, list(images.shape), align_corners=False)

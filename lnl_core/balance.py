@@ -78,10 +78,15 @@ class Balance:
         return list(order.to(self.log_prior.device).split(size))
 
     def prior(self, index: Tensor, config: RunConfig, progress: float) -> Tensor:
-        r"""(B, classes): :math:`\log((1-\varepsilon)\,p_\tau(y|b) + \varepsilon/C)` at ``progress`` epochs.
+        r"""(B, classes): :math:`\log((1-\varepsilon)\,p_\tau(y|b) + \varepsilon/C)` at ``progress`` epochs."""
+        return towards_uniform(self.log_prior[index], uniform_share(config, progress))
 
-        The share :math:`\varepsilon` grows with the square of the progress to ``balance_wean`` at four fifths of the run.
-        """
-        share = config.balance_wean * min(1.0, progress / (0.8 * config.epochs)) ** 2
-        log_p = self.log_prior[index]
-        return ((1 - share) * log_p.exp() + share / log_p.shape[1]).log()
+
+def uniform_share(config: RunConfig, progress: float) -> float:
+    r"""The share :math:`\varepsilon`: it grows with the square of the progress to ``balance_wean`` at four fifths of the run."""
+    return config.balance_wean * min(1.0, progress / (0.8 * config.epochs)) ** 2
+
+
+def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
+    """Log-probabilities (..., classes) mixed with a ``share`` of the uniform distribution."""
+    return ((1 - share) * log_p.exp() + share / log_p.shape[-1]).log()

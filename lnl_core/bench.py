@@ -1,5 +1,6 @@
-"""How fast is one epoch, beside a straightforward reference? Measured, never tested: run it with ``lnl bench``."""
+"""How fast is one epoch, beside a straightforward reference (``lnl bench``), and what bounds it (:func:`roofline`)?"""
 
+import copy
 import importlib.util
 import platform
 import resource
@@ -7,17 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError
-from lnl_core.networks import build_network
+from lnl_core.networks import LNLNetwork, NormalizedConv, build_network
 from lnl_core.records import provenance
 from lnl_core.training import choose_device, fit
 
@@ -141,3 +144,139 @@ def report(results: dict[str, Any]) -> str:
     lines.append(f"making the data {results['data_seconds']:.1f} s, peak memory {results['peak_memory_mib']:.0f} MiB")
     lines.append(f"import lnl_core adds {results['import_seconds']:.3f} s to importing torch")
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs in one step of ``lnl``.
+
+    Attributes:
+        part: "f", "g" or "h".
+        layer: its kind.
+        shape: of its output for one image.
+        forward: operations of the forward pass; a multiply-add counts as two, anything else as none.
+        operations: those of the whole step.
+        traffic: bytes of the whole step between the layer and memory.
+    """
+
+    part: str
+    layer: str
+    shape: tuple[int, ...]
+    forward: int
+    operations: int
+    traffic: int
+
+    @property
+    def intensity(self) -> float:
+        """Operations a byte."""
+        return self.operations / self.traffic
+
+
+def roofline(
+    network: LNLNetwork, batch: int = BATCH, *, size: tuple[int, int, int] = (3, 28, 28), width: int = 4
+) -> list[LayerCost]:
+    """Operations and bytes of every layer of f, g and h in one step of ``lnl``; the baseline's step is that of f and g alone.
+
+    Counted is the least that layers cost that pass nothing on in a cache: each pass reads what it needs once and writes what it
+    makes once. Gradients come down through h twice, once for f and once for h's own weights, of which the second stops at h's first
+    layer; none reaches the images.
+
+    Args:
+        network: any f, g and h made of the layers that the networks of this library are made of.
+        batch: images a step.
+        size: of one image.
+        width: bytes a value, 4 for float32 and 2 for bf16. Indices of max-pooling always have 8.
+    """
+    network = copy.deepcopy(network).to("meta").train()
+    images = torch.empty(batch, *size, device="meta")
+    features = network.extractor(images)
+    costs: list[LayerCost] = []
+    for part, module, inputs in (
+        ("f", network.extractor, images),
+        ("g", network.label_head, features),
+        ("h", network.bias_head, features),
+    ):
+        for number, (layer, before, after) in enumerate(_layers(module, inputs)):
+            down = int(number > 0) if part == "f" else 2 if part == "h" and number > 0 else 1
+            forward, operations, values, indices = _count(layer, before, after, down)
+            name = type(layer).__name__
+            shape = tuple(after.shape[1:])
+            costs.append(LayerCost(part, name, shape, forward, operations, values * width + indices * 8))
+    return costs
+
+
+def _layers(module: nn.Module, inputs: Tensor) -> list[tuple[nn.Module, Tensor, Tensor]]:
+    """The layers that compute something, in order, each with its input and output."""
+    found: list[tuple[nn.Module, Tensor, Tensor]] = []
+    inside = {child for layer in module.modules() if isinstance(layer, NormalizedConv) for child in layer.children()}
+    for layer in module.modules():
+        whole = isinstance(layer, NormalizedConv) or not list(layer.children())
+        if whole and layer not in inside and not isinstance(layer, nn.Flatten):
+            layer.register_forward_hook(lambda layer, given, result: found.append((layer, given[0], result)))
+    module(inputs)
+    return found
+
+
+def _count(layer: nn.Module, x: Tensor, y: Tensor, down: int) -> tuple[int, int, int, int]:
+    """Forward and all operations, values and indices moved, if ``down`` gradients pass through the layer."""
+    conv = layer.conv if isinstance(layer, NormalizedConv) else layer
+    if isinstance(conv, nn.Conv2d | nn.Linear):
+        weights, inputs, extra = conv.weight.numel(), x.numel(), 0
+        if isinstance(layer, NormalizedConv):  # a channel of ones more, and reads for mean, variance and the copy with that channel
+            ones = x.numel() // x.shape[1]
+            weights, inputs = weights + weights // x.shape[1], inputs + ones
+            extra = 3 * x.numel() + inputs
+        forward = 2 * y.numel() * (weights // conv.weight.shape[0])
+        passes = 2 + down  # forward, weight gradient, input gradients: each touches input, weights and output
+        return forward, passes * forward, passes * (inputs + weights + y.numel()) + extra, 0
+    if isinstance(layer, nn.MaxPool2d):
+        return 0, 0, (1 + down) * (x.numel() + y.numel()), (1 + down) * y.numel()
+    if isinstance(layer, nn.BatchNorm2d):  # forward: read for the statistics, read, write; back: two of each for the sums, ...
+        return 0, 0, (3 + 5 * down) * y.numel(), 0
+    if isinstance(layer, nn.ReLU):  # in place; back: read the output and the gradient, write
+        return 0, 0, (2 + 3 * down) * y.numel(), 0
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        return 0, 0, (1 + down) * (x.numel() + y.numel()), 0
+    raise ConfigError(f"the roofline does not know layers of kind {type(layer).__name__}: leave it out, or teach it")
+
+
+def roofline_markdown(costs: list[LayerCost]) -> str:
+    """The table of a roofline, with the sums of the baseline's step (f and g) and of lnl's."""
+
+    def row(part: str, layer: str, shape: str, forward: int, operations: int, traffic: int) -> str:
+        ratio = f"{operations / traffic:.0f}" if operations else "–"
+        return f"| {part} | {layer} | {shape} | {forward / 1e6:,.0f} | {operations / 1e6:,.0f} | {traffic / 1e6:,.1f} | {ratio} |"
+
+    def total(name: str, parts: str) -> str:
+        chosen = [cost for cost in costs if cost.part in parts]
+        sums = (sum(getattr(cost, key) for cost in chosen) for key in ("forward", "operations", "traffic"))
+        return row("", f"**{name}**", "", *sums)
+
+    lines = ["| | layer | output | Mop forward | Mop a step | MB a step | op/byte |", "|---|---|---|---:|---:|---:|---:|"]
+    for cost in costs:
+        shape = " × ".join(map(str, cost.shape))
+        lines.append(row(f"${cost.part}$", cost.layer, shape, cost.forward, cost.operations, cost.traffic))
+    return "\n".join([*lines, total("baseline: f and g", "fg"), total("lnl: f, g and h", "fgh")])
+
+
+def roofline_seconds(costs: list[LayerCost], operations_per_second: float, bytes_per_second: float) -> float:
+    """The least time of a step: every layer waits for its arithmetic or for its memory, whichever takes longer."""
+    return sum(max(cost.operations / operations_per_second, cost.traffic / bytes_per_second) for cost in costs)
+
+
+def device_limits(device: torch.device | None = None, repeats: int = 30) -> dict[str, float]:
+    """The two roofs as measured: operations/s of a large 3x3 convolution, bytes/s of a large copy (read and write)."""
+    device = choose_device() if device is None else device
+    images, channels, side = (4 if device.type == "cpu" else 256), 128, 28
+    operations = 2 * images * channels * side**2 * channels * 9
+    limits: dict[str, float] = {}
+    for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
+        x = torch.randn(images, channels, side, side, device=device).to(dtype, memory_format=torch.channels_last)
+        layer = nn.Conv2d(channels, channels, 3, padding=1, bias=False).to(device, dtype).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            fastest = min(_seconds(lambda x=x, layer=layer: layer(x)) for _ in range(repeats))  # type: ignore[misc]
+        limits[f"{name} operations/s"] = operations / fastest
+    source = torch.ones(2**26, device=device)
+    target = torch.empty_like(source)
+    limits["bytes/s"] = 2 * source.nbytes / min(_seconds(lambda: target.copy_(source)) for _ in range(repeats))
+    return limits

@@ -121,7 +121,7 @@ def feature_maps(network: LNLNetwork, data: BiasedImages, limit: int | None = No
 
 
 def background_places(images: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Where the stroke is not: (N, *shape) bool, True where every channel is 0 at the pixel that stands for the place.
+    """Where the stroke is not: ``(N, *shape)`` bool, True where every channel is 0 at the pixel that stands for the place.
 
     Args:
         images: (N, C, H, W) uint8, H and W being multiples of ``shape``.

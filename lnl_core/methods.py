@@ -52,8 +52,8 @@ Step = Callable[[LNLNetwork, Batch, RunConfig], Losses]
 
 def baseline(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """f and g descend L_c; h stays. Also the step of "gray", whose f begins by making the image grey."""
-    label = label_loss(network(batch.images), batch.labels)
-    label.backward()
+    label = network.each(label_loss, network(batch.images), batch.labels)
+    label.sum().backward()
     return {"label": label.detach()}
 
 
@@ -92,19 +92,17 @@ def bias_balanced(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losse
     return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
 
 
-def _where(batch: Batch, config: RunConfig) -> Tensor | None:
-    return batch.bias != IGNORE if config.mi_places == "labelled" else None
+def _where(bias: Tensor, config: RunConfig) -> Tensor | None:
+    return bias != IGNORE if config.mi_places == "labelled" else None
 
 
-def _mi(bias_logits: Tensor, batch: Batch, config: RunConfig) -> Tensor:
-    value = negative_conditional_entropy(bias_logits, _where(batch, config))
+def _mi(bias_logits: Tensor, bias: Tensor, config: RunConfig) -> Tensor:
+    value = negative_conditional_entropy(bias_logits, _where(bias, config))
     return value * bias_logits.shape[2] if config.mi_reduction == "sum" and bias_logits.ndim > 2 else value
 
 
-def _label(logits: Tensor, batch: Batch) -> Tensor:
-    if batch.log_prior is None:
-        return label_loss(logits, batch.labels)
-    return balanced_label_loss(logits, batch.labels, batch.log_prior)
+def _label(logits: Tensor, labels: Tensor, log_prior: Tensor | None) -> Tensor:
+    return label_loss(logits, labels) if log_prior is None else balanced_label_loss(logits, labels, log_prior)
 
 
 def _play(
@@ -113,33 +111,34 @@ def _play(
     """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
 
     The same gradients, written with a reversal layer and a frozen copy of h as the equations read, are
-    :func:`two_pass_gradients`; a test holds them together.
+    :func:`two_pass_gradients`; a test holds them together. Losses are taken through ``network.each`` and summed before a backward
+    pass, which changes nothing for one network and gives each network of a stack the gradient of its own.
     """
     features = network.extractor(batch.images)
-    label = _label(network.label_head(features), batch)
+    label = network.each(_label, network.label_head(features), batch.labels, batch.log_prior)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
     bias_logits = network.bias_head(seam)
-    bias = bias_loss(bias_logits, batch.bias, config.bias_reduction)
+    bias = network.each(bias_loss, bias_logits, batch.bias, config.bias_reduction)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = _mi(bias_logits, batch, config)
+        entropy = network.each(_mi, bias_logits, batch.bias, config)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = confusion_loss(bias_logits, _where(batch, config))
+        confused = network.each(confusion_loss, bias_logits, _where(batch.bias, config))
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
         for_f.append(-reversal * bias)  # f ascends
     if for_f:
         (at_seam,) = torch.autograd.grad(torch.stack(for_f).sum(), seam, retain_graph=True)  # h stays
-        torch.autograd.backward([label, features], [None, at_seam])
+        torch.autograd.backward([label.sum(), features], [None, at_seam])
     else:
-        label.backward()
-    bias.backward(inputs=list(network.bias_head.parameters()))  # h descends
+        label.sum().backward()
+    bias.sum().backward(inputs=list(network.bias_head.parameters()))  # h descends
     return losses
 
 
@@ -156,14 +155,14 @@ def first_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """The authors' first pass: f and g descend L_c plus the entropy or confusion term of h; h gets a gradient, but no update."""
     mi, confusion, _ = _unlearning_weights(config)
     features = network.extractor(batch.images)
-    label = _label(network.label_head(features), batch)
+    label = _label(network.label_head(features), batch.labels, batch.log_prior)
     losses, total = {"label": label.detach()}, label
     bias_logits = network.bias_head(features)
     if mi:
-        entropy = _mi(bias_logits, batch, config)
+        entropy = _mi(bias_logits, batch.bias, config)
         losses["mi"], total = entropy.detach(), total + mi * entropy
     if confusion:
-        confused = confusion_loss(bias_logits, _where(batch, config))
+        confused = confusion_loss(bias_logits, _where(batch.bias, config))
         losses["confusion"], total = confused.detach(), total + confusion * confused
     total.backward()
     return losses

@@ -1,7 +1,8 @@
 """The three networks of the game: feature extractor f, label head g, bias head h (Kim et al., Figure 2)."""
 
 import math
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -58,8 +59,8 @@ class NormalizedConv(nn.Module):
         count = images.numel() // images.shape[1]
         with torch.no_grad():
             momentum = cast(float, norm.momentum)
-            norm.running_mean.lerp_(mean.detach(), momentum)
-            norm.running_var.lerp_(variance.detach() * (count / (count - 1)), momentum)
+            norm.running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)  # lerp_ would fall back to a loop under vmap
+            norm.running_var.mul_(1 - momentum).add_(variance, alpha=momentum * count / (count - 1))
             cast(Tensor, norm.num_batches_tracked).add_(1)
         return mean, variance
 
@@ -127,6 +128,10 @@ class LNLNetwork(nn.Module):
         """Images (B, C, H, W) float in [0, 1] to label logits (B, classes)."""
         logits: Tensor = self.label_head(self.extractor(images))
         return logits
+
+    def each(self, loss: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        """``loss(*arguments)``; a stack of networks (:mod:`lnl_core.stacked`) answers with the loss of each, (S,)."""
+        return loss(*arguments)
 
 
 def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False, extractor_convs: int = 2) -> LNLNetwork:

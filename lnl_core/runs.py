@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import colored_mnist, resolve_source
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.errors import RecordError
+from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
-from lnl_core.training import CHECKPOINT, choose_device, fit, read_safetensors, same_run
+from lnl_core.stacked import check_stackable, fit_stacked
+from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, read_safetensors, same_run, write_history
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
@@ -146,33 +148,119 @@ def run(
     folder = Path(out_dir)
     place = choose_device(str(device))
     config = replace(config, source=resolve_source(config.source, data_dir))
-    if (folder / RECORD).exists():
-        record = read_record(folder / RECORD)
-        same_run(config, record.run_config(), folder)
-        return record
+    done = _finished(folder, config)
+    if done is not None:
+        return done
     started, clock = datetime.now(UTC), time.perf_counter()
-    data = load_data(config, config.train_split, data_dir)
-    test = load_data(config, "test", data_dir)
-    held_out = load_data(config, "validation", data_dir) if config.train_split == "train" else None
+    splits = _Splits(config, data_dir, place)
     _claim(folder, config)
 
     network = build_network(config)
-    validation = None if held_out is None else held_out.to(place)
     fit(
         network,
-        data,
+        splits.data,
         config,
         out_dir=folder,
         device=place,
-        validate=None if validation is None else lambda trained: {"validation_accuracy": accuracy(trained, validation)},
+        validate=splits.validate,
         progress=progress,
         tensorboard=tensorboard,
     )
+    return _leave_record(config, network, splits, folder, data_dir, provenance(started, time.perf_counter() - clock, place))
+
+
+def run_stacked(
+    configs: Sequence[RunConfig],
+    out_dirs: Sequence[Path | str],
+    *,
+    data_dir: Path | str | None = None,
+    device: torch.device | str = "auto",
+    capture: bool | str = "auto",
+    progress: bool = True,
+) -> list[RunRecord]:
+    """:func:`run` for several configurations, trained at once by :func:`lnl_core.stacked.fit_stacked`.
+
+    Each run leaves the same files in its own folder; a folder that holds its run's record gives it back. There are no checkpoints:
+    runs without a record start from the beginning. If only one is left to do, :func:`run` does it. In a record's provenance
+    "stacked" counts the runs trained together, and the seconds are the run's share of the training plus its own evaluation.
+
+    Args:
+        configs: what to run; they may differ in ``seed`` and ``color_var`` only.
+        out_dirs: one folder a configuration.
+        data_dir, device, progress: see :func:`run`.
+        capture: see :func:`lnl_core.stacked.fit_stacked`.
+
+    Returns:
+        One record a configuration, in their order.
+
+    Raises:
+        ConfigError: if the configurations cannot be trained at once, or need a folder each.
+        RecordError, DataError, NonFiniteLossError: see :func:`run`.
+    """
+    configs = [replace(config, source=resolve_source(config.source, data_dir)) for config in configs]
+    check_stackable(configs)
+    folders = [Path(folder) for folder in out_dirs]
+    if len(set(folders)) != len(folders) or len(folders) != len(configs):
+        raise ConfigError(f"every run needs a folder of its own: got {len(set(folders))} folders for {len(configs)} runs")
+    place = choose_device(str(device))
+    records = {number: _finished(folder, configs[number]) for number, folder in enumerate(folders)}
+    left = [number for number, record in records.items() if record is None]
+    if len(left) == 1:
+        alone = configs[left[0]], folders[left[0]]
+        records[left[0]] = run(*alone, data_dir=data_dir, device=place, progress=progress)
+    elif left:
+        started, clock = datetime.now(UTC), time.perf_counter()
+        splits = [_Splits(configs[number], data_dir, place) for number in left]
+        for number in left:
+            _claim(folders[number], configs[number])
+        networks = [build_network(configs[number]) for number in left]
+        histories = fit_stacked(
+            networks,
+            [one.data for one in splits],
+            [configs[number] for number in left],
+            device=place,
+            validate=[one.validate for one in splits if one.validate is not None] or None,
+            capture=capture,
+            progress=progress,
+        )
+        share = (time.perf_counter() - clock) / len(left)
+        for number, network, one, history in zip(left, networks, splits, histories, strict=True):
+            write_history(folders[number], history)
+            origin = provenance(started, share, place) | {"stacked": len(left)}
+            records[number] = _leave_record(configs[number], network, one, folders[number], data_dir, origin)
+    return [record for record in records.values() if record is not None]
+
+
+def _finished(folder: Path, config: RunConfig) -> RunRecord | None:
+    if not (folder / RECORD).exists():
+        return None
+    record = read_record(folder / RECORD)
+    same_run(config, record.run_config(), folder)
+    return record
+
+
+class _Splits:
+    """What a run reads: training images, test images, and validation images where the training images leave them out."""
+
+    def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
+        self.data = load_data(config, config.train_split, data_dir)
+        self.test = load_data(config, "test", data_dir)
+        self.validate: Callable[[LNLNetwork], Metrics] | None = None
+        if config.train_split == "train":
+            held_out = load_data(config, "validation", data_dir).to(place)
+            self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
+
+
+def _leave_record(
+    config: RunConfig, network: LNLNetwork, splits: _Splits, folder: Path, data_dir: Path | str | None, origin: dict[str, Any]
+) -> RunRecord:
+    """Evaluate a trained network and write model and record; ``origin`` is its provenance up to here."""
+    clock = time.perf_counter()
     # The authors' files have no split that could be painted again; their probes read the test images.
     probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
-    measured = {} if validation is None else {"validation_accuracy": accuracy(network, validation)}
-    measured["train_information"] = data_information(data)
-    metrics = {**measured, **evaluate(network, test, probe_data=probe_data, seed=config.seed)}
+    measured = {} if splits.validate is None else splits.validate(network)
+    measured["train_information"] = data_information(splits.data)
+    measured |= evaluate(network, splits.test, probe_data=probe_data, seed=config.seed)
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,
@@ -183,9 +271,9 @@ def run(
         profile=config.profile,
         selection="last_epoch",
         config=config.to_dict(),
-        metrics=metrics,
-        data={"source": data.source, "train_size": len(data), "test_size": len(test)},
-        provenance=provenance(started, time.perf_counter() - clock, place),
+        metrics=measured,
+        data={"source": splits.data.source, "train_size": len(splits.data), "test_size": len(splits.test)},
+        provenance=origin | {"seconds": round(origin["seconds"] + time.perf_counter() - clock, 1)},
     )
     write_record(record, folder / RECORD)
     (folder / CHECKPOINT).unlink(missing_ok=True)

@@ -79,11 +79,12 @@ class _Optimizers:
 
     network: LNLNetwork
     config: RunConfig
+    options: dict[str, Any] = field(default_factory=dict)  # more of torch.optim.SGD's
     main: torch.optim.SGD = field(init=False)
     bias: torch.optim.SGD = field(init=False)
 
     def __post_init__(self) -> None:
-        shared: dict[str, Any] = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay}
+        shared = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay, **self.options}
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
         self.main = torch.optim.SGD(heads, lr=self.config.lr, **shared)
         self.bias = torch.optim.SGD(self.network.bias_head.parameters(), lr=self.config.bias_lr, **shared)
@@ -91,7 +92,11 @@ class _Optimizers:
     def set_rates(self, progress: float) -> None:
         for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, base, progress)
+                rate = learning_rate(self.config, base, progress)
+                if isinstance(group["lr"], Tensor):  # a CUDA graph reads the rate where it read it when it was recorded
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def zero_grad(self, *, to_none: bool = True) -> None:
         self.main.zero_grad(set_to_none=to_none)
@@ -143,7 +148,7 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
     with autocast(config, batch.images.device):
         with torch.no_grad():
             features = network.extractor(batch.images)
-        bias_loss(network.bias_head(features), batch.bias, config.bias_reduction).backward()
+        network.each(bias_loss, network.bias_head(features), batch.bias, config.bias_reduction).sum().backward()
 
 
 def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, balance: Balance | None = None) -> list[Tensor]:
@@ -154,6 +159,11 @@ def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, bal
     order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
     batches = list(torch.split(order, config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
+
+
+def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
+    """What draws the affine maps of one epoch, batch after batch."""
+    return torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
 
 
 def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
@@ -180,7 +190,7 @@ def _train_epoch(
 ) -> Metrics:
     network.train()
     batches = _batches(len(data), config, epoch, data.device, balance)
-    affine = torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
+    affine = _affine_generator(config, epoch)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
@@ -275,7 +285,8 @@ def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
         raise RecordError(f"{folder} holds another run ({', '.join(differing[:3])}): choose another folder or delete this one")
 
 
-def _write_history(folder: Path, history: list[Metrics]) -> None:
+def write_history(folder: Path, history: list[Metrics]) -> None:
+    """Write ``metrics.jsonl``, one line an epoch."""
     text = "".join(json.dumps(line) + "\n" for line in history)
     write_atomically(folder / "metrics.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
@@ -324,7 +335,7 @@ def fit(
     fingerprint = _fingerprint(data)
     history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
     if folder is not None and history:
-        _write_history(folder, history)  # an interruption may have come between the checkpoint and this file
+        write_history(folder, history)  # an interruption may have come between the checkpoint and this file
     balance = Balance.of(data, config) if config.method == "bias_balanced" else None
     writer = _tensorboard_writer(folder) if tensorboard else None
     steps = len(_batches(len(data), config, 0, data.device, balance))
@@ -344,7 +355,7 @@ def fit(
             history.append(metrics)
             if folder is not None and checkpoint is not None:
                 _save_checkpoint(checkpoint, network, optimizers, config, history, fingerprint)
-                _write_history(folder, history)
+                write_history(folder, history)
             if writer is not None:
                 for name, value in metrics.items():
                     writer.add_scalar(name, value, epoch + 1)

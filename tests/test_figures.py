@@ -198,7 +198,7 @@ def test_place_maps_share_one_scale() -> None:
 
 def test_ablation_draws_every_run_and_its_mean() -> None:
     figure = figures.ablation({"one": [0.4, 0.6], "two": [0.7]}, title="runs")
-    (panel,) = figure.axes
+    panel: Any = figure.axes[0]
     assert [bar.get_width() for bar in panel.patches] == pytest.approx([0.5, 0.7])
     assert [len(dots.get_offsets()) for dots in panel.collections] == [2, 1]
     assert [tick.get_text() for tick in panel.get_yticklabels()] == ["one", "two"]
