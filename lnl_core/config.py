@@ -266,6 +266,8 @@ def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: 
         raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED}
+    if profile == "short" and method in ("baseline", "gray"):
+        values = {**values, "lr": 0.05}
     config = RunConfig(profile=profile, method=method, color_var=color_var, seed=seed, **values)
     return config.with_options(**changes)
 

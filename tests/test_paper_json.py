@@ -64,7 +64,7 @@ def test_colored_mnist_is_complete(method: str) -> None:
 def test_tables_are_complete() -> None:
     table_1 = {(row["method"], row["setting"]["train"], row["setting"]["test"]) for row in EXPERIMENTS["dogs_cats"]["results"]}
     columns = [("TB1", "TB2"), ("TB1", "test"), ("TB2", "TB1"), ("TB2", "test")]
-    assert table_1 == {(method, *column) for method in METHODS for column in columns}
+    assert table_1 == {(method, *column) for method in METHODS if method != "bias_balanced" for column in columns}
     assert len(EXPERIMENTS["faces"]["results"]) == 2 * 3 * 4  # tasks, methods, columns
     assert [row["value"] for row in EXPERIMENTS["jlu_faces"]["results"]] == [0.46, 0.49]
 
