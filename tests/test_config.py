@@ -106,6 +106,13 @@ def test_bad_input_is_one_family_of_errors() -> None:
     assert issubclass(LNLError, ValueError)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_short_is_the_papers_data_and_network_in_a_fifth_of_its_epochs(method: str) -> None:
+    short, full = preset("short", method), preset("full", method)
+    assert 5 * short.epochs == full.epochs
+    assert (short.source, short.train_split, short.train_size, short.batch_size) == ("mnist", "trainval", None, full.batch_size)
+
+
 def test_unknown_profile_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown profile 'big': choose one of smoke, demo, short, full"):
         preset("big")

@@ -15,7 +15,7 @@ from test_records import record_of
 
 from lnl_core.config import PROFILES, preset
 from lnl_core.information import entropy
-from lnl_core.records import published_models, read_records, results_table, write_record
+from lnl_core.records import RunRecord, published_models, read_records, results_table, write_record
 from lnl_core.runs import load_model, model_config, run, run_folder
 from tools import ablations, models, results
 from tools.notebooks import ROOT
@@ -148,3 +148,16 @@ def test_models_kept_with_the_project_belong_to_a_record(model: dict[str, Any]) 
     assert model["test_accuracy"] == pytest.approx(record.metrics["test_accuracy"], abs=0.002)
     assert model["path"].stat().st_size < 400_000
     assert model_config(model["path"]).fingerprint() == record.run_config().fingerprint()
+
+
+@pytest.mark.parametrize(
+    "record", read_records(ROOT / "results" / "runs"), ids=lambda r: f"{r.method}-{r.setting['color_var']}-{r.seed}"
+)
+def test_a_record_of_the_table_can_be_made_again_by_its_preset(record: RunRecord) -> None:
+    config = record.run_config()
+    wanted = preset(record.profile, record.method, color_var=config.color_var, seed=record.seed, source="mnist")
+    assert config.fingerprint() == wanted.fingerprint()
+    assert record.profile in ("short", "full")
+    assert (record.data["train_size"], record.data["test_size"]) == (60_000, 10_000)
+    assert record.provenance["dirty"] is False
+    assert record.selection == "last_epoch"
