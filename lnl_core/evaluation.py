@@ -256,6 +256,8 @@ def probe_leakage(
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     held_out = max(1, round(len(x) * test_share))
     test, train = order[:held_out], order[held_out:]
+    if len(train) < 2:
+        raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
     # Features that hardly vary keep their small size: scaled to variance one, their rare values would blind the probe.
     mean, deviation = x[train].mean(0), x[train].std(0)
     floor = float(deviation.max()) * _SMALLEST_DEVIATION

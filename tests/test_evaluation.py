@@ -238,6 +238,7 @@ def test_scale_of_the_features_does_not_matter() -> None:
         (NOISE, BIAS, {"kind": "forest"}, "unknown probe 'forest': choose 'linear' or 'mlp'"),
         (NOISE, BIAS, {"test_share": 0.0}, "test_share must lie between 0 and 1"),
         (NOISE, BIAS, {"test_share": 1.0}, "test_share must lie between 0 and 1"),
+        (NOISE[:40], BIAS[:40], {"test_share": 0.99}, "test_share 0.99 leaves too few of 40 examples"),
     ],
 )
 def test_what_cannot_be_probed_is_refused(features: Any, bias: Any, options: dict[str, Any], message: str) -> None:

@@ -181,7 +181,8 @@ def color_table(color_var: float, levels: int = COLOR_LEVELS) -> NDArray[np.floa
 
     Args:
         color_var: variance of each channel.
-        levels: levels a channel; b counts the ``levels**3`` colours in the order (R, G, B).
+        levels: levels a channel, cut at multiples of 1 / ``levels``; b counts the ``levels**3`` colours in the order (R, G, B). The
+            bias labels cut at multiples of 32 / 255 instead, which is 0.4 % wider.
 
     Returns:
         (10, levels**3) table that sums to one. In the test data every row would be the mean of these rows.
