@@ -1,6 +1,6 @@
 """The runs behind "What it takes to reproduce" and "Where the colour hides": one choice changed at a time.
 
-    python -m tools.ablations [--workers N] [--only NAME ...]     records into results/ablations
+    python -m tools.ablations [--workers N] [--tables places,parts,choices] [--seeds 0,1]     records into results/ablations
 
 All of them train on 55,000 digits at sigma^2 = 0.02 and are compared on the 5,000 validation digits, whose colours are random;
 the test set takes no part in a choice. Their records say profile "custom" and never enter the results table.
@@ -8,6 +8,7 @@ the test set takes no part in a choice. Their records say profile "custom" and n
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from lnl_core.config import RunConfig, preset
@@ -76,9 +77,13 @@ def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     return preset("short", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
 
 
-def all_rows() -> dict[str, RunConfig]:
-    """Every row of seed 0 by name; the reference is in both tables."""
-    return {name: config_of(changes) for name, changes in {**PLACES, **PARTS, **CHOICES}.items()}
+TABLES = {"places": PLACES, "parts": PARTS, "choices": CHOICES}
+
+
+def configs_of(tables: Sequence[str], seeds: Sequence[int]) -> list[RunConfig]:
+    """The runs of some tables, each once, all of the first seed first."""
+    configs = [config_of(changes, seed) for seed in seeds for table in tables for changes in TABLES[table].values()]
+    return list({config.fingerprint(): config for config in configs}.values())
 
 
 def main() -> int:
@@ -87,11 +92,11 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--out", default=str(FOLDER))
+    parser.add_argument("--tables", default=",".join(TABLES))
+    parser.add_argument("--seeds", default="0")
     arguments = parser.parse_args()
-    unique = {config.fingerprint(): config for config in all_rows().values()}
-    report = sweep(
-        list(unique.values()), arguments.out, workers=arguments.workers, threads=arguments.threads, data_dir=arguments.data_dir
-    )
+    configs = configs_of(arguments.tables.split(","), [int(seed) for seed in arguments.seeds.split(",")])
+    report = sweep(configs, arguments.out, workers=arguments.workers, threads=arguments.threads, data_dir=arguments.data_dir)
     print(f"{len(report.finished)} finished, {len(report.skipped)} there already, {len(report.failed)} failed")
     for name, reason in report.failed.items():
         print(f"{name}: {reason}", file=sys.stderr)
