@@ -1,11 +1,11 @@
 """How fast is one epoch, beside a straightforward reference (``lnl bench``), and what bounds it (:func:`roofline`)?"""
 
 import copy
-import importlib.util
 import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,8 +28,8 @@ from lnl_core.training import choose_device, fit
 BATCH = 128
 
 
-def find_reference(path: Path | str | None = None) -> Callable[..., float]:
-    """``train_epoch`` of ``benchmarks/reference.py``, which belongs to the repository and not to the package.
+def find_reference(path: Path | str | None = None) -> Path:
+    """The script ``benchmarks/reference.py``, which belongs to the repository and not to the package.
 
     Raises:
         ConfigError: if the file is not there.
@@ -36,13 +37,7 @@ def find_reference(path: Path | str | None = None) -> Callable[..., float]:
     file = Path(path) if path else Path(__file__).resolve().parents[1] / "benchmarks" / "reference.py"
     if not file.is_file():
         raise ConfigError(f"{file} does not exist: run lnl bench from a checkout, or leave the reference out with --no-reference")
-    spec = importlib.util.spec_from_file_location("lnl_reference", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    train_epoch: Callable[..., float] = module.train_epoch
-    return train_epoch
+    return file
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -65,10 +60,12 @@ def _our_epoch(data: BiasedImages, method: str, variant: str) -> float:
     return _seconds(lambda: fit(network, data, config, progress=False))
 
 
-def _reference_epoch(data: BiasedImages, method: str, train_epoch: Callable[..., float]) -> float:
-    images, labels = data.images.permute(0, 2, 3, 1).contiguous().numpy(), data.labels.numpy()
-    train_epoch(images[: 4 * BATCH], labels[: 4 * BATCH], method)
-    return _seconds(lambda: train_epoch(images, labels, method))
+def _reference_epoch(images: Path, method: str, script: Path) -> float:
+    """Seconds of one epoch of the reference, in a process of its own with its own memory."""
+    done = subprocess.run((sys.executable, str(script), method, str(images)), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+    return float(done.stdout.split()[-1])
 
 
 def import_seconds(repeats: int = 5) -> float:
@@ -93,8 +90,8 @@ def benchmark(
         repeats: rounds; the smallest time of each side counts.
 
     Returns:
-        seconds of every side, ratios reference / ours, memory (peak resident MiB of this process before the reference ran,
-        data made included), the seconds of making the data and of the import, and where it was measured.
+        seconds of every side, ratios reference / ours, memory (peak resident MiB of this process,
+        data made included; the reference runs in another), the seconds of making the data and of the import, and where it was measured.
     """
     device = choose_device()
     data: list[BiasedImages] = []
@@ -105,17 +102,20 @@ def benchmark(
     def measure(name: str, work: Callable[[], float]) -> None:
         seconds[name] = min(seconds.get(name, float("inf")), work())
 
-    memory = 0.0
-    train_epoch = find_reference() if reference else None
+    script = find_reference() if reference else None
     for _ in range(repeats):
         for method in ("baseline", "lnl"):
             for variant in ("float32", "bf16"):
                 measure(f"{method} {variant}", lambda m=method, v=variant: _our_epoch(images, m, v))  # type: ignore[misc]
-        # Linux counts kilobytes, macOS bytes; read before the reference adds its own.
-        memory = memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if platform.system() == "Darwin" else 1024)
-        if train_epoch is not None:
-            for method in ("baseline", "lnl"):
-                measure(f"{method} reference", lambda m=method: _reference_epoch(images, m, train_epoch))  # type: ignore[misc]
+    # Linux counts kilobytes, macOS bytes.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if platform.system() == "Darwin" else 1024)
+    if script is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "images.npz"
+            np.savez(file, images=images.images.permute(0, 2, 3, 1).numpy(), labels=images.labels.numpy())
+            for _ in range(repeats):
+                for method in ("baseline", "lnl"):
+                    measure(f"{method} reference", lambda m=method: _reference_epoch(file, m, script))  # type: ignore[misc]
     ratios = {
         f"{method} reference / {variant}": seconds[f"{method} reference"] / seconds[f"{method} {variant}"]
         for method in ("baseline", "lnl")

@@ -256,7 +256,7 @@ def bench(
     source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
     data_dir: DataDir = None,
     size: Annotated[int | None, typer.Option(help="Only so many images, for a quick look.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 2,
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
     """Time one epoch of baseline and lnl beside a straightforward reference; prints ratios."""
