@@ -90,8 +90,8 @@ def benchmark(
         repeats: rounds; the smallest time of each side counts.
 
     Returns:
-        seconds of every side, ratios reference / ours, memory (peak resident MiB of this process,
-        data made included; the reference runs in another), the seconds of making the data and of the import, and where it was measured.
+        seconds of every side, ratios reference / ours, memory (peak resident MiB of this process, data made included; the
+        reference runs in another), the seconds of making the data and of the import, and where it was measured.
     """
     device = choose_device()
     data: list[BiasedImages] = []
