@@ -248,17 +248,21 @@ def place_maps(maps: Mapping[str, ArrayLike], title: str, label: str = "accuracy
     Args:
         maps: name -> (H, W) values in [0, 1].
     """
-    figure, axes = _figure(0.8 + 2.5 * max(1, len(maps)), 3.2, ncols=max(1, len(maps)), squeeze=False)
-    image = None
+    columns = min(3, max(1, len(maps)))
+    lines = max(1, -(-len(maps) // columns))
+    figure, axes = _figure(0.9 + 2.4 * columns, 0.6 + 2.6 * lines, nrows=lines, ncols=columns, squeeze=False)
     highest = max((float(np.max(values)) for values in maps.values()), default=1.0)
-    for panel, (name, values) in zip(axes[0], maps.items(), strict=False):
+    image = None
+    for panel, (name, values) in zip(axes.flat, maps.items(), strict=False):
         image = panel.imshow(np.asarray(values), vmin=0, vmax=highest, cmap="cividis")
         panel.set_title(textwrap.fill(name, 24), fontsize=9)
         panel.set_xlabel("column")
         panel.set_ylabel("row")
         panel.grid(False)
+    for panel in list(axes.flat)[len(maps) :]:
+        panel.set_visible(False)
     if image is not None:
-        figure.colorbar(image, ax=axes[0].tolist(), label=label, shrink=0.85)
+        figure.colorbar(image, ax=axes.ravel().tolist(), label=label, shrink=0.7)
     figure.suptitle(title)
     return figure
 
