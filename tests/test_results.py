@@ -134,6 +134,7 @@ def test_a_published_model_is_small_and_answers_as_before(tmp_path: Path) -> Non
     record = run(config, tmp_path / "run", progress=False)
     facts = models.publish(tmp_path / "run", tmp_path / "results" / "models" / "baseline-0.03")
     (model,) = published_models(tmp_path / "results")
+    assert model["path"].name == "baseline-0.03.safetensors"
     assert model["path"].stat().st_size < 400_000
     assert (model["method"], model["color_var"], model["record"]) == ("baseline", 0.03, run_folder(".", record.run_config()).name)
     assert facts["test_accuracy"] == pytest.approx(record.metrics["test_accuracy"], abs=0.03)  # weights rounded to float16

@@ -28,8 +28,9 @@ def publish(run: Path, target: Path, data_dir: str | None = None) -> dict[str, A
     """Copy one finished run's model and measure it once more as it is published."""
     record = read_record(run / RECORD)
     config = record.run_config()
-    save_model(load_model(run), config, target.with_suffix(".safetensors"), torch.float16)
-    network = load_model(target.with_suffix(".safetensors"))
+    weights = target.with_name(f"{target.name}.safetensors")  # not with_suffix: the name ends in a variance
+    save_model(load_model(run), config, weights, torch.float16)
+    network = load_model(weights)
     test = load_data(config, "test", data_dir)
     painted = (load_data(config, "test", data_dir, mean_color=color) for color in range(10))
     facts = {
@@ -40,7 +41,7 @@ def publish(run: Path, target: Path, data_dir: str | None = None) -> dict[str, A
         "test_accuracy": accuracy(network, test),
         "confusion_by_color": confusion_by_color(network, painted).tolist(),
     }
-    write_json(target.with_suffix(".json"), facts)
+    write_json(target.with_name(f"{target.name}.json"), facts)
     return facts
 
 
