@@ -339,10 +339,10 @@ def test_two_processes_bring_the_records_of_their_runs(tmp_path: Path, record: R
     name = name_of(configs[0])
     for path in (tmp_path / f"{name}.json", tmp_path / ".work" / name / "record.json"):
         path.write_bytes(path.read_bytes()[:200])
-    report = sweep(configs, tmp_path, device="cpu", progress=False)
+    report = sweep(configs, tmp_path, threads=1, device="cpu", progress=False)
     assert (report.set_aside, report.finished) == ({name: f"{name}.json.damaged"}, [name])
     assert len((tmp_path / f"{name}.json.damaged").read_bytes()) == 200
-    assert read_record(tmp_path / f"{name}.json").metrics == record.metrics
+    assert read_record(tmp_path / f"{name}.json").metrics == pytest.approx(record.metrics, abs=1e-4)
 
 
 def test_a_process_killed_in_mid_run_goes_on_where_it_was(tmp_path: Path) -> None:
