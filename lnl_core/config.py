@@ -209,12 +209,9 @@ _SMOKE: dict[str, Any] = dict(
     warmup_epochs=1,
     schedule="constant",
 )
-_DEMO: dict[str, Any] = dict(
-    source="mini",
-    train_split="train",
+_TUNED: dict[str, Any] = dict(
     bias_labels="image",
     bias_places="everywhere",
-    epochs=40,
     schedule="one_cycle",
     lr=0.02,
     bias_lr=0.05,
@@ -222,32 +219,18 @@ _DEMO: dict[str, Any] = dict(
     adv_weight=0.5,
     confusion_weight=0.1,
 )
-_SHORT: dict[str, Any] = dict(
-    source="mnist",
-    bias_labels="image",
-    bias_places="everywhere",
-    epochs=20,
-    schedule="one_cycle",
-    lr=0.02,
-    bias_lr=0.05,
-    mi_weight=0.1,
-    adv_weight=0.5,
-    confusion_weight=0.1,
-    precision="bf16",
-)
+_DEMO: dict[str, Any] = dict(_TUNED, source="mini", train_split="train", epochs=40)
+_SHORT: dict[str, Any] = dict(_TUNED, source="mnist", epochs=20, precision="bf16")
 _FULL: dict[str, Any] = dict()
-_BIAS_BALANCED: dict[str, Any] = dict(
-    bias_labels="image",
-    bias_places="everywhere",
-    lr=0.02,
-    bias_lr=0.1,
-    mi_weight=0.3,
-    adv_weight=1.0,
-    augment=1.0,
-    balance_power=0.8,
-    schedule="one_cycle",
-    warmup_epochs=0,
-)
+_BIAS_BALANCED: dict[str, Any] = {
+    **_TUNED,
+    "bias_lr": 0.1,
+    "mi_weight": 0.3,
+    "adv_weight": 1.0,
+    "augment": 1.0,
+    "balance_power": 0.8,
+    "warmup_epochs": 0,
+}
 
 
 def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: int = 0, **changes: Any) -> RunConfig:

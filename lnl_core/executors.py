@@ -158,8 +158,9 @@ def _child(config: dict[str, Any], folder: str, data_dir: str | None, device: st
 
 
 def _leave_with_parent() -> None:
-    while os.read(0, 1):
-        pass
+    """Wait for the end of standard input, which comes when the parent dies, and end this process without ceremony."""
+    while os.read(0, 1):  # not sys.stdin: a thread that waits inside its buffer would break the interpreter's shutdown
+        continue
     os._exit(1)
 
 

@@ -11,7 +11,7 @@ batches at the same rates, and end alike up to rounding. A stack writes no check
 import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
@@ -375,13 +375,12 @@ def fit_stacked(
     while len(histories) < len(networks):
         now = slice(len(histories), len(histories) + together)
         of_these = None if validate is None else validate[now]
-        try:
+        with suppress(torch.cuda.OutOfMemoryError):
             for network in networks[now]:
                 network.to(place).train()
             histories += _fit_together(networks[now], datasets[now], configs[now], of_these, recorded, progress)
             continue
-        except torch.cuda.OutOfMemoryError:
-            pass  # what filled the memory is let go with the traceback, so the rest is done out here
+        # What filled the memory was let go with the traceback, so the rest can be done out here.
         if together == 1:
             raise ConfigError(f"{place} has too little memory for one network alone: lower batch_size, or choose another device")
         for network, state in zip(networks[now], initial[now], strict=True):

@@ -204,8 +204,8 @@ def _trouble(job: Job) -> tuple[str, str]:
     except LNLError as error:
         return "refused", str(error)
     except TypeError:
-        pass
-    return "refused", f"{job.path} holds a configuration that cannot be read: move it away"
+        return "refused", f"{job.path} holds a configuration that cannot be read: move it away"
+    return "done", ""  # it arrived while we were looking
 
 
 def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
