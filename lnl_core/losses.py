@@ -1,7 +1,9 @@
 r"""The losses of the game. Each takes logits and returns a scalar in nats; weights are applied in the step, not here.
 
 Logits carry their classes in dimension 1: label logits (B, classes), bias logits (B, K) or (B, K, places...). Entropies are
-computed from log-probabilities, never as the logarithm of a softmax, which is infinite once a probability underflows.
+computed from log-probabilities, never as the logarithm of a softmax, which is infinite once a probability underflows. The losses of h
+take its log-probabilities as well as its logits (the log-softmax of either is the same); where several losses share them,
+``normalized`` saves computing them again.
 """
 
 from typing import Any
@@ -14,7 +16,7 @@ from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError
 
 
-def _log_probabilities(logits: Tensor) -> Tensor:
+def log_probabilities(logits: Tensor) -> Tensor:
     """Log-softmax over dimension 1, in float32 at least."""
     return F.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=1)
 
@@ -26,7 +28,7 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (B, classes).
         labels: (B,) int64 in 0..classes-1.
     """
-    return F.nll_loss(_log_probabilities(logits), labels)
+    return F.nll_loss(log_probabilities(logits), labels)
 
 
 def balanced_label_loss(logits: Tensor, labels: Tensor, log_prior: Tensor) -> Tensor:
@@ -49,7 +51,7 @@ def _mean_over_places(values: Tensor, where: Tensor | None) -> Tensor:
     return (values * where).sum() / where.sum().clamp(min=1)
 
 
-def negative_conditional_entropy(bias_logits: Tensor, where: Tensor | None = None) -> Tensor:
+def negative_conditional_entropy(bias_logits: Tensor, where: Tensor | None = None, *, normalized: bool = False) -> Tensor:
     r"""Negative entropy of what h predicts, :math:`E_x[\sum_b Q(b|f(x)) \log Q(b|f(x))]`, mean over batch and places.
 
     The first term of Eq. 6: f descends it while h is held still, which pushes h's prediction towards uniform. It lies between
@@ -58,12 +60,13 @@ def negative_conditional_entropy(bias_logits: Tensor, where: Tensor | None = Non
     Args:
         bias_logits: (B, K, ...).
         where: (B, ...) bool, the places to average over; by default all, labelled or not, as in the authors' code.
+        normalized: ``bias_logits`` are :func:`log_probabilities` already.
     """
-    log_q = _log_probabilities(bias_logits)
+    log_q = bias_logits if normalized else log_probabilities(bias_logits)
     return _mean_over_places((log_q.exp() * log_q).sum(dim=1), where)
 
 
-def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Tensor:
+def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean", *, normalized: bool = False) -> Tensor:
     r"""Cross-entropy of the bias labels, :math:`L_B` (Eq. 7); places labelled 255 are left out. h descends it, f ascends it.
 
     Args:
@@ -71,6 +74,7 @@ def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Ten
         bias: (B, ...) int64 in 0..K-1 or 255.
         reduction: "mean" over all labelled places, or "sum" over the bias channels (dimension 1 of ``bias``) of each one's mean,
             as the authors' code adds its three colour losses.
+        normalized: ``bias_logits`` are :func:`log_probabilities` already.
 
     Returns:
         A scalar; 0 (with zero gradient) where nothing is labelled.
@@ -82,7 +86,8 @@ def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Ten
         raise DataError(f"bias logits of shape {tuple(bias_logits.shape)} do not fit bias labels of shape {tuple(bias.shape)}")
     if reduction not in ("mean", "sum"):
         raise DataError(f"unknown reduction {reduction!r}: choose 'mean' or 'sum'")
-    losses = F.nll_loss(_log_probabilities(bias_logits), bias, ignore_index=IGNORE, reduction="none")
+    log_q = bias_logits if normalized else log_probabilities(bias_logits)
+    losses = F.nll_loss(log_q, bias, ignore_index=IGNORE, reduction="none")
     labelled = bias != IGNORE
     if reduction == "mean" or bias.ndim == 1:
         return losses.sum() / labelled.sum().clamp(min=1)
@@ -90,7 +95,7 @@ def bias_loss(bias_logits: Tensor, bias: Tensor, reduction: str = "mean") -> Ten
     return (losses.sum(dim=others) / labelled.sum(dim=others).clamp(min=1)).sum()
 
 
-def confusion_loss(bias_logits: Tensor, where: Tensor | None = None) -> Tensor:
+def confusion_loss(bias_logits: Tensor, where: Tensor | None = None, *, normalized: bool = False) -> Tensor:
     r"""Cross-entropy of h's prediction against the uniform distribution, :math:`-\frac1K\sum_b \log Q(b|f(x))`.
 
     Alvi et al.'s confusion loss, mean over batch and places. f descends it while h is held still. Its minimum, :math:`\log K`, is
@@ -99,8 +104,10 @@ def confusion_loss(bias_logits: Tensor, where: Tensor | None = None) -> Tensor:
     Args:
         bias_logits: (B, K, ...).
         where: (B, ...) bool, the places to average over; by default all.
+        normalized: ``bias_logits`` are :func:`log_probabilities` already.
     """
-    return _mean_over_places(-_log_probabilities(bias_logits).mean(dim=1), where)
+    log_q = bias_logits if normalized else log_probabilities(bias_logits)
+    return _mean_over_places(-log_q.mean(dim=1), where)
 
 
 class _ReverseGradient(torch.autograd.Function):

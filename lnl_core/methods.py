@@ -29,6 +29,7 @@ A step fills the gradients of the network and returns the value of each loss; th
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ from lnl_core.losses import (
     bias_loss,
     confusion_loss,
     label_loss,
+    log_probabilities,
     negative_conditional_entropy,
     reverse_gradient,
 )
@@ -96,8 +98,8 @@ def _where(bias: Tensor, config: RunConfig) -> Tensor | None:
     return bias != IGNORE if config.mi_places == "labelled" else None
 
 
-def _mi(bias_logits: Tensor, bias: Tensor, config: RunConfig) -> Tensor:
-    value = negative_conditional_entropy(bias_logits, _where(bias, config))
+def _mi(bias_logits: Tensor, bias: Tensor, config: RunConfig, normalized: bool = False) -> Tensor:
+    value = negative_conditional_entropy(bias_logits, _where(bias, config), normalized=normalized)
     return value * bias_logits.shape[2] if config.mi_reduction == "sum" and bias_logits.ndim > 2 else value
 
 
@@ -118,17 +120,17 @@ def _play(
     label = network.each(_label, network.label_head(features), batch.labels, batch.log_prior)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
-    bias_logits = network.bias_head(seam)
-    bias = network.each(bias_loss, bias_logits, batch.bias, config.bias_reduction)
+    log_q = network.each(log_probabilities, network.bias_head(seam))
+    bias = network.each(partial(bias_loss, normalized=True), log_q, batch.bias, config.bias_reduction)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = network.each(_mi, bias_logits, batch.bias, config)
+        entropy = network.each(_mi, log_q, batch.bias, config, True)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = network.each(confusion_loss, bias_logits, _where(batch.bias, config))
+        confused = network.each(partial(confusion_loss, normalized=True), log_q, _where(batch.bias, config))
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
