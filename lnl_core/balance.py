@@ -5,6 +5,7 @@ Drawing images with probability proportional to :math:`p(y|b)^{-\tau}` turns :ma
 the bias does not tell. The page "Bias-balanced learning" derives both.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -89,4 +90,5 @@ def uniform_share(config: RunConfig, progress: float) -> float:
 
 def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
     """Log-probabilities (..., classes) mixed with a ``share`` of the uniform distribution."""
-    return ((1 - share) * log_p.exp() + share / log_p.shape[-1]).log()
+    share = torch.as_tensor(share, dtype=log_p.dtype, device=log_p.device)
+    return torch.logaddexp(log_p + torch.log1p(-share), share.log() - math.log(log_p.shape[-1]))

@@ -229,6 +229,7 @@ _BIAS_BALANCED: dict[str, Any] = {
     "adv_weight": 1.0,
     "augment": 1.0,
     "balance_power": 0.8,
+    "balance_wean": 0.0,
     "warmup_epochs": 0,
 }
 

@@ -1,9 +1,8 @@
 r"""The losses of the game. Each takes logits and returns a scalar in nats; weights are applied in the step, not here.
 
 Logits carry their classes in dimension 1: label logits (B, classes), bias logits (B, K) or (B, K, places...). Entropies are
-computed from log-probabilities, never as the logarithm of a softmax, which is infinite once a probability underflows. The losses of h
-take its log-probabilities as well as its logits (the log-softmax of either is the same); where several losses share them,
-``normalized`` saves computing them again.
+computed from log-probabilities, never as the logarithm of a softmax, which is infinite once a probability underflows. The losses
+of h also take its log-probabilities, marked ``normalized``, so that several losses of one step need not compute them again.
 """
 
 from typing import Any

@@ -86,6 +86,8 @@ def test_the_prior_is_weaned_from_its_own_to_uniform() -> None:
     assert torch.allclose(balance.prior(index, config, 8.0), torch.full((5, 10), -math.log(10)), atol=1e-5)
     quarter = 0.75 * balance.log_prior[index].exp() + 0.25 / 10
     assert torch.allclose(balance.prior(index, config, 4.0).exp(), quarter, atol=1e-5)
+    never = config.with_options(balance_wean=0.0)
+    assert torch.equal(balance.prior(index, never, 8.0), balance.log_prior[index])
     half = config.with_options(balance_wean=0.5)
     assert torch.allclose(balance.prior(index, half, 10.0).exp(), 0.5 * balance.log_prior[index].exp() + 0.05, atol=1e-5)
 
