@@ -220,7 +220,17 @@ _TUNED: dict[str, Any] = dict(
     confusion_weight=0.1,
 )
 _DEMO: dict[str, Any] = dict(_TUNED, source="mini", train_split="train", epochs=40)
-_SHORT: dict[str, Any] = dict(_TUNED, source="mnist", epochs=20, precision="bf16")
+_SHORT: dict[str, Any] = dict(
+    _TUNED,
+    source="mnist",
+    epochs=20,
+    precision="bf16",
+    bias_places="background",
+    bias_lr=0.1,
+    mi_weight=0.3,
+    adv_weight=1.0,
+    confusion_weight=0.3,
+)
 _FULL: dict[str, Any] = dict()
 _BIAS_BALANCED: dict[str, Any] = {
     **_TUNED,
@@ -251,7 +261,7 @@ def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: 
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED}
     if profile == "short" and method in ("baseline", "gray"):
-        values = {**values, "lr": 0.05}
+        values = {**values, **_TUNED, "lr": 0.05}
     config = RunConfig(profile=profile, method=method, color_var=color_var, seed=seed, **values)
     return config.with_options(**changes)
 

@@ -18,6 +18,15 @@ from tools.notebooks import ROOT
 FOLDER = ROOT / "results" / "ablations"
 COLOR_VAR = 0.02
 _BASE: dict[str, Any] = {"train_split": "train", "epochs": 8}
+_REFERENCE: dict[str, Any] = {
+    "bias_labels": "image",
+    "bias_places": "everywhere",
+    "mi_weight": 0.1,
+    "adv_weight": 0.5,
+    "confusion_weight": 0.1,
+    "lr": 0.02,
+    "bias_lr": 0.05,
+}
 _AUTHORS: dict[str, Any] = {"bias_labels": "pixel", "bias_places": "foreground"}
 _WEAK: dict[str, Any] = {"mi_weight": 0.01, "adv_weight": 0.1, "lr": 0.01, "bias_lr": 0.01, "warmup_epochs": 2}
 
@@ -71,8 +80,8 @@ CHOICES: Rows = {
 
 
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
-    """The configuration of one row; its method is lnl unless ``changes`` name another."""
-    changed = {**_BASE, **changes}
+    """The configuration of one row: what ``changes`` make of the reference, which is lnl, or of another method's preset."""
+    changed = {**_BASE, **({} if "method" in changes else _REFERENCE), **changes}
     return preset("short", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
 
 
