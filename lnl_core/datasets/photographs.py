@@ -234,7 +234,11 @@ def _in_threads(jobs: Iterable[tuple[str, Callable[[], bytes]]], work: Callable[
             yield first()
 
 
-def _decode_all(source: Path, names: Sequence[str], size: int, crop: bool, workers: int, progress: bool | None) -> Photographs:
+def decode_all(
+    source: Path, names: Sequence[str], size: int, crop: bool, workers: int | None = None, progress: bool | None = None
+) -> Photographs:
+    """:func:`load_photographs` without its checks, its cache and its warnings: any number of files may turn out unreadable."""
+    workers = workers or os.cpu_count() or 1
     images = np.zeros((len(names), 3, size, size), dtype=np.uint8)
     place = {name: index for index, name in enumerate(names)}
     reasons = dict.fromkeys(names, "missing")
@@ -363,8 +367,7 @@ def load_photographs(
     path = cache_folder(cache_dir) / f"{source.stem}-{size}-{key[:20]}.safetensors"
     found = _read_cache(path, key, int(size)) if cache else None
     if found is None:
-        count = workers or os.cpu_count() or 1
-        found = _decode_all(source, listed, int(size), crop, count, progress)
+        found = decode_all(source, listed, int(size), crop, workers, progress)
         if cache and len(found):
             _write_cache(path, key, found)
     _tell_skipped(source, found, len(listed))
