@@ -23,7 +23,18 @@ import numpy as np
 import PIL
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -32,7 +43,9 @@ from tqdm import tqdm
 from lnl_core._files import write_atomically
 from lnl_core.errors import ConfigError, DataError
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# Pillow opens a named format only where its plugin has been imported.
+_PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin, BmpImagePlugin, GifImagePlugin, TiffImagePlugin, PpmImagePlugin)
+FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM") if name in Image.OPEN)
 """What is decoded. Pillow knows more, among them EPS, for which it starts another program."""
 MAX_PIXELS = 64_000_000
 """A larger photograph is left out: a file of a few kB can claim to be one and ask for gigabytes."""
@@ -277,6 +290,10 @@ def _fingerprint(source: Path, names: Sequence[str] | None, size: int, crop: boo
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
+def _checksum(images: Tensor, kept: Tensor) -> int:
+    return zlib.crc32(kept.numpy().data, zlib.crc32(images.numpy().data))
+
+
 def _read_cache(path: Path, key: str, size: int) -> Photographs | None:
     """The decoded photographs in ``path``, or None if there are none; a damaged file is set aside."""
     if not path.is_file():
@@ -285,7 +302,7 @@ def _read_cache(path: Path, key: str, size: int) -> Photographs | None:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["lnl_core"])
             images, kept = file.get_tensor("images"), file.get_tensor("kept")
-        if about["key"] != key or about["crc32"] != zlib.crc32(images.numpy().data):
+        if about["key"] != key or about["crc32"] != _checksum(images, kept):
             raise ValueError("its content is not what was written")
         if images.dtype != torch.uint8 or images.shape != (len(about["names"]), 3, size, size) or len(kept) != len(images):
             raise ValueError("its arrays have other shapes")
@@ -298,8 +315,9 @@ def _read_cache(path: Path, key: str, size: int) -> Photographs | None:
 
 
 def _write_cache(path: Path, key: str, found: Photographs) -> None:
-    about = {"key": key, "names": found.names, "skipped": found.skipped, "crc32": zlib.crc32(found.images.numpy().data)}
-    tensors = {"images": found.images, "kept": torch.from_numpy(found.kept)}
+    kept = torch.from_numpy(found.kept)
+    about = {"key": key, "names": found.names, "skipped": found.skipped, "crc32": _checksum(found.images, kept)}
+    tensors = {"images": found.images, "kept": kept}
     try:
         write_atomically(path, lambda temporary: save_file(tensors, temporary, {"lnl_core": json.dumps(about)}))
     except (OSError, SafetensorError) as error:
