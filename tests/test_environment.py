@@ -16,7 +16,7 @@ ENVIRONMENT: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_tex
 
 
 def required() -> list[Requirement]:
-    """Every dependency of pyproject.toml, those of the extras too, but "faces": its package holds back Pillow, so it stays apart."""
+    """Every dependency of pyproject.toml, those of the extras too, but "faces", whose package holds back Pillow."""
     extras = [line for name, lines in PROJECT["optional-dependencies"].items() for line in lines if name != "faces"]
     return [Requirement(line) for line in [*PROJECT["dependencies"], *extras] if not line.startswith("lnl_core")]
 

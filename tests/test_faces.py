@@ -17,20 +17,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from lnl_core.datasets import AgeGenderEstimator, BiasedImages, FaceTable, PackagedEstimator, clean, faces, jlu_faces, read_faces
-from lnl_core.datasets.faces import (
-    AGE_EDGES,
-    FACE_SPLITS,
-    JLU_SIZES,
-    JLU_SPLITS,
-    age_when_taken,
-    extreme_bias,
-    jlu_age_bins,
-    jlu_sets,
-    parse_utkface,
-    read_imdb,
-    read_imdb_authors,
-    read_utkface,
-)
+from lnl_core.datasets.face_tables import age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
+from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, extreme_bias, jlu_age_bins, jlu_sets
 from lnl_core.errors import ConfigError, DataError
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it

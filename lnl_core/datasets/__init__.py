@@ -3,7 +3,9 @@
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS, color_table, colored_mnist
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.datasets.dogs_cats import dogs_cats
-from lnl_core.datasets.faces import AgeGenderEstimator, FaceTable, PackagedEstimator, clean, faces, jlu_faces, read_faces
+from lnl_core.datasets.face_cleaning import AgeGenderEstimator, PackagedEstimator, clean
+from lnl_core.datasets.face_tables import FaceTable, read_faces
+from lnl_core.datasets.faces import faces, jlu_faces
 from lnl_core.datasets.photographs import Photographs, load_photographs
 
 __all__ = [
