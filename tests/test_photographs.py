@@ -24,6 +24,7 @@ from lnl_core.datasets.photographs import (
     decode,
     list_photographs,
     load_photographs,
+    reorder,
 )
 from lnl_core.errors import ConfigError, DataError
 
@@ -316,6 +317,16 @@ def test_what_is_asked_for_must_make_sense(folder: Path, tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no files"):
         load(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
+def test_reorder_is_indexing_in_place(count: int) -> None:
+    images = torch.arange(2 * count).reshape(count, 2)
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(count)
+        expected, copy = images[torch.from_numpy(order)], images.clone()
+        assert reorder(copy, order) is copy
+        assert torch.equal(copy, expected)
 
 
 # The cache

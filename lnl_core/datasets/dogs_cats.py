@@ -23,7 +23,7 @@ from lnl_core._files import write_atomically
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_numbers
-from lnl_core.datasets.photographs import cache_folder, centre_brightness, color_levels, list_photographs, load_photographs
+from lnl_core.datasets.photographs import cache_folder, centre_brightness, color_levels, list_photographs, load_photographs, reorder
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -282,7 +282,7 @@ def dogs_cats(
     found = load_photographs(source, sorted(animal), size=size, crop=crop, cache_dir=cache_dir)
     order = np.random.default_rng([seed, DOGS_CATS_SPLITS.index(split)]).permutation(len(found))
     names = [found.names[index] for index in order]
-    images = found.images[torch.from_numpy(order)]
+    images = reorder(found.images, order)
     target = np.array([animal[name] for name in names], dtype=np.int64)
     _check_classes(target, split)
     return BiasedImages(

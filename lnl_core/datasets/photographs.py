@@ -392,6 +392,28 @@ def load_photographs(
     return found
 
 
+def reorder(images: Tensor, order: NDArray[np.int64]) -> Tensor:
+    """Put ``images[order]`` in the place of ``images``: a permutation without a second copy of what may fill the memory.
+
+    Args:
+        images: (N, ...), changed in place.
+        order: (N,) each of 0..N-1 once.
+
+    Returns:
+        ``images``.
+    """
+    done = np.zeros(len(order), dtype=bool)
+    for start in range(len(order)):
+        if done[start]:
+            continue
+        first, place = images[start].clone(), start
+        while not done[place]:
+            done[place] = True
+            images[place] = first if order[place] == start else images[order[place]]
+            place = order[place]
+    return images
+
+
 # What is measured on them
 
 
