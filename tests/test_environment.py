@@ -16,8 +16,8 @@ ENVIRONMENT: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_tex
 
 
 def required() -> list[Requirement]:
-    """Every dependency of pyproject.toml, those of the extras too."""
-    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    """Every dependency of pyproject.toml, those of the extras too, but "faces", whose package holds back Pillow."""
+    extras = [line for name, lines in PROJECT["optional-dependencies"].items() for line in lines if name != "faces"]
     return [Requirement(line) for line in [*PROJECT["dependencies"], *extras] if not line.startswith("lnl_core")]
 
 

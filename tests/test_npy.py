@@ -15,7 +15,7 @@ import pytest
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from lnl_core.datasets.npy import read_arrays
+from lnl_core.datasets.npy import read_arrays, read_names, read_numbers, read_records
 from lnl_core.errors import DataError
 
 ARRAYS: dict[str, NDArray[Any]] = {
@@ -324,3 +324,131 @@ def test_every_refusal_is_one_sentence(tmp_path: Path) -> None:
             read_arrays(write_pickled(tmp_path / "odd.npy", payload))
         assert "\n" not in str(caught.value)
         assert "odd.npy" in str(caught.value)
+
+
+@pytest.mark.parametrize("attribute", ["__new__", "__init__", "__setstate__", "plain", "_allowed", "__call__", "value"])
+def test_a_file_cannot_set_attributes_of_the_constructors(attribute: str, tmp_path: Path) -> None:
+    """Setting ``__new__`` to None once made every later read fail until the process ended."""
+    for module, name in (("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype"), ("numpy._core.multiarray", "scalar")):
+        state = b"N}U" + bytes([len(attribute)]) + attribute.encode() + b"Ns\x86"
+        payload = b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
+        for read in (read_arrays, *OPTED):
+            with pytest.raises(DataError):
+                read(write_pickled(tmp_path / "odd.npy", payload))
+    assert_read(write_pickled(tmp_path / "data.npy", pickled(ARRAYS, 2)))
+    assert_read(write_pickled(tmp_path / "data.npy", python_2(ARRAYS)))
+
+
+# What a caller may ask for besides arrays: numbers, records of numbers, names
+
+NUMBERS = {"./dataset/test1/3687.jpg": np.int64(1), "./dataset/test1/2.jpg": 0, "c": 0.5, "d": np.float32(2), "e": np.array([3])}
+RECORDS = {b"00/nm1_1950-1-1_1980.jpg": {"age": 30, "gender": np.float64(1)}, "b.jpg": {b"age": np.int64(7), "gender": 0}}
+NAMES: list[Any] = [
+    ["01/a.jpg", "02/b.jpg"],
+    np.array(["01/a.jpg", "02/b.jpg"]),
+    np.array([b"01/a.jpg", b"02/b.jpg"]),
+    np.array(["01/a.jpg", "02/b.jpg"], dtype=object),
+]
+OPTED: tuple[Callable[[Path], Any], ...] = (read_numbers, read_records, read_names)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_numbers_by_name_or_number(protocol: int, tmp_path: Path) -> None:
+    found = read_numbers(write_pickled(tmp_path / "data.npy", pickled(NUMBERS, protocol)))
+    assert list(found.values()) == [1, 0, 0.5, 2.0, 3]
+    assert all(type(value) in (int, float) for value in found.values())
+    by_number = read_numbers(write_pickled(tmp_path / "data.npy", pickled({1: 0, 2.5: 1, np.int64(7): 1, b"x": 2}, protocol)))
+    assert by_number == {1: 0, 2.5: 1, 7: 1, "x": 2}
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_records_of_numbers(protocol: int, tmp_path: Path) -> None:
+    found = read_records(write_pickled(tmp_path / "data.npy", pickled(RECORDS, protocol)))
+    assert found == {"00/nm1_1950-1-1_1980.jpg": {"age": 30, "gender": 1.0}, "b.jpg": {"age": 7, "gender": 0}}
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("value", NAMES, ids=["list", "U", "S", "object"])
+def test_names_in_lists_or_arrays(value: Any, protocol: int, tmp_path: Path) -> None:
+    found = read_names(write_pickled(tmp_path / "data.npy", pickled({"train_list": value, "test_list": ["c.jpg"]}, protocol)))
+    assert found == {"train_list": ["01/a.jpg", "02/b.jpg"], "test_list": ["c.jpg"]}
+    np.save(tmp_path / "alone.npy", value)
+    assert read_names(tmp_path / "alone.npy") == {"array": ["01/a.jpg", "02/b.jpg"]}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", attacks(Path("unused")))
+@pytest.mark.parametrize("place", ["outermost", "value", "key", "nested", "in a list", "in an object array"])
+@pytest.mark.parametrize("protocol", [0, 4])
+@pytest.mark.parametrize("read", OPTED)
+def test_nothing_is_run_by_the_other_readers(
+    read: Callable[[Path], Any], name: str, place: str, protocol: int, tmp_path: Path
+) -> None:
+    marker = tmp_path / "was-run"
+    attack = attacks(marker)[name]
+    values: dict[str, Any] = {
+        "outermost": attack,
+        "value": {**NUMBERS, "a": attack},
+        "key": {attack: 1},
+        "nested": {"a": {"age": attack, "gender": 1}},
+        "in a list": {"train_list": ["a", attack]},
+        "in an object array": {"train_list": np.array(["a", attack], dtype=object)},
+    }
+    with pytest.raises(DataError, match=r"asks to run .*refused"):
+        read(write_pickled(tmp_path / "bad.npy", pickled(values[place], protocol)))
+    assert not marker.exists()
+
+
+ODD: list[Any] = [
+    {"a": None},
+    {"a": 1j},
+    {"a": np.zeros(2)},
+    {"a": [1, 2]},
+    {"a": {"inner": "text"}},
+    {"a": {"inner": {"age": 3}}},
+    {"a": {3: 4}},
+    {"a": ["x", 1]},
+    {"a": [["x"], ["y", "z"]]},
+    {"a": np.array(["x", 1], dtype=object)},
+    {None: 1},
+    {(1, 2): 1},
+    {3: ["x"]},
+    {},
+    [1],
+    1,
+    None,
+]
+
+
+@pytest.mark.parametrize("read", OPTED)
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_the_other_readers_refuse_everything_else(read: Callable[[Path], Any], value: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"refused|download it again"):
+        read(write_pickled(tmp_path / "odd.npy", pickled(value)))
+
+
+def test_each_reader_refuses_what_another_one_reads(tmp_path: Path) -> None:
+    values = {read_arrays: ARRAYS, read_numbers: NUMBERS, read_records: RECORDS, read_names: {"a": NAMES[0]}}
+    for reader, value in values.items():
+        path = write_pickled(tmp_path / "data.npy", pickled(value))
+        assert reader(path)
+        for other in values.keys() - {reader}:
+            with pytest.raises(DataError, match="refused"):
+                other(path)
+
+
+@pytest.mark.parametrize("read", OPTED)
+def test_altered_or_cut_files_never_raise_anything_else(read: Callable[[Path], Any], tmp_path: Path) -> None:
+    values: list[tuple[Any, Any]] = [
+        (read_numbers, {"a": np.int64(1)}),
+        (read_records, {"a": {"age": 1}}),
+        (read_names, {"a": NAMES[1]}),
+    ]
+    good = pickled(next(value for reader, value in values if reader is read), protocol=2)
+    for position in range(len(good)):
+        flipped = (good[:position] + bytes([good[position] ^ flip]) + good[position + 1 :] for flip in (0x01, 0xFF))
+        for changed in (good[:position], *flipped):
+            try:
+                read(write_pickled(tmp_path / "altered.npy", changed))
+            except DataError:
+                continue

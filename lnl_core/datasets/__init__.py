@@ -2,5 +2,28 @@
 
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS, color_table, colored_mnist
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
+from lnl_core.datasets.dogs_cats import dogs_cats
+from lnl_core.datasets.face_cleaning import AgeGenderEstimator, PackagedEstimator, clean
+from lnl_core.datasets.face_tables import FaceTable, read_faces
+from lnl_core.datasets.faces import faces, jlu_faces
+from lnl_core.datasets.photographs import Photographs, load_photographs
 
-__all__ = ["COLOR_NAMES", "IGNORE", "MEAN_COLORS", "Batch", "BiasedImages", "color_table", "colored_mnist"]
+__all__ = [
+    "COLOR_NAMES",
+    "IGNORE",
+    "MEAN_COLORS",
+    "AgeGenderEstimator",
+    "Batch",
+    "BiasedImages",
+    "FaceTable",
+    "PackagedEstimator",
+    "Photographs",
+    "clean",
+    "color_table",
+    "colored_mnist",
+    "dogs_cats",
+    "faces",
+    "jlu_faces",
+    "load_photographs",
+    "read_faces",
+]

@@ -1,0 +1,340 @@
+"""Dogs and Cats in Kaggle's folder: drawn here in its format, and the real ones where they are at hand."""
+
+import io
+import logging
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lnl_core.datasets import BiasedImages, dogs_cats
+from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, read_lists, read_test_labels
+from lnl_core.datasets.photographs import centre_brightness, color_levels
+from lnl_core.errors import ConfigError, DataError
+
+REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
+has_real = pytest.mark.skipif(
+    not (REAL_DATA and (Path(REAL_DATA) / "dogs-vs-cats" / "train").is_dir()), reason="needs Dogs vs. Cats in LNL_DATA_DIR"
+)
+
+# Bright and dark of each animal, and one of each in neither list; every image has a brightness of its own.
+BRIGHT = ["cat.0.jpg", "cat.3.jpg", "dog.1.jpg", "dog.10.jpg", "dog.11.jpg"]
+DARK = ["cat.1.jpg", "cat.10.jpg", "cat.12.jpg", "dog.0.jpg", "dog.2.jpg"]
+OTHER = ["cat.7.jpg", "dog.7.jpg"]
+LEVEL = {name: 150 + 7 * index for index, name in enumerate(BRIGHT)} | {
+    name: 8 + 7 * index for index, name in enumerate(DARK + OTHER)
+}
+TEST_LABELS = {1: 0, 2: 1, 3: 1, 12: 0}
+
+
+@pytest.fixture(autouse=True)
+def _no_network_and_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setenv("LNL_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Kaggle's folder with twelve training and four test images, the two lists, and the oracle's labels as published."""
+    folder = tmp_path / "data" / "dogs-vs-cats"
+    for part in ("train", "test1"):
+        (folder / part).mkdir(parents=True)
+    for name, level in LEVEL.items():
+        Image.new("RGB", (70, 60), (level, level, level)).save(folder / "train" / name, quality=95)
+    for number in TEST_LABELS:
+        level = 20 * number
+        Image.new("RGB", (60, 70), (level, level, level)).save(folder / "test1" / f"{number}.jpg", quality=95)
+    (folder / "list_bright.txt").write_text("\n".join(BRIGHT) + "\n")
+    (folder / "list_dark.txt").write_text("\n".join(DARK) + "\n")
+    oracle: Any = {f"./dataset/test1/{number}.jpg": np.int64(label) for number, label in TEST_LABELS.items()}
+    np.save(folder / "test_result.npy", oracle | {"./dataset/test1/99.jpg": np.int64(1)}, allow_pickle=True)
+    return tmp_path / "data"
+
+
+def load(split: str, data_dir: Path, **options: Any) -> BiasedImages:
+    return dogs_cats(split, data_dir=data_dir, **{"size": 32, **options})
+
+
+def found_names(data: BiasedImages) -> dict[str, tuple[int, int]]:
+    """Label and group of each training image, recognised by its brightness."""
+    names = {level: name for name, level in LEVEL.items()}
+    levels = data.images.float().mean(dim=(1, 2, 3)).round().int().tolist()
+    return {
+        names[level]: (label, group) for level, label, group in zip(levels, data.labels.tolist(), data.group.tolist(), strict=True)
+    }
+
+
+def test_tb1_is_bright_dogs_and_dark_cats(data_dir: Path) -> None:
+    assert found_names(load("tb1", data_dir)) == {
+        "cat.1.jpg": (0, 0),
+        "cat.10.jpg": (0, 0),
+        "cat.12.jpg": (0, 0),
+        "dog.1.jpg": (1, 1),
+        "dog.10.jpg": (1, 1),
+        "dog.11.jpg": (1, 1),
+    }
+
+
+def test_tb2_is_dark_dogs_and_bright_cats(data_dir: Path) -> None:
+    expected = {"cat.0.jpg": (0, 1), "cat.3.jpg": (0, 1), "dog.0.jpg": (1, 0), "dog.2.jpg": (1, 0)}
+    assert found_names(load("tb2", data_dir)) == expected
+
+
+def test_train_is_all_labelled_images_and_says_which_are_in_no_list(data_dir: Path) -> None:
+    found = found_names(load("train", data_dir))
+    assert found.keys() == LEVEL.keys()
+    for name, (label, group) in found.items():
+        assert label == name.startswith("dog")
+        assert group == (1 if name in BRIGHT else 0 if name in DARK else 2)
+
+
+def test_test_images_have_the_oracles_labels_and_a_measured_group(data_dir: Path) -> None:
+    data = load("test", data_dir)
+    numbers = (data.images.float().mean(dim=(1, 2, 3)) / 20).round().int().tolist()
+    assert dict(zip(numbers, data.labels.tolist(), strict=True)) == TEST_LABELS
+    assert dict(zip(numbers, data.group.tolist(), strict=True)) == {1: 0, 2: 0, 3: 0, 12: 1}
+
+
+@pytest.mark.parametrize("split", DOGS_CATS_SPLITS)
+def test_the_container(split: str, data_dir: Path) -> None:
+    data = load(split, data_dir, size=64)
+    assert data.images.shape[1:] == (3, 64, 64)
+    assert data.bias.shape == (len(data), 3, 4, 4)
+    assert torch.equal(data.bias, color_levels(data.images, 4).long())
+    assert (data.classes, data.bias_classes, data.source) == (2, 8, "kaggle-part")
+    assert load(split, data_dir, places=16, size=64).bias.shape == (len(data), 3, 16, 16)
+    assert load(split, data_dir, size=64, crop=False).images.shape == data.images.shape
+
+
+def test_the_seed_orders_and_changes_nothing_else(data_dir: Path) -> None:
+    first, again, other = (load("train", data_dir, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.images, other.images)
+    assert found_names(first) == found_names(other)
+
+
+def test_tb1_and_tb2_share_nothing(data_dir: Path) -> None:
+    assert not found_names(load("tb1", data_dir)).keys() & found_names(load("tb2", data_dir)).keys()
+
+
+# Labels
+
+
+@pytest.mark.parametrize("form", ["npy", "csv", "numbers", "names", "numpy"])
+def test_labels_come_in_several_forms(form: str, data_dir: Path, tmp_path: Path) -> None:
+    flipped = {number: 1 - label for number, label in TEST_LABELS.items()}
+    labels: Any = {"numbers": flipped, "names": {f"test/{number}.jpg": label for number, label in flipped.items()}}.get(form)
+    if form == "npy":
+        labels = tmp_path / "own.npy"
+        np.save(labels, {f"{number}.jpg": label for number, label in flipped.items()}, allow_pickle=True)  # type: ignore[arg-type]
+    elif form == "csv":
+        labels = str(tmp_path / "own.csv")
+        Path(labels).write_text("id,label\n" + "".join(f"{number},{label}\n" for number, label in flipped.items()))
+    elif form == "numpy":
+        labels = {np.int64(number): np.int64(label) for number, label in flipped.items()}
+    assert read_test_labels(labels) == flipped
+    theirs, ours = load("test", data_dir), load("test", data_dir, labels=labels)
+    assert torch.equal(ours.labels, 1 - theirs.labels)
+
+
+def test_the_csv_beside_it_does_when_the_npy_is_not_there(data_dir: Path) -> None:
+    expected = load("test", data_dir)
+    folder = data_dir / "dogs-vs-cats"
+    (folder / "test_result.npy").unlink()
+    (folder / "test_result.csv").write_text("id,label\n" + "".join(f"{number},{label}\n" for number, label in TEST_LABELS.items()))
+    assert torch.equal(load("test", data_dir).labels, expected.labels)
+
+
+def test_test_images_without_a_label_are_left_out(data_dir: Path) -> None:
+    with pytest.warns(UserWarning, match=r"2 files in .*test1 have no label and were left out: 12\.jpg"):
+        data = load("test", data_dir, labels={1: 0, 2: 1})
+    assert sorted(data.labels.tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({1: 2}, "is not the number of an image and 0"),
+        ({1: 0.5}, "is not the number of an image and 0"),
+        ({"one.jpg": 1}, "is not the number of an image and 0"),
+        ({77: 1}, "none of the 4 images"),
+        ({1: 0, 3: 0}, "left without any dog"),
+        ("none.npy", "does not exist"),
+        ("none.csv", "cannot be read as a table"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:2 files")
+def test_labels_that_cannot_be(labels: Any, message: str, data_dir: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        load("test", data_dir, labels=labels)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "id,label\n1,cat\n", "id,label\n1\n", "id,label\n1,\xff\n"])
+def test_a_csv_that_is_none(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_bytes(text.encode("latin1"))
+    if text:
+        with pytest.raises(DataError, match=r"odd\.csv cannot be read as a table"):
+            read_test_labels(path)
+    else:
+        assert read_test_labels(path) == {}
+
+
+def test_labels_are_for_test_images_only(data_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="for the test images only"):
+        load("tb1", data_dir, labels={1: 0})
+
+
+# Lists
+
+
+def test_a_list_may_name_absent_images(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (data_dir / "dogs-vs-cats" / "list_dark.txt").write_text("\n".join([*DARK, "cat.500.jpg", "cat.501.jpg"]))
+    with caplog.at_level(logging.WARNING, logger="lnl_core"):
+        assert len(load("tb1", data_dir)) == 6
+    assert "tb1: 2 of 8 listed images are absent" in caplog.text
+
+
+def test_lists_of_nothing_but_absent_images_are_refused(data_dir: Path) -> None:
+    folder = data_dir / "dogs-vs-cats"
+    (folder / "list_dark.txt").write_text("cat.500.jpg\ndog.501.jpg\n")
+    (folder / "list_bright.txt").write_text("cat.502.jpg\ndog.503.jpg\n")
+    with pytest.raises(DataError, match=r"none of the 2 images of tb1 is there"):
+        load("tb1", data_dir)
+
+
+def test_a_class_left_empty_is_refused(data_dir: Path) -> None:
+    (data_dir / "dogs-vs-cats" / "list_dark.txt").write_text("dog.0.jpg\n")
+    with pytest.raises(DataError, match="tb1 is left without any cat"):
+        load("tb1", data_dir)
+    for name in LEVEL:
+        if name.startswith("dog"):
+            (data_dir / "dogs-vs-cats" / "train" / name).unlink()
+    with pytest.raises(DataError, match="train is left without any dog"):
+        load("train", data_dir)
+
+
+@pytest.mark.parametrize("content", [b"", b"cat.0.jpg\nfrog.1.jpg\n", b"<html>not found</html>", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_list_is_refused(content: bytes, data_dir: Path) -> None:
+    (data_dir / "dogs-vs-cats" / "list_bright.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"list_bright\.txt (must list names|cannot be read)"):
+        read_lists(data_dir)
+
+
+def test_an_image_in_both_lists_is_refused(data_dir: Path) -> None:
+    (data_dir / "dogs-vs-cats" / "list_dark.txt").write_text("cat.0.jpg\n")
+    with pytest.raises(DataError, match=r"cat\.0\.jpg is listed both as bright and as dark"):
+        read_lists(data_dir)
+
+
+@pytest.mark.parametrize("name", ["list_bright.txt", "test_result.npy"])
+def test_without_a_network_the_message_says_where_to_put_the_file(name: str, data_dir: Path) -> None:
+    (data_dir / "dogs-vs-cats" / name).unlink()
+    with pytest.raises(DataError, match=rf"{name} is not in .*dogs-vs-cats and could not be downloaded: put the file there"):
+        load("test" if name.endswith("npy") else "tb1", data_dir)
+
+
+def test_a_list_is_downloaded_once_and_checked_by_its_hash(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _ = read_lists(data_dir)
+    path = data_dir / "dogs-vs-cats" / "list_bright.txt"
+    content = path.read_bytes()
+    path.unlink()
+    asked: list[str] = []
+
+    def answer(address: str, timeout: float) -> io.BytesIO:
+        asked.append(address)
+        return io.BytesIO(content)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    with pytest.raises(DataError, match="is not the file that the paper's authors published"):
+        read_lists(data_dir)
+    from hashlib import sha256
+
+    from lnl_core.datasets.dogs_cats import _PUBLISHED
+
+    monkeypatch.setitem(_PUBLISHED, "list_bright.txt", ("abc", sha256(content).hexdigest()))
+    for _ in range(2):
+        assert read_lists(data_dir)[0] == expected
+    assert asked[1:] == [
+        "https://raw.githubusercontent.com/feidfoe/learning-not-to-learn/abc/dataset/dogs_and_cats/list_bright.txt"
+    ]
+
+
+# Photographs
+
+
+def test_files_with_other_names_and_damaged_ones_are_told_of(data_dir: Path) -> None:
+    folder = data_dir / "dogs-vs-cats" / "train"
+    (folder / "notes.txt").write_text("nothing")
+    (folder / "cat.1.jpg").write_bytes(b"no image")
+    with (
+        pytest.warns(UserWarning, match=r"1 files in .*train are not named as cat\.0\.jpg: notes\.txt"),
+        pytest.warns(UserWarning, match=r"1 of 6 files in .*train were left out: cat\.1\.jpg \(not an image\)"),
+    ):
+        data = load("tb1", data_dir)
+    assert len(data) == 5
+
+
+@pytest.mark.parametrize("split", DOGS_CATS_SPLITS)
+def test_missing_photographs_are_refused(split: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the photographs are missing: unzip Kaggle's Dogs vs\. Cats into"):
+        load(split, tmp_path)
+
+
+def test_what_does_not_exist_is_refused(data_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown split 'tb3': choose one of tb1, tb2, train, test"):
+        load("tb3", data_dir)
+    with pytest.raises(ConfigError, match="places must lie between 1 and"):
+        load("tb1", data_dir, places=33)
+    with pytest.raises(ConfigError, match="size must be"):
+        load("tb1", data_dir, size=0)
+
+
+# The real ones
+
+
+@has_real
+def test_the_real_part_at_hand(tmp_path: Path) -> None:
+    data = {split: dogs_cats(split, data_dir=REAL_DATA, cache_dir=tmp_path) for split in DOGS_CATS_SPLITS}
+    if len(data["train"]) != 2002:
+        pytest.skip("another part of Dogs vs. Cats")
+    assert data["tb1"].labels.bincount().tolist() == [388, 455]
+    assert data["tb2"].labels.bincount().tolist() == [276, 284]
+    assert torch.equal(data["tb1"].group, data["tb1"].labels)
+    assert torch.equal(data["tb2"].group, 1 - data["tb2"].labels)
+    assert data["train"].group.bincount().tolist() == [672, 731, 599]
+    assert len(data["test"]) == 1001
+    assert data["test"].group.float().mean() == pytest.approx(0.5, abs=0.1)
+
+
+@has_real
+def test_the_real_lists_have_the_papers_sizes(tmp_path: Path) -> None:
+    bright, dark = read_lists(REAL_DATA, cache_dir=tmp_path)
+    assert (len(bright), len(dark)) == (8385, 8400)
+    dogs = {name for name in bright | dark if name.startswith("dog")}
+    assert len(bright & dogs) + len(dark - dogs) == 10_047
+    assert len(dark & dogs) + len(bright - dogs) == 6_738
+    labels = read_test_labels(Path(REAL_DATA or "") / "dogs-vs-cats" / "test_result.npy")
+    assert labels == read_test_labels(Path(REAL_DATA or "") / "dogs-vs-cats" / "test_result.csv")
+    assert np.bincount(list(labels.values())).tolist() == [6274, 6226]
+
+
+@has_real
+def test_the_measured_groups_agree_with_the_lists_as_documented(tmp_path: Path) -> None:
+    data = dogs_cats("train", data_dir=REAL_DATA, cache_dir=tmp_path)
+    listed = data.group < 2
+    measured = measured_groups(data.images)
+    agreement = [float((measured == group)[data.group == group].float().mean()) for group in (0, 1)]
+    assert np.mean(agreement) == pytest.approx(0.78, abs=0.02)
+    brightness = centre_brightness(data.images)
+    assert brightness[listed & (data.group == 1)].mean() > brightness[listed & (data.group == 0)].mean() + 40
