@@ -5,6 +5,7 @@ python -m tools.results --check    write nothing; fail if a table on disk is not
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 from lnl_core import figures
 from lnl_core._files import write_atomically
-from lnl_core.records import RunRecord, read_records, results_table, table_markdown
+from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
 from tools import ablations
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
@@ -71,11 +72,32 @@ def ablation_table(rows: dict[str, dict[str, object]], columns: dict[str, str], 
     return "\n".join(lines) + "\n"
 
 
+def record_table(root: Path = ROOT) -> str:
+    """bias_balanced beside the published numbers on the same data, at the variances where it has records."""
+    folder = root / "results"
+    published = paper_numbers(folder=folder)
+    paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
+    others = [row for row in paper["other_results"] if row["comparable"]]
+    lines = ["| σ² | bias_balanced | n | LNL, published | Gray, published | best other that we found |", "|---|---|---|---|---|---|"]
+    for row in results_table(folder=folder):
+        if row["method"] != "bias_balanced":
+            continue
+        variance = row["color_var"]
+        there = [other for other in others if other["setting"]["color_var"] == variance]
+        best = max(there, key=lambda other: other["value"], default=None)
+        found = f"{best['value']} ({best['label']}: {best['note']})" if best else "–"
+        spread = f" ± {row['std']:.4f}" if row["std"] is not None else ""
+        named = (f"{published[method][variance]:.4f}" for method in ("lnl", "gray"))
+        lines.append(f"| {variance} | {row['mean']:.4f}{spread} | {row['n']} | {' | '.join(named)} | {found} |")
+    return "\n".join(lines) + "\n"
+
+
 def tables(root: Path = ROOT) -> dict[str, str]:
     """Every generated table by file name."""
     ablation_records = read_records(root / "results" / "ablations")
     return {
         "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
+        "record.md": _NOTE + record_table(root),
         "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
         "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
