@@ -2,5 +2,16 @@
 
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS, color_table, colored_mnist
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
+from lnl_core.datasets.synthetic import animals, synthetic_faces
 
-__all__ = ["COLOR_NAMES", "IGNORE", "MEAN_COLORS", "Batch", "BiasedImages", "color_table", "colored_mnist"]
+__all__ = [
+    "COLOR_NAMES",
+    "IGNORE",
+    "MEAN_COLORS",
+    "Batch",
+    "BiasedImages",
+    "animals",
+    "color_table",
+    "colored_mnist",
+    "synthetic_faces",
+]
