@@ -174,7 +174,9 @@ def _shoulders(draw: Draws, canvas: Canvas, frame: Frame, looks: _Looks) -> None
     neck = torch.maximum(frame.u.abs() - draw.normal(0.19, 0.015), frame.v - 0.86)
     canvas.paint(frame.cover(torch.maximum(neck, 0.2 - frame.v)), looks.shade)
     grown = 1 - 0.3 * looks.child
-    canvas.outlined(frame, frame.ellipse(0.0, 1.22, draw.normal(0.78, 0.04) * grown, 0.5), clothes, clothes * 0.6)
+    canvas.outlined(
+        frame, frame.ellipse(0.0, 1.22 - 0.14 * looks.child, draw.normal(0.78, 0.04) * grown, 0.5), clothes, clothes * 0.6
+    )
     canvas.paint(frame.cover(frame.ellipse(0.0, 0.72, 0.2, 0.13)), looks.shade)
 
 

@@ -174,7 +174,7 @@ def age_classes(ages: NDArray[np.floating], bins: str) -> NDArray[np.int64]:
         ConfigError: an unknown word, or an age outside 16-71 for "fours".
     """
     if bins == "halves":
-        return np.where(ages >= 40, 1, 0)
+        return np.asarray(ages >= 40, dtype=np.int64)
     if bins == "decades":
         return np.clip(ages // 10, 0, 9).astype(np.int64)
     if bins != "fours":
