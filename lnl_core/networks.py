@@ -189,7 +189,7 @@ def _init_as_the_authors(module: nn.Module) -> None:
 
 
 class Standardize(nn.Module):
-    """``(images - mean) / std`` a channel; images (B, 3, H, W) in [0, 1]. The default is ImageNet's, which pretrained weights expect."""
+    """``(images - mean) / std`` a channel; images (B, 3, H, W) in [0, 1]; by default ImageNet's, as its weights expect."""
 
     def __init__(self, mean: tuple[float, ...] = _IMAGENET_MEAN, std: tuple[float, ...] = _IMAGENET_STD) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ def resnet18_network(
 
     Returns:
         A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 2,782,784 parameters,
-        g 8,394,754, h 1,787,928 (colour, 8 levels) or 514 (a label of 2 classes).
+        g 8,394,754, h 1,827,096 (colour, 8 levels) or 514 (a label of 2 classes).
 
     Raises:
         ConfigError: an unknown bias.
@@ -315,7 +315,7 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
         representation: size of the features.
 
     Returns:
-        A network for images (B, 3, 96, 96) in [0, 1] of 689,600 parameters: f 687,536, g 1,806, h 258. Other sizes of at least 32
+        A network for images (B, 3, 96, 96) in [0, 1] of 689,696 parameters: f 687,632, g 1,806, h 258. Other sizes of at least 32
         pixels work too: the places are averaged, or repeated, to 6x6.
     """
     layers: list[nn.Module] = [Standardize()]

@@ -176,13 +176,12 @@ def age_classes(ages: NDArray[np.floating], bins: str) -> NDArray[np.int64]:
     if bins == "halves":
         return np.asarray(ages >= 40, dtype=np.int64)
     if bins == "decades":
-        return np.clip(ages // 10, 0, 9).astype(np.int64)
+        return np.asarray(np.clip(ages // 10, 0, 9), dtype=np.int64)
     if bins != "fours":
         raise ConfigError(f"unknown age_bins {bins!r}: choose one of {', '.join(AGE_BINS)}")
     if len(ages) and (ages.min() < 16 or ages.max() >= 72):
         raise ConfigError("bins of four years hold ages from 16 to 71: choose split 'od', 'bd' or 'ebd', or other age_bins")
-    fours: NDArray[np.int64] = ((ages - 16) // 4).astype(np.int64)
-    return fours
+    return np.asarray((ages - 16) // 4, dtype=np.int64)
 
 
 def synthetic_faces(
