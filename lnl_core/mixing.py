@@ -18,8 +18,8 @@ class MixingScore:
     """How often the neighbours of a point belong to another group, relative to chance.
 
     Attributes:
-        score: 0 where every neighbour is of the point's own group, 1 where neighbours are as mixed as chance would have it; sampling
-            can take it a little above 1.
+        score: 0 where every neighbour is of the point's own group, 1 where they are as mixed as chance has it; sampling can take it
+            a little above 1.
         control: the same with the groups shuffled; near 1 if nothing is amiss.
         neighbours: how many nearest neighbours were counted.
         n: number of points.

@@ -16,9 +16,9 @@ def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
     """Cats (0) and dogs (1) that sit and look at us; ``columns`` are species and whether the coat is bright."""
     dog, bright = columns
     canvas = Canvas(wall(draw, size))
-    scale = draw.uniform(0.74, 0.98)
+    scale = draw.uniform(0.82, 1.02)
     turned = draw.normal(0.0, 0.09)
-    body = canvas.frame(draw.uniform(-0.16, 0.16), draw.uniform(-0.08, 0.14), scale, turned)
+    body = canvas.frame(draw.uniform(-0.14, 0.14), draw.uniform(-0.06, 0.12), scale, turned)
     coat, line, inner = _coat(draw, canvas, body, bright)
     _animal_body(draw, canvas, body, dog, coat, line)
     head = body.inner(draw.uniform(-0.06, 0.06), draw.uniform(-0.3, -0.22), draw.normal(0.0, 0.13))
@@ -28,7 +28,7 @@ def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
 
 def _coat(draw: Draws, canvas: Canvas, frame: Frame, bright: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Coat (B, 3, S, S), its outline and its paler or darker markings (B, 3, 1, 1)."""
-    level = bright * draw.uniform(0.68, 0.92) + (1 - bright) * draw.uniform(0.12, 0.3)
+    level = bright * draw.uniform(0.6, 0.92) + (1 - bright) * draw.uniform(0.12, 0.38)
     warm = draw.uniform(0.0, 0.3)
     color = rgb(level * (1 + 0.55 * warm), level * (1 - 0.1 * warm), level * (1 - 0.9 * warm))
     angle, pitch = draw.uniform(-0.6, 0.6), draw.uniform(14, 26)
@@ -47,7 +47,7 @@ def _animal_body(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, coat: T
     tail = frame.inner(side * 0.42, 0.42, side * draw.normal(0.4 + 0.25 * dog, 0.2))
     bent = Frame(tail.u + side * draw.uniform(0.1, 0.6) * (tail.v - 0.1).square(), tail.v, tail.pixel)
     canvas.outlined(bent, bent.ellipse(0.0, -0.12, thick, length), coat, line)
-    width = draw.normal(0.36 + 0.05 * dog, 0.04)
+    width = draw.normal(0.34 + 0.08 * dog, 0.035)
     height = draw.normal(0.5, 0.04)
     canvas.outlined(frame, frame.ellipse(0.0, 0.52, width, height), coat, line)
     legs = frame.mirrored()
@@ -59,8 +59,8 @@ def _animal_head(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, coat: T
     both = frame.mirrored()
     width = draw.normal(0.41 - 0.03 * dog, 0.025)
     height = draw.normal(0.36 + 0.04 * dog, 0.025)
-    # Most cats have pricked ears and most dogs hanging ones; one dog in four has pricked ears as well, one cat in twelve has not.
-    pricked = dog * draw.chance(0.25) + (1 - dog) * draw.chance(11 / 12)
+    # Most cats have pricked ears and most dogs hanging ones; one dog in eight has pricked ears as well, one cat in sixteen has not.
+    pricked = dog * draw.chance(1 / 8) + (1 - dog) * draw.chance(15 / 16)
     at, tall = draw.normal(0.26, 0.025), draw.normal(0.34 - 0.03 * dog, 0.04)
     ear = both.spike(at, -0.5 * height, draw.normal(0.155, 0.015), tall, draw.normal(0.07, 0.03))
     hanging = both.inner(width * 0.93, -0.12, draw.normal(-0.3, 0.15))
@@ -77,7 +77,7 @@ def _animal_face(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, line: T
     """Muzzle, nose, mouth, eyes and whiskers. Eyes and noses have the same colours in both species."""
     canvas, frame = canvas.band(frame, -0.2, 0.55)
     both = frame.mirrored()
-    size = draw.normal(0.13 + 0.075 * dog, 0.025)
+    size = draw.normal(0.12 + 0.1 * dog, 0.022)
     low = draw.normal(0.15 + 0.05 * dog, 0.02)
     canvas.paint(frame.cover(frame.ellipse(0.0, low + 0.2 * size, size * 1.25, size)), inner)
     dark = rgb(0.1, 0.07, 0.08)
