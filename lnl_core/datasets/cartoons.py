@@ -138,19 +138,19 @@ def _looks(draw: Draws, age: Tensor, man: Tensor) -> _Looks:
     tone = draw.uniform(0.0, 1.0)  # of the skin, independent of all else
     skin = mix(rgb(0.98, 0.83, 0.71), rgb(0.43, 0.28, 0.2), tone)
     dark = mix(rgb(0.12, 0.09, 0.08), rgb(0.62, 0.42, 0.2), draw.uniform(0.0, 1.0) * (1 - 0.8 * tone))
-    grey = torch.sigmoid((draw.normal(age, 5.0) - 54) / 7)
+    grey = torch.sigmoid((draw.normal(age, 8.0) - 58) / 8)
     pale, warm = draw.uniform(0.72, 0.87), draw.uniform(-0.03, 0.03)
     white = rgb(pale + warm, pale, pale - warm)
     hair = mix(dark, white, grey)
     return _Looks(
-        old=((draw.normal(age, 4.0) - 22) / 55).clamp(0, 1.15),
+        old=((draw.normal(age, 7.0) - 20) / 65).clamp(0, 1.1),
         child=child,
         wide=draw.normal(0.43 + 0.03 * child, 0.018),
         tall=draw.normal(0.58 - 0.1 * child, 0.022),
         square=(0.2 + 0.5 * man * (1 - 0.5 * child) + draw.normal(0.0, 0.14)).clamp(0, 1),
-        hair_length=draw.normal(0.66 - 0.58 * man, 0.19),
+        hair_length=draw.normal(0.68 - 0.62 * man, 0.15),
         hairline=draw.normal(0.3 + 0.16 * ((age - 25) / 60).clamp(0, 1), 0.035),
-        brow=draw.normal(0.018 + 0.017 * man, 0.004).clamp(min=0.008),
+        brow=draw.normal(0.016 + 0.02 * man, 0.004).clamp(min=0.008),
         lips=draw.normal(0.6 - 0.45 * man, 0.16).clamp(0.05, 1),
         lash=draw.normal(0.022 - 0.013 * man, 0.004).clamp(min=0.005),
         skin=skin,
@@ -196,7 +196,7 @@ def _skull(canvas: Canvas, frame: Frame, looks: _Looks) -> None:
 
 def _wrinkles(draw: Draws, canvas: Canvas, frame: Frame, looks: _Looks) -> None:
     """Lines on the forehead, beside and under the eyes, and from nose to mouth, as strong as ``old``; a child's red cheeks."""
-    line = looks.shade * 0.8
+    line = mix(looks.shade * 0.85, looks.skin, 0.2)
     forehead, upper = canvas.band(frame, -0.36, -0.1)
     for height, share in ((-0.3, 0.75), (-0.235, 1.0), (-0.17, 0.85)):
         strength = (looks.old * draw.uniform(0.7, 1.1) * share).clamp(0, 1)
