@@ -23,20 +23,21 @@ def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
     _animal_body(draw, canvas, body, dog, coat, line)
     head = body.inner(draw.uniform(-0.06, 0.06), draw.uniform(-0.3, -0.22), draw.normal(0.0, 0.13))
     _animal_head(draw, canvas, head, dog, coat, line, inner)
+    canvas.images.mul_(draw.uniform(0.7, 1.2)[:, None])  # the light of the scene: bright is not simply a large number
     return canvas.pixels()
 
 
 def _coat(draw: Draws, canvas: Canvas, frame: Frame, bright: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Coat (B, 3, S, S), its outline and its paler or darker markings (B, 3, 1, 1)."""
-    level = bright * draw.uniform(0.6, 0.92) + (1 - bright) * draw.uniform(0.12, 0.38)
+    level = bright * draw.uniform(0.55, 0.9) + (1 - bright) * draw.uniform(0.15, 0.42)
     warm = draw.uniform(0.0, 0.3)
     color = rgb(level * (1 + 0.55 * warm), level * (1 - 0.1 * warm), level * (1 - 0.9 * warm))
     angle, pitch = draw.uniform(-0.6, 0.6), draw.uniform(14, 26)
     stripes = (pitch * (frame.v + angle * frame.u)).sin()
     pattern = draw.chance(0.4) * draw.uniform(0.05, 0.16) * stripes + draw.uniform(0.03, 0.12) * draw.field(canvas.size, 9)
     coat = color * (1 + pattern)[:, None]
-    lines = mix(color * 0.45, color + 0.2, 1 - bright)
-    return coat, lines, mix(color * 0.8 + 0.2 * rgb(1.0, 0.75, 0.72), color + 0.13, 1 - bright)
+    # Lines are darker than every coat: pale lines on dark coats would give the coat away at each edge.
+    return coat, color * 0.4, mix(color, rgb(0.95, 0.82, 0.76), draw.uniform(0.15, 0.4))
 
 
 def _animal_body(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, coat: Tensor, line: Tensor) -> None:
@@ -57,11 +58,11 @@ def _animal_body(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, coat: T
 def _animal_head(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, coat: Tensor, line: Tensor, inner: Tensor) -> None:
     """Ears, skull, muzzle, eyes and nose; each cue of the species varies by itself and none is certain."""
     both = frame.mirrored()
-    width = draw.normal(0.41 - 0.03 * dog, 0.025)
-    height = draw.normal(0.36 + 0.04 * dog, 0.025)
+    width = draw.normal(0.42 - 0.05 * dog, 0.022)
+    height = draw.normal(0.35 + 0.06 * dog, 0.022)
     # Most cats have pricked ears and most dogs hanging ones; one dog in eight has pricked ears as well, one cat in sixteen has not.
     pricked = dog * draw.chance(1 / 8) + (1 - dog) * draw.chance(15 / 16)
-    at, tall = draw.normal(0.26, 0.025), draw.normal(0.34 - 0.03 * dog, 0.04)
+    at, tall = draw.normal(0.26, 0.02), draw.normal(0.36 - 0.04 * dog, 0.03)
     ear = both.spike(at, -0.5 * height, draw.normal(0.155, 0.015), tall, draw.normal(0.07, 0.03))
     hanging = both.inner(width * 0.93, -0.12, draw.normal(-0.3, 0.15))
     flap = hanging.ellipse(0.0, draw.normal(0.16, 0.03), draw.normal(0.125, 0.015), draw.normal(0.3, 0.035))
@@ -81,7 +82,7 @@ def _animal_face(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, line: T
     low = draw.normal(0.15 + 0.05 * dog, 0.02)
     canvas.paint(frame.cover(frame.ellipse(0.0, low + 0.2 * size, size * 1.25, size)), inner)
     dark = rgb(0.1, 0.07, 0.08)
-    canvas.paint(both.stroke(0.0, low + 0.55 * size, size * 0.75, 0.014, curve=-1.6), mix(dark, line, 0.3))
+    canvas.paint(both.stroke(0.0, low + 0.55 * size, size * 0.75, 0.014, curve=-1.6), dark)
     nose = mix(dark, rgb(0.85, 0.5, 0.52), draw.chance(0.4))
     canvas.paint(frame.cover(frame.ellipse(0.0, low - 0.35 * size, 0.32 * size + 0.012, 0.24 * size + 0.012)), nose)
     apart, eye = draw.normal(0.17, 0.015), draw.normal(0.072, 0.008)
