@@ -187,12 +187,17 @@ def test_a_cue_changes_the_drawing_and_nothing_else_does() -> None:
     assert same_but(1) > 3
 
 
-def test_bright_coats_are_brighter_and_the_background_is_not() -> None:
-    data = animals("test", n=400, size=32)
-    light = data.images.float().mean(dim=1)
-    body, corner = light[:, 18:30, 13:19].mean(dim=(1, 2)), light[:, :6, :3].mean(dim=(1, 2))
-    bright = data.group == 1
-    assert body[bright].mean() > body[~bright].mean() + 60
+def test_bright_coats_are_brighter_by_the_contrast_and_the_background_is_not() -> None:
+    gaps = []
+    for contrast in (0.0, 0.5, 1.0):
+        data = animals("test", n=400, size=32, contrast=contrast)
+        light = data.images.float().mean(dim=1)
+        body, corner = light[:, 18:30, 13:19].mean(dim=(1, 2)), light[:, :6, :3].mean(dim=(1, 2))
+        bright = data.group == 1
+        gaps.append(float(body[bright].mean() - body[~bright].mean()))
+    assert abs(gaps[0]) < 10
+    assert gaps[1] > 35
+    assert gaps[2] > gaps[1] + 25
     assert abs(corner[bright].mean() - corner[~bright].mean()) < 4 * corner.std() * 2 / 20
 
 
@@ -219,6 +224,7 @@ def test_colour_labels_by_hand() -> None:
         (lambda: animals("tb1", size=31), "size must be a whole number of at least 32 pixels, got 31"),
         (lambda: animals("tb1", n=1), "n must be a whole number of at least 2 images, got 1"),
         (lambda: animals("tb1", n=4, seed=-1), "seed must be a whole number of at least 0, got -1"),
+        (lambda: animals("tb1", n=4, contrast=1.5), "contrast must lie between 0 and 1, got 1.5"),
         (lambda: animals("tb1", n=4, bias_labels="pixel"), "unknown bias_labels 'pixel': choose 'place' or 'image'"),
         (lambda: animals("tb1", n=4, places=65), "places must be a whole number from 1 to the image's 64 pixels, got 65"),
         (lambda: synthetic_faces("eb1", learn="race"), "unknown task 'race' to learn: choose 'gender' or 'age'"),

@@ -13,7 +13,7 @@ from lnl_core.datasets.drawing import Canvas, Draws, Frame, mix, rgb, wall
 
 
 def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
-    """Cats (0) and dogs (1) that sit and look at us; ``columns`` are species and whether the coat is bright."""
+    """Cats (0) and dogs (1) that sit and look at us; ``columns`` are species and how bright the coat is, -1 to 1."""
     dog, bright = columns
     canvas = Canvas(wall(draw, size))
     scale = draw.uniform(0.82, 1.02)
@@ -29,7 +29,7 @@ def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
 
 def _coat(draw: Draws, canvas: Canvas, frame: Frame, bright: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Coat (B, 3, S, S), its outline and its paler or darker markings (B, 3, 1, 1)."""
-    level = bright * draw.uniform(0.55, 0.9) + (1 - bright) * draw.uniform(0.15, 0.42)
+    level = 0.5 + 0.27 * bright + draw.uniform(-0.15, 0.15)
     warm = draw.uniform(0.0, 0.3)
     color = rgb(level * (1 + 0.55 * warm), level * (1 - 0.1 * warm), level * (1 - 0.9 * warm))
     angle, pitch = draw.uniform(-0.6, 0.6), draw.uniform(14, 26)

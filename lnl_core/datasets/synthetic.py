@@ -60,7 +60,14 @@ def animal_table(split: str, n: int | None = None, seed: int = 0) -> tuple[NDArr
 
 
 def animals(
-    split: str, *, size: int = 64, n: int | None = None, seed: int = 0, bias_labels: str = "place", places: int | None = None
+    split: str,
+    *,
+    size: int = 64,
+    n: int | None = None,
+    seed: int = 0,
+    contrast: float = 0.5,
+    bias_labels: str = "place",
+    places: int | None = None,
 ) -> BiasedImages:
     """Cats and dogs drawn as cartoons: the label is the species, told by shape, and the bias is a bright or dark coat.
 
@@ -72,6 +79,8 @@ def animals(
         size: pixels a side, at least 32. The same seed draws the same scenes at every size.
         n: number of images.
         seed: seeds the table and the drawings.
+        contrast: how far bright and dark coats are apart, 0 (not at all) to 1. Single coats vary, and so does the light of the
+            scene: below 0.55 some bright coats are darker than some dark ones.
         bias_labels: "place", the mean colour of each place of the image in eight levels a channel, as for photographs, of which
             only the pixels are known; or "image", whether the coat is bright.
         places: places a side of the bias labels; by default ``size / 16``, rounded up, the feature map of the ResNet-18.
@@ -85,8 +94,11 @@ def animals(
     """
     if bias_labels not in ("place", "image"):
         raise ConfigError(f"unknown bias_labels {bias_labels!r}: choose 'place' or 'image'")
+    if isinstance(contrast, bool) or not isinstance(contrast, int | float) or not 0 <= contrast <= 1:
+        raise ConfigError(f"contrast must lie between 0 and 1, got {contrast!r}")
     species, coat = (torch.from_numpy(column) for column in animal_table(split, n, seed))
-    images = draw_blocks(animal_block, [species, coat], size, [seed, 20 + ANIMAL_SPLITS.index(split)])
+    shade = contrast * (2.0 * coat - 1)
+    images = draw_blocks(animal_block, [species, shade], size, [seed, 20 + ANIMAL_SPLITS.index(split)])
     if bias_labels == "image":
         return BiasedImages(images, species, coat, coat, source="drawn", classes=2, bias_classes=2)
     levels = color_places(images, -(-size // 16) if places is None else places)
