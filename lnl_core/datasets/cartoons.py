@@ -139,12 +139,12 @@ def _looks(draw: Draws, age: Tensor, man: Tensor) -> _Looks:
     tone = draw.uniform(0.0, 1.0)  # of the skin, independent of all else
     skin = mix(rgb(0.98, 0.83, 0.71), rgb(0.43, 0.28, 0.2), tone)
     dark = mix(rgb(0.12, 0.09, 0.08), rgb(0.62, 0.42, 0.2), draw.uniform(0.0, 1.0) * (1 - 0.8 * tone))
-    grey = torch.sigmoid((draw.normal(age, 8.0) - 58) / 8)
+    grey = torch.sigmoid((draw.normal(age, 5.0) - 58) / 8)
     pale, warm = draw.uniform(0.72, 0.87), draw.uniform(-0.03, 0.03)
     white = rgb(pale + warm, pale, pale - warm)
     hair = mix(dark, white, grey)
     return _Looks(
-        old=((draw.normal(age, 7.0) - 20) / 65).clamp(0, 1.1),
+        old=((draw.normal(age, 3.5) - 20) / 65).clamp(0, 1.1),
         child=child,
         wide=draw.normal(0.43 + 0.03 * child, 0.018),
         tall=draw.normal(0.58 - 0.1 * child, 0.022),
