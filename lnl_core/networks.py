@@ -305,8 +305,9 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
     """The report's network for faces of 96x96 pixels: a representation of 128 numbers, an age head and a gender head.
 
     f: normalisation, four times (conv 3x3, batch normalisation, ReLU, max-pool to half) with 16, 32, 64 and 128 channels, 6x6
-    places, linear to the representation, ReLU. The report prints the sizes of input, representation and heads only; the layers
-    between them are ours.
+    places, linear to the representation, batch normalisation, ReLU. The report prints the sizes of input, representation and heads
+    only; the layers between them are ours. The last normalisation keeps the representation alive: without it the confusion loss
+    can be met by features that are all 0.
     g: linear to the bins of age. h: linear to gender.
 
     Args:
@@ -315,14 +316,15 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
         representation: size of the features.
 
     Returns:
-        A network for images (B, 3, 96, 96) in [0, 1] of 689,696 parameters: f 687,632, g 1,806, h 258. Other sizes of at least 32
+        A network for images (B, 3, 96, 96) in [0, 1] of 689,824 parameters: f 687,760, g 1,806, h 258. Other sizes of at least 32
         pixels work too: the places are averaged, or repeated, to 6x6.
     """
     layers: list[nn.Module] = [Standardize()]
     for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
         layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2)]
-    layers += [nn.AdaptiveAvgPool2d(6), nn.Flatten(), nn.Linear(128 * 36, representation), nn.ReLU()]
+    layers += [nn.AdaptiveAvgPool2d(6), nn.Flatten(), nn.Linear(128 * 36, representation, bias=False)]
+    layers += [nn.BatchNorm1d(representation), nn.ReLU()]
     return LNLNetwork(nn.Sequential(*layers), nn.Linear(representation, classes), nn.Linear(representation, bias_classes))
 
 

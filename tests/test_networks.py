@@ -355,13 +355,13 @@ def test_a_gray_resnet_sees_luminance_only() -> None:
 
 def test_face_network_has_the_sizes_of_the_report() -> None:
     network = face_network()
-    assert sizes(network) == (687_632, 1_806, 258)
+    assert sizes(network) == (687_760, 1_806, 258)
     features = network.extractor(photographs(96, 2))
     assert features.shape == (2, 128)
     assert network(photographs(96, 2)).shape == (2, 14)
     assert network.bias_head(features).shape == (2, 2)
     convolutions = sum(9 * a * b + 2 * b for a, b in ((3, 16), (16, 32), (32, 64), (64, 128)))
-    assert sizes(network)[0] == convolutions + (128 * 36 + 1) * 128
+    assert sizes(network)[0] == convolutions + 128 * 36 * 128 + 2 * 128
     assert face_network(5, 3, representation=16)(photographs(32, 2)).shape == (2, 5)
 
 
