@@ -82,9 +82,9 @@ class Frame:
     def ellipse(self, x: Number, y: Number, width: Number, height: Number) -> Tensor:
         """Signed distance (to first order) to an ellipse of half axes ``width`` and ``height``."""
         du, dv = (self.u - x) / width, (self.v - y) / height
-        root = (du.square() + dv.square()).sqrt()
+        level = du.square() + dv.square() - 1
         slope = ((du / width).square() + (dv / height).square()).sqrt()
-        return root * (root - 1) / slope.clamp_(min=1e-6)
+        return level / slope.clamp_(min=1e-6).mul_(2)
 
     def spike(self, x: Number, base: Number, width: Number, height: Number, lean: Number) -> Tensor:
         """Signed distance, roughly, to a triangle that stands on (x, base) with half width ``width`` and leans by ``lean``."""
