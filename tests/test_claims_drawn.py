@@ -81,7 +81,8 @@ def test_negative_control_a_bias_that_cannot_be_seen_hurts_nobody() -> None:
 
 # Joint learning and unlearning. Measured on three seeds before the margins were set, for alpha 0, 0.4 and 1 in this short training:
 # mixing of the genders on EBD 0.35 to 0.37, 0.38 to 0.45 and 0.65 to 0.82; a linear probe of gender 0.83 to 0.86, 0.78 to 0.84 and
-# 0.63 to 0.70. The age is read less well as alpha grows (0.20, 0.15 to 0.18, 0.12 to 0.16 in 14 bins): on BD gender tells half of it.
+# 0.63 to 0.70. The age is read less well as alpha grows (0.20, 0.15 to 0.18, 0.12 to 0.16 in 14 bins): on BD gender tells half
+# of it.
 
 
 @cache
