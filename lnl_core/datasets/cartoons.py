@@ -36,7 +36,7 @@ def _coat(draw: Draws, canvas: Canvas, frame: Frame, bright: Tensor) -> tuple[Te
     stripes = (pitch * (frame.v + angle * frame.u)).sin()
     pattern = draw.chance(0.4) * draw.uniform(0.05, 0.16) * stripes + draw.uniform(0.03, 0.12) * draw.field(canvas.size, 9)
     coat = color * (1 + pattern)[:, None]
-    # Lines are darker than every coat: pale lines on dark coats would give the coat away at each edge.
+    # Lines are a darker shade of any coat: pale lines on dark coats would give the coat away at each edge.
     return coat, color * 0.4, mix(color, rgb(0.95, 0.82, 0.76), draw.uniform(0.15, 0.4))
 
 

@@ -3,7 +3,7 @@
 Coordinates run from -1 to 1 over the image, x to the right and y down; a :class:`Frame` is such a system moved, scaled and turned
 with the thing that is drawn. A shape is a signed distance (negative inside) or directly its coverage of each pixel, 0 to 1, from
 which edges are smooth at any size. Everything random comes from one generator in blocks of :data:`BLOCK` images, so the same seed
-draws the same scenes at every size, and the first images of a larger set are those of a smaller one.
+draws the same scenes at every size, and a table cut short gives the same images, cut short.
 """
 
 from collections.abc import Callable
