@@ -14,18 +14,24 @@ _HOMES = {
     "preset": "config",
     "resolve_profile": "config",
     "BiasedImages": "datasets",
+    "animals": "datasets",
     "colored_mnist": "datasets",
+    "synthetic_faces": "datasets",
     "LNLNetwork": "networks",
     "digit_network": "networks",
+    "face_network": "networks",
+    "resnet18_network": "networks",
     "build_network": "networks",
     "METHODS": "methods",
     "fit": "training",
     "choose_device": "training",
     "fit_stacked": "stacked",
+    "fit_jlu": "unlearning",
     "accuracy": "evaluation",
     "evaluate": "evaluation",
     "embeddings": "evaluation",
     "probe_leakage": "evaluation",
+    "mixing_score": "mixing",
     "RunRecord": "records",
     "read_records": "records",
     "results_table": "records",
@@ -45,7 +51,9 @@ _MODULES = (
     "methods",
     "training",
     "stacked",
+    "unlearning",
     "evaluation",
+    "mixing",
     "records",
     "runs",
     "executors",
@@ -58,14 +66,16 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig, preset, resolve_profile
-    from lnl_core.datasets import BiasedImages, colored_mnist
+    from lnl_core.datasets import BiasedImages, animals, colored_mnist, synthetic_faces
     from lnl_core.evaluation import accuracy, embeddings, evaluate, probe_leakage
     from lnl_core.methods import METHODS
-    from lnl_core.networks import LNLNetwork, build_network, digit_network
+    from lnl_core.mixing import mixing_score
+    from lnl_core.networks import LNLNetwork, build_network, digit_network, face_network, resnet18_network
     from lnl_core.records import RunRecord, read_records, results_table
     from lnl_core.runs import load_model, read_history, run, run_folder, run_stacked
     from lnl_core.stacked import fit_stacked
     from lnl_core.training import choose_device, fit
+    from lnl_core.unlearning import fit_jlu
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 _EXECUTION = ("precision", "channels_last")
 _CHOICES = {
     "experiment": EXPERIMENTS,
-    "method": METHODS,
+    "method": (*METHODS, "jlu"),  # trained by lnl_core.unlearning, not by the loop of the others
     "profile": (*PROFILES, "custom"),
     "source": SOURCES,
     "bias_labels": BIAS_LABELS,

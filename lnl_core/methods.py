@@ -17,10 +17,13 @@ lnl               descends L_c + [lambda] L_MI,                L_c         desce
                   ascends [mu] L_B
 bias_balanced     descends L_bal + [lambda] L_MI,              L_bal       descends L_B
                   ascends [mu] L_B
+jlu, unlearning   descends L_c + [alpha] L_conf                L_c         stays
+jlu, watching     stays                                        stays       descends L_B
 ================  ===========================================  ==========  ==============
 
 bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias does not tell of the label
 (:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often (:mod:`lnl_core.balance`).
+jlu has the losses of blind_eye and takes turns: its two steps alternate in :mod:`lnl_core.unlearning`.
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
 L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget.
@@ -187,6 +190,28 @@ def two_pass_gradients(network: LNLNetwork, batch: Batch, config: RunConfig) -> 
     return losses | second_pass(network, batch, config)
 
 
+def jlu_watch(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """JLU's secondary task: h descends L_B on features that its gradient does not reach; f and g stay."""
+    with torch.no_grad():
+        features = network.extractor(batch.images)
+    log_q = log_probabilities(network.bias_head(features))
+    bias = bias_loss(log_q, batch.bias, config.bias_reduction, normalized=True)
+    bias.backward()
+    return {"bias": bias.detach(), "confusion": confusion_loss(log_q.detach(), _where(batch.bias, config), normalized=True)}
+
+
+def jlu_unlearn(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """JLU's primary task: f descends L_c + alpha L_conf and g descends L_c; h stays. L_B is reported and moves nobody."""
+    features = network.extractor(batch.images)
+    label = _label(network.label_head(features), batch.labels, batch.log_prior)
+    log_q = log_probabilities(network.bias_head(features))
+    confused = confusion_loss(log_q, _where(batch.bias, config), normalized=True)
+    others = [*network.extractor.parameters(), *network.label_head.parameters()]
+    (label + config.confusion_weight * confused).backward(inputs=others)
+    bias = bias_loss(log_q.detach(), batch.bias, config.bias_reduction, normalized=True)
+    return {"label": label.detach(), "confusion": confused.detach(), "bias": bias}
+
+
 METHODS: dict[str, Step] = {
     "baseline": baseline,
     "gray": baseline,
@@ -205,7 +230,9 @@ def uses_bias(method: str) -> bool:
 
 
 def method_step(name: str) -> Step:
-    """The step function of a method; :class:`ConfigError` for an unknown name."""
+    """The step function of a method; :class:`ConfigError` for an unknown name, or for jlu, which has two."""
+    if name == "jlu":
+        raise ConfigError("jlu alternates between two steps: train it with lnl_core.unlearning.fit_jlu")
     try:
         return METHODS[name]
     except KeyError:

@@ -1,7 +1,10 @@
 """The three networks of the game: feature extractor f, label head g, bias head h (Kim et al., Figure 2)."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -9,10 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnl_core.config import RunConfig
+from lnl_core.errors import ConfigError, DataError
 
 # The authors normalise digits with the mean and deviation of CIFAR-10 (their data_loader.py).
 _MEAN = (0.4914, 0.4822, 0.4465)
 _STD = (0.2023, 0.1994, 0.2010)
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Grayscale(nn.Module):
@@ -180,6 +186,146 @@ def _init_as_the_authors(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
         nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))
+
+
+class Standardize(nn.Module):
+    """``(images - mean) / std`` a channel; images (B, 3, H, W) in [0, 1]; by default ImageNet's, as its weights expect."""
+
+    def __init__(self, mean: tuple[float, ...] = _IMAGENET_MEAN, std: tuple[float, ...] = _IMAGENET_STD) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - cast(Tensor, self.mean)) / cast(Tensor, self.std)
+
+
+def resnet18_network(
+    classes: int, bias_classes: int, *, bias: str = "color", weights: str | Path | None = None, grayscale: bool = False
+) -> LNLNetwork:
+    """ResNet-18 for photographs, cut below its last two residual blocks (section 5.1).
+
+    f: ImageNet's normalisation, the first convolution and pooling, the stages of 64, 128 and 256 channels (six residual blocks);
+    features (B, 256, H/16, W/16), rounded up.
+    g: the stage of 512 channels (the last two residual blocks), average over the places, linear.
+    h: for colour :class:`PixelBiasHead`, two convolutions to a level of each channel at each place; for a label of the whole image,
+    such as age or gender, the mean over the places and one fully connected layer.
+
+    Args:
+        classes: number of label classes.
+        bias_classes: number of bias classes K, for colour the levels a channel.
+        bias: "color" or "label".
+        weights: "imagenet" for torchvision's weights, downloaded once; the path of a file with them, ``.safetensors`` or
+            torchvision's ``.pth``; or ``None`` for random ones. The last linear layer is random in any case, as in the paper.
+        grayscale: let f begin by making every image grey, the paper's "Gray" model.
+
+    Returns:
+        A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 2,782,784 parameters,
+        g 8,394,754, h 1,827,096 (colour, 8 levels) or 514 (a label of 2 classes).
+
+    Raises:
+        ConfigError: an unknown bias.
+        DataError: weights that cannot be had, cannot be read, or belong to another network.
+    """
+    from torchvision.models import resnet18
+
+    if bias not in ("color", "label"):
+        raise ConfigError(f"unknown bias {bias!r}: choose 'color' or 'label'")
+    body = resnet18(num_classes=classes)
+    if weights is not None:
+        load_body(body, imagenet_weights() if weights == "imagenet" else read_weights(Path(weights)), str(weights))
+    first = OrderedDict[str, nn.Module](gray=Grayscale()) if grayscale else OrderedDict[str, nn.Module]()
+    first["standardize"] = Standardize()
+    stem = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
+    extractor = nn.Sequential(first | {name: getattr(body, name) for name in stem})
+    top = OrderedDict[str, nn.Module](layer4=body.layer4, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=body.fc)
+    return LNLNetwork(extractor, nn.Sequential(top), _resnet_bias_head(bias, bias_classes))
+
+
+def _resnet_bias_head(bias: str, classes: int) -> nn.Module:
+    if bias == "color":
+        return PixelBiasHead(features=256, classes=classes)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes))
+
+
+def imagenet_weights() -> dict[str, Tensor]:
+    """torchvision's ImageNet weights of ResNet-18, from its cache or downloaded and checked by it.
+
+    Raises:
+        DataError: if they are neither there nor reachable.
+    """
+    from torchvision.models import ResNet18_Weights
+
+    try:
+        state: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"torchvision's ImageNet weights cannot be downloaded ({error}): give the path of a file with them, or weights=None"
+        ) from None
+    return state
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of a ``.pth`` file read without running any code in it.
+
+    Raises:
+        DataError: if the file is missing, damaged, or holds something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError):
+        raise DataError(f"{path} is no readable weights file: it must be .safetensors or a .pth of tensors alone") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise DataError(f"{path} does not hold a table of named tensors: save the network's state_dict() and nothing else")
+    return dict(state)
+
+
+def load_body(body: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load all but the last linear layer ``fc`` into a torchvision network, in place.
+
+    Raises:
+        DataError: naming the first tensor that is missing, superfluous or of another shape.
+    """
+    own = body.state_dict()
+    state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    for name in [*own, *state]:
+        if name.startswith("fc.") or (name.endswith("num_batches_tracked") and name not in state):
+            continue  # files of early torchvision have no such counters
+        if name not in own or name not in state or own[name].shape != state[name].shape:
+            raise DataError(f"{source} holds the weights of another network than ResNet-18 (see {name}): choose another file")
+    body.load_state_dict(state, strict=False)
+
+
+def face_network(classes: int = 14, bias_classes: int = 2, *, representation: int = 128) -> LNLNetwork:
+    """The report's network for faces of 96x96 pixels: a representation of 128 numbers, an age head and a gender head.
+
+    f: normalisation, four times (conv 3x3, batch normalisation, ReLU, max-pool to half) with 16, 32, 64 and 128 channels, 6x6
+    places, linear to the representation, batch normalisation, ReLU. The report prints the sizes of input, representation and heads
+    only; the layers between them are ours. The last normalisation keeps the representation alive: without it the confusion loss
+    can be met by features that are all 0.
+    g: linear to the bins of age. h: linear to gender.
+
+    Args:
+        classes: label classes, 14 bins of age.
+        bias_classes: bias classes, 2 genders.
+        representation: size of the features.
+
+    Returns:
+        A network for images (B, 3, 96, 96) in [0, 1] of 689,824 parameters: f 687,760, g 1,806, h 258. Other sizes of at least 32
+        pixels work too: the places are averaged, or repeated, to 6x6.
+    """
+    layers: list[nn.Module] = [Standardize()]
+    for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
+        layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+    layers += [nn.AdaptiveAvgPool2d(6), nn.Flatten(), nn.Linear(128 * 36, representation, bias=False)]
+    layers += [nn.BatchNorm1d(representation), nn.ReLU()]
+    return LNLNetwork(nn.Sequential(*layers), nn.Linear(representation, classes), nn.Linear(representation, bias_classes))
 
 
 def build_network(config: RunConfig) -> LNLNetwork:

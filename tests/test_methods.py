@@ -13,7 +13,7 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
 from lnl_core.methods import METHODS as STEPS
-from lnl_core.methods import first_pass, method_step, second_pass, two_pass_gradients, uses_bias, watch
+from lnl_core.methods import first_pass, jlu_unlearn, jlu_watch, method_step, second_pass, two_pass_gradients, uses_bias, watch
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import fit
 
@@ -278,6 +278,44 @@ def test_authors_second_pass_leaves_g_alone(batch: Batch) -> None:
     network = network_of("lnl")
     second_pass(network, batch, config_of("lnl"))
     assert not of("label_head", gradients(network))
+
+
+# Joint learning and unlearning: two steps that take turns
+
+
+@pytest.mark.parametrize("bias_reduction", ["mean", "sum"])
+def test_the_two_steps_of_jlu_are_the_two_halves_of_blind_eye(bias_reduction: str, batch: Batch) -> None:
+    """One of them moves f and g down L_c + alpha L_conf, the other one h down L_B, and nobody else has a gradient."""
+    config = config_of("jlu", bias_reduction=bias_reduction)
+    wanted = by_hand(network_of("blind_eye"), batch, config_of("blind_eye", bias_reduction=bias_reduction))
+    unlearning, watching = network_of("blind_eye"), network_of("blind_eye")
+    jlu_unlearn(unlearning, batch, config)
+    jlu_watch(watching, batch, config)
+    assert_same(gradients(unlearning), {name: value for name, value in wanted.items() if not name.startswith("bias_head")})
+    assert_same(gradients(watching), of("bias_head", wanted))
+
+
+def test_the_steps_of_jlu_report_their_losses(batch: Batch) -> None:
+    network, config = network_of("lnl"), config_of("jlu")
+    terms = {"label": label_term(batch), "bias": bias_term(batch), "confusion": confusion_term(batch)}
+    for step, names in ((jlu_unlearn, {"label", "bias", "confusion"}), (jlu_watch, {"bias", "confusion"})):
+        losses = step(network, batch, config)
+        assert losses.keys() == names
+        for name, value in losses.items():
+            assert value.item() == pytest.approx(terms[name](network).item(), abs=1e-9)
+            assert not value.requires_grad
+
+
+def test_alpha_zero_is_the_baseline_for_f_and_g(batch: Batch) -> None:
+    network, baseline = network_of("lnl"), network_of("baseline")
+    jlu_unlearn(network, batch, config_of("jlu", confusion_weight=0.0))
+    method_step("baseline")(baseline, batch, config_of("baseline"))
+    assert_same(gradients(network), gradients(baseline))
+
+
+def test_jlu_has_no_single_step() -> None:
+    with pytest.raises(ConfigError, match=r"jlu alternates between two steps: train it with lnl_core.unlearning.fit_jlu"):
+        method_step("jlu")
 
 
 # Who has changed after an update, through the training loop

@@ -2,13 +2,28 @@
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lnl_core.config import METHODS, preset
-from lnl_core.networks import LNLNetwork, NormalizedConv, PixelBiasHead, build_network, digit_network, parameter_count
+from lnl_core.datasets.container import Batch
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
+from lnl_core.methods import method_step
+from lnl_core.networks import (
+    LNLNetwork,
+    NormalizedConv,
+    PixelBiasHead,
+    Standardize,
+    build_network,
+    digit_network,
+    face_network,
+    parameter_count,
+    resnet18_network,
+)
 
 
 def random_images(size: int = 4) -> Tensor:
@@ -193,3 +208,200 @@ def test_where_f_ends_changes_who_owns_a_layer_and_nothing_else() -> None:
     assert (parameter_count(early.extractor), parameter_count(early.label_head)) == (2_438, 65_322)
     assert early.extractor(images).shape == late.extractor(images).shape == (4, 32, 14, 14)
     assert torch.allclose(early(images), late(images), atol=1e-5)
+
+
+# The networks for photographs
+
+
+def sizes(network: LNLNetwork) -> tuple[int, int, int]:
+    return parameter_count(network.extractor), parameter_count(network.label_head), parameter_count(network.bias_head)
+
+
+@pytest.fixture(scope="module")
+def resnet_state() -> dict[str, Tensor]:
+    """Weights as torchvision saves them, for ten classes."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(4)
+    state: dict[str, Tensor] = resnet18(num_classes=10).state_dict()
+    return state
+
+
+def photographs(size: int = 64, count: int = 4) -> Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def test_resnet_has_the_parameters_of_its_parts() -> None:
+    color, label = resnet18_network(2, 8), resnet18_network(2, 2, bias="label")
+    assert sizes(color) == (2_782_784, 8_394_754, 1_827_096)
+    assert sizes(label) == (2_782_784, 8_394_754, 514)
+    # torchvision's ResNet-18 has 11,689,512, of which 513,000 are the linear layer to 1,000 classes.
+    assert sum(sizes(label)[:2]) == 11_689_512 - 513_000 + 2 * 513
+    assert sizes(color)[2] == (256 * 9 + 1) * 3 * 256 + 2 * 3 * 256 + (256 * 9 + 1) * 3 * 8
+
+
+def test_the_label_head_holds_the_last_two_residual_blocks() -> None:
+    from torchvision.models.resnet import BasicBlock
+
+    network = resnet18_network(2, 2, bias="label")
+    blocks = [sum(isinstance(module, BasicBlock) for module in part.modules()) for part in (network.extractor, network.label_head)]
+    assert blocks == [6, 2]
+
+
+@pytest.mark.parametrize("size", [64, 100, 224])
+def test_resnet_shapes(size: int) -> None:
+    network = resnet18_network(3, 8).eval()
+    places = -(-size // 16)
+    features = network.extractor(photographs(size, 2))
+    assert features.shape == (2, 256, places, places)
+    assert network.bias_head(features).shape == (2, 8, 3, places, places)
+    assert network(photographs(size, 2)).shape == (2, 3)
+    assert resnet18_network(2, 5, bias="label").bias_head(features).shape == (2, 5)
+
+
+def test_resnet_equals_torchvisions(resnet_state: dict[str, Tensor], tmp_path: Path) -> None:
+    from torchvision.models import resnet18
+
+    torch.save(resnet_state, tmp_path / "weights.pth")
+    network = resnet18_network(10, 8, weights=tmp_path / "weights.pth").eval()
+    reference = resnet18(num_classes=10)
+    reference.load_state_dict(resnet_state)
+    network.label_head.fc.load_state_dict(reference.fc.state_dict())  # type: ignore[union-attr, operator]
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.no_grad():
+        expected = reference.eval()((photographs() - mean) / std)
+        assert torch.allclose(network(photographs()), expected, atol=1e-4)
+
+
+def test_weights_come_from_safetensors_and_pth_alike_but_for_the_last_layer(
+    resnet_state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    save_file(resnet_state, str(tmp_path / "weights.safetensors"))
+    without_counters = {name: value for name, value in resnet_state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(without_counters, tmp_path / "old.pth")
+    for name in ("weights.safetensors", "old.pth"):
+        network = resnet18_network(2, 8, weights=tmp_path / name)  # two classes, and the file has ten
+        state = network.state_dict()
+        assert torch.equal(state["extractor.conv1.weight"], resnet_state["conv1.weight"])
+        assert torch.equal(state["label_head.layer4.1.bn2.weight"], resnet_state["layer4.1.bn2.weight"])
+        assert state["label_head.fc.weight"].shape == (2, 512)
+    random = resnet18_network(2, 8).state_dict()
+    assert not torch.equal(random["extractor.conv1.weight"], resnet_state["conv1.weight"])
+
+
+def test_weights_of_another_network_are_refused_in_one_sentence(resnet_state: dict[str, Tensor], tmp_path: Path) -> None:
+    from torchvision.models import resnet34
+
+    others = {
+        "deeper": resnet34().state_dict(),  # holds every tensor of the ResNet-18, and more
+        "ours": digit_network().state_dict(),
+        "narrow": {**resnet_state, "conv1.weight": torch.zeros(32, 3, 7, 7)},
+        "cut": {name: value for name, value in resnet_state.items() if not name.startswith("layer4")},
+    }
+    for name, state in others.items():
+        torch.save(state, tmp_path / f"{name}.pth")
+        with pytest.raises(
+            DataError, match=r"holds the weights of another network than ResNet-18 \(see .*\): choose another file$"
+        ):
+            resnet18_network(2, 8, weights=tmp_path / f"{name}.pth")
+
+
+class _Stranger:
+    pass
+
+
+def test_damaged_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "damaged.pth").write_bytes(b"no weights")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    torch.save(_Stranger(), tmp_path / "pickle.pth")
+    torch.save([torch.zeros(2)], tmp_path / "list.pth")
+    for name, message in (
+        ("absent.pth", "does not exist"),
+        ("damaged.pth", "is no readable weights file"),
+        ("damaged.safetensors", "is no readable weights file"),
+        ("pickle.pth", "is no readable weights file"),
+        ("list.pth", "does not hold a table of named tensors"),
+    ):
+        with pytest.raises(DataError, match=message) as error:
+            resnet18_network(2, 8, weights=tmp_path / name)
+        assert "\n" not in str(error.value)
+
+
+def test_imagenet_weights_out_of_reach_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet18_Weights
+
+    def offline(*arguments: object, **options: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
+    with pytest.raises(DataError, match=r"ImageNet weights cannot be downloaded .* or weights=None$"):
+        resnet18_network(2, 8, weights="imagenet")
+
+
+def test_an_unknown_bias_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown bias 'colour': choose 'color' or 'label'"):
+        resnet18_network(2, 8, bias="colour")
+
+
+def test_a_gray_resnet_sees_luminance_only() -> None:
+    images = photographs(count=2)
+    grey = (0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]).expand_as(images)
+    for grayscale in (True, False):
+        network = resnet18_network(2, 8, grayscale=grayscale).eval()
+        assert torch.allclose(network(images), network(grey), atol=1e-4) is grayscale
+
+
+def test_face_network_has_the_sizes_of_the_report() -> None:
+    network = face_network()
+    assert sizes(network) == (687_760, 1_806, 258)
+    features = network.extractor(photographs(96, 2))
+    assert features.shape == (2, 128)
+    assert network(photographs(96, 2)).shape == (2, 14)
+    assert network.bias_head(features).shape == (2, 2)
+    convolutions = sum(9 * a * b + 2 * b for a, b in ((3, 16), (16, 32), (32, 64), (64, 128)))
+    assert sizes(network)[0] == convolutions + 128 * 36 * 128 + 2 * 128
+    assert face_network(5, 3, representation=16)(photographs(32, 2)).shape == (2, 5)
+
+
+def test_standardizing_by_hand() -> None:
+    images = photographs(32, 2)
+    wanted = torch.stack([(images[:, c] - m) / s for c, (m, s) in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)))], 1)
+    assert torch.allclose(Standardize()(images), wanted, atol=1e-6)
+
+
+PHOTOGRAPHIC = {
+    "color": lambda: resnet18_network(2, 8),
+    "label": lambda: resnet18_network(2, 2, bias="label"),
+    "faces": lambda: face_network(2, 2),
+}
+
+
+@pytest.mark.parametrize("kind", PHOTOGRAPHIC)
+@pytest.mark.parametrize("method", ["baseline", "lnl", "blind_eye_grl"])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_step_reaches_f_g_and_h_in_channels_last_and_bf16(kind: str, method: str, precision: str) -> None:
+    torch.manual_seed(0)
+    network = PHOTOGRAPHIC[kind]().to(memory_format=torch.channels_last).train()
+    labels = torch.tensor([0, 1, 0, 1])
+    bias = torch.randint(0, 8, (4, 3, 4, 4)) if kind == "color" else 1 - labels
+    images = photographs().to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+        losses = method_step(method)(network, Batch(images, labels, bias), preset("full", method))
+    assert all(math.isfinite(float(value)) for value in losses.values())
+    for part in ("extractor", "label_head", "bias_head"):
+        reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in getattr(network, part).parameters()]
+        assert all(reached) is (part != "bias_head" or method != "baseline"), part
+
+
+def test_the_losses_take_one_bias_label_an_image() -> None:
+    """Logits (B, K) and labels (B,), by hand; both reductions are the mean, for there is one bias channel."""
+    logits, bias = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), torch.tensor([1, 0])
+    for reduction in ("mean", "sum"):
+        assert bias_loss(logits, bias, reduction).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+        assert bias_loss(logits, torch.tensor([1, 255]), reduction).item() == pytest.approx(math.log(4 / 3))
+    entropy = 0.25 * math.log(0.25) + 0.75 * math.log(0.75)
+    assert negative_conditional_entropy(logits).item() == pytest.approx((entropy - math.log(2)) / 2)
+    assert confusion_loss(logits).item() == pytest.approx((-0.5 * (math.log(0.25) + math.log(0.75)) + math.log(2)) / 2)
+    assert confusion_loss(logits, torch.tensor([False, True])).item() == pytest.approx(math.log(2))

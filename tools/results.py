@@ -78,7 +78,7 @@ def record_table(root: Path = ROOT) -> str:
     published = paper_numbers(folder=folder)
     paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
     others = [row for row in paper["other_results"] if row["comparable"]]
-    lines = ["| σ² | bias_balanced | n | LNL, published | Gray, published | best other that we found |", "|---|---|---|---|---|---|"]
+    lines = ["| σ² | bias_balanced | n | LNL, published | Gray, published | best other that we found |", "|---" * 6 + "|"]
     for row in results_table(folder=folder):
         if row["method"] != "bias_balanced":
             continue

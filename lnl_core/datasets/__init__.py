@@ -7,6 +7,7 @@ from lnl_core.datasets.face_cleaning import AgeGenderEstimator, PackagedEstimato
 from lnl_core.datasets.face_tables import FaceTable, read_faces
 from lnl_core.datasets.faces import faces, jlu_faces
 from lnl_core.datasets.photographs import Photographs, load_photographs
+from lnl_core.datasets.synthetic import animals, synthetic_faces
 
 __all__ = [
     "COLOR_NAMES",
@@ -18,6 +19,7 @@ __all__ = [
     "FaceTable",
     "PackagedEstimator",
     "Photographs",
+    "animals",
     "clean",
     "color_table",
     "colored_mnist",
@@ -26,4 +28,5 @@ __all__ = [
     "jlu_faces",
     "load_photographs",
     "read_faces",
+    "synthetic_faces",
 ]

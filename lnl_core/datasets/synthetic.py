@@ -1,0 +1,234 @@
+"""Drawn stand-ins for photographs: animals with a bright or dark coat, and faces whose age and gender can be planted apart.
+
+They mirror the splits of Dogs and Cats and IMDB (Kim et al., sections 4.2 and 4.3) and of the report on joint learning and
+unlearning, so that every experiment on photographs also runs without any. Every number of a set follows from its seed, and the
+tables of what is drawn (:func:`animal_table`, :func:`face_table`) can be had without drawing.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lnl_core.datasets.cartoons import animal_block, face_block
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.datasets.drawing import draw_blocks
+from lnl_core.errors import ConfigError
+
+ANIMAL_SPLITS = ("tb1", "tb2", "unbiased", "test")
+SPECIES = ("cat", "dog")
+FACE_SPLITS = ("eb1", "eb2", "unbiased", "test", "od", "bd", "ebd")
+GENDERS = ("woman", "man")
+COLOR_LEVELS = 8
+AGE_BINS = {"halves": 2, "decades": 10, "fours": 14}
+"""Ways to cut an age into classes, and how many: below 40 or not; 0-9 to 90-99; 16-19 to 68-71, the report's bins of four years."""
+
+_SIZES = {"tb1": 3000, "tb2": 2000, "eb1": 4000, "eb2": 2000, "unbiased": 3000, "test": 1000, "od": 5011, "bd": 1499, "ebd": 956}
+
+
+def _check(split: str, splits: tuple[str, ...], n: int | None, seed: int) -> int:
+    """The number of images; a :class:`ConfigError` for an unknown split or a number that is none."""
+    if split not in splits:
+        raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"seed must be a whole number of at least 0, got {seed!r}")
+    n = _SIZES[split] if n is None else n
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise ConfigError(f"n must be a whole number of at least 2 images, got {n!r}")
+    return n
+
+
+def animal_table(split: str, n: int | None = None, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the animals of a split are: species (0 cat, 1 dog) and coat (0 dark, 1 bright), (N,) each.
+
+    "tb1" has bright dogs and dark cats, "tb2" dark dogs and bright cats; in "unbiased" and "test" the coat is independent of the
+    species. Both species are equally likely.
+
+    Args:
+        n: number of images; by default 3,000 (tb1), 2,000 (tb2), 3,000 (unbiased), 1,000 (test).
+
+    Raises:
+        ConfigError: an unknown split, or ``n`` or ``seed`` out of range.
+    """
+    n = _check(split, ANIMAL_SPLITS, n, seed)
+    rng = np.random.default_rng([seed, 10 + ANIMAL_SPLITS.index(split)])
+    species, coat = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    if split in ("tb1", "tb2"):
+        coat = species if split == "tb1" else 1 - species
+    return species, coat
+
+
+def animals(
+    split: str,
+    *,
+    size: int = 64,
+    n: int | None = None,
+    seed: int = 0,
+    contrast: float = 0.5,
+    bias_labels: str = "place",
+    places: int | None = None,
+) -> BiasedImages:
+    """Cats and dogs drawn as cartoons: the label is the species, told by shape, and the bias is a bright or dark coat.
+
+    Ears, muzzle, proportions, tail and whiskers tell the species; each varies by itself, and some dogs have pricked ears and some
+    cats hanging ones. Position, size, tilt, hue and pattern of the coat, eyes, nose and background tell nothing.
+
+    Args:
+        split: "tb1", "tb2", "unbiased" or "test", see :func:`animal_table`.
+        size: pixels a side, at least 32. The same seed draws the same scenes at every size.
+        n: number of images.
+        seed: seeds the table and the drawings.
+        contrast: how far bright and dark coats are apart, 0 (not at all) to 1. Single coats vary, and so does the light of the
+            scene: below 0.55 some bright coats are darker than some dark ones.
+        bias_labels: "place", the mean colour of each place of the image in eight levels a channel, as for photographs, of which
+            only the pixels are known; or "image", whether the coat is bright.
+        places: places a side of the bias labels; by default ``size / 16``, rounded up, the feature map of the ResNet-18.
+
+    Returns:
+        BiasedImages: images (N, 3, size, size), labels (N,) 0 cat or 1 dog, bias (N, 3, places, places) in 0..7 or (N,) in 0..1,
+        group (N,) 0 dark or 1 bright. ``.source`` is "drawn".
+
+    Raises:
+        ConfigError: an unknown split or word, or a number out of range.
+    """
+    if bias_labels not in ("place", "image"):
+        raise ConfigError(f"unknown bias_labels {bias_labels!r}: choose 'place' or 'image'")
+    if isinstance(contrast, bool) or not isinstance(contrast, int | float) or not 0 <= contrast <= 1:
+        raise ConfigError(f"contrast must lie between 0 and 1, got {contrast!r}")
+    species, coat = (torch.from_numpy(column) for column in animal_table(split, n, seed))
+    shade = contrast * (2.0 * coat - 1)
+    images = draw_blocks(animal_block, [species, shade], size, [seed, 20 + ANIMAL_SPLITS.index(split)])
+    if bias_labels == "image":
+        return BiasedImages(images, species, coat, coat, source="drawn", classes=2, bias_classes=2)
+    levels = color_places(images, -(-size // 16) if places is None else places)
+    return BiasedImages(images, species, levels, coat, source="drawn", classes=2, bias_classes=COLOR_LEVELS)
+
+
+def color_places(images: Tensor, places: int) -> Tensor:
+    """The colour of an image at each of ``places`` x ``places`` places, averaged and cut to eight levels a channel.
+
+    The paper takes every fourth pixel instead; as the feature map is coarser than that, the mean of a place says more of it.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+        places: places a side, 1 to H.
+
+    Returns:
+        (N, 3, places, places) uint8 in 0..7.
+
+    Raises:
+        ConfigError: if there are fewer pixels than places.
+    """
+    if isinstance(places, bool) or not isinstance(places, int) or not 1 <= places <= min(images.shape[2:]):
+        raise ConfigError(f"places must be a whole number from 1 to the image's {min(images.shape[2:])} pixels, got {places!r}")
+    levels = torch.empty(len(images), 3, places, places, dtype=torch.uint8)
+    for part in range(0, len(images), 256):
+        mean = F.adaptive_avg_pool2d(images[part : part + 256].float(), places)
+        levels[part : part + 256] = mean.to(torch.uint8) // (256 // COLOR_LEVELS)
+    return levels
+
+
+def face_table(split: str, n: int | None = None, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What the faces of a split are: age in years and gender (0 woman, 1 man), (N,) each.
+
+    A range such as "0-29" means the years of life: it ends below 30.
+
+    - "eb1": women 0-29 and men 40-99. "eb2": women 40-99 and men 0-29. Half of each.
+    - "unbiased", "test": 0-29 or 40-99, half of each, independent of gender.
+    - "od": 16-71, nine men to one woman (4,511 to 500), women younger on average.
+    - "bd": women 16-35 (482) and men 40-70 (1,017), in this proportion.
+    - "ebd": 16-71, every bin of four years with as many women as men.
+
+    Ages are evenly spread over each range; those of "od" are normal around 35 (men) and 28 (women), cut to the range. An odd ``n``
+    drops the last woman of "ebd".
+
+    Args:
+        n: number of faces; by default the report's (od, bd, ebd), 4,000 (eb1), 2,000 (eb2), 3,000 (unbiased), 1,000 (test).
+
+    Raises:
+        ConfigError: an unknown split, or ``n`` or ``seed`` out of range.
+    """
+    n = _check(split, FACE_SPLITS, n, seed)
+    rng = np.random.default_rng([seed, 30 + FACE_SPLITS.index(split)])
+    if split == "ebd":
+        bins = np.repeat(rng.permutation(-(-n // 2)) % 14, 2)
+        order = rng.permutation(n)
+        return (16 + 4 * (bins + rng.random(len(bins))))[:n][order], np.tile([1, 0], len(bins) // 2)[:n][order]
+    share = {"od": 4511 / 5011, "bd": 1017 / 1499}.get(split, 0.5)
+    man = rng.permutation(np.arange(n) < round(share * n)).astype(np.int64)
+    if split == "od":
+        return _normal_ages(np.where(man, 35.0, 28.0), rng), man
+    if split == "bd":
+        low, high = np.where(man, 40.0, 16.0), np.where(man, 71.0, 36.0)
+    else:
+        old = {"eb1": man, "eb2": 1 - man}.get(split, rng.permutation(np.arange(n) % 2))
+        low, high = np.where(old, 40.0, 0.0), np.where(old, 100.0, 30.0)
+    return low + (high - low) * rng.random(n), man
+
+
+def _normal_ages(mean: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Ages around ``mean`` with a deviation of 11 years, drawn again until they are at least 16 and below 72."""
+    ages = rng.normal(mean, 11.0)
+    while len(again := np.flatnonzero((ages < 16) | (ages >= 72))):
+        ages[again] = rng.normal(mean[again], 11.0)
+    return ages
+
+
+def age_classes(ages: NDArray[np.floating], bins: str) -> NDArray[np.int64]:
+    """The class of each age, (N,).
+
+    Args:
+        ages: (N,) years.
+        bins: "halves" (below 40, or not), "decades" (0-9 to 90 and more) or "fours" (16-19 to 68-71; ages outside are an error).
+
+    Raises:
+        ConfigError: an unknown word, or an age outside 16-71 for "fours".
+    """
+    if bins == "halves":
+        return np.asarray(ages >= 40, dtype=np.int64)
+    if bins == "decades":
+        return np.asarray(np.clip(ages // 10, 0, 9), dtype=np.int64)
+    if bins != "fours":
+        raise ConfigError(f"unknown age_bins {bins!r}: choose one of {', '.join(AGE_BINS)}")
+    if len(ages) and (ages.min() < 16 or ages.max() >= 72):
+        raise ConfigError("bins of four years hold ages from 16 to 71: choose split 'od', 'bd' or 'ebd', or other age_bins")
+    return np.asarray((ages - 16) // 4, dtype=np.int64)
+
+
+def synthetic_faces(
+    split: str, *, size: int = 64, n: int | None = None, seed: int = 0, learn: str = "gender", age_bins: str | None = None
+) -> BiasedImages:
+    """Cartoon faces of nobody, with cues of age and of gender that are planted independently.
+
+    Age shows in wrinkles, grey hair, a rising hairline, the nose, and a child's large low eyes, round head and red cheeks; gender
+    in the length of the hair, the jaw, brows, lashes and lips. Each cue has a spread of its own, so that none is certain. These are
+    conventions of drawing, chosen so that a network has something to find; they say nothing about people. The colour of skin,
+    hair in youth, eyes, clothes and background, the pose and glasses tell neither.
+
+    Args:
+        split: "eb1", "eb2", "unbiased", "test", "od", "bd" or "ebd", see :func:`face_table`.
+        size: pixels a side, at least 32. The same seed draws the same faces at every size.
+        n: number of images.
+        seed: seeds the table and the drawings.
+        learn: which of "gender" and "age" is the label; the other one is the bias.
+        age_bins: how ages become classes, one of :data:`AGE_BINS`; by default "fours" for od, bd and ebd, else "halves".
+
+    Returns:
+        BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes, group (N,) the gender, or for
+        ``learn="gender"`` whether the age is 40 or more. ``.source`` is "drawn".
+
+    Raises:
+        ConfigError: an unknown split or word, or a number out of range.
+    """
+    if learn not in ("gender", "age"):
+        raise ConfigError(f"unknown task {learn!r} to learn: choose 'gender' or 'age'")
+    ages, man = face_table(split, n, seed)
+    bins = age_bins or ("fours" if split in ("od", "bd", "ebd") else "halves")
+    years, gender = torch.from_numpy(age_classes(ages, bins)), torch.from_numpy(man)
+    columns = [torch.from_numpy(ages), gender]
+    images = draw_blocks(face_block, columns, size, [seed, 40 + FACE_SPLITS.index(split)])
+    if learn == "age":
+        return BiasedImages(images, years, gender, gender, source="drawn", classes=AGE_BINS[bins], bias_classes=2)
+    old = torch.from_numpy(age_classes(ages, "halves"))
+    return BiasedImages(images, gender, years, old, source="drawn", classes=2, bias_classes=AGE_BINS[bins])
