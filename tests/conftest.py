@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +16,12 @@ settings.load_profile("lnl")
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the profile, the data folder nor the device of the person at the keyboard may decide a test."""
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the profile, the folders nor the device of the person at the keyboard may decide a test."""
     for name in ("LNL_DATA_DIR", "LNL_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LNL_DEVICE", "cpu")
+    monkeypatch.setenv("LNL_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture(autouse=True)
