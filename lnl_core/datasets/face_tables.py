@@ -45,7 +45,7 @@ class FaceTable:
         test: (N,) whether the publisher holds a face out for testing, or None if nobody has decided that.
     """
 
-    name: NDArray[np.str_]
+    name: NDArray[Any]
     age: NDArray[np.int64]
     gender: NDArray[np.int64]
     source: str
