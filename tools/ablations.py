@@ -46,7 +46,7 @@ _STRONG: dict[str, Any] = {"mi_weight": 0.3, "adv_weight": 1.0, "bias_lr": 0.1}
 
 PARTS: Rows = {
     "all parts": {"method": "bias_balanced"},
-    "without drawing by p(y|b): τ 0": {"method": "bias_balanced", "balance_power": 0.0},
+    "drawn as they come: τ 0": {"method": "bias_balanced", "balance_power": 0.0},
     "weaned from the prior: ε grows to 1": {"method": "bias_balanced", "balance_wean": 1.0},
     "without unlearning: λ 0, μ 0": {"method": "bias_balanced", **_ALONE},
     "without affine maps": {"method": "bias_balanced", "augment": 0.0},
