@@ -57,4 +57,4 @@ def test_the_generator_decides() -> None:
 def test_labels_that_differ_between_places_cannot_follow(labels: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="augment moves the stroke and not its labels"):
         RunConfig(**{"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0, **labels})
-    assert preset("short", augment=1.0).augment == 1.0
+    assert preset("short", bias_places="everywhere", augment=1.0).augment == 1.0

@@ -1,11 +1,13 @@
 """The claim of the book on real digits, with its controls: lnl forgets the colour and reads the digit, the baseline does not.
 
-Small budgets on the embedded digits, three seeds. The budget was chosen on the validation split of seed 0. The margins ask for
-about half of what was then measured on these seeds: accuracy on the unbiased test digits 0.42 to 0.47 (baseline) against 0.62 to
-0.69 (lnl); a linear probe of the colour 0.49 to 0.51 and 1.03 to 1.07 nats against 0.31 to 0.44 and 0.45 to 0.84 nats. How much
-colour is left differs most between seeds: the third forgets least.
+Small budgets on the embedded digits, three seeds. The budget was chosen on the validation split of seed 0. A game of two optimisers
+ends differently with every rounding: the third seed reached 0.61 with one thread and 0.49 with two. So claims about lnl are made
+over the seeds, and the margins ask for about half of what was measured with one thread: accuracy on the unbiased test digits 0.42
+to 0.47 (baseline) against 0.61 to 0.74 (lnl); nats of colour in the answers 0.44 to 0.54 against 0.06 to 0.22; a linear probe of
+the colour 0.48 to 0.51 and 1.02 to 1.09 nats against 0.38 to 0.42 and 0.63 to 0.78 nats.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,14 +65,18 @@ def outcome(method: str, seed: int) -> Outcome:
     return Outcome(accuracy(network, test), probe, prediction_information(network, test))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_lnl_reads_unbiased_digits_better_than_the_baseline(seed: int) -> None:
-    assert outcome("lnl", seed).accuracy > outcome("baseline", seed).accuracy + 0.10
+def over_seeds(method: str, measure: Callable[[Outcome], float]) -> float:
+    return float(np.mean([measure(outcome(method, seed)) for seed in SEEDS]))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_predictions_of_lnl_follow_the_colour_less(seed: int) -> None:
-    assert outcome("lnl", seed).information < 0.7 * outcome("baseline", seed).information
+def test_lnl_reads_unbiased_digits_better_than_the_baseline() -> None:
+    lnl, baseline = (over_seeds(method, lambda found: found.accuracy) for method in ("lnl", "baseline"))
+    assert lnl > baseline + 0.12
+
+
+def test_predictions_of_lnl_follow_the_colour_less() -> None:
+    lnl, baseline = (over_seeds(method, lambda found: found.information) for method in ("lnl", "baseline"))
+    assert lnl < 0.6 * baseline
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -80,17 +86,10 @@ def test_a_fresh_probe_recovers_the_colour_from_the_baseline(seed: int) -> None:
     assert probe.information > 0.3
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_fresh_probe_recovers_less_from_lnl(seed: int) -> None:
-    baseline, lnl = outcome("baseline", seed).probe, outcome("lnl", seed).probe
-    assert lnl.accuracy < baseline.accuracy - 0.03
-    assert lnl.information < baseline.information - 0.1
-
-
-def test_over_the_seeds_a_fresh_probe_recovers_much_less_from_lnl() -> None:
-    baseline, lnl = ([outcome(method, seed).probe for seed in SEEDS] for method in ("baseline", "lnl"))
-    assert np.mean([probe.accuracy for probe in lnl]) < np.mean([probe.accuracy for probe in baseline]) - 0.08
-    assert np.mean([probe.information for probe in lnl]) < np.mean([probe.information for probe in baseline]) - 0.25
+def test_a_fresh_probe_recovers_less_from_lnl() -> None:
+    measures: list[Callable[[Outcome], float]] = [lambda found: found.probe.accuracy, lambda found: found.probe.information]
+    for measure, margin in zip(measures, (0.045, 0.17), strict=True):
+        assert over_seeds("lnl", measure) < over_seeds("baseline", measure) - margin
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -417,10 +417,10 @@ def test_the_message_names_term_and_step(
 ) -> None:
     real, calls = getattr(methods, loss), 0
 
-    def breaks_at_the_third_step(*arguments: Any) -> Tensor:
+    def breaks_at_the_third_step(*arguments: Any, **options: Any) -> Tensor:
         nonlocal calls
         calls += 1
-        value: Tensor = real(*arguments)
+        value: Tensor = real(*arguments, **options)
         return value * bad if calls == 3 else value
 
     monkeypatch.setattr(methods, loss, breaks_at_the_third_step)
