@@ -10,8 +10,6 @@ from torch import Tensor
 
 from lnl_core.errors import DataError
 
-_ROWS = 1024
-
 
 @dataclass(frozen=True)
 class MixingScore:
@@ -52,6 +50,8 @@ def mixing_score(
     Raises:
         DataError: if the lengths differ, an embedding is not finite, there is one group only, or there are too few points.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     x = torch.as_tensor(embeddings).flatten(1).float().cpu()
     groups = torch.as_tensor(np.asarray(torch.as_tensor(group).cpu())).flatten()
     if len(x) != len(groups):
@@ -63,20 +63,10 @@ def mixing_score(
         raise DataError("there are not two groups: nothing can be mixed or separate")
     if isinstance(neighbours, bool) or not 1 <= neighbours < len(x):
         raise DataError(f"neighbours must lie between 1 and {len(x) - 1}, one less than the points, got {neighbours}")
-    near = _nearest(x - x.mean(0), neighbours)
+    found = NearestNeighbors(n_neighbors=neighbours).fit((x - x.mean(0)).numpy())
+    near = torch.from_numpy(found.kneighbors(return_distance=False))
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     return MixingScore(_mixing(near, codes), _mixing(near, codes[order]), neighbours, len(x))
-
-
-def _nearest(x: Tensor, neighbours: int) -> Tensor:
-    """Indices (N, neighbours) of the nearest other rows."""
-    parts = []
-    for start in range(0, len(x), _ROWS):
-        distances = torch.cdist(x[start : start + _ROWS], x)
-        rows = torch.arange(len(distances))
-        distances[rows, start + rows] = torch.inf
-        parts.append(distances.topk(neighbours, largest=False).indices)
-    return torch.cat(parts)
 
 
 def _mixing(near: Tensor, codes: Tensor) -> float:

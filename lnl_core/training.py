@@ -291,6 +291,16 @@ def write_history(folder: Path, history: list[Metrics]) -> None:
     write_atomically(folder / "metrics.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def moved(network: LNLNetwork, data: BiasedImages, config: RunConfig, device: torch.device) -> BiasedImages:
+    """Move the network, in place, and the data to the device they are trained on, as ``config`` lays out memory."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    network.to(device)
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)
+    return data if data.device.type == device.type else data.to(device)
+
+
 def fit(
     network: LNLNetwork,
     data: BiasedImages,
@@ -322,14 +332,8 @@ def fit(
         NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
-    place = choose_device(str(device))
     folder = None if out_dir is None else Path(out_dir)
-    if place.type == "cpu":
-        keep_freed_memory()
-    network.to(place)
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last)
-    data = data if data.device.type == place.type else data.to(place)
+    data = moved(network, data, config, choose_device(str(device)))
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
     fingerprint = _fingerprint(data)

@@ -17,7 +17,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
-from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, RecordError
@@ -34,6 +33,7 @@ from lnl_core.training import (
     _save_checkpoint,
     autocast,
     choose_device,
+    moved,
     write_history,
 )
 
@@ -217,13 +217,8 @@ def fit_jlu(
     if config.method != "jlu":
         raise ConfigError(f"fit_jlu trains the method 'jlu', not {config.method!r}: use lnl_core.training.fit")
     turns = Turns() if turns is None else turns
-    place, folder = choose_device(str(device)), None if out_dir is None else Path(out_dir)
-    if place.type == "cpu":
-        keep_freed_memory()
-    network.to(place)
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last)
-    data = data if data.device.type == place.type else data.to(place)
+    folder = None if out_dir is None else Path(out_dir)
+    data = moved(network, data, config, choose_device(str(device)))
     optimizers, fingerprint = _Optimizers(network, config), _fingerprint(data)
     history = [] if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
     steps, drawn = len(_batches(len(data), config, 0, data.device)), int(sum(line["bias_steps"] for line in history))

@@ -29,11 +29,6 @@ from lnl_core.datasets.photographs import (
 from lnl_core.errors import ConfigError, DataError
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LNL_CACHE_DIR", str(tmp_path / "cache"))
-
-
 def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, form, **options)

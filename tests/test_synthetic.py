@@ -7,16 +7,19 @@ import pytest
 import torch
 
 from lnl_core.datasets import BiasedImages, animals, synthetic_faces
+from lnl_core.datasets.face_tables import GENDER_NAMES
+from lnl_core.datasets.faces import JLU_SIZES, age_bin
 from lnl_core.datasets.synthetic import (
     AGE_BINS,
     ANIMAL_SPLITS,
     FACE_SPLITS,
     age_classes,
     animal_table,
-    color_places,
     face_table,
 )
 from lnl_core.errors import ConfigError, DataError
+
+MALE, FEMALE = GENDER_NAMES.index("male"), GENDER_NAMES.index("female")
 
 
 def faces(split: str, seed: int = 0, n: int = 40, size: int = 32) -> BiasedImages:
@@ -99,42 +102,42 @@ def test_every_row_of_the_animals_obeys_its_split(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_row_of_the_faces_obeys_its_split(seed: int) -> None:
-    for split, young in (("eb1", 0), ("eb2", 1)):
-        ages, man = face_table(split, 2000, seed)
-        assert ages[man == young].min() >= 0
-        assert ages[man == young].max() < 30
-        assert ages[man == 1 - young].min() >= 40
-        assert ages[man == 1 - young].max() < 100
-        assert man.sum() == 1000
-    ages, man = face_table("bd", None, seed)
-    assert (int(man.sum()), int((1 - man).sum())) == (1017, 482)
-    assert ages[man == 1].min() >= 40
-    assert ages[man == 1].max() < 71
-    assert ages[man == 0].min() >= 16
-    assert ages[man == 0].max() < 36
-    ages, man = face_table("od", None, seed)
-    assert (int(man.sum()), int((1 - man).sum())) == (4511, 500)
+    for split, young in (("eb1", FEMALE), ("eb2", MALE)):
+        ages, gender = face_table(split, 2000, seed)
+        assert ages[gender == young].min() >= 0
+        assert ages[gender == young].max() < 30
+        assert ages[gender == 1 - young].min() >= 40
+        assert ages[gender == 1 - young].max() < 100
+        assert gender.sum() == 1000
+    ages, gender = face_table("bd", None, seed)
+    assert np.bincount(gender).tolist() == list(JLU_SIZES["bd"])
+    assert ages[gender == MALE].min() >= 40
+    assert ages[gender == MALE].max() < 71
+    assert ages[gender == FEMALE].min() >= 16
+    assert ages[gender == FEMALE].max() < 36
+    ages, gender = face_table("od", None, seed)
+    assert np.bincount(gender).tolist() == list(JLU_SIZES["od"])
     assert ages.min() >= 16
     assert ages.max() < 72
-    assert ages[man == 1].mean() > ages[man == 0].mean() + 3
+    assert ages[gender == MALE].mean() > ages[gender == FEMALE].mean() + 3
 
 
 def test_the_balanced_set_has_both_genders_equally_often_in_every_bin() -> None:
-    ages, man = face_table("ebd")
-    assert len(ages) == 2 * 478
+    ages, gender = face_table("ebd")
+    assert len(ages) == sum(JLU_SIZES["ebd"])
     table = np.zeros((14, 2), int)
-    np.add.at(table, (age_classes(ages, "fours"), man), 1)
+    np.add.at(table, (age_classes(ages, "fours"), gender), 1)
     assert np.array_equal(table[:, 0], table[:, 1])
     assert table.min() > 0
-    ages, man = face_table("ebd", 57)
-    assert (len(ages), int(man.sum())) == (57, 29)
+    ages, gender = face_table("ebd", 57)
+    assert np.bincount(gender).tolist() == [29, 28]
 
 
 def test_age_and_gender_are_independent_in_the_test_faces() -> None:
-    ages, man = face_table("test", 4000)
+    ages, gender = face_table("test", 4000)
     assert not ((ages >= 30) & (ages < 40)).any()
-    assert abs(np.corrcoef(ages, man)[0, 1]) < 4 / np.sqrt(4000)
-    assert abs(ages[man == 1].mean() - ages[man == 0].mean()) < 4 * ages.std() * 2 / np.sqrt(4000)
+    assert abs(np.corrcoef(ages, gender)[0, 1]) < 4 / np.sqrt(4000)
+    assert abs(ages[gender == MALE].mean() - ages[gender == FEMALE].mean()) < 4 * ages.std() * 2 / np.sqrt(4000)
 
 
 def test_the_columns_of_the_data_sets_are_those_of_the_tables() -> None:
@@ -142,12 +145,13 @@ def test_the_columns_of_the_data_sets_are_those_of_the_tables() -> None:
     data = animals("test", n=40, size=32, bias_labels="image")
     assert data.labels.tolist() == species.tolist()
     assert data.bias.tolist() == data.group.tolist() == coat.tolist()
-    ages, man = face_table("eb2", 40)
-    gender, age = (synthetic_faces("eb2", n=40, size=32, learn=learn, age_bins="decades") for learn in ("gender", "age"))
-    assert gender.labels.tolist() == age.bias.tolist() == age.group.tolist() == man.tolist()
-    assert gender.bias.tolist() == age.labels.tolist() == (ages // 10).astype(int).tolist()
-    assert gender.group.tolist() == (ages >= 40).astype(int).tolist()
-    assert (gender.classes, gender.bias_classes, age.classes, age.bias_classes) == (2, 10, 10, 2)
+    ages, genders = face_table("eb2", 40)
+    gender, age = (synthetic_faces("eb2", n=40, size=32, learn=learn) for learn in ("gender", "age"))
+    assert gender.labels.tolist() == age.bias.tolist() == genders.tolist()
+    assert gender.bias.tolist() == age_bin(ages).tolist()
+    assert age.labels.tolist() == (ages >= 40).astype(int).tolist()
+    assert gender.group.tolist() == age.group.tolist() == (2 * (ages >= 40) + genders).tolist()
+    assert (gender.classes, gender.bias_classes, age.classes, age.bias_classes) == (2, 12, 2, 2)
     assert torch.equal(gender.images, age.images), "the same faces, whichever is learnt"
 
 
@@ -155,14 +159,15 @@ def test_the_report_sets_come_in_fourteen_bins() -> None:
     for split in ("od", "bd", "ebd"):
         data = synthetic_faces(split, n=60, size=32, learn="age")
         assert (data.classes, data.bias_classes) == (14, 2)
+        assert torch.equal(data.group, data.bias)
 
 
 def test_bins_by_hand() -> None:
     ages = np.array([0, 9.9, 16, 19.9, 20, 39.9, 40, 71.9, 99.9])
     assert age_classes(ages, "halves").tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1]
-    assert age_classes(ages, "decades").tolist() == [0, 0, 1, 1, 2, 3, 4, 7, 9]
+    assert age_classes(ages, "edges").tolist() == [0, 0, 0, 0, 1, 4, 5, 11, 11]
     assert age_classes(ages[2:8], "fours").tolist() == [0, 0, 1, 5, 6, 13]
-    assert AGE_BINS == {"halves": 2, "decades": 10, "fours": 14}
+    assert AGE_BINS == {"halves": 2, "edges": 12, "fours": 14}
 
 
 # What the drawings depend on
@@ -201,16 +206,10 @@ def test_bright_coats_are_brighter_by_the_contrast_and_the_background_is_not() -
     assert abs(corner[bright].mean() - corner[~bright].mean()) < 4 * corner.std() * 2 / 20
 
 
-def test_colour_labels_by_hand() -> None:
-    images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
-    images[0, 0] = 255
-    images[0, 1, :2, :2] = torch.tensor([[0, 64], [64, 128]], dtype=torch.uint8)
-    levels = color_places(images, 2)
-    assert levels[0, 0].tolist() == [[7, 7], [7, 7]]
-    assert levels[0, 1].tolist() == [[2, 0], [0, 0]]
-    assert int(levels[0, 2].max()) == 0
+def test_there_is_a_colour_label_for_every_place_of_the_feature_map() -> None:
     assert animals("tb1", n=4, size=64).bias.shape == (4, 3, 4, 4)
-    assert animals("tb1", n=4, size=50, places=7).bias.shape == (4, 3, 7, 7)
+    data = animals("tb1", n=4, size=50, places=5)
+    assert torch.equal(data.bias, data.images[:, :, 5::10, 5::10] // 32)
 
 
 # Bad input
@@ -226,9 +225,9 @@ def test_colour_labels_by_hand() -> None:
         (lambda: animals("tb1", n=4, seed=-1), "seed must be a whole number of at least 0, got -1"),
         (lambda: animals("tb1", n=4, contrast=1.5), "contrast must lie between 0 and 1, got 1.5"),
         (lambda: animals("tb1", n=4, bias_labels="pixel"), "unknown bias_labels 'pixel': choose 'place' or 'image'"),
-        (lambda: animals("tb1", n=4, places=65), "places must be a whole number from 1 to the image's 64 pixels, got 65"),
+        (lambda: animals("tb1", n=4, places=65), "places must lie between 1 and the image's 64 pixels, got 65"),
         (lambda: synthetic_faces("eb1", learn="race"), "unknown task 'race' to learn: choose 'gender' or 'age'"),
-        (lambda: synthetic_faces("eb1", n=4, age_bins="fives"), "unknown age_bins 'fives': choose one of halves, decades, fours"),
+        (lambda: synthetic_faces("eb1", n=4, age_bins="fives"), "unknown age_bins 'fives': choose one of halves, edges, fours"),
         (lambda: synthetic_faces("eb1", n=40, age_bins="fours"), "bins of four years hold ages from 16 to 71"),
     ],
 )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lnl_core._files import write_atomically
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_numbers
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 DOGS_CATS_SPLITS = ("tb1", "tb2", "train", "test")
 CLASS_NAMES = ("cat", "dog")
 GROUP_NAMES = ("dark", "bright", "other")
-COLOR_LEVELS = 8
-"""Levels a channel of the bias label, 0..255 in even steps of 32 (section 5.1)."""
 BRIGHT_FROM = 105.0
 """Median luminance of an image's middle half from which it counts as bright where no list says so.
 

@@ -4,6 +4,7 @@ away, and the sets OD, BD and EBD of the Columbia report on joint learning and u
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,6 +156,11 @@ def _check_classes(split: str, labels: NDArray[np.int64], names: Sequence[str]) 
             raise DataError(f"{split} is left without anyone {name}: check the table of faces it is drawn from")
 
 
+def age_bin(age: NDArray[Any]) -> NDArray[np.int64]:
+    """Which of the twelve bins of :data:`AGE_EDGES` each age in years falls into, (N,)."""
+    return np.asarray(np.digitize(age, AGE_EDGES) - 1, dtype=np.int64)
+
+
 def faces(
     split: str,
     *,
@@ -197,8 +203,7 @@ def faces(
     old = (age >= OLD_FROM).astype(np.int64)
     _check_classes(split, gender, GENDER_NAMES)
     _check_classes(split, old, AGE_NAMES)
-    age_bin = np.digitize(age, AGE_EDGES) - 1
-    labels, bias, bias_classes = (gender, age_bin, len(AGE_EDGES) - 1) if learn == "gender" else (old, gender, 2)
+    labels, bias, bias_classes = (gender, age_bin(age), len(AGE_EDGES) - 1) if learn == "gender" else (old, gender, 2)
     return BiasedImages(
         images,
         torch.from_numpy(labels),

@@ -7,22 +7,21 @@ tables of what is drawn (:func:`animal_table`, :func:`face_table`) can be had wi
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lnl_core.datasets.cartoons import animal_block, face_block
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.drawing import draw_blocks
+from lnl_core.datasets.faces import AGE_EDGES, JLU_BINS, age_bin
+from lnl_core.datasets.photographs import color_levels
 from lnl_core.errors import ConfigError
 
 ANIMAL_SPLITS = ("tb1", "tb2", "unbiased", "test")
-SPECIES = ("cat", "dog")
 FACE_SPLITS = ("eb1", "eb2", "unbiased", "test", "od", "bd", "ebd")
-GENDERS = ("woman", "man")
-COLOR_LEVELS = 8
-AGE_BINS = {"halves": 2, "decades": 10, "fours": 14}
-"""Ways to cut an age into classes, and how many: below 40 or not; 0-9 to 90-99; 16-19 to 68-71, the report's bins of four years."""
+AGE_BINS = {"halves": 2, "edges": len(AGE_EDGES) - 1, "fours": JLU_BINS}
+"""Ways to cut an age into classes, and how many: below 40 or not; at :data:`lnl_core.datasets.faces.AGE_EDGES`; 16-19 to 68-71, the
+report's bins of four years."""
 
 _SIZES = {"tb1": 3000, "tb2": 2000, "eb1": 4000, "eb2": 2000, "unbiased": 3000, "test": 1000, "od": 5011, "bd": 1499, "ebd": 956}
 
@@ -81,8 +80,8 @@ def animals(
         seed: seeds the table and the drawings.
         contrast: how far bright and dark coats are apart, 0 (not at all) to 1. Single coats vary, and so does the light of the
             scene: below 0.55 some bright coats are darker than some dark ones.
-        bias_labels: "place", the mean colour of each place of the image in eight levels a channel, as for photographs, of which
-            only the pixels are known; or "image", whether the coat is bright.
+        bias_labels: "place", the colour of each place of the image in eight levels a channel, as for photographs, of which only
+            the pixels are known; or "image", whether the coat is bright.
         places: places a side of the bias labels; by default ``size / 16``, rounded up, the feature map of the ResNet-18.
 
     Returns:
@@ -101,36 +100,12 @@ def animals(
     images = draw_blocks(animal_block, [species, shade], size, [seed, 20 + ANIMAL_SPLITS.index(split)])
     if bias_labels == "image":
         return BiasedImages(images, species, coat, coat, source="drawn", classes=2, bias_classes=2)
-    levels = color_places(images, -(-size // 16) if places is None else places)
+    levels = color_levels(images, -(-size // 16) if places is None else places, COLOR_LEVELS)
     return BiasedImages(images, species, levels, coat, source="drawn", classes=2, bias_classes=COLOR_LEVELS)
 
 
-def color_places(images: Tensor, places: int) -> Tensor:
-    """The colour of an image at each of ``places`` x ``places`` places, averaged and cut to eight levels a channel.
-
-    The paper takes every fourth pixel instead; as the feature map is coarser than that, the mean of a place says more of it.
-
-    Args:
-        images: (N, 3, H, W) uint8.
-        places: places a side, 1 to H.
-
-    Returns:
-        (N, 3, places, places) uint8 in 0..7.
-
-    Raises:
-        ConfigError: if there are fewer pixels than places.
-    """
-    if isinstance(places, bool) or not isinstance(places, int) or not 1 <= places <= min(images.shape[2:]):
-        raise ConfigError(f"places must be a whole number from 1 to the image's {min(images.shape[2:])} pixels, got {places!r}")
-    levels = torch.empty(len(images), 3, places, places, dtype=torch.uint8)
-    for part in range(0, len(images), 256):
-        mean = F.adaptive_avg_pool2d(images[part : part + 256].float(), places)
-        levels[part : part + 256] = mean.to(torch.uint8) // (256 // COLOR_LEVELS)
-    return levels
-
-
 def face_table(split: str, n: int | None = None, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """What the faces of a split are: age in years and gender (0 woman, 1 man), (N,) each.
+    """What the faces of a split are: age in years and gender (0 male, 1 female), (N,) each.
 
     A range such as "0-29" means the years of life: it ends below 30.
 
@@ -154,17 +129,17 @@ def face_table(split: str, n: int | None = None, seed: int = 0) -> tuple[NDArray
     if split == "ebd":
         bins = np.repeat(rng.permutation(-(-n // 2)) % 14, 2)
         order = rng.permutation(n)
-        return (16 + 4 * (bins + rng.random(len(bins))))[:n][order], np.tile([1, 0], len(bins) // 2)[:n][order]
+        return (16 + 4 * (bins + rng.random(len(bins))))[:n][order], np.tile([0, 1], len(bins) // 2)[:n][order]
     share = {"od": 4511 / 5011, "bd": 1017 / 1499}.get(split, 0.5)
     man = rng.permutation(np.arange(n) < round(share * n)).astype(np.int64)
     if split == "od":
-        return _normal_ages(np.where(man, 35.0, 28.0), rng), man
+        return _normal_ages(np.where(man, 35.0, 28.0), rng), 1 - man
     if split == "bd":
         low, high = np.where(man, 40.0, 16.0), np.where(man, 71.0, 36.0)
     else:
         old = {"eb1": man, "eb2": 1 - man}.get(split, rng.permutation(np.arange(n) % 2))
         low, high = np.where(old, 40.0, 0.0), np.where(old, 100.0, 30.0)
-    return low + (high - low) * rng.random(n), man
+    return low + (high - low) * rng.random(n), 1 - man
 
 
 def _normal_ages(mean: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -180,15 +155,16 @@ def age_classes(ages: NDArray[np.floating], bins: str) -> NDArray[np.int64]:
 
     Args:
         ages: (N,) years.
-        bins: "halves" (below 40, or not), "decades" (0-9 to 90 and more) or "fours" (16-19 to 68-71; ages outside are an error).
+        bins: "halves" (below 40, or not), "edges" (0-19, then five years each, to 70 and more) or "fours" (16-19 to 68-71; ages
+            outside are an error).
 
     Raises:
         ConfigError: an unknown word, or an age outside 16-71 for "fours".
     """
     if bins == "halves":
         return np.asarray(ages >= 40, dtype=np.int64)
-    if bins == "decades":
-        return np.asarray(np.clip(ages // 10, 0, 9), dtype=np.int64)
+    if bins == "edges":
+        return age_bin(ages)
     if bins != "fours":
         raise ConfigError(f"unknown age_bins {bins!r}: choose one of {', '.join(AGE_BINS)}")
     if len(ages) and (ages.min() < 16 or ages.max() >= 72):
@@ -212,23 +188,25 @@ def synthetic_faces(
         n: number of images.
         seed: seeds the table and the drawings.
         learn: which of "gender" and "age" is the label; the other one is the bias.
-        age_bins: how ages become classes, one of :data:`AGE_BINS`; by default "fours" for od, bd and ebd, else "halves".
+        age_bins: how ages become classes, one of :data:`AGE_BINS`; by default as in the photographs' sets: "fours" for od, bd and
+            ebd, else "halves" to be learnt and "edges" as the bias.
 
     Returns:
-        BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes, group (N,) the gender, or for
-        ``learn="gender"`` whether the age is 40 or more. ``.source`` is "drawn".
+        BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes; group (N,) is 0 and 1 for men and women
+        below 40, 2 and 3 from there on, and in od, bd and ebd the gender alone. ``.source`` is "drawn".
 
     Raises:
         ConfigError: an unknown split or word, or a number out of range.
     """
     if learn not in ("gender", "age"):
         raise ConfigError(f"unknown task {learn!r} to learn: choose 'gender' or 'age'")
-    ages, man = face_table(split, n, seed)
-    bins = age_bins or ("fours" if split in ("od", "bd", "ebd") else "halves")
-    years, gender = torch.from_numpy(age_classes(ages, bins)), torch.from_numpy(man)
-    columns = [torch.from_numpy(ages), gender]
+    ages, gender = face_table(split, n, seed)
+    report = split in ("od", "bd", "ebd")
+    bins = age_bins or ("fours" if report else "edges" if learn == "gender" else "halves")
+    years, genders = torch.from_numpy(age_classes(ages, bins)), torch.from_numpy(gender)
+    columns = [torch.from_numpy(ages), 1 - genders]
     images = draw_blocks(face_block, columns, size, [seed, 40 + FACE_SPLITS.index(split)])
-    if learn == "age":
-        return BiasedImages(images, years, gender, gender, source="drawn", classes=AGE_BINS[bins], bias_classes=2)
-    old = torch.from_numpy(age_classes(ages, "halves"))
-    return BiasedImages(images, gender, years, old, source="drawn", classes=2, bias_classes=AGE_BINS[bins])
+    group = genders if report else 2 * torch.from_numpy(age_classes(ages, "halves")) + genders
+    labels, bias = (genders, years) if learn == "gender" else (years, genders)
+    classes, bias_classes = (2, AGE_BINS[bins]) if learn == "gender" else (AGE_BINS[bins], 2)
+    return BiasedImages(images, labels, bias, group, source="drawn", classes=classes, bias_classes=bias_classes)
