@@ -1,4 +1,7 @@
-"""Random affine maps of the images, on their device and as one operation a batch: more shapes, no new colour."""
+"""Random affine maps of the images, on their device and as one operation a batch: more shapes, no new colour.
+
+Digits stand on a background of 0 and are never mirrored; photographs are mirrored half of the time and continue beyond their edge.
+"""
 
 import math
 
@@ -30,10 +33,18 @@ def random_amounts(size: int, strength: float, generator: torch.Generator) -> Te
     return amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
 
 
-def affine(images: Tensor, amounts: Tensor) -> Tensor:
-    """Turn, scale, shear and shift images (B, C, H, W) by the given amounts (B, 5)."""
+def random_photographs(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """:func:`random_affine` for photographs: half of them also mirrored, and beyond the edge their reflection."""
+    amounts = random_amounts(len(images), strength, generator)
+    mirrored = torch.rand(len(images), generator=generator) < 0.5
+    images = torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
+    return affine(images, amounts, beyond="reflection")
+
+
+def affine(images: Tensor, amounts: Tensor, beyond: str = "zeros") -> Tensor:
+    """Turn, scale, shear and shift images (B, C, H, W) by the given amounts (B, 5); ``beyond`` is grid_sample's padding_mode."""
     angle, scale, shear, right, down = amounts.to(images).unbind(1)
     cosine, sine = torch.cos(angle) / (1 + scale), torch.sin(angle) / (1 + scale)
     rows = torch.stack([cosine, shear - sine, right, sine, cosine, down], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(rows, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)

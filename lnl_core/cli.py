@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, PROFILES, preset
+from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, TRAINING_SETS, preset
 from lnl_core.errors import ConfigError, LNLError
 
 app = typer.Typer(
@@ -31,6 +31,10 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
 ]
+TrainSet = Annotated[
+    str | None, typer.Option(help="On photographs: tb1 or tb2 (dogs_cats), eb1 or eb2 (faces), bd or od (jlu_faces).")
+]
+Learn = Annotated[str | None, typer.Option(help="Of experiment faces: gender or age; the other one is to be forgotten.")]
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
 
 
@@ -72,6 +76,8 @@ def train(
     ] = "lnl",
     color_var: ColorVar = 0.03,
     profile: Profile = "demo",
+    train_set: TrainSet = None,
+    learn: Learn = None,
     seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,
@@ -84,13 +90,12 @@ def train(
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs import run
 
-    _experiment(experiment)
-    if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
-    config = preset(profile, method, color_var=color_var, seed=seed, **_changes(option, source, bf16))
+    named = {"color_var": color_var, "train_set": train_set, "learn": learn}
+    setting: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    config = preset(profile, method, experiment=experiment, seed=seed, **setting, **_changes(option, source, bf16))
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
     trained_on = f"{record.data['train_size']:,} images of {record.data['source']}"
-    typer.echo(f"{method} at sigma^2 {color_var:g}, profile {record.profile}, {trained_on}")
+    typer.echo(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
         typer.echo(f"{name:<36}{value:8.4f}")
 
@@ -98,7 +103,7 @@ def train(
 def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
     """The hyper-parameters that ``--set``, ``--source`` and ``--bf16`` replace."""
     changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
-    own = {"experiment", "method", "color_var", "seed", "profile"} & set(changes)
+    own = {"experiment", "method", "color_var", "train_set", "learn", "seed", "profile"} & set(changes)
     if own:
         raise ConfigError(f"--set cannot change {min(own)}: it has an option of its own, see --help")
     if source is not None:
@@ -122,7 +127,13 @@ def _assignment(text: str) -> tuple[str, Any]:
 def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.")],
     methods: Annotated[str, typer.Option(help="Methods, separated by commas, or all.")],
-    color_vars: Annotated[str, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven.")],
+    color_vars: Annotated[
+        str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For colored_mnist.")
+    ] = None,
+    train_sets: Annotated[
+        str | None, typer.Option(help="Training sets, separated by commas, or all: tb1,tb2 or eb1,eb2. For photographs.")
+    ] = None,
+    learn: Annotated[str | None, typer.Option(help="gender, age or both, separated by commas. For faces.")] = None,
     experiment: str = "colored_mnist",
     seeds: Annotated[str, typer.Option(help="Seeds and ranges of seeds, such as 0,1 or 0-2.")] = "0",
     profile: Profile = "demo",
@@ -150,7 +161,7 @@ def sweep(
     configs = grid(
         _experiment(experiment),
         list(METHODS) if methods == "all" else _items(methods),
-        list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars)],
+        _settings(experiment, color_vars, train_sets, learn),
         _seeds(seeds),
         profile,
         **_changes(option, source, bf16),
@@ -180,6 +191,21 @@ def sweep(
     typer.echo(f"{len(configs)} runs in {out}: {finished} finished, {skipped} had a record, {failed} failed")
     if failed:
         raise typer.Exit(1)
+
+
+def _settings(experiment: str, color_vars: str | None, train_sets: str | None, learn: str | None) -> list[Any]:
+    """What ``--color-vars``, or ``--train-sets`` and ``--learn``, ask for."""
+    if experiment == "colored_mnist":
+        if color_vars is None or train_sets or learn:
+            raise ConfigError("colored_mnist takes --color-vars, and neither --train-sets nor --learn: name the variances, or all")
+        return list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars)]
+    if color_vars is not None or train_sets is None:
+        raise ConfigError(f"{experiment} takes --train-sets instead of --color-vars: name the training sets, or all")
+    if (experiment == "faces") != (learn is not None):
+        raise ConfigError("--learn says what is learnt from faces, gender or age, and belongs to experiment faces alone")
+    sets = list(TRAINING_SETS[experiment][:2]) if train_sets == "all" else _items(train_sets)
+    tasks: list[dict[str, str]] = [{"learn": task} for task in _items(learn)] if learn else [{}]
+    return [{**task, "train_set": name} for task in tasks for name in sets]
 
 
 def _items(text: str) -> list[str]:
@@ -215,7 +241,8 @@ def evaluate(
     from dataclasses import replace
 
     from lnl_core.evaluation import evaluate as measure
-    from lnl_core.runs import load_data, load_model, model_config
+    from lnl_core.runs import load_model, model_config
+    from lnl_core.splits import load_data, load_probe_data
     from lnl_core.training import choose_device
 
     config = model_config(folder)
@@ -225,11 +252,10 @@ def evaluate(
     config = replace(config, **changes)
     network = load_model(folder).to(choose_device(device))
     test = load_data(config, "test", data_dir)
-    probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
-    metrics = measure(network, test, probe_data=probe_data, seed=config.seed)
+    metrics = measure(network, test, probe_data=load_probe_data(config, data_dir), seed=config.seed)
     result = {
         "method": config.method,
-        "color_var": config.color_var,
+        **config.setting,
         "source": test.source,
         "test_size": len(test),
         "metrics": metrics,

@@ -15,21 +15,28 @@ from typing import Any
 from lnl_core.errors import ConfigError
 
 PROFILES = ("smoke", "demo", "short", "full")
-EXPERIMENTS = ("colored_mnist",)
+EXPERIMENTS = ("colored_mnist", "dogs_cats", "faces", "jlu_faces")
+TRAINING_SETS = {"dogs_cats": ("tb1", "tb2", "train"), "faces": ("eb1", "eb2"), "jlu_faces": ("bd", "od")}
+"""What each experiment on photographs can be trained on, see its module in :mod:`lnl_core.datasets`."""
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
-SOURCES = ("auto", "mnist", "mini", "authors")
+SOURCES = {
+    "colored_mnist": ("auto", "mnist", "mini", "authors"),
+    "dogs_cats": ("auto", "kaggle", "drawn"),
+    "faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
+    "jlu_faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
+}
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
 
 _EXECUTION = ("precision", "channels_last")
+_PHOTOGRAPHS = ("train_set", "learn", "image_size", "weights", "test_labels")
 _CHOICES = {
     "experiment": EXPERIMENTS,
     "method": (*METHODS, "jlu"),  # trained by lnl_core.unlearning, not by the loop of the others
     "profile": (*PROFILES, "custom"),
-    "source": SOURCES,
     "bias_labels": BIAS_LABELS,
     "bias_places": BIAS_PLACES,
     "mi_places": ("all", "labelled"),
@@ -53,13 +60,19 @@ class RunConfig:
         color_var: variance sigma^2 of each colour channel around its mean, colours in [0, 1].
         seed: seeds the colours, the initial weights and the order of the batches.
         profile: the preset this came from, or "custom" once a hyper-parameter was changed.
-        source: where the digits come from, one of :data:`SOURCES`.
+        source: where the images come from, one of its experiment's :data:`SOURCES`.
         train_split: "trainval" trains on all training images as the paper does; "train" holds the validation images out.
         bias_labels: the colour level of each place itself ("pixel", the authors') or of the whole image ("image").
         bias_places: where there is a label: "foreground" (the authors'), "background" or "everywhere".
         mi_places: the entropy and confusion terms average over "all" places, labelled or not (the authors'), or "labelled" ones.
         color_outside: a colour drawn outside (0, 1) is drawn again ("redraw") or clipped ("clip").
         train_size, test_size: use only the first so many images; ``None`` means all.
+        train_set: of an experiment on photographs, one of its :data:`TRAINING_SETS`; ``None`` for Colored MNIST, as are the
+            following four.
+        learn: "gender" or "age" for experiment "faces"; the other one is to be forgotten.
+        image_size: pixels a side.
+        weights: of ResNet-18 at the start: "imagenet", the path of a file, or ``None`` for random ones.
+        test_labels: a file of labels of the Dogs and Cats test images; ``None`` means the authors' published ones.
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
@@ -107,6 +120,11 @@ class RunConfig:
     mi_reduction: str = "mean"  # authors' trainer.py
     mi_places: str = "all"  # authors' trainer.py
     bias_reduction: str = "sum"  # authors' trainer.py
+    train_set: str | None = None
+    learn: str | None = None
+    image_size: int | None = None
+    weights: str | None = None
+    test_labels: str | None = None
     # execution
     precision: str = "float32"
     channels_last: bool = True
@@ -144,7 +162,9 @@ class RunConfig:
         for name in ("augment", "balance_power", "balance_wean"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")
-        if self.augment and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
+        self._check_experiment()
+        on_digits = self.experiment == "colored_mnist"
+        if on_digits and self.augment and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
             raise ConfigError(
                 "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
             )
@@ -153,10 +173,47 @@ class RunConfig:
         if self.batch_size < 2:
             raise ConfigError("batch_size must be at least 2, since batch normalisation needs two images")
 
+    def _check_experiment(self) -> None:
+        """That source, training set and task are those of the experiment."""
+        allowed = SOURCES[self.experiment]
+        if self.source not in allowed:
+            raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
+        if self.experiment == "colored_mnist":
+            given = [name for name in _PHOTOGRAPHS if getattr(self, name) is not None]
+            if given:
+                raise ConfigError(f"{given[0]} belongs to the experiments on photographs: leave it out of colored_mnist")
+            return
+        sets = TRAINING_SETS[self.experiment]
+        if self.train_set not in sets:
+            raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
+        if (self.experiment == "faces") != (self.learn in ("gender", "age")):
+            raise ConfigError("learn must be 'gender' or 'age' for experiment 'faces', and is not given for the others")
+        if self.image_size is None:
+            raise ConfigError(f"image_size must be given for {self.experiment}: use preset(), which knows a good one")
+        _require_count("image_size", self.image_size, least=32)
+
     @property
-    def setting(self) -> dict[str, float]:
-        """What the experiment varies between the columns of its results table."""
-        return {"color_var": self.color_var}
+    def setting(self) -> dict[str, float | str]:
+        """What the experiment varies between the columns of its results table, in the words of ``results/paper.json``."""
+        if self.experiment == "colored_mnist":
+            return {"color_var": self.color_var}
+        found: dict[str, float | str] = {}
+        if self.experiment == "faces":
+            found = {"learn": str(self.learn), "unlearn": "age" if self.learn == "gender" else "gender"}
+        elif self.experiment == "jlu_faces":
+            found = {"learn": "age", "unlearn": "gender"}
+        found["train"] = str(self.train_set).upper()
+        if self.experiment == "jlu_faces":
+            found["alpha"] = self.confusion_weight if self.method == "jlu" else 0.0
+        return found
+
+    @property
+    def setting_name(self) -> str:
+        """The setting in a few letters, for names of files: "0.03", "tb1", "gender-eb1", "bd-0.4"."""
+        if self.experiment == "colored_mnist":
+            return f"{self.color_var:g}"
+        alpha = f"{self.setting['alpha']:g}" if self.experiment == "jlu_faces" else None
+        return "-".join(part for part in (self.learn, self.train_set, alpha) if part)
 
     def with_options(self, **changes: Any) -> "RunConfig":
         """A copy with other hyper-parameters. Its profile becomes "custom" if any of them differs from the preset."""
@@ -167,7 +224,9 @@ class RunConfig:
         changed = replace(self, **changes)
         if "profile" in changes or self.profile == "custom":
             return changed
-        free = {"method", "color_var", "seed", "source", *_EXECUTION}
+        free = {"method", "color_var", "seed", "source", "train_set", "learn", *_EXECUTION}
+        if self.experiment == "jlu_faces" and self.method == "jlu":
+            free.add("confusion_weight")  # alpha is what the experiment varies
         if changed.method != self.method:
             raise ConfigError("the method decides other values too: call preset() with the method instead of changing it")
         moved = [name for name in changes if name not in free and getattr(changed, name) != getattr(self, name)]
@@ -190,6 +249,9 @@ class RunConfig:
     def fingerprint(self) -> str:
         """Twelve hex digits that name this run: equal for equal hyper-parameters, whatever the execution options."""
         what = {name: value for name, value in self.to_dict().items() if name not in _EXECUTION}
+        for name in _PHOTOGRAPHS:  # they came later: a run on digits keeps the name it had before
+            if what[name] is None:
+                del what[name]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -232,6 +294,30 @@ _SHORT: dict[str, Any] = dict(
     confusion_weight=0.3,
 )
 _FULL: dict[str, Any] = dict()
+_PHOTOGRAPHS_TUNED: dict[str, Any] = dict(
+    image_size=64,
+    batch_size=64,
+    schedule="one_cycle",
+    precision="bf16",
+    lr=0.02,
+    bias_lr=0.05,
+    mi_weight=0.1,
+    adv_weight=0.5,
+    confusion_weight=0.1,
+    augment=0.5,
+)
+_PHOTOGRAPH_PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": dict(source="drawn", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
+    "demo": dict(_PHOTOGRAPHS_TUNED, source="drawn", train_size=1500, test_size=600, epochs=6),
+    "short": dict(_PHOTOGRAPHS_TUNED, epochs=20),
+    "full": dict(image_size=224, weights="imagenet"),
+}
+_SHORT_PHOTOGRAPHS: dict[str, dict[str, Any]] = {
+    "dogs_cats": dict(epochs=40),
+    "faces": dict(epochs=8),
+    "jlu_faces": dict(epochs=20),
+}
+_REPORT: dict[str, Any] = dict(image_size=96, augment=0.0)  # the report's network, see lnl_core.networks.face_network
 _BIAS_BALANCED: dict[str, Any] = {
     **_TUNED,
     "bias_lr": 0.1,
@@ -244,26 +330,55 @@ _BIAS_BALANCED: dict[str, Any] = {
 }
 
 
-def preset(profile: str, method: str = "lnl", *, color_var: float = 0.03, seed: int = 0, **changes: Any) -> RunConfig:
+def preset(
+    profile: str,
+    method: str = "lnl",
+    *,
+    experiment: str = "colored_mnist",
+    color_var: float = 0.03,
+    seed: int = 0,
+    **changes: Any,
+) -> RunConfig:
     """The configuration of one profile and method; ``changes`` replace single hyper-parameters.
 
     "smoke" proves that things run (its numbers mean nothing), "demo" shows the effect in minutes on a laptop with the embedded
-    digits, "short" is the paper's data and network with a fifth of its epochs, "full" is the paper's setting with the authors'
-    hyper-parameters. The values of demo and short, and those of "bias_balanced" in every profile, were chosen on the validation
-    split of seed 0.
+    digits or the drawn stand-ins, "short" is the paper's data with fewer epochs, "full" is the paper's setting with the authors'
+    hyper-parameters as far as they are known. The values of demo and short, and those of "bias_balanced" in every profile, were
+    chosen on the validation split of seed 0; on photographs, where there is none, on the drawn stand-ins.
 
     Raises:
-        ConfigError: an unknown profile or method, or a value out of range.
+        ConfigError: an unknown profile, experiment or method, or a value out of range.
     """
-    values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}.get(profile)
-    if values is None:
+    if profile not in PROFILES:
         raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+    if experiment not in EXPERIMENTS:
+        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(EXPERIMENTS)}")
+    values = _digit_values(profile, method) if experiment == "colored_mnist" else _photograph_values(profile, method, experiment)
+    values |= {"profile": profile, "method": method, "experiment": experiment, "color_var": color_var, "seed": seed}
+    return RunConfig(**values).with_options(**changes)
+
+
+def _digit_values(profile: str, method: str) -> dict[str, Any]:
+    values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}[profile]
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED}
     if profile == "short" and method in ("baseline", "gray"):
         values = {**values, **_TUNED, "lr": 0.05}
-    config = RunConfig(profile=profile, method=method, color_var=color_var, seed=seed, **values)
-    return config.with_options(**changes)
+    return dict(values)
+
+
+def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, Any]:
+    values = {**_PHOTOGRAPH_PROFILES[profile], "train_set": TRAINING_SETS[experiment][0]}
+    if experiment == "faces":
+        values["learn"] = "gender"
+    if experiment == "jlu_faces":
+        values |= _REPORT | ({"confusion_weight": 1.0} if method == "jlu" else {})
+        if profile == "smoke":
+            values["epochs"] = 1
+    if profile == "short":
+        values["source"] = {"dogs_cats": "kaggle"}.get(experiment, "utkface")
+        values |= _SHORT_PHOTOGRAPHS[experiment]
+    return values
 
 
 def resolve_profile(profile: str) -> str:

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnl_core.config import RunConfig
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
+from lnl_core.datasets.faces import AGE_EDGES
 from lnl_core.errors import ConfigError, DataError
 
 # The authors normalise digits with the mean and deviation of CIFAR-10 (their data_loader.py).
@@ -332,7 +334,15 @@ def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return digit_network(grayscale=config.method == "gray", extractor_convs=config.extractor_convs)
+        gray = config.method == "gray"
+        if config.experiment == "dogs_cats":
+            return resnet18_network(2, COLOR_LEVELS, bias="color", weights=config.weights, grayscale=gray)
+        if config.experiment == "faces":
+            bins = len(AGE_EDGES) - 1 if config.learn == "gender" else 2
+            return resnet18_network(2, bins, bias="label", weights=config.weights, grayscale=gray)
+        if config.experiment == "jlu_faces":
+            return face_network()
+        return digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
 
 
 def parameter_count(module: nn.Module) -> int:

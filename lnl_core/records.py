@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,8 +19,17 @@ import torch
 from lnl_core._files import write_json
 from lnl_core.config import METHODS, RunConfig
 from lnl_core.errors import ConfigError, RecordError
+from lnl_core.splits import OPPOSITE
 
 SCHEMA = 1
+Setting = tuple[tuple[str, float | str], ...]
+FULL_DATA = {
+    "colored_mnist": ("mnist",),
+    "dogs_cats": ("kaggle", "kaggle-part"),
+    "faces": ("utkface", "imdb", "imdb_authors"),
+    "jlu_faces": ("utkface", "imdb", "imdb_authors"),
+}
+"""Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""
 _PACKAGES = ("torch", "numpy", "torchvision", "lnl_core")
 
 
@@ -41,7 +50,7 @@ class RunRecord:
     schema: int
     experiment: str
     method: str
-    setting: dict[str, float]
+    setting: dict[str, float | str]
     seed: int
     profile: str
     selection: str
@@ -197,11 +206,35 @@ def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None)
     return numbers
 
 
+def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float]:
+    """Every published number of the methods that we have, by method and setting."""
+    paper_numbers(experiment, folder)  # refuses an unknown experiment
+    found = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"][experiment]["results"]
+    return {(row["method"], _key(row["setting"])): row["value"] for row in found}
+
+
+def _key(setting: dict[str, float | str]) -> Setting:
+    return tuple(sorted(setting.items()))
+
+
+def _columns(record: RunRecord) -> dict[str, dict[str, float | str]]:
+    """The setting of each of a record's accuracies, by metric: on photographs it also says what the network was tested on."""
+    if record.experiment == "colored_mnist":
+        return {"test_accuracy": record.setting}
+    test = "EBD" if record.experiment == "jlu_faces" else "test"
+    columns = {"test_accuracy": {**record.setting, "test": test}}
+    if "opposite_accuracy" in record.metrics:
+        opposite = OPPOSITE[str(record.setting["train"]).lower()].upper()
+        columns = {"opposite_accuracy": {**record.setting, "test": opposite}, **columns}
+    return columns
+
+
 def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> list[dict[str, Any]]:
     """Mean and spread over seeds of records that share method, setting and every hyper-parameter but the seed.
 
     Returns:
-        One row a group: method, color_var, profile, mean, std (sample deviation; None for one run), n, values.
+        One row a group: method, setting, color_var (None on photographs), profile, source, mean, std (sample deviation; None for
+        one run), n, values.
 
     Raises:
         RecordError: if a run appears twice.
@@ -209,7 +242,7 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
     groups: dict[tuple[Any, ...], dict[int, float]] = {}
     for record in records:
         variant = RunConfig.from_dict({**record.config, "seed": 0}).fingerprint()
-        key = (record.method, record.setting.get("color_var"), record.profile, record.data.get("source"), variant)
+        key = (record.method, _key(record.setting), record.profile, record.data.get("source"), variant)
         values = groups.setdefault(key, {})
         if record.seed in values:
             raise RecordError(f"two records hold the same run ({record.method}, {record.setting}, seed {record.seed}): delete one")
@@ -217,7 +250,8 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
     return [
         {
             "method": key[0],
-            "color_var": key[1],
+            "setting": dict(key[1]),
+            "color_var": dict(key[1]).get("color_var"),
             "profile": key[2],
             "source": key[3],
             "mean": float(np.mean(list(values.values()))),
@@ -233,10 +267,10 @@ def results_table(
     experiment: str = "colored_mnist",
     records: Iterable[RunRecord] | None = None,
     folder: Path | None = None,
-    source: str = "mnist",
+    source: str | None = None,
     profiles: Sequence[str] = ("full", "short"),
 ) -> list[dict[str, Any]]:
-    """Ours beside the published: one row a method and variance that either has.
+    """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
 
     Only records of ``profiles`` on the full data enter, and a row holds those of one profile; smoke, demo and changed
     hyper-parameters never do.
@@ -245,12 +279,12 @@ def results_table(
         experiment: which experiment.
         records: by default those of ``folder/runs``.
         folder: by default :func:`results_folder`.
-        source: "mnist" for digits that we painted, "authors" for their published files; the two are never mixed.
+        source: by default the experiment's :data:`FULL_DATA`; "authors" for their published Colored MNIST. Sources never mix.
         profiles: which profiles may enter; where several have records of a row, the one with more runs, then the earlier one.
 
     Returns:
-        Rows of method, color_var, profile, published, mean, std, n, values, difference (mean minus published); None for a
-        missing number.
+        Rows of method, setting, color_var, profile, source, published, mean, std, n, values, difference (mean minus published);
+        None for a missing number.
 
     Raises:
         ConfigError: if ``profiles`` names another than "full" or "short".
@@ -259,24 +293,26 @@ def results_table(
     if not set(profiles) <= {"full", "short"}:
         raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
     place = folder or results_folder()
-    published = paper_numbers(experiment, place)
+    published = _published(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
-    complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") == source]
-    ours: dict[tuple[str, float], dict[str, Any]] = {}
-    for row in sorted(aggregate(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
-        first = ours.setdefault((row["method"], row["color_var"]), row)
+    sources = FULL_DATA[experiment] if source is None else (source,)
+    complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    ours: dict[tuple[str, Setting], dict[str, Any]] = {}
+    for row in sorted(_accuracies(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
+        first = ours.setdefault((row["method"], _key(row["setting"])), row)
         if first is not row and first["profile"] == row["profile"]:
-            which = f"the {row['profile']} records of {row['method']} at {row['color_var']}"
+            which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
             raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
-    keys = {(method, var) for method, row in published.items() for var in row} | set(ours)
     rows = []
-    for method, var in sorted(keys, key=lambda key: (METHODS.index(key[0]) if key[0] in METHODS else len(METHODS), key)):
-        mine, theirs = ours.get((method, var)), published.get(method, {}).get(var)
+    for method, setting in sorted(set(published) | set(ours), key=_table_order):
+        mine, theirs = ours.get((method, setting)), published.get((method, setting))
         rows.append(
             {
                 "method": method,
-                "color_var": var,
+                "setting": dict(setting),
+                "color_var": dict(setting).get("color_var"),
                 "profile": mine["profile"] if mine else None,
+                "source": mine["source"] if mine else None,
                 "published": theirs,
                 "mean": mine["mean"] if mine else None,
                 "std": mine["std"] if mine else None,
@@ -286,6 +322,32 @@ def results_table(
             }
         )
     return rows
+
+
+def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
+    """:func:`aggregate` for every accuracy of the records, its setting being that of the table's column."""
+    rows = []
+    for metric in ("test_accuracy", "opposite_accuracy"):
+        having = [replace(record, setting=_columns(record)[metric]) for record in records if metric in _columns(record)]
+        rows += aggregate(having, metric)
+    return rows
+
+
+def _table_order(key: tuple[str, Setting]) -> tuple[Any, ...]:
+    """Rows by task, then by method in the order of :data:`METHODS`, then by the rest of the setting."""
+    method, setting = key
+    place = METHODS.index(method) if method in METHODS else len(METHODS)
+    learn = dict(setting).get("learn", "")
+    return str(learn) != "gender", place, method, [str(value) if isinstance(value, str) else value for _, value in setting]
+
+
+def _where(setting: dict[str, float | str]) -> str:
+    """A setting in words: "0.03", "TB1, tested on TB2", "gender, EB1, tested on test", "BD, tested on EBD, α 0.4"."""
+    if "color_var" in setting:
+        return f"{setting['color_var']}"
+    learn = f"{setting['learn']}, " if "learn" in setting and "alpha" not in setting else ""
+    alpha = f", α {setting['alpha']:g}" if "alpha" in setting else ""
+    return f"{learn}{setting['train']}, tested on {setting['test']}{alpha}"
 
 
 def table_markdown(rows: list[dict[str, Any]]) -> str:
@@ -298,9 +360,10 @@ def table_markdown(rows: list[dict[str, Any]]) -> str:
         few = {0: "", 1: " (single run)", 2: " (two runs)"}.get(row["n"], "")
         return number(row["mean"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "") + few
 
-    lines = ["| method | σ² | published | ours | difference | n | profile |", "|---|---|---|---|---|---|---|"]
+    what = "σ²" if all(row["color_var"] is not None for row in rows) else "trained on"
+    lines = [f"| method | {what} | published | ours | difference | n | profile |", "|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {row['method']} | {row['color_var']} | {number(row['published'])} | {spread(row)} "
+        f"| {row['method']} | {_where(row['setting'])} | {number(row['published'])} | {spread(row)} "
         f"| {number(row['difference'], '+')} | {row['n']} | {row['profile'] or '–'} |"
         for row in rows
     ]

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,15 @@ from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig
-from lnl_core.datasets.colored_mnist import colored_mnist, resolve_source
-from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
+from lnl_core.splits import load_data as load_data
+from lnl_core.splits import load_probe_data, resolve, test_splits
 from lnl_core.stacked import check_stackable, fit_stacked
 from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, read_safetensors, same_run, write_history
+from lnl_core.unlearning import fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
@@ -28,25 +28,8 @@ MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.jso
 
 def run_folder(root: Path | str, config: RunConfig) -> Path:
     """The folder of a run below ``root``, named after what it is, so that whoever wants the same run finds it."""
-    name = f"{config.experiment}-{config.method}-{config.color_var:g}-seed{config.seed}-{config.profile}-{config.fingerprint()}"
+    name = f"{config.experiment}-{config.method}-{config.setting_name}-seed{config.seed}-{config.profile}-{config.fingerprint()}"
     return Path(root) / name
-
-
-def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
-    """A split as a run sees it. ``options`` go to :func:`lnl_core.datasets.colored_mnist`."""
-    data = colored_mnist(
-        split,
-        config.color_var,
-        seed=config.seed,
-        data_dir=data_dir,
-        source=config.source,
-        bias_labels=config.bias_labels,
-        bias_places=config.bias_places,
-        color_outside=config.color_outside,
-        **options,
-    )
-    limit = config.test_size if split == "test" else config.train_size
-    return data if limit is None or limit >= len(data) else data.subset(slice(0, limit))
 
 
 def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: torch.dtype = torch.float32) -> Path:
@@ -147,7 +130,7 @@ def run(
     """
     folder = Path(out_dir)
     place = choose_device(str(device))
-    config = replace(config, source=resolve_source(config.source, data_dir))
+    config = resolve(config, data_dir)
     done = _finished(folder, config)
     if done is not None:
         return done
@@ -156,16 +139,13 @@ def run(
     _claim(folder, config)
 
     network = build_network(config)
-    fit(
-        network,
-        splits.data,
-        config,
-        out_dir=folder,
-        device=place,
-        validate=splits.validate,
-        progress=progress,
-        tensorboard=tensorboard,
-    )
+    shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+    if config.method == "jlu":
+        if tensorboard:
+            raise ConfigError("jlu writes duel.jsonl instead of scalars for TensorBoard: leave tensorboard out")
+        fit_jlu(network, splits.data, config, **shared)
+    else:
+        fit(network, splits.data, config, tensorboard=tensorboard, **shared)
     return _leave_record(config, network, splits, folder, data_dir, provenance(started, time.perf_counter() - clock, place))
 
 
@@ -197,7 +177,7 @@ def run_stacked(
         ConfigError: if the configurations cannot be trained at once, or need a folder each.
         RecordError, DataError, NonFiniteLossError: see :func:`run`.
     """
-    configs = [replace(config, source=resolve_source(config.source, data_dir)) for config in configs]
+    configs = [resolve(config, data_dir) for config in configs]
     check_stackable(configs)
     folders = [Path(folder) for folder in out_dirs]
     if len(set(folders)) != len(folders) or len(folders) != len(configs):
@@ -244,9 +224,9 @@ class _Splits:
 
     def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
         self.data = load_data(config, config.train_split, data_dir)
-        self.test = load_data(config, "test", data_dir)
+        self.tests = {split: load_data(config, split, data_dir) for split in test_splits(config)}
         self.validate: Callable[[LNLNetwork], Metrics] | None = None
-        if config.train_split == "train":
+        if config.train_split == "train" and config.experiment == "colored_mnist":
             held_out = load_data(config, "validation", data_dir).to(place)
             self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
 
@@ -256,11 +236,11 @@ def _leave_record(
 ) -> RunRecord:
     """Evaluate a trained network and write model and record; ``origin`` is its provenance up to here."""
     clock = time.perf_counter()
-    # The authors' files have no split that could be painted again; their probes read the test images.
-    probe_data = None if config.source == "authors" else load_data(config, config.train_split, data_dir, random_colors=True)
     measured = {} if splits.validate is None else splits.validate(network)
     measured["train_information"] = data_information(splits.data)
-    measured |= evaluate(network, splits.test, probe_data=probe_data, seed=config.seed)
+    measured |= evaluate(network, splits.tests["test"], probe_data=load_probe_data(config, data_dir), seed=config.seed)
+    if "opposite" in splits.tests:
+        measured["opposite_accuracy"] = accuracy(network, splits.tests["opposite"])
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,
@@ -272,7 +252,7 @@ def _leave_record(
         selection="last_epoch",
         config=config.to_dict(),
         metrics=measured,
-        data={"source": splits.data.source, "train_size": len(splits.data), "test_size": len(splits.test)},
+        data={"source": splits.data.source, "train_size": len(splits.data), "test_size": len(splits.tests["test"])},
         provenance=origin | {"seconds": round(origin["seconds"] + time.perf_counter() - clock, 1)},
     )
     write_record(record, folder / RECORD)

@@ -9,9 +9,9 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.datasets.colored_mnist import resolve_source
 from lnl_core.errors import ConfigError, LNLError, RecordError
 from lnl_core.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
 from lnl_core.records import read_record, write_record
-from lnl_core.runs import load_data, run_folder
+from lnl_core.runs import run_folder
+from lnl_core.splits import load_data, resolve
 from lnl_core.training import choose_device, same_run
 
 _log = logging.getLogger(__name__)
@@ -50,16 +50,23 @@ class SweepReport:
 
 
 def grid(
-    experiment: str, methods: Sequence[str], color_vars: Sequence[float], seeds: Sequence[int], profile: str, **changes: Any
+    experiment: str,
+    methods: Sequence[str],
+    settings: Sequence[float | Mapping[str, Any]],
+    seeds: Sequence[int],
+    profile: str,
+    **changes: Any,
 ) -> list[RunConfig]:
-    """One configuration for each method, variance and seed, all of the first seed first.
+    """One configuration for each method, setting and seed, all of the first seed first.
 
-    ``changes`` replace single hyper-parameters, see :func:`lnl_core.config.preset`.
+    A setting is a colour variance, or on photographs a dictionary such as ``{"train_set": "eb1", "learn": "age"}``. ``changes``
+    replace single hyper-parameters, see :func:`lnl_core.config.preset`.
 
     Raises:
         ConfigError: an empty list, a value named twice, or a value that no configuration may have.
     """
-    lists: dict[str, Sequence[Any]] = {"method": methods, "colour variance": color_vars, "seed": seeds}
+    what = "colour variance" if experiment == "colored_mnist" else "setting"
+    lists: dict[str, Sequence[Any]] = {"method": methods, what: [_hashable(setting) for setting in settings], "seed": seeds}
     for what, values in lists.items():
         if not values:
             raise ConfigError(f"the grid has no {what}: name at least one")
@@ -67,11 +74,19 @@ def grid(
         if times > 1:
             raise ConfigError(f"the {what} {value} is in the grid {times} times: name it once")
     return [
-        preset(profile, method, color_var=color_var, seed=seed, experiment=experiment, **changes)
+        preset(profile, method, experiment=experiment, seed=seed, **_options(setting), **changes)
         for seed in seeds
-        for color_var in color_vars
+        for setting in settings
         for method in methods
     ]
+
+
+def _options(setting: float | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(setting) if isinstance(setting, Mapping) else {"color_var": setting}
+
+
+def _hashable(setting: float | Mapping[str, Any]) -> float | str:
+    return " ".join(f"{value}" for value in setting.values()) if isinstance(setting, Mapping) else setting
 
 
 def plan(
@@ -171,7 +186,7 @@ def _jobs(configs: Sequence[RunConfig], out: Path, work: Path | None, data_dir: 
     known = _recorded(out)
     jobs: dict[str, Job] = {}
     for given in configs:
-        config = replace(given, source=resolve_source(given.source, data_dir))
+        config = resolve(given, data_dir)
         name = run_folder("", config).name
         if name in jobs:
             raise ConfigError(f"the run {name} is in the grid twice: name it once")

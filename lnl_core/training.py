@@ -16,10 +16,12 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
-from lnl_core.augment import random_affine
+from lnl_core.augment import random_affine, random_photographs
 from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.datasets.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
@@ -166,6 +168,16 @@ def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
 
 
+def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
+    """Give a batch other shapes, in place; labels of the colour at each place are read again from the changed photographs."""
+    if config.experiment == "colored_mnist":
+        batch.images = random_affine(batch.images, config.augment, generator)
+        return
+    batch.images = random_photographs(batch.images, config.augment, generator)
+    if batch.bias.ndim == 4:
+        batch.bias = color_levels(batch.images.mul(255).to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
+
+
 def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
     bad = ~torch.isfinite(table)
     if not bad.any():
@@ -197,7 +209,7 @@ def _train_epoch(
         optimizers.set_rates(epoch + number / len(batches))
         batch = data.batch(index, channels_last=config.channels_last)
         if config.augment:
-            batch.images = random_affine(batch.images, config.augment, affine)
+            augment(batch, config, affine)
         if balance is not None:
             batch.log_prior = balance.prior(index, config, epoch + number / len(batches))
         losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)

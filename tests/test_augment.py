@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core.augment import random_affine
+from lnl_core.augment import affine, random_affine, random_photographs
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
@@ -58,3 +58,31 @@ def test_labels_that_differ_between_places_cannot_follow(labels: dict[str, Any])
     with pytest.raises(ConfigError, match="augment moves the stroke and not its labels"):
         RunConfig(**{"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0, **labels})
     assert preset("short", bias_places="everywhere", augment=1.0).augment == 1.0
+
+
+def test_photographs_are_mirrored_half_of_the_time_and_have_no_empty_rim() -> None:
+    images = torch.full((400, 1, 16, 16), 0.25)
+    images[..., 8:] = 0.75
+    assert torch.allclose(random_photographs(images, 0.0, seeded()).amin(), images.amin())
+    moved = random_photographs(images, 1.0, seeded())
+    assert float(moved.min()) > 0.24, "what comes in from outside is the picture's own reflection"
+    assert float(affine(images, torch.tensor([[0, 0, 0, 0.5, 0.0]]).expand(400, 5)).min()) == 0, "control: digits get zeros"
+    right = moved[..., 12:].mean(dim=(1, 2, 3)) > moved[..., :4].mean(dim=(1, 2, 3))
+    assert 0.4 < float(right.float().mean()) < 0.6
+
+
+def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay() -> None:
+    from lnl_core.datasets import animals, synthetic_faces
+    from lnl_core.datasets.photographs import color_levels
+    from lnl_core.training import augment
+
+    config = preset("demo", experiment="dogs_cats")
+    batch = animals("tb1", n=16).batch(slice(0, 16))
+    before = batch.bias.clone()
+    augment(batch, config, seeded())
+    assert torch.equal(batch.bias, color_levels((batch.images * 255).to(torch.uint8), 4).long())
+    assert not torch.equal(batch.bias, before)
+    faces = synthetic_faces("eb1", n=16).batch(slice(0, 16))
+    ages = faces.bias.clone()
+    augment(faces, preset("demo", experiment="faces"), seeded())
+    assert torch.equal(faces.bias, ages)

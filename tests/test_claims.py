@@ -10,6 +10,7 @@ the colour 0.48 to 0.51 and 1.02 to 1.09 nats against 0.38 to 0.42 and 0.63 to 0
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ class Outcome:
 
 
 def config_of(method: str, seed: int, epochs: int = 6) -> RunConfig:
-    budget = {"epochs": epochs, "batch_size": 32, "lr": 0.01, "bias_lr": 0.03, "adv_weight": 1.0, "mi_weight": 0.1}
+    budget: dict[str, Any] = {"epochs": epochs, "batch_size": 32, "lr": 0.01, "bias_lr": 0.03, "adv_weight": 1.0, "mi_weight": 0.1}
     return preset("demo", method, color_var=COLOR_VAR, seed=seed, precision="bf16", channels_last=True, **budget)
 
 

@@ -219,12 +219,72 @@ OTHER: dict[str, Any] = {
 }
 
 
+PHOTOGRAPHS: dict[str, Any] = {
+    "train_set": "eb2",
+    "learn": "age",
+    "image_size": 96,
+    "weights": "imagenet",
+    "test_labels": "mine.csv",
+}
+
+
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
-    assert set(OTHER) == names, "a new hyper-parameter belongs in this test"
-    base = RunConfig(bias_labels="image", bias_places="everywhere")
-    prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in OTHER.items()}
-    assert len(prints | {base.fingerprint()}) == len(OTHER) + 1
+    assert set(OTHER) | set(PHOTOGRAPHS) == names, "a new hyper-parameter belongs in this test"
+    digits = RunConfig(bias_labels="image", bias_places="everywhere")
+    for base, others in ((digits, OTHER), (preset("demo", experiment="faces"), PHOTOGRAPHS)):
+        prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in others.items()}
+        assert len(prints | {base.fingerprint()}) == len(others) + 1
+
+
+def test_runs_on_digits_keep_the_names_they_had_before_there_were_photographs() -> None:
+    assert preset("full", "baseline", source="mnist").fingerprint() == "d53606a5d409"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    ("experiment", "methods", "setting", "name"),
+    [
+        ("dogs_cats", METHODS, {"train": "TB1"}, "tb1"),
+        ("faces", METHODS, {"learn": "gender", "unlearn": "age", "train": "EB1"}, "gender-eb1"),
+        ("jlu_faces", ("baseline",), {"learn": "age", "unlearn": "gender", "train": "BD", "alpha": 0.0}, "bd-0"),
+        ("jlu_faces", ("jlu",), {"learn": "age", "unlearn": "gender", "train": "BD", "alpha": 1.0}, "bd-1"),
+    ],
+)
+def test_every_experiment_has_presets(
+    profile: str, experiment: str, methods: tuple[str, ...], setting: dict[str, Any], name: str
+) -> None:
+    for method in methods:
+        config = preset(profile, method, experiment=experiment)
+        assert (config.experiment, config.profile, config.setting, config.setting_name) == (experiment, profile, setting, name)
+        assert RunConfig.from_dict(config.to_dict()) == config
+
+
+def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
+    assert preset("demo", experiment="faces", train_set="eb2", learn="age").profile == "demo"
+    assert preset("demo", "jlu", experiment="jlu_faces", confusion_weight=0.4).profile == "demo"
+    assert preset("demo", "blind_eye", experiment="faces", confusion_weight=0.4).profile == "custom"
+    assert preset("demo", experiment="faces", image_size=96).profile == "custom"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"experiment": "flowers"}, "unknown experiment 'flowers': choose one of colored_mnist, dogs_cats"),
+        ({"experiment": "dogs_cats", "train_set": "eb1"}, "unknown train_set 'eb1' of dogs_cats: choose one of tb1, tb2, train"),
+        ({"experiment": "faces", "learn": "race"}, "learn must be 'gender' or 'age' for experiment 'faces'"),
+        ({"experiment": "dogs_cats", "learn": "age"}, "learn must be 'gender' or 'age' for experiment 'faces'"),
+        ({"experiment": "faces", "source": "mini"}, "unknown source 'mini': choose one of auto, utkface"),
+        ({"experiment": "faces", "image_size": 8}, "image_size must be a whole number of at least 32"),
+        ({"train_set": "tb1"}, "train_set belongs to the experiments on photographs"),
+        ({"image_size": 64}, "image_size belongs to the experiments on photographs"),
+    ],
+)
+def test_settings_of_another_experiment_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        preset("demo", **arguments)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
 
 
 def test_fingerprint_is_twelve_hex_digits() -> None:

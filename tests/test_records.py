@@ -51,6 +51,23 @@ def write_json(path: Path, value: Any) -> Path:
     return path
 
 
+def photograph_record(experiment: str, method: str, seed: int = 0, **options: Any) -> RunRecord:
+    source, value = options.pop("source", "utkface"), options.pop("value", 0.8)
+    config = preset(options.pop("profile", "short"), method, experiment=experiment, seed=seed, **options)
+    metrics = {"test_accuracy": value} | ({} if experiment == "jlu_faces" else {"opposite_accuracy": value / 2})
+    return replace(
+        record_of(),
+        experiment=experiment,
+        method=method,
+        setting=config.setting,
+        seed=seed,
+        profile=config.profile,
+        config=config.to_dict(),
+        metrics=metrics,
+        data={"source": source, "train_size": 10, "test_size": 10},
+    )
+
+
 # Files
 
 
@@ -288,3 +305,44 @@ def test_environment_is_described_in_words() -> None:
     text = describe_environment()
     assert all(f"{name} {number}" in text for name, number in versions().items())
     assert "device cpu" in text
+
+
+# Photographs
+
+
+def test_every_published_number_on_photographs_has_its_row() -> None:
+    for experiment, rows in (("dogs_cats", 28), ("faces", 24), ("jlu_faces", 2)):
+        table = results_table(experiment, records=[])
+        assert len(table) == rows
+        assert all(row["published"] is not None and row["n"] == 0 and row["color_var"] is None for row in table)
+
+
+def test_a_run_on_photographs_fills_the_columns_of_both_tests() -> None:
+    records = [photograph_record("faces", "lnl", seed, train_set="eb2", learn="age", value=0.6 + 0.1 * seed) for seed in range(3)]
+    filled = {(row["setting"]["train"], row["setting"]["test"]): row for row in results_table("faces", records) if row["n"]}
+    assert set(filled) == {("EB2", "test"), ("EB2", "EB1")}
+    test, opposite = filled["EB2", "test"], filled["EB2", "EB1"]
+    assert (test["mean"], opposite["mean"]) == pytest.approx((0.7, 0.35))
+    assert (test["published"], opposite["published"]) == (0.6304, 0.6218)
+    assert test["difference"] == pytest.approx(0.7 - 0.6304)
+    assert "| lnl | age, EB2, tested on EB1 | 0.6218 | 0.3500 ± 0.0500 | -0.2718 | 3 | short |" in table_markdown(
+        results_table("faces", records)
+    )
+
+
+def test_alpha_tells_the_rows_of_the_report_apart() -> None:
+    records = [photograph_record("jlu_faces", "jlu", confusion_weight=alpha, value=alpha) for alpha in (0.4, 1.0)]
+    rows = {(row["method"], row["setting"]["alpha"]): row for row in results_table("jlu_faces", records)}
+    assert {key: (row["mean"], row["published"]) for key, row in rows.items()} == {
+        ("baseline", 0): (None, 0.46),
+        ("jlu", 0.4): (0.4, None),
+        ("jlu", 1.0): (1.0, 0.49),
+    }
+
+
+@pytest.mark.parametrize("changes", [{"source": "drawn"}, {"profile": "demo"}, {"image_size": 96}])
+def test_stand_ins_and_changed_runs_stay_out_of_the_tables(changes: dict[str, Any]) -> None:
+    record = photograph_record("dogs_cats", "lnl", **{"source": "kaggle-part", **changes})
+    assert results_table("dogs_cats", [record]) == results_table("dogs_cats", [])
+    control = photograph_record("dogs_cats", "lnl", source="kaggle-part")
+    assert results_table("dogs_cats", [control]) != results_table("dogs_cats", [])

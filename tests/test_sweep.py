@@ -127,22 +127,22 @@ def test_changes_reach_every_run() -> None:
     ("arguments", "words"),
     [
         ({"methods": []}, "the grid has no method"),
-        ({"color_vars": []}, "the grid has no colour variance"),
+        ({"settings": []}, "the grid has no colour variance"),
         ({"seeds": []}, "the grid has no seed"),
         ({"methods": ["lnl", "grl", "lnl"]}, "the method lnl is in the grid 2 times"),
-        ({"color_vars": [0.02, 0.020]}, "the colour variance 0.02 is in the grid 2 times"),
+        ({"settings": [0.02, 0.020]}, "the colour variance 0.02 is in the grid 2 times"),
         ({"seeds": [0, 1, 1, 1]}, "the seed 1 is in the grid 3 times"),
         ({"methods": ["lln"]}, "unknown method 'lln'"),
         ({"experiment": "imagenet"}, "unknown experiment 'imagenet'"),
         ({"profile": "huge"}, "unknown profile 'huge'"),
-        ({"color_vars": [-1.0]}, "color_var must be a finite number"),
+        ({"settings": [-1.0]}, "color_var must be a finite number"),
     ],
 )
 def test_a_grid_that_cannot_be(arguments: dict[str, Any], words: str) -> None:
     good: dict[str, Any] = {
         "experiment": "colored_mnist",
         "methods": ["lnl"],
-        "color_vars": [0.02],
+        "settings": [0.02],
         "seeds": [0],
         "profile": "smoke",
     }

@@ -268,8 +268,8 @@ def colored_mnist(
     color_var = check_color_var(color_var)
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    if source not in SOURCES:
-        raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(SOURCES)}")
+    if source not in (allowed := SOURCES["colored_mnist"]):
+        raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(allowed)}")
     bias_map(torch.zeros(1, 3, 28, 28, dtype=torch.uint8), torch.zeros(1, 3), bias_labels, bias_places)  # wrong words fail early
     if mean_color is not None and mean_color not in range(10):
         raise ConfigError(f"mean_color must be a digit from 0 to 9, got {mean_color!r}")

@@ -287,7 +287,7 @@ def dogs_cats(
     return BiasedImages(
         images,
         torch.from_numpy(target),
-        color_levels(images, max(1, size // 16) if places is None else places, COLOR_LEVELS),
+        color_levels(images, -(-size // 16) if places is None else places, COLOR_LEVELS),
         torch.tensor([group[name] for name in names]) if group else measured_groups(images),
         source="kaggle" if len(images) == PUBLISHED_SIZES[split] else "kaggle-part",
         classes=2,

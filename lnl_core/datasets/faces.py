@@ -19,7 +19,6 @@ from lnl_core.errors import ConfigError, DataError
 FACE_SPLITS = ("eb1", "eb2", "test")
 JLU_SPLITS = ("od", "bd", "bd_complement", "ebd")
 AGE_NAMES = ("0-29", "40+")
-FACE_GROUP_NAMES = ("men 0-29", "women 0-29", "men 40+", "women 40+")
 YOUNG_TO, OLD_FROM = 29, 40
 """EB1, EB2 and test hold ages 0..29 and from 40 on; those between are in none."""
 TEST_SHARE = 0.2
@@ -187,7 +186,7 @@ def faces(
     Returns:
         BiasedImages: images (N, 3, S, S) uint8. Learning gender: labels 0 male, 1 female, and bias (N,) the age in the twelve bins
         of :data:`AGE_EDGES`. Learning age: labels 0 for 0-29, 1 for 40+ (all that EB1 and EB2 hold), and bias (N,) the gender.
-        group (N,): 0 and 1 men and women of 0-29, 2 and 3 men and women of 40+. ``.source`` names the source.
+        group (N,): the bias in two kinds, whether the age is 40+ or the gender. ``.source`` names the source.
 
     Raises:
         ConfigError: an unknown split, source or thing to learn.
@@ -208,7 +207,7 @@ def faces(
         images,
         torch.from_numpy(labels),
         torch.from_numpy(bias),
-        torch.from_numpy(2 * old + gender),
+        torch.from_numpy(old if learn == "gender" else gender),
         source=table.source,
         classes=2,
         bias_classes=bias_classes,

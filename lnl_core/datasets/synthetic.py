@@ -192,8 +192,8 @@ def synthetic_faces(
             ebd, else "halves" to be learnt and "edges" as the bias.
 
     Returns:
-        BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes; group (N,) is 0 and 1 for men and women
-        below 40, 2 and 3 from there on, and in od, bd and ebd the gender alone. ``.source`` is "drawn".
+        BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes; group (N,) is the gender, or for
+        ``learn="gender"`` whether the age is 40 or more. ``.source`` is "drawn".
 
     Raises:
         ConfigError: an unknown split or word, or a number out of range.
@@ -206,7 +206,7 @@ def synthetic_faces(
     years, genders = torch.from_numpy(age_classes(ages, bins)), torch.from_numpy(gender)
     columns = [torch.from_numpy(ages), 1 - genders]
     images = draw_blocks(face_block, columns, size, [seed, 40 + FACE_SPLITS.index(split)])
-    group = genders if report else 2 * torch.from_numpy(age_classes(ages, "halves")) + genders
-    labels, bias = (genders, years) if learn == "gender" else (years, genders)
-    classes, bias_classes = (2, AGE_BINS[bins]) if learn == "gender" else (AGE_BINS[bins], 2)
-    return BiasedImages(images, labels, bias, group, source="drawn", classes=classes, bias_classes=bias_classes)
+    if learn == "age":
+        return BiasedImages(images, years, genders, genders, source="drawn", classes=AGE_BINS[bins], bias_classes=2)
+    old = torch.from_numpy(age_classes(ages, "halves"))
+    return BiasedImages(images, genders, years, old, source="drawn", classes=2, bias_classes=AGE_BINS[bins])

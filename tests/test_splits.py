@@ -1,0 +1,112 @@
+"""Which data set stands behind each split of a run, and whole runs on the stand-ins."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.records import read_record
+from lnl_core.runs import HISTORY, MODEL, RECORD, load_model, run
+from lnl_core.splits import OPPOSITE, load_data, load_probe_data, resolve, test_splits
+from lnl_core.unlearning import read_duel
+
+test_splits.__test__ = False  # type: ignore[attr-defined] # a function of the library, no test
+
+
+def smoke(experiment: str, method: str = "lnl", **changes: Any) -> RunConfig:
+    return preset("smoke", method, experiment=experiment, train_size=32, test_size=24, image_size=64, batch_size=16, **changes)
+
+
+@pytest.mark.parametrize(("experiment", "sets"), [("dogs_cats", ("tb1", "tb2")), ("faces", ("eb1", "eb2"))])
+def test_the_opposite_of_each_training_set_is_the_other_one(experiment: str, sets: tuple[str, str]) -> None:
+    for mine, other in (sets, sets[::-1]):
+        config = smoke(experiment, train_set=mine)
+        assert OPPOSITE[mine] == other
+        assert test_splits(config) == ("opposite", "test")
+        train, opposite, test = (load_data(config, split) for split in ("train", "opposite", "test"))
+        assert (len(train), len(opposite), len(test)) == (32, 24, 24)
+        theirs = load_data(smoke(experiment, train_set=other), "train")
+        assert torch.equal(opposite.labels, theirs.labels[:24]) or len(opposite) != len(theirs)
+        # The label and the kind of bias go together in one way in the training set and in the other way in its opposite.
+        sign = ((train.labels == train.group).float().mean(), (opposite.labels == opposite.group).float().mean())
+        assert {float(value) for value in sign} == {0.0, 1.0}
+        assert 0.1 < float((test.labels == test.group).float().mean()) < 0.9
+
+
+def test_the_report_is_tested_on_the_balanced_set() -> None:
+    config = smoke("jlu_faces", "jlu")
+    assert test_splits(config) == ("test",)
+    test = load_data(config, "test")
+    assert test.group.bincount().tolist() == [12, 12]
+    assert (test.classes, test.bias_classes) == (14, 2)
+    with pytest.raises(ConfigError, match="jlu_faces trained on bd has no split 'opposite'"):
+        load_data(config, "opposite")
+
+
+@pytest.mark.parametrize("experiment", ["dogs_cats", "faces", "jlu_faces"])
+def test_auto_is_the_stand_in_unless_photographs_are_there(
+    experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = smoke(experiment, source="auto")
+    monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
+    assert resolve(config).source == "drawn"
+    published = "kaggle" if experiment == "dogs_cats" else "utkface"
+    (tmp_path / {"kaggle": "dogs-vs-cats"}.get(published, published)).mkdir()
+    assert resolve(config).source == published
+    named = resolve(config, tmp_path / "wrong")
+    assert named.source == published, "a mistake in a path is no reason to draw"
+    with pytest.raises(DataError):
+        load_data(named, "train", tmp_path / "wrong")
+    assert resolve(smoke(experiment), tmp_path).source == "drawn", "what was asked for stays"
+
+
+def test_probes_have_repainted_digits_but_no_other_photographs() -> None:
+    assert load_probe_data(smoke("faces")) is None
+    digits = load_probe_data(preset("smoke", "lnl"))
+    assert digits is not None
+    assert len(digits) == 512
+
+
+@pytest.mark.parametrize(
+    ("experiment", "method", "measured"),
+    [
+        ("dogs_cats", "lnl", {"test_accuracy", "opposite_accuracy", "worst_group_accuracy", "bias_mlp_probe_information"}),
+        ("faces", "bias_balanced", {"test_accuracy", "opposite_accuracy", "prediction_information"}),
+        ("jlu_faces", "jlu", {"test_accuracy", "bias_probe_accuracy"}),
+    ],
+)
+def test_a_run_on_the_stand_ins_leaves_its_record(experiment: str, method: str, measured: set[str], tmp_path: Path) -> None:
+    config = smoke(experiment, method, augment=0.5 if method != "jlu" else 0.0)
+    record = run(config, tmp_path, progress=False, device="cpu")
+    assert measured <= set(record.metrics)
+    assert ("opposite_accuracy" in record.metrics) == (experiment != "jlu_faces")
+    assert (record.experiment, record.setting, record.data["source"]) == (experiment, config.setting, "drawn")
+    assert read_record(tmp_path / RECORD) == record
+    assert len((tmp_path / HISTORY).read_text().splitlines()) == config.epochs
+    network = load_model(tmp_path / MODEL)
+    assert network(load_data(config, "test").batch(slice(0, 2)).images).shape == (2, 14 if experiment == "jlu_faces" else 2)
+    if method == "jlu":
+        assert {line["turn"] for line in read_duel(tmp_path)} == {"bias", "main"}
+
+
+def test_the_network_of_a_run_fits_its_data() -> None:
+    """The bias head's answers have one class and one place for every bias label, for each task."""
+    from lnl_core.losses import bias_loss
+    from lnl_core.networks import build_network
+
+    for config in (smoke("dogs_cats"), smoke("faces", learn="gender"), smoke("faces", learn="age"), smoke("jlu_faces")):
+        data, network = load_data(config, "train"), build_network(config)
+        batch = data.batch(slice(0, 4))
+        features = network.extractor(batch.images)
+        assert network.label_head(features).shape == (4, data.classes)
+        assert network.bias_head(features).shape[1] == data.bias_classes
+        assert torch.isfinite(bias_loss(network.bias_head(features), batch.bias))
+
+
+def test_the_scalars_of_tensorboard_are_not_for_jlu(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="leave tensorboard out"):
+        run(smoke("jlu_faces", "jlu"), tmp_path / "run", progress=False, tensorboard=True)
+    assert not (tmp_path / "run" / MODEL).exists()
