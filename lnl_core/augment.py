@@ -1,4 +1,4 @@
-"""Random affine maps of the images, on their device and as one operation a batch: more shapes, no new colour.
+"""Random maps of the images, affine and elastic, on their device and as one operation a batch: more shapes, no new colour.
 
 Digits stand on a background of 0 and are never mirrored; photographs are mirrored half of the time and continue beyond their edge.
 """
@@ -13,38 +13,52 @@ ROTATION, SCALE, SHEAR, SHIFT = math.radians(15), 0.12, 0.15, 2.0 / 14
 """The largest change at strength 1: radians, relative, tangent, and half image widths (2 pixels of 28)."""
 
 
-def random_affine(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Turn, scale, shear and shift each image by its own random amounts; what comes in from outside is 0, as the background is.
+_COARSE = 5
+"""Elastic maps move the points of a grid of 5 x 5; between them the displacement is interpolated bicubically."""
+
+
+def random_maps(images: Tensor, strength: float, generator: torch.Generator, elastic: float = 0.0) -> Tensor:
+    """Move each image by its own random amounts; what comes in from outside is 0, as the background is.
 
     Args:
         images: (B, C, H, W) float.
         strength: 1 for the full ranges of :data:`ROTATION`, :data:`SCALE`, :data:`SHEAR` and :data:`SHIFT`, 0 for none.
         generator: a CPU generator, so the amounts are the same on every device.
+        elastic: standard deviation of the elastic displacements, in half image widths; 0 for none.
 
     Returns:
         (B, C, H, W), bilinear between pixels.
     """
-    return affine(images, random_amounts(len(images), strength, generator))
+    return move(images, random_amounts(len(images), strength, generator, elastic))
 
 
-def random_amounts(size: int, strength: float, generator: torch.Generator) -> Tensor:
-    """(B, 5) on the CPU: by how much :func:`random_affine` turns, scales, shears and shifts (right, down) each of B images."""
+def random_amounts(size: int, strength: float, generator: torch.Generator, elastic: float = 0.0) -> Tensor:
+    """(B, 5) or, with elastic maps, (B, 55) on the CPU: how much to turn, scale, shear and shift (right, down) each of B images,
+    and by how much each point of a coarse grid is displaced (25 to the right, 25 down)."""
     amounts = (torch.rand(size, 5, generator=generator) * 2 - 1) * strength
-    return amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
+    amounts = amounts * torch.tensor([ROTATION, SCALE, SHEAR, SHIFT, SHIFT])
+    if not elastic:
+        return amounts
+    return torch.cat([amounts, elastic * torch.randn(size, 2 * _COARSE**2, generator=generator)], dim=1)
 
 
-def random_photographs(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """:func:`random_affine` for photographs: half of them also mirrored, and beyond the edge their reflection."""
-    amounts = random_amounts(len(images), strength, generator)
+def random_photographs(images: Tensor, strength: float, generator: torch.Generator, elastic: float = 0.0) -> Tensor:
+    """:func:`random_maps` for photographs: half of them also mirrored, and beyond the edge their reflection."""
+    amounts = random_amounts(len(images), strength, generator, elastic)
     mirrored = torch.rand(len(images), generator=generator) < 0.5
     images = torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
-    return affine(images, amounts, beyond="reflection")
+    return move(images, amounts, beyond="reflection")
 
 
-def affine(images: Tensor, amounts: Tensor, beyond: str = "zeros") -> Tensor:
-    """Turn, scale, shear and shift images (B, C, H, W) by the given amounts (B, 5); ``beyond`` is grid_sample's padding_mode."""
-    angle, scale, shear, right, down = amounts.to(images).unbind(1)
+def move(images: Tensor, amounts: Tensor, beyond: str = "zeros") -> Tensor:
+    """Move images (B, C, H, W) by the given :func:`random_amounts`; ``beyond`` is grid_sample's padding_mode."""
+    amounts = amounts.to(images)
+    angle, scale, shear, right, down = amounts[:, :5].unbind(1)
     cosine, sine = torch.cos(angle) / (1 + scale), torch.sin(angle) / (1 + scale)
     rows = torch.stack([cosine, shear - sine, right, sine, cosine, down], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(rows, list(images.shape), align_corners=False)
+    if amounts.shape[1] > 5:
+        coarse = amounts[:, 5:].view(-1, 2, _COARSE, _COARSE)
+        field = F.interpolate(coarse, size=images.shape[2:], mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)

@@ -33,6 +33,8 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "weights", "test_labels")
+_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0}
+"""Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
     "method": (*METHODS, "jlu"),  # trained by lnl_core.unlearning, not by the loop of the others
@@ -76,7 +78,9 @@ class RunConfig:
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
-        augment: strength of random affine maps of the training images, 0 to 1; needs labels that are equal at all places.
+        augment: strength of random affine maps of the training images, 0 to 1; on digits they and ``elastic`` need labels that are
+            equal at all places.
+        elastic: standard deviation of random elastic displacements of the training images, in half image widths.
         balance_power: tau; "bias_balanced" draws images with probability proportional to p(label|bias)^-tau.
         balance_wean: share of the uniform distribution in "bias_balanced"'s prior at the end of training.
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
@@ -114,6 +118,7 @@ class RunConfig:
     bias_steps: int = 1  # authors' trainer.py
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
+    elastic: float = 0.0
     balance_power: float = 0.5  # ours
     balance_wean: float = 1.0  # ours
     updates: str = "joint"
@@ -145,6 +150,7 @@ class RunConfig:
             "adv_weight",
             "confusion_weight",
             "augment",
+            "elastic",
             "balance_power",
             "balance_wean",
         ):
@@ -159,12 +165,12 @@ class RunConfig:
         for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
                 _require_count(name, getattr(self, name), least=least)
-        for name in ("augment", "balance_power", "balance_wean"):
+        for name in ("augment", "elastic", "balance_power", "balance_wean"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")
         self._check_experiment()
         on_digits = self.experiment == "colored_mnist"
-        if on_digits and self.augment and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
+        if on_digits and (self.augment or self.elastic) and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
             raise ConfigError(
                 "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
             )
@@ -249,8 +255,8 @@ class RunConfig:
     def fingerprint(self) -> str:
         """Twelve hex digits that name this run: equal for equal hyper-parameters, whatever the execution options."""
         what = {name: value for name, value in self.to_dict().items() if name not in _EXECUTION}
-        for name in _PHOTOGRAPHS:  # they came later: a run on digits keeps the name it had before
-            if what[name] is None:
+        for name, default in _LATER.items():
+            if what[name] == default:
                 del what[name]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -334,11 +334,11 @@ def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
 
 
 def _table_order(key: tuple[str, Setting]) -> tuple[Any, ...]:
-    """Rows by task, then by method in the order of :data:`METHODS`, then by the rest of the setting."""
-    method, setting = key
+    """Rows by task, then by method in the order of :data:`METHODS`, then by training set, with the unbiased test last."""
+    method, values = key[0], dict(key[1])
     place = METHODS.index(method) if method in METHODS else len(METHODS)
-    learn = dict(setting).get("learn", "")
-    return str(learn) != "gender", place, method, [str(value) if isinstance(value, str) else value for _, value in setting]
+    number = values.get("color_var", values.get("alpha", 0.0))
+    return values.get("learn") != "gender", place, method, values.get("train", ""), values.get("test") == "test", number
 
 
 def _where(setting: dict[str, float | str]) -> str:

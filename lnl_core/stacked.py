@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from tqdm import tqdm
 
 from lnl_core._memory import keep_freed_memory
-from lnl_core.augment import affine, random_amounts
+from lnl_core.augment import move, random_amounts
 from lnl_core.balance import Balance, towards_uniform, uniform_share
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
@@ -131,15 +131,16 @@ class _StackedData:
     def batches(self, configs: Sequence[RunConfig], epoch: int) -> list[_Inputs]:
         """What every step of an epoch reads; network s sees what :func:`lnl_core.training.fit` would show it.
 
-        The places (B, S) of the images and, where images are augmented, the amounts (B, S, 5) of their affine maps.
+        The places (B, S) of the images and, where images are augmented, the amounts (B, S, A) of their random maps.
         """
         orders, amounts = [], []
         for s, (config, balance) in enumerate(zip(configs, self.balances, strict=False)):
             batches = _batches(self.size, config, epoch, torch.device("cpu"), balance)
             orders.append(torch.cat(batches).cpu() + s * self.size)
-            if config.augment:
+            if config.augment or config.elastic:
                 generator = _affine_generator(config, epoch)
-                amounts.append(torch.cat([random_amounts(len(batch), config.augment, generator) for batch in batches]))
+                each = [random_amounts(len(batch), config.augment, generator, config.elastic) for batch in batches]
+                amounts.append(torch.cat(each))
         device, size = self.images.device, configs[0].batch_size
         columns = [torch.stack(values, dim=1).to(device).split(size) for values in (orders, amounts) if values]
         return list(zip(*columns, strict=True))
@@ -152,7 +153,7 @@ class _StackedData:
         """
         images = self.images[places].to(torch.float32).div_(255)
         if amounts is not None:
-            images = affine(images.flatten(0, 1), amounts.flatten(0, 1)).view_as(images)
+            images = move(images.flatten(0, 1), amounts.flatten(0, 1)).view_as(images)
         batch = Batch(images.transpose(0, 1), self.labels[places].transpose(0, 1), self.bias[places].long().transpose(0, 1))
         if self.log_prior is not None:
             batch.log_prior = towards_uniform(self.log_prior[places], share).transpose(0, 1)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
-from lnl_core.augment import random_affine, random_photographs
+from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
@@ -171,9 +171,9 @@ def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
 def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
     """Give a batch other shapes, in place; labels of the colour at each place are read again from the changed photographs."""
     if config.experiment == "colored_mnist":
-        batch.images = random_affine(batch.images, config.augment, generator)
+        batch.images = random_maps(batch.images, config.augment, generator, config.elastic)
         return
-    batch.images = random_photographs(batch.images, config.augment, generator)
+    batch.images = random_photographs(batch.images, config.augment, generator, config.elastic)
     if batch.bias.ndim == 4:
         batch.bias = color_levels(batch.images.mul(255).to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
@@ -208,7 +208,7 @@ def _train_epoch(
     for number, index in enumerate(batches):
         optimizers.set_rates(epoch + number / len(batches))
         batch = data.batch(index, channels_last=config.channels_last)
-        if config.augment:
+        if config.augment or config.elastic:
             augment(batch, config, affine)
         if balance is not None:
             batch.log_prior = balance.prior(index, config, epoch + number / len(batches))

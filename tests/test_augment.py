@@ -1,11 +1,11 @@
-"""Random affine maps: what they change and what they leave alone."""
+"""Random maps: what they change and what they leave alone."""
 
 from typing import Any
 
 import pytest
 import torch
 
-from lnl_core.augment import affine, random_affine, random_photographs
+from lnl_core.augment import move, random_maps, random_photographs
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
@@ -17,12 +17,12 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def test_strength_zero_changes_nothing(mini_train: BiasedImages) -> None:
     images = mini_train.batch(slice(0, 8)).images
-    assert torch.allclose(random_affine(images, 0.0, seeded()), images, atol=1e-5)
+    assert torch.allclose(random_maps(images, 0.0, seeded()), images, atol=1e-5)
 
 
 def test_shapes_move_and_colours_stay(mini_train: BiasedImages) -> None:
     images = mini_train.batch(slice(0, 200)).images
-    moved = random_affine(images, 1.0, seeded())
+    moved = random_maps(images, 1.0, seeded())
     assert moved.shape == images.shape
     assert ((moved - images).abs().amax(dim=(1, 2, 3)) > 0.05).float().mean() > 0.95
     before, after = images.sum(dim=(2, 3)), moved.sum(dim=(2, 3))
@@ -36,7 +36,7 @@ def test_amounts_stay_in_their_ranges() -> None:
     """A dot near the rim moves by no more than turn, scale, shear and shift together allow, and some dots move far."""
     images = torch.zeros(500, 1, 28, 28)
     images[:, :, 13:15, 23:25] = 1.0
-    moved = random_affine(images, 1.0, seeded())
+    moved = random_maps(images, 1.0, seeded())
     position = torch.arange(28.0)
     mass = moved.sum(dim=(1, 2, 3))
     column = (moved.sum(dim=(1, 2)) * position).sum(1) / mass
@@ -47,10 +47,36 @@ def test_amounts_stay_in_their_ranges() -> None:
     assert abs(float(row.mean()) - 13.5) < 0.3
 
 
+def test_elastic_maps_bend_and_do_not_move_the_whole() -> None:
+    """Straight lines become curves; on average a line stays where it was, and the farther the larger the deviation."""
+    images = torch.zeros(400, 1, 28, 28)
+    images[..., 13:15] = 1.0
+    position = torch.arange(28.0)
+
+    def column(elastic: float) -> torch.Tensor:
+        moved = random_maps(images, 0.0, seeded(), elastic)[:, 0, 6:22]  # rows that no displacement takes out of the image
+        return (moved * position).sum(2) / moved.sum(2)  # where the line is in each row
+
+    small, large = column(0.03), column(0.06)
+    assert torch.allclose(column(0.0), torch.tensor(13.5), atol=1e-4)
+    assert abs(float(large.mean()) - 13.5) < 0.1
+    assert 0.03 * 14 * 0.5 < float(small.std()) < 0.03 * 14 * 1.1, "half widths of 14 pixels"
+    assert 1.8 < float(large.std() / small.std()) < 2.2
+    assert float(large.std(dim=1).mean()) > 0.3, "control: rows of one image move apart"
+
+
+def test_elastic_maps_leave_the_affine_ones_as_they_were() -> None:
+    from lnl_core.augment import random_amounts
+
+    with_elastic, without = (random_amounts(6, 1.0, seeded(4), elastic) for elastic in (0.1, 0.0))
+    assert torch.equal(with_elastic[:, :5], without)
+    assert (with_elastic.shape, without.shape) == ((6, 55), (6, 5))
+
+
 def test_the_generator_decides() -> None:
     images = torch.rand(4, 3, 28, 28, generator=seeded())
-    assert torch.equal(random_affine(images, 1.0, seeded(1)), random_affine(images, 1.0, seeded(1)))
-    assert not torch.equal(random_affine(images, 1.0, seeded(1)), random_affine(images, 1.0, seeded(2)))
+    assert torch.equal(random_maps(images, 1.0, seeded(1)), random_maps(images, 1.0, seeded(1)))
+    assert not torch.equal(random_maps(images, 1.0, seeded(1)), random_maps(images, 1.0, seeded(2)))
 
 
 @pytest.mark.parametrize("labels", [{"bias_labels": "pixel"}, {"bias_places": "foreground"}])
@@ -66,7 +92,7 @@ def test_photographs_are_mirrored_half_of_the_time_and_have_no_empty_rim() -> No
     assert torch.allclose(random_photographs(images, 0.0, seeded()).amin(), images.amin())
     moved = random_photographs(images, 1.0, seeded())
     assert float(moved.min()) > 0.24, "what comes in from outside is the picture's own reflection"
-    assert float(affine(images, torch.tensor([[0, 0, 0, 0.5, 0.0]]).expand(400, 5)).min()) == 0, "control: digits get zeros"
+    assert float(move(images, torch.tensor([[0, 0, 0, 0.5, 0.0]]).expand(400, 5)).min()) == 0, "control: digits get zeros"
     right = moved[..., 12:].mean(dim=(1, 2, 3)) > moved[..., :4].mean(dim=(1, 2, 3))
     assert 0.4 < float(right.float().mean()) < 0.6
 

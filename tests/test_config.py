@@ -195,6 +195,7 @@ OTHER: dict[str, Any] = {
     "color_outside": "clip",
     "bias_steps": 3,
     "augment": 0.5,
+    "elastic": 0.5,
     "balance_power": 0.25,
     "balance_wean": 0.5,
     "extractor_convs": 1,

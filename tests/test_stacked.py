@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lnl_core import balance, runs, stacked
-from lnl_core.augment import affine
+from lnl_core.augment import move
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, colored_mnist
 from lnl_core.datasets.container import Batch
@@ -93,7 +93,7 @@ def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Networks, images and priors in float64, in the plain loop and in a stack."""
     for owner in (BiasedImages, stacked._StackedData):
         monkeypatch.setattr(owner, "batch", in_double(owner.batch))  # type: ignore[attr-defined]
-    monkeypatch.setattr(stacked, "affine", lambda images, amounts: affine(images.double(), amounts))
+    monkeypatch.setattr(stacked, "move", lambda images, amounts: move(images.double(), amounts))
     features = balance._bias_features
     monkeypatch.setattr(balance, "_bias_features", lambda data: features(data).double())
     torch.set_default_dtype(torch.float64)

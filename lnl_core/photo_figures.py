@@ -1,0 +1,154 @@
+"""Figures of the experiments on photographs: arrays or records in, matplotlib figures out, in one style with the others."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.errors import DataError
+from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.mixing import MixingScore
+
+
+def first_of_each_kind(data: BiasedImages) -> list[int]:
+    """Which images Figures 6 and 7 show: the first one, in the set's order, of each pair of label and group that occurs.
+
+    The rule sees no prediction, so it cannot pick the images on which a method looks good.
+    """
+    labels, groups = data.labels.cpu().numpy(), data.group.cpu().numpy()
+    chosen = []
+    for label, group in product(range(data.classes), range(int(groups.max()) + 1)):
+        here = np.flatnonzero((labels == label) & (groups == group))
+        if len(here):
+            chosen.append(int(here[0]))
+    return chosen
+
+
+def answers(
+    data: BiasedImages,
+    chosen: Sequence[int],
+    probabilities: Mapping[str, ArrayLike],
+    class_names: Sequence[str],
+    captions: Sequence[str],
+    title: str = "What the networks answer",
+) -> Figure:
+    """The paper's Figures 6 and 7: some images, and below each one stacked bar of class probabilities a network.
+
+    Args:
+        data: the images.
+        chosen: which of them, see :func:`first_of_each_kind`.
+        probabilities: name of a network -> (len(chosen), classes) probabilities.
+        class_names: name of each class.
+        captions: what each image shows, one line each.
+
+    Raises:
+        DataError: if the numbers of images, captions and probabilities differ.
+    """
+    shares = {name: np.asarray(values, dtype=float) for name, values in probabilities.items()}
+    if len(captions) != len(chosen) or any(values.shape != (len(chosen), len(class_names)) for values in shares.values()):
+        raise DataError(f"{len(chosen)} images need as many captions, and a probability of each of {len(class_names)} classes")
+    figure, axes = _figure(1.75 * len(chosen) + 1.2, 1.9 + 0.38 * len(shares), nrows=2, ncols=len(chosen), squeeze=False)
+    for column, index in enumerate(chosen):
+        top, bottom = axes[0][column], axes[1][column]
+        top.imshow(data.images[index].permute(1, 2, 0).cpu().numpy())
+        top.set_title(captions[column], fontsize=9)
+        top.set_axis_off()
+        left = np.zeros(len(shares))
+        for number, name in enumerate(class_names):
+            widths = np.array([values[column, number] for values in shares.values()])
+            look: dict[str, Any] = {"color": PALETTE[number], "hatch": ("", "///")[number % 2], "edgecolor": "white"}
+            bottom.barh(range(len(shares)), widths, left=left, label=name, **look)
+            left += widths
+        bottom.set(xlim=(0, 1), xticks=[0, 0.5, 1], xlabel="probability")
+        bottom.set_yticks(range(len(shares)), list(shares) if column == 0 else [""] * len(shares))
+        bottom.invert_yaxis()
+        bottom.grid(False)
+    axes[1][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title)
+    return figure
+
+
+def duel(history: Sequence[Mapping[str, Any]], title: str = "The duel", level: float = float(np.log(2)), window: int = 5) -> Figure:
+    """The report's Figure 7: the loss of h and the confusion loss, update after update.
+
+    Args:
+        history: as :func:`lnl_core.unlearning.read_duel` returns it.
+        level: what guessing costs in nats.
+        window: updates that are averaged into a point; 1 shows every update.
+    """
+    figure, axes = _figure(8.5, 3.4)
+    for number, (turn, loss, label) in enumerate(
+        (("bias", "bias", "loss of h, in its turn"), ("main", "confusion", "confusion loss, in f's turn"))
+    ):
+        points = [(place, line[loss]) for place, line in enumerate(history) if line["turn"] == turn and loss in line]
+        if points:
+            places, values = (np.array(column, dtype=float) for column in zip(*points, strict=True))
+            keep = len(places) // window * window
+            if keep:
+                places, values = places[:keep].reshape(-1, window).mean(1), values[:keep].reshape(-1, window).mean(1)
+            axes.plot(places, values, MARKERS[number], color=PALETTE[number], markersize=3, label=label)
+    axes.axhline(level, color="0.35", linestyle="--", linewidth=1, label=f"guessing: {level:.2f}")
+    axes.set(title=title, xlabel="update", ylabel="nats")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def mixed(
+    points: Mapping[str, ArrayLike],
+    group: ArrayLike,
+    group_names: Sequence[str],
+    scores: Mapping[str, MixingScore],
+    title: str = "t-SNE of f(x) by group",
+) -> Figure:
+    """The report's Figures 8 and 9: one picture a network, points marked by group, with the mixing score of its features.
+
+    Args:
+        points: name of a network -> (N, 2).
+        group: (N,) whole numbers from 0.
+        scores: name of a network -> the score of the *features*, not of the picture.
+    """
+    groups: NDArray[np.int64] = np.asarray(group)
+    figure, axes = _figure(3.3 * len(points) + 0.8, 3.6, ncols=len(points), squeeze=False)
+    for panel, (name, places) in zip(axes[0], points.items(), strict=True):
+        for number, group_name in enumerate(group_names):
+            here = np.asarray(places)[groups == number]
+            panel.scatter(*here.T, s=9, color=PALETTE[number], marker=MARKERS[number], alpha=0.7, rasterized=True, label=group_name)
+        panel.set_title(f"{name}\nmixing score {scores[name].score:.2f} (shuffled {scores[name].control:.2f})", fontsize=9)
+        panel.set_xlabel("first coordinate")
+        panel.set_xticks([])
+        panel.set_yticks([])
+    axes[0][0].set_ylabel("second coordinate")
+    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(title)
+    return figure
+
+
+def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
+    """Tables 1 and 2 as a picture: one panel a column of the table, our runs as dots, our mean as a bar, published as open marks.
+
+    Args:
+        rows: as :func:`lnl_core.records.results_table` returns them for an experiment on photographs.
+    """
+    columns = list(dict.fromkeys((row["setting"]["train"], row["setting"]["test"]) for row in rows))
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    figure, axes = _figure(2.3 * len(columns) + 1.5, 0.36 * len(methods) + 1.5, ncols=len(columns), squeeze=False, sharey=True)
+    for panel, column in zip(axes[0], columns, strict=True):
+        for row in rows:
+            if (row["setting"]["train"], row["setting"]["test"]) != column:
+                continue
+            place, (color, marker) = methods.index(row["method"]), METHOD_STYLE.get(row["method"], ("0.4", "X"))
+            if row["mean"] is not None:
+                panel.barh(place, row["mean"], color=color, alpha=0.35, height=0.7)
+                panel.scatter(row["values"], [place] * row["n"], s=12, color=color, zorder=3)
+            if row["published"] is not None:
+                panel.plot(row["published"], place, marker=marker, color=color, mfc="white", linestyle="")
+        panel.set_title(f"{column[0]}, tested on {column[1]}", fontsize=9)
+        panel.set(xlim=(0, 1), xlabel="accuracy")
+    axes[0][0].set_yticks(range(len(methods)), methods)
+    axes[0][0].invert_yaxis()
+    figure.suptitle(title)
+    return figure

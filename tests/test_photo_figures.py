@@ -1,0 +1,80 @@
+"""The figures of the photographs: what they draw, and the rule that chooses their images."""
+
+from typing import cast
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.patches import Rectangle
+
+from lnl_core import photo_figures as figures
+from lnl_core.datasets import animals, synthetic_faces
+from lnl_core.errors import DataError
+from lnl_core.mixing import mixing_score
+from lnl_core.records import results_table
+
+
+def test_the_first_image_of_each_kind_is_chosen() -> None:
+    data = animals("test", n=40, size=32)
+    chosen = figures.first_of_each_kind(data)
+    kinds = [(int(data.labels[index]), int(data.group[index])) for index in chosen]
+    assert kinds == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for index, (label, group) in zip(chosen, kinds, strict=True):
+        assert not ((data.labels[:index] == label) & (data.group[:index] == group)).any()
+    assert len(figures.first_of_each_kind(animals("tb1", n=40, size=32))) == 2, "only the pairs that occur"
+
+
+def test_each_bar_is_one_networks_probabilities() -> None:
+    data = synthetic_faces("test", n=8, size=32)
+    values = np.array([[0.25, 0.75], [1.0, 0.0]])
+    figure = figures.answers(data, [0, 3], {"baseline": values, "lnl": values[::-1]}, ["man", "woman"], ["first", "fourth"])
+    bars = figure.axes[2]
+    assert [round(cast(Rectangle, bar).get_width(), 2) for bar in bars.patches] == [0.25, 1.0, 0.75, 0.0], (
+        "class by class, network by network"
+    )
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == ["baseline", "lnl"]
+    assert figure.axes[1].get_title() == "fourth"
+    plt.close("all")
+
+
+@pytest.mark.parametrize("captions", [["one"], ["one", "two", "three"]])
+def test_captions_that_do_not_fit_are_refused(captions: list[str]) -> None:
+    data = synthetic_faces("test", n=4, size=32)
+    with pytest.raises(DataError, match="2 images need as many captions"):
+        figures.answers(data, [0, 1], {"lnl": np.ones((2, 2)) / 2}, ["man", "woman"], captions)
+
+
+def test_the_duel_shows_each_side_where_it_moved() -> None:
+    history = [{"turn": "bias", "epoch": 1, "bias": 0.5}, {"turn": "bias", "epoch": 1, "bias": 0.3}]
+    history += [{"turn": "main", "epoch": 1, "label": 2.0, "confusion": 0.9}, {"turn": "bias", "epoch": 1, "bias": 0.7}]
+    axes = figures.duel(history, window=1).axes[0]
+    bias, confusion, level = axes.lines
+    assert np.asarray(bias.get_xydata()).tolist() == [[0, 0.5], [1, 0.3], [3, 0.7]]
+    assert np.asarray(confusion.get_xydata()).tolist() == [[2, 0.9]]
+    assert np.asarray(level.get_xydata())[0, 1] == pytest.approx(np.log(2))
+    (averaged, *_) = figures.duel(history, window=3).axes[0].lines
+    assert np.asarray(averaged.get_xydata())[0].tolist() == pytest.approx([4 / 3, 0.5])
+
+
+def test_the_score_beside_the_picture_is_that_of_the_features() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, group = torch.randn(60, 5, generator=generator), torch.arange(60) % 2
+    score = mixing_score(features, group)
+    figure = figures.mixed({"α 0": features[:, :2], "α 1": features[:, 2:4]}, group, ["men", "women"], {"α 0": score, "α 1": score})
+    assert f"mixing score {score.score:.2f}" in figure.axes[0].get_title()
+    assert [np.asarray(points.get_offsets()).shape[0] for points in figure.axes[1].collections] == [30, 30]
+
+
+def test_the_tables_panels_are_its_columns() -> None:
+    rows = results_table("dogs_cats", records=[])
+    figure = figures.table_figure(rows, "Table 1")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "TB1, tested on TB2",
+        "TB1, tested on test",
+        "TB2, tested on TB1",
+        "TB2, tested on test",
+    ]
+    marks = sorted(float(np.asarray(line.get_xydata())[0, 0]) for line in figure.axes[0].lines)
+    published = [row["published"] for row in rows if (row["setting"]["train"], row["setting"]["test"]) == ("TB1", "TB2")]
+    assert marks == sorted(published)
