@@ -1,4 +1,4 @@
-"""The command ``lnl``: data, train, sweep, evaluate, table, bench. It builds the same configurations as the notebooks."""
+"""The command ``lnl``: data, train, sweep, evaluate, oracle, table, bench. It builds the same configurations as the notebooks."""
 
 import json
 import logging
@@ -261,6 +261,19 @@ def evaluate(
         "metrics": metrics,
     }
     typer.echo(json.dumps(result, indent=2))
+
+
+@app.command()
+def oracle(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run: experiment dogs_cats, --train-set train.")],
+    out: Annotated[Path, typer.Option(help="The .csv to write; give it to other runs with --set test_labels=FILE.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Label the Dogs and Cats test images with a trained network."""
+    from lnl_core.runs import oracle_labels
+
+    labels = oracle_labels(folder, out, data_dir)
+    typer.echo(f"{len(labels):,} images labelled in {out}: {sum(labels.values()):,} dogs")
 
 
 @app.command()

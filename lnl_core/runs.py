@@ -12,8 +12,10 @@ from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
-from lnl_core.evaluation import accuracy, data_information, evaluate
+from lnl_core.evaluation import accuracy, data_information, evaluate, predict
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
@@ -75,6 +77,36 @@ def load_model(path: Path | str) -> LNLNetwork:
     except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
     return network.eval()
+
+
+def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None = None) -> dict[str, int]:
+    """Label Kaggle's test images of Dogs and Cats with a trained network, as the paper does (section 4.2), and write a ``.csv``.
+
+    The paper's oracle is a ResNet-18 trained on all labelled images: a "baseline" run of experiment "dogs_cats" with
+    ``train_set="train"``. Other runs take the file as their ``test_labels``.
+
+    Args:
+        path: the oracle, as for :func:`load_model`.
+        out: the file to write.
+        data_dir: see :func:`lnl_core.datasets.dogs_cats`.
+
+    Returns:
+        0 (cat) or 1 (dog) for each file name.
+
+    Raises:
+        ConfigError: if the model was trained on something else.
+        DataError: if the photographs are missing.
+    """
+    config = model_config(path)
+    if (config.experiment, config.train_set) != ("dogs_cats", "train"):
+        trained_on = f"{config.experiment} {config.train_set or ''}".strip()
+        raise ConfigError(f"an oracle is trained on all labelled dogs and cats (train_set 'train'), this one on {trained_on}")
+    names, images = unlabelled_test_images(size=config.image_size or 64, data_dir=data_dir)
+    nothing = torch.zeros(len(images), dtype=torch.long)
+    answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source="kaggle", classes=2))
+    labels = dict(zip(names, answers.tolist(), strict=True))
+    write_test_labels(out, labels)
+    return labels
 
 
 def read_history(folder: Path | str) -> list[dict[str, float]]:

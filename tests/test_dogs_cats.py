@@ -13,10 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
+from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, dogs_cats
 from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, read_lists, read_test_labels
 from lnl_core.datasets.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.evaluation import predict
+from lnl_core.runs import load_model, oracle_labels, run
+from lnl_core.splits import load_data
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
 has_real = pytest.mark.skipif(
@@ -298,6 +302,30 @@ def test_what_does_not_exist_is_refused(data_dir: Path) -> None:
         load("tb1", data_dir, places=33)
     with pytest.raises(ConfigError, match="size must be"):
         load("tb1", data_dir, size=0)
+
+
+# The oracle
+
+
+def test_an_oracle_labels_the_test_images_of_other_runs(data_dir: Path, tmp_path: Path) -> None:
+    tiny: dict[str, Any] = {"experiment": "dogs_cats", "source": "kaggle", "batch_size": 4}
+    config = preset("smoke", "baseline", train_set="train", **tiny)
+    record = run(config, tmp_path / "oracle", data_dir=data_dir, progress=False)
+    assert (record.data["train_size"], "opposite_accuracy" in record.metrics) == (12, False)
+    labels = oracle_labels(tmp_path / "oracle", tmp_path / "mine.csv", data_dir)
+    assert labels.keys() == {f"{number}.jpg" for number in TEST_LABELS}
+    network = load_model(tmp_path / "oracle")
+    for number in TEST_LABELS:
+        with pytest.warns(UserWarning, match="3 files in .*test1 have no label"):
+            data = load("test", data_dir, size=64, labels={number: 0})  # one image at a time, so that none can be mistaken
+        assert labels[f"{number}.jpg"] == int(predict(network, data)[0])
+    assert read_test_labels(tmp_path / "mine.csv") == {int(name[:-4]): label for name, label in labels.items()}
+    other = preset("smoke", "lnl", test_labels=str(tmp_path / "mine.csv"), **tiny)
+    assert load_data(other, "test", data_dir).labels.sum() == sum(labels.values())
+    run(other, tmp_path / "other", data_dir=data_dir, progress=False)
+    with pytest.raises(ConfigError, match=r"an oracle is trained on all labelled dogs and cats .* this one on dogs_cats tb1"):
+        oracle_labels(tmp_path / "other", tmp_path / "no.csv", data_dir)
+    assert not (tmp_path / "no.csv").exists()
 
 
 # The real ones

@@ -221,6 +221,31 @@ def _test_images(folder: Path, labels: Labels | None, cache_dir: Path | str | No
     return source, found
 
 
+def unlabelled_test_images(
+    *, size: int = 64, crop: bool = True, data_dir: Path | str | None = None, cache_dir: Path | str | None = None
+) -> tuple[list[str], Tensor]:
+    """All of Kaggle's test images, for an oracle network to label.
+
+    Args:
+        size, crop, data_dir, cache_dir: as for :func:`dogs_cats`.
+
+    Returns:
+        The files' names, and (N, 3, S, S) uint8 in their order. Files that are no images are left out, with a warning.
+
+    Raises:
+        DataError: if the photographs are missing.
+    """
+    source = _images_folder(_folder(data_dir), ("test1", "test"))
+    found = load_photographs(source, list_photographs(source), size=size, crop=crop, cache_dir=cache_dir)
+    return list(found.names), found.images
+
+
+def write_test_labels(path: Path | str, labels: Mapping[str, int]) -> Path:
+    """Write labels of test images as a ``.csv`` that :func:`read_test_labels` reads."""
+    text = "id,label\n" + "".join(f"{name},{label}\n" for name, label in labels.items())
+    return write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def measured_groups(images: Tensor) -> Tensor:
     """Groups of images that no list names: 1 (bright) if :func:`centre_brightness` is at least :data:`BRIGHT_FROM`, else 0.
 
