@@ -38,6 +38,7 @@ _HOMES = {
     "run": "runs",
     "run_stacked": "runs",
     "run_folder": "runs",
+    "load_data": "splits",
     "load_model": "runs",
     "read_history": "runs",
 }
@@ -55,10 +56,12 @@ _MODULES = (
     "evaluation",
     "mixing",
     "records",
+    "splits",
     "runs",
     "executors",
     "sweep",
     "figures",
+    "photo_figures",
     "bench",
     "cli",
 )
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from lnl_core.networks import LNLNetwork, build_network, digit_network, face_network, resnet18_network
     from lnl_core.records import RunRecord, read_records, results_table
     from lnl_core.runs import load_model, read_history, run, run_folder, run_stacked
+    from lnl_core.splits import load_data
     from lnl_core.stacked import fit_stacked
     from lnl_core.training import choose_device, fit
     from lnl_core.unlearning import fit_jlu
