@@ -45,6 +45,7 @@ _MODULES = (
     "config",
     "errors",
     "information",
+    "estimators",
     "datasets",
     "networks",
     "losses",

@@ -324,6 +324,41 @@ def information_curve(
     )
 
 
+def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates of information, normal pairs") -> Figure:
+    """Error (mean over seeds less the exact value) and spread over seeds of estimators, one column of panels a dimension.
+
+    Args:
+        runs: one mapping a run with the keys ``estimator``, ``dimensions``, ``size``, ``exact`` and ``value`` (None if it diverged;
+            such runs are left out).
+    """
+    dimensions = sorted({run["dimensions"] for run in runs})
+    names = list(dict.fromkeys(run["estimator"] for run in runs))
+    figure, axes = _figure(3.2 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), squeeze=False)
+    for column, dimension in zip(axes.T, dimensions, strict=False):
+        for number, name in enumerate(names):
+            errors: dict[int, list[float]] = {}
+            for run in runs:
+                if (run["dimensions"], run["estimator"]) == (dimension, name) and run["value"] is not None:
+                    errors.setdefault(run["size"], []).append(run["value"] - run["exact"])
+            sizes = sorted(errors)
+            look: Any = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
+            column[0].plot(sizes, [np.mean(errors[size]) for size in sizes], label=name, **look)
+            repeated = [size for size in sizes if len(errors[size]) > 1]
+            column[1].plot(repeated, [np.std(errors[size], ddof=1) for size in repeated], label=name, **look)
+        column[0].axhline(0, color="0.35", linestyle="--", linewidth=1)
+        column[0].set_yscale("symlog", linthresh=1)
+        column[0].set_title("1 dimension" if dimension == 1 else f"{dimension} dimensions")
+        column[1].set_yscale("log")
+        column[1].set_xlabel("pairs")
+        for panel in column:
+            panel.set_xscale("log")
+    axes[0][0].set_ylabel("mean error, nats")
+    axes[1][0].set_ylabel("standard deviation, nats")
+    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
 def draw_problem() -> Figure:
     """The paper's Figure 1, redrawn: training points where shape and colour agree, test points everywhere, and three boundaries."""
     rng = np.random.default_rng(3)
