@@ -331,9 +331,11 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
         runs: one mapping a run with the keys ``estimator``, ``dimensions``, ``size``, ``exact`` and ``value`` (None if it diverged;
             such runs are left out).
     """
-    dimensions = sorted({run["dimensions"] for run in runs})
+    dimensions, all_sizes = (sorted({run[key] for run in runs}) for key in ("dimensions", "size"))
     names = list(dict.fromkeys(run["estimator"] for run in runs))
-    figure, axes = _figure(3.2 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), squeeze=False)
+    figure, axes = _figure(
+        3.2 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), sharey="row", squeeze=False
+    )
     for column, dimension in zip(axes.T, dimensions, strict=False):
         for number, name in enumerate(names):
             errors: dict[int, list[float]] = {}
@@ -352,9 +354,12 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
         column[1].set_xlabel("pairs")
         for panel in column:
             panel.set_xscale("log")
+            panel.set_xticks(all_sizes, [str(size) for size in all_sizes])
+            panel.minorticks_off()
     axes[0][0].set_ylabel("mean error, nats")
     axes[1][0].set_ylabel("standard deviation, nats")
-    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    if names:
+        axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     figure.suptitle(title)
     return figure
 
