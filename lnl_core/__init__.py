@@ -47,6 +47,7 @@ _MODULES = (
     "information",
     "estimators",
     "datasets",
+    "limit",
     "networks",
     "losses",
     "methods",

@@ -364,6 +364,41 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
     return figure
 
 
+def limit(
+    rows: Sequence[Mapping[str, float]],
+    methods: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    title: str = "What is left of the digit once the colour is forgotten, on the training distribution",
+) -> Figure:
+    """H(Y|B) and the accuracy that Fano's inequality allows with it, against the variance; room for the curves of methods.
+
+    Args:
+        rows: one mapping a variance with the keys ``color_var``, ``entropy`` (nats) and ``accuracy``.
+        methods: name -> pairs of variance and accuracy on the training distribution; none yet, and then the figure says so.
+    """
+    figure, axes = _figure(9.6, 3.9, ncols=2)
+    ordered = sorted(rows, key=lambda row: row["color_var"])
+    variances = [row["color_var"] for row in ordered]
+    axes[0].plot(variances, [row["entropy"] for row in ordered], color=PALETTE[0], marker="o", markersize=4, label="H(Y|B)")
+    axes[0].axhline(float(np.log(10)), color="0.35", linestyle="--", linewidth=1, label="log 10, colour says nothing")
+    axes[0].set_ylabel("nats")
+    accuracies = [row["accuracy"] for row in ordered]
+    axes[1].fill_between(variances, accuracies, 1, color="0.92", label="impossible if I(Z;B) = 0")
+    axes[1].plot(variances, accuracies, color=PALETTE[0], marker="o", markersize=4, label="limit, by Fano's inequality")
+    axes[1].axhline(0.1, color="0.35", linestyle=":", linewidth=1, label="chance")
+    for name, points in (methods or {}).items():
+        color, marker = METHOD_STYLE.get(name, ("0.4", "X"))
+        axes[1].plot(*zip(*sorted(points), strict=True), color=color, marker=marker, label=name)
+    if not methods:
+        axes[1].plot([], [], " ", label="methods: not measured yet")
+    axes[1].set_ylabel("accuracy on the training distribution")
+    axes[1].set_ylim(0, 1)
+    for panel in axes:
+        panel.set_xlabel("variance σ² of each colour channel (smaller: more biased)")
+        panel.legend(fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
 def draw_problem() -> Figure:
     """The paper's Figure 1, redrawn: training points where shape and colour agree, test points everywhere, and three boundaries."""
     rng = np.random.default_rng(3)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from lnl_core import figures
 from lnl_core._files import write_atomically
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations, estimators
+from tools import ablations, estimators, limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -155,6 +155,28 @@ def parity_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
+def limit_table(root: Path = ROOT) -> str:
+    """What the colour leaves open at each variance, and the accuracy that goes with it."""
+    found = limit.read_limit(root)
+    fine, coarse = (str(count) for count in sorted(found["settings"]["levels"], reverse=True))
+    names = ("σ²", "H(Y given B)", "standard error", "I(Y;B)", "accuracy at most", f"H, {fine} levels", f"H, {coarse} levels")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    for row in found["rows"]:
+        cells = (
+            f"{row['color_var']:g}",
+            f"{row['entropy']:.4f}",
+            f"{row['standard_error']:.0e}" if row["standard_error"] else "exact",
+            f"{row['information']:.4f}",
+            f"{row['accuracy']:.4f}",
+            f"{row['by_levels'][fine]:.4f}",
+            f"{row['by_levels'][coarse]:.4f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    settings = found["settings"]
+    how = f"{settings['repeats']} scramblings of {settings['points']} Sobol points a class, seed {settings['seed']}."
+    return "\n".join(lines) + f"\n\nNats. {how}\n"
+
+
 def _estimators_figure(root: Path = ROOT) -> Figure:
     runs = [
         run | {"estimator": ESTIMATORS[run["estimator"]]} for run in estimators.read_runs(root)["normal"] if run["kind"] == "grid"
@@ -172,6 +194,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
         "estimators.md": _NOTE + estimators_table(root),
         "parity.md": _NOTE + parity_table(root),
+        "limit.md": _NOTE + limit_table(root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
     }
 
@@ -195,6 +218,7 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "choices.png": partial(_choices_figure, root),
         "places.png": partial(_places_figure, root),
         "estimators.png": partial(_estimators_figure, root),
+        "limit.png": lambda: figures.limit(limit.read_limit(root)["rows"]),
     }
 
 
