@@ -9,10 +9,12 @@ from scipy.integrate import quad
 from scipy.special import entr
 from scipy.stats import truncnorm
 
+from lnl_core import figures
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, sample_colors
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.information import conditional_entropy, entropy, mutual_information
 from lnl_core.limit import fano_accuracy, label_entropy, label_posterior
+from tools import limit
 
 # The integral
 
@@ -164,6 +166,45 @@ def test_impossible_information_is_refused(information: float) -> None:
         fano_accuracy(information)
     with pytest.raises(ConfigError, match="classes"):
         fano_accuracy(0.5, 1)
+
+
+# The stored numbers
+
+
+def test_stored_numbers_are_those_of_the_library() -> None:
+    found = limit.read_limit()
+    assert found["settings"] == limit.SETTINGS
+    assert found["provenance"]["dirty"] is False
+    rows = {row["color_var"]: row for row in found["rows"]}
+    assert list(rows) == limit.SETTINGS["color_vars"]
+    for color_var in (0.02, 0.0):
+        again = limit.row(color_var, points=2**13, repeats=8, seed=0, levels=[8])
+        assert again["entropy"] == pytest.approx(rows[color_var]["entropy"], abs=1e-9)
+        assert again["accuracy"] == pytest.approx(rows[color_var]["accuracy"], abs=1e-9)
+        assert again["by_levels"]["8"] == pytest.approx(rows[color_var]["by_levels"]["8"], abs=1e-9)
+
+
+def test_stored_numbers_are_in_the_order_that_the_chapter_proves() -> None:
+    for row in limit.read_limit()["rows"]:
+        tolerance = 4 * row["standard_error"] + 1e-9
+        assert row["entropy"] <= row["by_levels"]["85"] + tolerance
+        assert row["by_levels"]["85"] <= row["by_levels"]["8"] + 1e-12
+        assert row["by_levels"]["85"] - row["entropy"] < 1e-3
+        assert row["information"] + row["entropy"] == pytest.approx(math.log(10))
+        assert row["accuracy"] == pytest.approx(fano_accuracy(row["entropy"]))
+        assert row["standard_error"] < 5e-5
+
+
+def test_the_figure_has_a_place_for_methods() -> None:
+    rows = limit.read_limit()["rows"]
+    drawn = figures.limit(rows, {"lnl": [(0.03, 0.9), (0.02, 0.8)]})
+    assert "methods: not measured yet" in figures.limit(rows).axes[1].get_legend_handles_labels()[1]
+    names = drawn.axes[1].get_legend_handles_labels()[1]
+    assert "lnl" in names
+    assert "methods: not measured yet" not in names
+    (line,) = [line for line in drawn.axes[1].get_lines() if line.get_label() == "lnl"]
+    assert line.get_ydata() == pytest.approx([0.8, 0.9])
+    assert figures.limit([]).axes
 
 
 # The chapter's claims, on tables p(y, b, z)

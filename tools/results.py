@@ -164,12 +164,12 @@ def limit_table(root: Path = ROOT) -> str:
     for row in found["rows"]:
         cells = (
             f"{row['color_var']:g}",
-            f"{row['entropy']:.4f}",
+            f"{row['entropy']:.5f}",
             f"{row['standard_error']:.0e}" if row["standard_error"] else "exact",
-            f"{row['information']:.4f}",
+            f"{row['information']:.5f}",
             f"{row['accuracy']:.4f}",
-            f"{row['by_levels'][fine]:.4f}",
-            f"{row['by_levels'][coarse]:.4f}",
+            f"{row['by_levels'][fine]:.5f}",
+            f"{row['by_levels'][coarse]:.5f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     settings = found["settings"]
