@@ -188,7 +188,7 @@ class Estimate:
         value: mean over the held-out batches, in nats; NaN if the estimate diverged, so that no mean can hide it.
         standard_error: of that mean, from the spread over batches, for this one critic: training again adds to it.
         ceiling: the logarithm of the number of different values in the sample; for InfoNCE of the batch size, if that is smaller.
-            Information about labels cannot exceed it, and a sample cannot vouch for more (McAllester and Stratos 2020).
+            Information about labels cannot exceed it, and no bound from a sample can vouch for much more (McAllester and Stratos).
         diverged: a score or value was not finite, or the value of a lower bound was further from 0 than ``ceiling``.
         note: why the value is 0 or NaN, else empty.
         n_train, n_test, batch_size: pairs to train on (a fifth of them chose the step to keep), held-out pairs, pairs a batch.
