@@ -326,6 +326,81 @@ def information_curve(
     )
 
 
+def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates of information, normal pairs") -> Figure:
+    """Error (mean over seeds less the exact value) and spread over seeds of estimators, one column of panels a dimension.
+
+    Args:
+        runs: one mapping a run with the keys ``estimator``, ``dimensions``, ``size``, ``exact`` and ``value`` (None if it diverged;
+            such runs are left out).
+    """
+    dimensions, all_sizes = (sorted({run[key] for run in runs}) for key in ("dimensions", "size"))
+    names = list(dict.fromkeys(run["estimator"] for run in runs))
+    figure, axes = _figure(
+        3.2 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), sharey="row", squeeze=False
+    )
+    for column, dimension in zip(axes.T, dimensions, strict=False):
+        for number, name in enumerate(names):
+            errors: dict[int, list[float]] = {}
+            for run in runs:
+                if (run["dimensions"], run["estimator"]) == (dimension, name) and run["value"] is not None:
+                    errors.setdefault(run["size"], []).append(run["value"] - run["exact"])
+            sizes = sorted(errors)
+            look: Any = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
+            column[0].plot(sizes, [np.mean(errors[size]) for size in sizes], label=name, **look)
+            repeated = [size for size in sizes if len(errors[size]) > 1]
+            column[1].plot(repeated, [np.std(errors[size], ddof=1) for size in repeated], label=name, **look)
+        column[0].axhline(0, color="0.35", linestyle="--", linewidth=1)
+        column[0].set_yscale("symlog", linthresh=1)
+        column[0].set_title("1 dimension" if dimension == 1 else f"{dimension} dimensions")
+        column[1].set_yscale("log")
+        column[1].set_xlabel("pairs")
+        for panel in column:
+            panel.set_xscale("log")
+            panel.set_xticks(all_sizes, [str(size) for size in all_sizes])
+            panel.minorticks_off()
+    axes[0][0].set_ylabel("mean error, nats")
+    axes[1][0].set_ylabel("standard deviation, nats")
+    if names:
+        axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def limit(
+    rows: Sequence[Mapping[str, float]],
+    methods: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    title: str = "What is left of the digit once the colour is forgotten, on the training distribution",
+) -> Figure:
+    """H(Y|B) and the accuracy that Fano's inequality allows with it, against the variance; room for the curves of methods.
+
+    Args:
+        rows: one mapping a variance with the keys ``color_var``, ``entropy`` (nats) and ``accuracy``.
+        methods: name -> pairs of variance and accuracy on the training distribution; none yet, and then the figure says so.
+    """
+    figure, axes = _figure(9.6, 3.9, ncols=2)
+    ordered = sorted(rows, key=lambda row: row["color_var"])
+    variances = [row["color_var"] for row in ordered]
+    axes[0].plot(variances, [row["entropy"] for row in ordered], color=PALETTE[0], marker="o", markersize=4, label="H(Y|B)")
+    axes[0].axhline(float(np.log(10)), color="0.35", linestyle="--", linewidth=1, label="log 10, colour says nothing")
+    axes[0].set_ylabel("nats")
+    accuracies = [row["accuracy"] for row in ordered]
+    axes[1].fill_between(variances, accuracies, 1, color="0.92", label="impossible if I(Z;B) = 0")
+    axes[1].plot(variances, accuracies, color=PALETTE[0], marker="o", markersize=4, label="limit, by Fano's inequality")
+    axes[1].axhline(0.1, color="0.35", linestyle=":", linewidth=1, label="chance")
+    for name, points in (methods or {}).items():
+        color, marker = METHOD_STYLE.get(name, ("0.4", "X"))
+        axes[1].plot(*zip(*sorted(points), strict=True), color=color, marker=marker, label=name)
+    if not methods:
+        axes[1].plot([], [], " ", label="methods: not measured yet")
+    axes[1].set_ylabel("accuracy on the training distribution")
+    axes[1].set_ylim(0, 1)
+    for panel in axes:
+        panel.set_xlabel("variance σ² of each colour channel (smaller: more biased)")
+        panel.legend(fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
 def draw_problem() -> Figure:
     """The paper's Figure 1, redrawn: training points where shape and colour agree, test points everywhere, and three boundaries."""
     rng = np.random.default_rng(3)

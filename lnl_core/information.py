@@ -81,6 +81,19 @@ def cross_entropy(p: ArrayLike, q: ArrayLike) -> float:
     return entropy(p) + kl_divergence(p, q)
 
 
+def gaussian_information(correlation: float, dimensions: int = 1) -> float:
+    r"""Information :math:`-\frac d2 \log(1-\rho^2)` in nats of two normal vectors of d independent pairs with correlation rho each.
+
+    Infinite for a correlation of 1 or -1.
+
+    Raises:
+        DataError: the correlation is outside [-1, 1], or there is less than one dimension.
+    """
+    if not -1 <= correlation <= 1 or dimensions < 1:
+        raise DataError(f"a correlation lies in [-1, 1] and dimensions are at least 1, got {correlation} and {dimensions}")
+    return float("inf") if abs(correlation) == 1 else -0.5 * dimensions * float(np.log1p(-(correlation**2)))
+
+
 def contingency_table(a: ArrayLike, b: ArrayLike, *, n_a: int | None = None, n_b: int | None = None) -> NDArray[np.int64]:
     """Counts ``table[i, j]`` of the pairs (a = i, b = j).
 

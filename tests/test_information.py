@@ -16,6 +16,7 @@ from lnl_core.information import (
     contingency_table,
     cross_entropy,
     entropy,
+    gaussian_information,
     kl_divergence,
     mutual_information,
     plug_in_mutual_information,
@@ -84,6 +85,22 @@ def test_tiny_probabilities_do_not_underflow() -> None:
     tiny = 1e-200
     assert mutual_information([[1 - tiny, 0], [0, tiny]]) == pytest.approx(0, abs=EXACT)
     assert mutual_information([[0, 1 - tiny], [tiny, 0]]) < 1e-190
+
+
+def test_information_of_normal_pairs() -> None:
+    rho, cells = 0.6, 400
+    grid = (np.arange(cells) + 0.5) / cells * 12 - 6
+    density = np.exp(-(grid[:, None] ** 2 - 2 * rho * np.outer(grid, grid) + grid**2) / (2 * (1 - rho**2)))
+    assert gaussian_information(rho) == pytest.approx(mutual_information(density / density.sum()), abs=1e-4)
+    assert gaussian_information(-rho, 3) == pytest.approx(3 * gaussian_information(rho))
+    assert gaussian_information(0) == 0
+    assert gaussian_information(1) == gaussian_information(-1) == math.inf
+
+
+@pytest.mark.parametrize(("correlation", "dimensions"), [(1.1, 1), (math.nan, 1), (0.5, 0)])
+def test_impossible_correlations_are_refused(correlation: float, dimensions: int) -> None:
+    with pytest.raises(DataError, match="correlation"):
+        gaussian_information(correlation, dimensions)
 
 
 # Laws

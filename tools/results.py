@@ -6,10 +6,12 @@ python -m tools.results --check    write nothing; fail if a table on disk is not
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +19,7 @@ from matplotlib.figure import Figure
 from lnl_core import figures
 from lnl_core._files import write_atomically
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations
+from tools import ablations, estimators, limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -92,6 +94,96 @@ def record_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _spread(runs: list[dict[str, Any]]) -> str:
+    """Mean and standard deviation over seeds; runs that diverged are counted and left out."""
+    values = [run["value"] for run in runs if run["value"] is not None]
+    lost = f" ({len(runs) - len(values)} diverged)" if len(values) < len(runs) else ""
+    if not values:
+        return f"–{lost}"
+    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}{lost}"
+
+
+def _grouped(runs: list[dict[str, Any]], *keys: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run[key] for key in keys), []).append(run)
+    return groups
+
+
+def _settings(found: dict[str, Any]) -> str:
+    """One sentence on how the runs were made."""
+    settings, critic, origin = found["settings"], found["settings"]["critic"], found["provenance"]
+    batch = critic["batch_size"]
+    commit = f" Commit {origin['commit'][:7]}, {origin['seconds']:.0f} s." if origin.get("commit") else ""
+    return (
+        f"{len(settings['seeds'])} seeds. KSG with {settings['neighbors']} neighbours. Critics: two hidden layers of "
+        f"{critic['hidden']}, {critic['steps']} steps of {batch} pairs (log {batch} = {math.log(batch):.3f}), "
+        f"{critic['test_share']:.0%} of the pairs held out.{commit}\n"
+    )
+
+
+ESTIMATORS = {"ksg": "KSG", "donsker_varadhan": "DV", "mine": "MINE", "nwj": "NWJ", "info_nce": "InfoNCE", "club": "CLUB"}
+
+
+def estimators_table(root: Path = ROOT) -> str:
+    """One row a kind of normal pairs, one column an estimator."""
+    found = estimators.read_runs(root)
+    lines = ["| dimensions | pairs | exact | " + " | ".join(ESTIMATORS.values()) + " | CLUB, true q |", "|---" * 10 + "|"]
+    for (kind, dimensions, size, exact), runs in _grouped(found["normal"], "kind", "dimensions", "size", "exact").items():
+        cells = [_spread([run for run in runs if run["estimator"] == name]) for name in ESTIMATORS]
+        best = dimensions * math.expm1(2 * exact / dimensions)
+        pairs = f"{size}, shuffled" if kind == "shuffled" else str(size)
+        lines.append(f"| {dimensions} | {pairs} | {exact:.3f} | {' | '.join(cells)} | {best:.3f} |")
+    return "\n".join(lines) + "\n\n" + _settings(found)
+
+
+def parity_table(root: Path = ROOT) -> str:
+    """Readers of features that show a bit and of features that hold it as a parity."""
+    found = estimators.read_runs(root)
+    readers = {
+        "bilinear critic": ("donsker_varadhan", "bilinear"),
+        "trained critic": ("donsker_varadhan", "mlp"),
+        "linear probe": ("probe", "linear"),
+        "probe with a hidden layer": ("probe", "mlp"),
+    }
+    names = {"shown": "$(B, U)$", "parity": "$(U, UB)$"}
+    lines = ["| features | exact | " + " | ".join(readers) + " |", "|---" * 6 + "|"]
+    for (kind, exact), runs in _grouped(found["parity"], "kind", "exact").items():
+        cells = [_spread([run for run in runs if (run["estimator"], run["reader"]) == reader]) for reader in readers.values()]
+        lines.append(f"| {names[kind]} | {exact:.3f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def limit_table(root: Path = ROOT) -> str:
+    """What the colour leaves open at each variance, and the accuracy that goes with it."""
+    found = limit.read_limit(root)
+    fine, coarse = (str(count) for count in sorted(found["settings"]["levels"], reverse=True))
+    names = ("σ²", "H(Y given B)", "standard error", "I(Y;B)", "accuracy at most", f"H, {fine} levels", f"H, {coarse} levels")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    for row in found["rows"]:
+        cells = (
+            f"{row['color_var']:g}",
+            f"{row['entropy']:.5f}",
+            f"{row['standard_error']:.0e}" if row["standard_error"] else "exact",
+            f"{row['information']:.5f}",
+            f"{row['accuracy']:.4f}",
+            f"{row['by_levels'][fine]:.5f}",
+            f"{row['by_levels'][coarse]:.5f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    settings = found["settings"]
+    how = f"{settings['repeats']} scramblings of {settings['points']} Sobol points a class, seed {settings['seed']}."
+    return "\n".join(lines) + f"\n\nNats. {how}\n"
+
+
+def _estimators_figure(root: Path = ROOT) -> Figure:
+    runs = [
+        run | {"estimator": ESTIMATORS[run["estimator"]]} for run in estimators.read_runs(root)["normal"] if run["kind"] == "grid"
+    ]
+    return figures.estimator_errors(runs)
+
+
 def tables(root: Path = ROOT) -> dict[str, str]:
     """Every generated table by file name."""
     ablation_records = read_records(root / "results" / "ablations")
@@ -100,6 +192,9 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "record.md": _NOTE + record_table(root),
         "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
         "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
+        "estimators.md": _NOTE + estimators_table(root),
+        "parity.md": _NOTE + parity_table(root),
+        "limit.md": _NOTE + limit_table(root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
     }
 
@@ -122,6 +217,8 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "figure_4.png": lambda: figures.results(results_table(folder=root / "results")),
         "choices.png": partial(_choices_figure, root),
         "places.png": partial(_places_figure, root),
+        "estimators.png": partial(_estimators_figure, root),
+        "limit.png": lambda: figures.limit(limit.read_limit(root)["rows"]),
     }
 
 

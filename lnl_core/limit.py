@@ -1,0 +1,141 @@
+r"""How much of the label is left once the colour is forgotten: H(Y|B) of Colored MNIST, and what accuracy Fano's inequality allows.
+
+For features Z with :math:`I(Z;B) = 0` on the training distribution, :math:`I(Z;Y) \le H(Y|B)` there. The chapter "The limit" proves
+it and says what it does not mean for unbiased test data. All informations are in nats.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import entr, ndtr, ndtri, softmax
+from scipy.stats import qmc
+
+from lnl_core.datasets.colored_mnist import MEAN_COLORS, check_color_var
+from lnl_core.errors import ConfigError, DataError
+
+
+class Integral(NamedTuple):
+    """A numerical integral and the standard error of its independent repetitions."""
+
+    value: float
+    standard_error: float
+
+
+def label_posterior(color: ArrayLike, color_var: float, means: ArrayLike = MEAN_COLORS) -> NDArray[np.float64]:
+    r"""The exact p(y|b) of training data for continuous colours b, classes equally frequent, each channel a truncated normal.
+
+    .. math:: p(b|y) = \prod_c \frac{\mathcal N(b_c; m_{yc}, \sigma^2)}{\Phi((1-m_{yc})/\sigma) - \Phi(-m_{yc}/\sigma)},
+        \qquad 0 < b_c < 1
+
+    Args:
+        color: (N, D) in [0, 1].
+        color_var: variance of each channel, positive.
+        means: (K, D) mean colours in [0, 1].
+
+    Returns:
+        (N, K), rows that sum to one.
+
+    Raises:
+        ConfigError: the variance is no positive number.
+        DataError: colours or means are not in [0, 1], or their shapes do not fit.
+    """
+    color_var = check_color_var(color_var)
+    if color_var == 0:
+        raise ConfigError("color_var must be positive: without variance a colour other than the means does not occur")
+    points, centers = _colors(color, "color"), _colors(means, "means")
+    if points.shape[1] != centers.shape[1]:
+        raise DataError(f"color and means must have the same channels, got {points.shape[1]} and {centers.shape[1]}")
+    deviation = math.sqrt(color_var)
+    inside = ndtr((1 - centers) / deviation) - ndtr(-centers / deviation)
+    # -|b - m|^2 / 2 less the term |b|^2 that all classes share; the nearest mean gets 0, so no variance is too small.
+    near = points @ centers.T - 0.5 * (centers**2).sum(axis=1)
+    with np.errstate(over="ignore"):
+        log_p = (near - near.max(axis=1, keepdims=True)) / color_var - np.log(inside).sum(axis=1)
+    result: NDArray[np.float64] = softmax(log_p, axis=1)
+    return result
+
+
+def _colors(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or table.size == 0 or not ((table >= 0) & (table <= 1)).all():
+        raise DataError(f"{name} must be a table of numbers in [0, 1], one colour a row, got shape {table.shape}")
+    return table
+
+
+def label_entropy(
+    color_var: float, *, means: ArrayLike = MEAN_COLORS, points: int = 2**13, repeats: int = 8, seed: int = 0
+) -> Integral:
+    r"""H(Y|B) in nats of Colored MNIST's training distribution: what the colour leaves open about the digit.
+
+    .. math:: H(Y|B) = \frac1K \sum_y \int p(b|y) \, H\big(p(\cdot|b)\big) \, db
+
+    By quasi Monte Carlo: scrambled Sobol points go through the quantile function of each truncated normal, and the entropy of the
+    exact posterior is averaged. Colours are continuous; see the chapter for the 256 levels of an image.
+
+    Args:
+        color_var: variance sigma^2 of each channel. At 0 every colour is a mean colour and the result is exact.
+        means: (K, D) mean colours in [0, 1].
+        points: Sobol points a class and repetition, a power of two.
+        repeats: independent scramblings, at least two, whose spread gives the standard error.
+        seed: seeds the scramblings.
+
+    Raises:
+        ConfigError: the variance is no number of at least 0, or points or repeats are unfit.
+        DataError: the means are not in [0, 1].
+    """
+    color_var, centers = check_color_var(color_var), _colors(means, "means")
+    if points < 2 or points & (points - 1) or repeats < 2:
+        raise ConfigError(f"points must be a power of two and repeats at least 2, got {points} and {repeats}")
+    classes, channels = centers.shape
+    if color_var == 0:
+        alike = np.unique(centers, axis=0, return_counts=True)[1]
+        return Integral(float((alike * np.log(alike)).sum() / classes), 0.0)
+    deviation = math.sqrt(color_var)
+    low, high = ndtr(-centers / deviation), ndtr((1 - centers) / deviation)
+    values = []
+    for child in np.random.default_rng(seed).spawn(repeats):
+        uniform = qmc.Sobol(channels, seed=child).random(points)
+        total = 0.0
+        for center, start, end in zip(centers, low, high, strict=True):
+            color = np.clip(center + deviation * ndtri(start + uniform * (end - start)), 0, 1)
+            total += entr(label_posterior(color, color_var, centers)).sum(axis=1).mean() / classes
+        values.append(total)
+    return Integral(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(repeats)))
+
+
+def _fano(error: float, classes: int) -> float:
+    """The largest H(Y|guess) that goes with a share of errors: h(e) + e log(K - 1)."""
+    return float(entr(error) + entr(1 - error) + error * math.log(classes - 1))
+
+
+def fano_accuracy(information: float, classes: int = 10) -> float:
+    r"""The largest accuracy of any guess of Y that is made from at most t nats about Y, for K equally frequent classes.
+
+    Fano's inequality (Cover and Thomas, section 2.10) for a guess with error probability e,
+
+    .. math:: \log K - t \le H(Y|\hat Y) \le h(e) + e \log(K-1), \qquad h(e) = -e \log e - (1-e) \log(1-e)
+
+    solved for the smallest e in [0, 1 - 1/K]. It is 1/K at t = 0 and 1 from t = log K on.
+
+    Args:
+        information: t = I(Z;Y), or an upper bound of it, at least 0.
+        classes: K, at least 2.
+
+    Raises:
+        DataError: the information is negative or not a number.
+        ConfigError: there are fewer than two classes.
+    """
+    if classes < 2:
+        raise ConfigError(f"classes must be at least 2, got {classes}")
+    if not information >= 0:
+        raise DataError(f"information must be a number of at least 0, got {information}")
+    left = math.log(classes) - information
+    if left <= 0:
+        return 1.0
+    guess = 1 - 1 / classes
+    if left >= _fano(guess, classes):
+        return 1 / classes
+    return 1 - float(brentq(lambda error: _fano(error, classes) - left, 0.0, guess, xtol=1e-14))

@@ -1,0 +1,239 @@
+"""H(Y|B) of Colored MNIST against other ways to compute it, and Fano's inequality solved for the accuracy."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import entr
+from scipy.stats import truncnorm
+
+from lnl_core import figures
+from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, sample_colors
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.information import conditional_entropy, entropy, mutual_information
+from lnl_core.limit import fano_accuracy, label_entropy, label_posterior
+from tools import limit
+
+# The integral
+
+
+def brute_force(color_var: float, size: int, seed: int) -> tuple[float, float]:
+    """Mean and standard error of -log p(y|b) over colours drawn as the data set draws them, densities from scipy.stats."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, size)
+    colors = sample_colors(labels, color_var, rng)
+    deviation = math.sqrt(color_var)
+    low, high = -MEAN_COLORS / deviation, (1 - MEAN_COLORS) / deviation
+    log_p = truncnorm.logpdf(colors[:, None], low, high, loc=MEAN_COLORS, scale=deviation).sum(axis=2)
+    surprise = np.logaddexp.reduce(log_p, axis=1) - log_p[np.arange(size), labels]
+    return float(surprise.mean()), float(surprise.std() / math.sqrt(size))
+
+
+@pytest.mark.parametrize("color_var", [0.05, 0.02, 0.005])
+def test_against_brute_force(color_var: float) -> None:
+    value, error = brute_force(color_var, 100_000, seed=0)
+    found = label_entropy(color_var, points=2**11)
+    assert abs(found.value - value) < 4 * error
+    assert found.standard_error < 1e-3 < error
+
+
+@pytest.mark.parametrize("color_var", [0.05, 0.02])
+def test_finer_and_finer_levels_come_down_to_the_integral(color_var: float) -> None:
+    """A quantised colour tells less, and the excess falls with the square of the step; 51 levels divide the 255 of an image."""
+    exact = label_entropy(color_var).value
+    coarse, fine = (conditional_entropy(color_table(color_var, levels)) for levels in (17, 51))
+    assert exact < fine < coarse
+    assert fine - exact == pytest.approx((coarse - exact) / 9, rel=0.1)
+
+
+def two_classes(color_var: float, first: float, second: float) -> float:
+    """H(Y|B) of two classes in one channel, by one-dimensional quadrature."""
+    deviation = math.sqrt(color_var)
+    densities = [truncnorm(-mean / deviation, (1 - mean) / deviation, loc=mean, scale=deviation).pdf for mean in (first, second)]
+
+    def integrand(b: float) -> float:
+        p, q = float(densities[0](b)), float(densities[1](b))
+        return 0.5 * (p + q) * float(entr(p / (p + q)) + entr(q / (p + q))) if p + q > 0 else 0.0
+
+    return float(quad(integrand, 0, 1, points=[first, second, (first + second) / 2], limit=200)[0])
+
+
+@pytest.mark.parametrize(
+    ("color_var", "first", "second"), [(0.02, 0.3, 0.6), (0.05, 0.0, 1.0), (0.005, 0.45, 0.55), (0.5, 0.2, 0.3)]
+)
+def test_two_classes_in_one_channel(color_var: float, first: float, second: float) -> None:
+    found = label_entropy(color_var, means=[[first], [second]])
+    assert found.value == pytest.approx(two_classes(color_var, first, second), abs=2e-5)
+
+
+def test_channels_that_do_not_differ_change_nothing() -> None:
+    found = label_entropy(0.02, means=[[0.3, 0.1, 0.9], [0.6, 0.1, 0.9]])
+    assert found.value == pytest.approx(two_classes(0.02, 0.3, 0.6), abs=1e-4)
+
+
+def test_classes_of_one_colour_cannot_be_told_apart() -> None:
+    same = np.tile(MEAN_COLORS[3], (10, 1))
+    assert label_entropy(0.02, means=same, points=64).value == pytest.approx(math.log(10), abs=1e-12)
+    assert label_entropy(0, means=same).value == pytest.approx(math.log(10))
+    assert label_entropy(1e-9, means=[[0.2], [0.2], [0.8], [0.7]], points=64).value == pytest.approx(math.log(2) / 2)
+
+
+def test_nothing_is_left_without_variance_and_more_with_more() -> None:
+    assert label_entropy(0) == (0.0, 0.0)
+    values = [
+        label_entropy(variance, points=2**9).value for variance in (5e-324, 1e-12, 1e-4, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 1e6)
+    ]
+    assert values[0] == values[1] == 0
+    assert values[2] < 1e-20
+    assert all(small < large for small, large in pairwise(values[1:]))
+    assert values[-1] == pytest.approx(math.log(10), abs=1e-4)
+
+
+def test_the_stated_error_is_the_error() -> None:
+    exact = label_entropy(0.02, points=2**13).value
+    found = [label_entropy(0.02, points=2**8, seed=seed) for seed in range(20)]
+    ratios = [(one.value - exact) / one.standard_error for one in found]
+    assert 0.5 < np.sqrt(np.mean(np.square(ratios))) < 2
+    assert found[0] == label_entropy(0.02, points=2**8, seed=0)
+
+
+def test_the_posterior_is_bayes_rule() -> None:
+    color = np.random.default_rng(0).uniform(size=(50, 3))
+    deviation = math.sqrt(0.03)
+    density = truncnorm.pdf(
+        color[:, None], -MEAN_COLORS / deviation, (1 - MEAN_COLORS) / deviation, loc=MEAN_COLORS, scale=deviation
+    ).prod(axis=2)
+    np.testing.assert_allclose(label_posterior(color, 0.03), density / density.sum(axis=1, keepdims=True), atol=1e-12)
+
+
+@pytest.mark.parametrize("color_var", [-1.0, math.nan, math.inf, True])
+def test_a_variance_that_is_none_is_refused(color_var: float) -> None:
+    with pytest.raises(ConfigError, match="color_var"):
+        label_entropy(color_var)
+
+
+def test_other_bad_input_is_refused() -> None:
+    with pytest.raises(ConfigError, match="power of two"):
+        label_entropy(0.02, points=1000)
+    with pytest.raises(ConfigError, match="repeats"):
+        label_entropy(0.02, repeats=1)
+    with pytest.raises(DataError, match=r"means .* in \[0, 1\]"):
+        label_entropy(0.02, means=[[220, 20, 60]])
+    with pytest.raises(ConfigError, match="positive"):
+        label_posterior([[0.1, 0.2, 0.3]], 0)
+    with pytest.raises(DataError, match="same channels"):
+        label_posterior([[0.1, 0.2]], 0.02)
+    with pytest.raises(DataError, match="color"):
+        label_posterior([[0.1, math.nan, 0.3]], 0.02)
+
+
+# Fano's inequality
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 1000])
+def test_no_information_leaves_a_guess_and_all_of_it_leaves_no_doubt(classes: int) -> None:
+    assert fano_accuracy(0, classes) == pytest.approx(1 / classes, abs=1e-12)
+    assert fano_accuracy(math.log(classes), classes) == 1
+    assert fano_accuracy(50, classes) == fano_accuracy(math.inf, classes) == 1
+
+
+def test_more_information_allows_more() -> None:
+    values = [fano_accuracy(t) for t in np.linspace(0, math.log(10), 60)]
+    assert all(small < large for small, large in pairwise(values))
+
+
+@pytest.mark.parametrize("accuracy", [0.11, 0.3, 0.5, 0.9, 0.999])
+def test_equality_for_a_guess_whose_errors_are_spread_evenly(accuracy: float) -> None:
+    """The symmetric channel, for which Fano's inequality is an equality."""
+    channel = np.full((10, 10), (1 - accuracy) / 9)
+    np.fill_diagonal(channel, accuracy)
+    assert fano_accuracy(mutual_information(channel / 10)) == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_no_table_beats_it() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        channel = rng.dirichlet(np.full(6, rng.choice([0.05, 0.3, 1.0])), size=5)  # five classes, six feature values
+        joint = channel / 5
+        assert joint.max(axis=0).sum() <= fano_accuracy(mutual_information(joint), 5) + 1e-9
+
+
+@pytest.mark.parametrize("information", [-0.1, math.nan])
+def test_impossible_information_is_refused(information: float) -> None:
+    with pytest.raises(DataError, match="information"):
+        fano_accuracy(information)
+    with pytest.raises(ConfigError, match="classes"):
+        fano_accuracy(0.5, 1)
+
+
+# The stored numbers
+
+
+def test_stored_numbers_are_those_of_the_library() -> None:
+    found = limit.read_limit()
+    assert found["settings"] == limit.SETTINGS
+    assert found["provenance"]["dirty"] is False
+    rows = {row["color_var"]: row for row in found["rows"]}
+    assert list(rows) == limit.SETTINGS["color_vars"]
+    for color_var in (0.02, 0.0):
+        again = limit.row(color_var, points=2**13, repeats=8, seed=0, levels=[8])
+        assert again["entropy"] == pytest.approx(rows[color_var]["entropy"], abs=1e-9)
+        assert again["accuracy"] == pytest.approx(rows[color_var]["accuracy"], abs=1e-9)
+        assert again["by_levels"]["8"] == pytest.approx(rows[color_var]["by_levels"]["8"], abs=1e-9)
+
+
+def test_stored_numbers_are_in_the_order_that_the_chapter_proves() -> None:
+    for row in limit.read_limit()["rows"]:
+        tolerance = 4 * row["standard_error"] + 1e-9
+        assert row["entropy"] <= row["by_levels"]["85"] + tolerance
+        assert row["by_levels"]["85"] <= row["by_levels"]["8"] + 1e-12
+        assert row["by_levels"]["85"] - row["entropy"] < 1e-3
+        assert row["information"] + row["entropy"] == pytest.approx(math.log(10))
+        assert row["accuracy"] == pytest.approx(fano_accuracy(row["entropy"]))
+        assert row["standard_error"] < 5e-5
+
+
+def test_the_figure_has_a_place_for_methods() -> None:
+    rows = limit.read_limit()["rows"]
+    drawn = figures.limit(rows, {"lnl": [(0.03, 0.9), (0.02, 0.8)]})
+    assert "methods: not measured yet" in figures.limit(rows).axes[1].get_legend_handles_labels()[1]
+    names = drawn.axes[1].get_legend_handles_labels()[1]
+    assert "lnl" in names
+    assert "methods: not measured yet" not in names
+    (line,) = [line for line in drawn.axes[1].get_lines() if line.get_label() == "lnl"]
+    assert line.get_ydata() == pytest.approx([0.8, 0.9])
+    assert figures.limit([]).axes
+
+
+# The chapter's claims, on tables p(y, b, z)
+
+
+def test_label_information_is_at_most_bias_information_plus_what_the_bias_leaves_open() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        table = rng.dirichlet(np.full(4 * 3 * 5, 0.1)).reshape(4, 3, 5)
+        label, bias, both = table.sum(axis=1), table.sum(axis=0), table.sum(axis=2)
+        assert mutual_information(label) <= mutual_information(bias) + conditional_entropy(both) + 1e-9
+
+
+def test_posteriors_of_the_ten_classes_are_linearly_independent() -> None:
+    """What the proposition about shape asks for: no fixed combination of p(y|b) over y vanishes at all colours."""
+    for color_var in (0.05, 0.02, 0.005):
+        color = sample_colors(np.repeat(np.arange(10), 200), color_var, np.random.default_rng(0))
+        assert np.linalg.svd(label_posterior(color, color_var), compute_uv=False)[-1] > 1
+
+
+def test_chance_in_training_and_nine_in_ten_in_the_test() -> None:
+    """Without variance: a guess that answers at random where shape and colour agree, and by shape where they do not."""
+    agree = np.eye(10)
+    answer = np.where(agree[:, :, None] == 1, 0.1, np.eye(10)[:, None, :])  # p(guess | y, b)
+    training, test = agree / 10, np.full((10, 10), 0.01)
+    for joint, accuracy in ((training, 0.1), (test, 0.9 + 0.01)):
+        table = joint[:, :, None] * answer
+        assert np.einsum("yby->", table) == pytest.approx(accuracy)
+    table = training[:, :, None] * answer
+    assert mutual_information(table.sum(axis=0)) == pytest.approx(0, abs=1e-12)
+    assert mutual_information(table.sum(axis=1)) == pytest.approx(0, abs=1e-12)
+    assert entropy(table.sum(axis=(0, 1))) == pytest.approx(math.log(10))
