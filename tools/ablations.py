@@ -43,16 +43,20 @@ PLACES: Rows = {
 
 _ALONE: dict[str, Any] = {"mi_weight": 0.0, "adv_weight": 0.0}
 _STRONG: dict[str, Any] = {"mi_weight": 0.3, "adv_weight": 1.0, "bias_lr": 0.1}
+_SAME: dict[str, Any] = {"mi_weight": 0.03, "adv_weight": 0.1, "bias_lr": 0.1}
 
 PARTS: Rows = {
     "all parts": {"method": "bias_balanced"},
     "drawn as they come: τ 0": {"method": "bias_balanced", "balance_power": 0.0},
     "weaned from the prior: ε grows to 1": {"method": "bias_balanced", "balance_wean": 1.0},
     "without unlearning: λ 0, μ 0": {"method": "bias_balanced", **_ALONE},
-    "without affine maps": {"method": "bias_balanced", "augment": 0.0},
-    "the balanced loss alone": {"method": "bias_balanced", "balance_power": 0.0, "augment": 0.0, **_ALONE},
-    "lnl with the same weights": _STRONG,
-    "lnl with the same weights and affine maps": {**_STRONG, "augment": 1.0},
+    "unlearning ten times as strong: λ 0.3, μ 1": {"method": "bias_balanced", **_STRONG},
+    "without elastic maps": {"method": "bias_balanced", "elastic": 0.0},
+    "without any maps": {"method": "bias_balanced", "augment": 0.0, "elastic": 0.0},
+    "the balanced loss alone": {"method": "bias_balanced", "balance_power": 0.0, "augment": 0.0, "elastic": 0.0, **_ALONE},
+    "lnl with the same weights": _SAME,
+    "lnl with the same weights and maps": {**_SAME, "augment": 1.0, "elastic": 0.08},
+    "lnl with ten times these weights, and maps": {**_STRONG, "augment": 1.0, "elastic": 0.08},
 }
 """What each part of bias_balanced does, and whether lnl with the same affine maps would do as well."""
 
