@@ -107,9 +107,9 @@ def test_bad_input_is_one_family_of_errors() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_short_is_the_papers_data_and_network_in_a_fifth_of_its_epochs(method: str) -> None:
+def test_short_is_the_papers_data_and_network_in_a_fifth_of_its_epochs_or_less(method: str) -> None:
     short, full = preset("short", method), preset("full", method)
-    assert 5 * short.epochs == full.epochs
+    assert 5 * short.epochs <= full.epochs
     assert (short.source, short.train_split, short.train_size, short.batch_size) == ("mnist", "trainval", None, full.batch_size)
 
 
