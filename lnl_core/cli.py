@@ -24,7 +24,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versi
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
 Source = Annotated[str | None, typer.Option(help="mnist (full), mini (5,000 embedded digits), authors (their .npy), auto.")]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (a fifth of the epochs), full (the paper).")]
+Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (fewer epochs), full (the paper).")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Changes = Annotated[

@@ -32,7 +32,7 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
 
 _EXECUTION = ("precision", "channels_last")
-_PHOTOGRAPHS = ("train_set", "learn", "image_size", "weights", "test_labels")
+_PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0}
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
@@ -70,9 +70,10 @@ class RunConfig:
         color_outside: a colour drawn outside (0, 1) is drawn again ("redraw") or clipped ("clip").
         train_size, test_size: use only the first so many images; ``None`` means all.
         train_set: of an experiment on photographs, one of its :data:`TRAINING_SETS`; ``None`` for Colored MNIST, as are the
-            following four.
+            following five.
         learn: "gender" or "age" for experiment "faces"; the other one is to be forgotten.
         image_size: pixels a side.
+        network: "resnet18" or, for the stand-ins, "cartoon", see :mod:`lnl_core.networks`; ``None`` for "jlu_faces" too.
         weights: of ResNet-18 at the start: "imagenet", the path of a file, or ``None`` for random ones.
         test_labels: a file of labels of the Dogs and Cats test images; ``None`` means the authors' published ones.
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
@@ -128,6 +129,7 @@ class RunConfig:
     train_set: str | None = None
     learn: str | None = None
     image_size: int | None = None
+    network: str | None = None
     weights: str | None = None
     test_labels: str | None = None
     # execution
@@ -194,6 +196,11 @@ class RunConfig:
             raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
         if (self.experiment == "faces") != (self.learn in ("gender", "age")):
             raise ConfigError("learn must be 'gender' or 'age' for experiment 'faces', and is not given for the others")
+        networks = (None,) if self.experiment == "jlu_faces" else ("resnet18", "cartoon")
+        if self.network not in networks:
+            raise ConfigError(f"network must be {' or '.join(map(repr, networks))} for {self.experiment}, got {self.network!r}")
+        if self.weights is not None and self.network != "resnet18":
+            raise ConfigError("weights are those of network 'resnet18': leave them out")
         if self.image_size is None:
             raise ConfigError(f"image_size must be given for {self.experiment}: use preset(), which knows a good one")
         _require_count("image_size", self.image_size, least=32)
@@ -291,7 +298,7 @@ _DEMO: dict[str, Any] = dict(_TUNED, source="mini", train_split="train", epochs=
 _SHORT: dict[str, Any] = dict(
     _TUNED,
     source="mnist",
-    epochs=20,
+    epochs=10,
     precision="bf16",
     bias_places="background",
     bias_lr=0.1,
@@ -370,7 +377,7 @@ def _digit_values(profile: str, method: str) -> dict[str, Any]:
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED, **({"epochs": 12} if profile == "short" else {})}
     if profile == "short" and method in ("baseline", "gray"):
-        values = {**values, **_TUNED, "lr": 0.05}
+        values = {**values, **_TUNED, "epochs": 20, "lr": 0.05}
     return dict(values)
 
 
@@ -378,8 +385,11 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
     values = {**_PHOTOGRAPH_PROFILES[profile], "train_set": TRAINING_SETS[experiment][0]}
     if experiment == "faces":
         values["learn"] = "gender"
+    if experiment != "jlu_faces":
+        values["network"] = "cartoon" if profile in ("smoke", "demo") else "resnet18"
     if experiment == "jlu_faces":
         values |= _REPORT | ({"confusion_weight": 1.0} if method == "jlu" else {})
+        values.pop("weights", None)
         if profile == "smoke":
             values["epochs"] = 1
     if profile == "short":

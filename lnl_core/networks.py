@@ -231,8 +231,7 @@ def resnet18_network(
     """
     from torchvision.models import resnet18
 
-    if bias not in ("color", "label"):
-        raise ConfigError(f"unknown bias {bias!r}: choose 'color' or 'label'")
+    bias_head = _photograph_bias_head(bias, 256, bias_classes)
     body = resnet18(num_classes=classes)
     if weights is not None:
         load_body(body, imagenet_weights() if weights == "imagenet" else read_weights(Path(weights)), str(weights))
@@ -241,13 +240,41 @@ def resnet18_network(
     stem = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
     extractor = nn.Sequential(first | {name: getattr(body, name) for name in stem})
     top = OrderedDict[str, nn.Module](layer4=body.layer4, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=body.fc)
-    return LNLNetwork(extractor, nn.Sequential(top), _resnet_bias_head(bias, bias_classes))
+    return LNLNetwork(extractor, nn.Sequential(top), bias_head)
 
 
-def _resnet_bias_head(bias: str, classes: int) -> nn.Module:
+def _photograph_bias_head(bias: str, features: int, classes: int) -> nn.Module:
+    if bias not in ("color", "label"):
+        raise ConfigError(f"unknown bias {bias!r}: choose 'color' or 'label'")
     if bias == "color":
-        return PixelBiasHead(features=256, classes=classes)
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes))
+        return PixelBiasHead(features=features, classes=classes)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
+
+
+def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: bool = False) -> LNLNetwork:
+    """A small network for the drawn stand-ins, so that their effect is seen in a minute without any pretrained weights. Ours.
+
+    f: ImageNet's normalisation, three times (conv 3x3 of stride 2, batch normalisation, ReLU) with 16, 32 and 64 channels; features
+    (B, 64, H/8, W/8), rounded up. g: one more such layer, average over the places, linear. h: as of :func:`resnet18_network`.
+
+    Args:
+        classes, bias_classes, bias, grayscale: as of :func:`resnet18_network`.
+
+    Returns:
+        A network for images (B, 3, H, W) in [0, 1]. With 2 classes: f 23,728 parameters, g 37,122.
+
+    Raises:
+        ConfigError: an unknown bias.
+    """
+
+    def halved(inputs: int, outputs: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+    gray: list[nn.Module] = [Grayscale()] if grayscale else []
+    extractor = nn.Sequential(*gray, Standardize(), *halved(3, 16), *halved(16, 32), *halved(32, 64))
+    label_head = nn.Sequential(*halved(64, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+    return LNLNetwork(extractor, label_head, _photograph_bias_head(bias, 64, bias_classes))
 
 
 def imagenet_weights() -> dict[str, Tensor]:
@@ -335,13 +362,15 @@ def build_network(config: RunConfig) -> LNLNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         gray = config.method == "gray"
-        if config.experiment == "dogs_cats":
-            return resnet18_network(2, COLOR_LEVELS, bias="color", weights=config.weights, grayscale=gray)
-        if config.experiment == "faces":
-            bins = len(AGE_EDGES) - 1 if config.learn == "gender" else 2
-            return resnet18_network(2, bins, bias="label", weights=config.weights, grayscale=gray)
         if config.experiment == "jlu_faces":
             return face_network()
+        if config.experiment in ("dogs_cats", "faces"):
+            bias_classes, bias = (COLOR_LEVELS, "color") if config.experiment == "dogs_cats" else (2, "label")
+            if config.learn == "gender":
+                bias_classes = len(AGE_EDGES) - 1
+            if config.network == "cartoon":
+                return cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
+            return resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
         return digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
 
 

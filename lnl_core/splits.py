@@ -92,13 +92,19 @@ def _digits(config: RunConfig, split: str, data_dir: Path | str | None, **option
     )
 
 
+def _places(config: RunConfig) -> int:
+    """Places a side of the network's feature map, where h looks for the colour."""
+    return -(-(config.image_size or 64) // (8 if config.network == "cartoon" else 16))
+
+
 def _drawn(config: RunConfig, name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
     """The stand-ins; nothing is read."""
     size = config.image_size or 64
     held_out = name in ("test", "ebd") or OPPOSITE.get(str(config.train_set)) == name
     count = config.test_size if held_out else config.train_size
     if config.experiment == "dogs_cats":
-        return animals("unbiased" if name == "train" else name, size=size, n=count, seed=config.seed, **options)
+        split = "unbiased" if name == "train" else name
+        return animals(split, size=size, n=count, seed=config.seed, **{"places": _places(config), **options})
     learn = config.learn or "age"
     return synthetic_faces(name, size=size, n=count, seed=config.seed, learn=learn, **options)
 
@@ -106,7 +112,7 @@ def _drawn(config: RunConfig, name: str, data_dir: Path | str | None, **options:
 def _photographs(config: RunConfig, name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
     shared: dict[str, Any] = {"size": config.image_size or 64, "data_dir": data_dir, "seed": config.seed, **options}
     if config.experiment == "dogs_cats":
-        return dogs_cats(name, labels=config.test_labels if name == "test" else None, **shared)
+        return dogs_cats(name, labels=config.test_labels if name == "test" else None, **{"places": _places(config), **shared})
     if config.experiment == "faces":
         return faces(name, learn=config.learn or "gender", source=config.source, **shared)
     return jlu_faces(name, source=config.source, **shared)

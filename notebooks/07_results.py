@@ -144,7 +144,7 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # ## Which records may enter the table?
 #
 # The rule is in `lnl_core.records.results_table`, not in anybody's judgement: profile `full` (the authors' hyper-parameters, 100 epochs) or
-# `short` (20 epochs with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the
+# `short` (10 to 20 epochs with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the
 # table says which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never
 # enters, however well it did. Does the rule hold? Offer it the two runs of this page.
 

@@ -224,16 +224,17 @@ PHOTOGRAPHS: dict[str, Any] = {
     "train_set": "eb2",
     "learn": "age",
     "image_size": 96,
-    "weights": "imagenet",
+    "network": "resnet18",
     "test_labels": "mine.csv",
 }
 
 
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
-    assert set(OTHER) | set(PHOTOGRAPHS) == names, "a new hyper-parameter belongs in this test"
+    assert set(OTHER) | set(PHOTOGRAPHS) | {"weights"} == names, "a new hyper-parameter belongs in this test"
     digits = RunConfig(bias_labels="image", bias_places="everywhere")
-    for base, others in ((digits, OTHER), (preset("demo", experiment="faces"), PHOTOGRAPHS)):
+    resnet = preset("short", experiment="dogs_cats")
+    for base, others in ((digits, OTHER), (preset("demo", experiment="faces"), PHOTOGRAPHS), (resnet, {"weights": "imagenet"})):
         prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in others.items()}
         assert len(prints | {base.fingerprint()}) == len(others) + 1
 
@@ -276,6 +277,8 @@ def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
         ({"experiment": "faces", "learn": "race"}, "learn must be 'gender' or 'age' for experiment 'faces'"),
         ({"experiment": "dogs_cats", "learn": "age"}, "learn must be 'gender' or 'age' for experiment 'faces'"),
         ({"experiment": "faces", "source": "mini"}, "unknown source 'mini': choose one of auto, utkface"),
+        ({"experiment": "faces", "network": "vgg"}, "network must be 'resnet18' or 'cartoon' for faces, got 'vgg'"),
+        ({"experiment": "faces", "weights": "imagenet"}, "weights are those of network 'resnet18'"),
         ({"experiment": "faces", "image_size": 8}, "image_size must be a whole number of at least 32"),
         ({"train_set": "tb1"}, "train_set belongs to the experiments on photographs"),
         ({"image_size": 64}, "image_size belongs to the experiments on photographs"),

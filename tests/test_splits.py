@@ -17,7 +17,8 @@ test_splits.__test__ = False  # type: ignore[attr-defined] # a function of the l
 
 
 def smoke(experiment: str, method: str = "lnl", **changes: Any) -> RunConfig:
-    return preset("smoke", method, experiment=experiment, train_size=32, test_size=24, image_size=64, batch_size=16, **changes)
+    small = {"train_size": 32, "test_size": 24, "image_size": 64, "batch_size": 16}
+    return preset("smoke", method, experiment=experiment, **{**small, **changes})
 
 
 @pytest.mark.parametrize(("experiment", "sets"), [("dogs_cats", ("tb1", "tb2")), ("faces", ("eb1", "eb2"))])
@@ -97,7 +98,10 @@ def test_the_network_of_a_run_fits_its_data() -> None:
     from lnl_core.losses import bias_loss
     from lnl_core.networks import build_network
 
-    for config in (smoke("dogs_cats"), smoke("faces", learn="gender"), smoke("faces", learn="age"), smoke("jlu_faces")):
+    big: dict[str, Any] = {"network": "resnet18"}
+    configs = [smoke("dogs_cats"), smoke("faces", learn="gender"), smoke("faces", learn="age"), smoke("jlu_faces")]
+    configs += [smoke("dogs_cats", **big), smoke("dogs_cats", **big, image_size=72), smoke("faces", **big)]
+    for config in configs:
         data, network = load_data(config, "train"), build_network(config)
         batch = data.batch(slice(0, 4))
         features = network.extractor(batch.images)
