@@ -106,7 +106,7 @@ from lnl_core import (
     run_folder,
 )
 from lnl_core.datasets import read_faces, synthetic_faces
-from lnl_core.datasets.faces import JLU_BIN_YEARS, JLU_BINS, JLU_FIRST_AGE, jlu_sets
+from lnl_core.datasets.faces import JLU_BIN_YEARS, JLU_BINS, JLU_FIRST_AGE, JLU_SIZES, jlu_sets
 from lnl_core.datasets.synthetic import face_table
 from lnl_core.evaluation import data_information, predict
 from lnl_core.information import entropy
@@ -419,7 +419,7 @@ gaps = {name: ages[men].mean() - ages[~men].mean() for name, ages in believed.it
 
 kind = "stand-ins" if records["M2"].data["source"] == "drawn" else records["M2"].data["source"]
 print(
-    f"the report: {len(tables['EBD'][0])} faces of cricketers, or as many as its rules give; ours: {len(test)} {kind}, one seed, profile {profile}\n"
+    f"the report: {sum(JLU_SIZES['ebd'])} faces of cricketers, one run; ours: {len(test)} faces, {kind}, one seed, profile {profile}\n"
 )
 print(f"{'model':<8}{'α':>5}{'published':>11}{'ours':>8}{'years off':>11}{'gap in years':>14}")
 for name, (_, alpha) in MODELS.items():
@@ -431,9 +431,9 @@ print(
     f"{'chance':<13}{'':>11}{1 / JLU_BINS:>8.3f}{np.abs(np.median(true) - true).mean():>11.1f}{0:>+14.1f}   (years: the middle age for everybody)"
 )
 
-spread = sqrt(sum(share * (1 - share) / 956 for share in published.values()))
+spread = sqrt(sum(share * (1 - share) / sum(JLU_SIZES["ebd"]) for share in published.values()))
 print(
-    f"\npublished difference {published['M2'] - published['M1']:.2f}; sampling alone, two sets of 956 faces, spreads it by ±{spread:.3f}"
+    f"\npublished difference {published['M2'] - published['M1']:.2f}; sampling alone, with two independent sets of that size, spreads it by ±{spread:.3f}"
 )
 
 # %% [markdown]
