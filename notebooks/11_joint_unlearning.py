@@ -266,11 +266,11 @@ def algorithm_1(network, batches, alpha, rounds, optimised, rate=0.02):
 # %% [markdown]
 # The library has these two steps as functions. Do they leave the same gradients? And is the table above true?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 print(inspect.getsource(methods.jlu_watch))
 print(inspect.getsource(methods.jlu_unlearn))
 
-# %%
+# %% tags=["nbval-ignore-output"]
 small = synthetic_faces("bd", size=32, n=64, seed=SEED, learn="age")
 PARTS = ("extractor", "label_head", "bias_head")
 
@@ -308,14 +308,14 @@ print("by hand and library agree; alpha changes where f goes, and neither g nor 
 # gives up early is easily fooled. Ours is `Turns`: $h$ stops when its loss, averaged over a few batches, is below a goal; or has
 # stopped falling; or after a fixed number of batches. Then $f$ and $g$ make ten updates.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 print(inspect.getsource(Turns.optimised))
 print(inspect.getsource(_Game.bias_turn))
 
 # %% [markdown]
 # Three invented courses of $L_B$, to see each clause at work:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 rule = Turns()
 courses = {
     "falls quickly": lambda batch: 0.7 * 0.8**batch,
