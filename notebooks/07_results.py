@@ -402,7 +402,7 @@ else:
 # - Claims about orderings can be checked apart from values, and only where all their cells are filled.
 # - Demonstration runs teach; they are not evidence about the paper.
 #
-# Next: [08_your_own_bias](08_your_own_bias.ipynb) leaves colour behind and plants another bias in three small functions.
+# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) leaves painted digits behind and meets a bias that came with the photographs.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())
