@@ -325,9 +325,13 @@ _PHOTOGRAPH_PROFILES: dict[str, dict[str, Any]] = {
     "short": dict(_PHOTOGRAPHS_TUNED, epochs=20),
     "full": dict(image_size=224, weights="imagenet"),
 }
+_FACES_WEIGHTS: dict[str, Any] = dict(mi_weight=0.01, adv_weight=0.1)  # larger ones cost more of the label: it is the bias
+_DEMO_PHOTOGRAPHS: dict[str, dict[str, Any]] = {
+    "faces": dict(_FACES_WEIGHTS, batch_size=32, lr=0.03, augment=0.0),
+}
 _SHORT_PHOTOGRAPHS: dict[str, dict[str, Any]] = {
     "dogs_cats": dict(epochs=40),
-    "faces": dict(epochs=8),
+    "faces": dict(_FACES_WEIGHTS, epochs=8),
     "jlu_faces": dict(epochs=20),
 }
 _REPORT: dict[str, Any] = dict(image_size=96, augment=0.0)  # the report's network, see lnl_core.networks.face_network
@@ -392,6 +396,8 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
         values.pop("weights", None)
         if profile == "smoke":
             values["epochs"] = 1
+    if profile == "demo":
+        values |= _DEMO_PHOTOGRAPHS.get(experiment, {})
     if profile == "short":
         values["source"] = {"dogs_cats": "kaggle"}.get(experiment, "utkface")
         values |= _SHORT_PHOTOGRAPHS[experiment]

@@ -43,6 +43,7 @@ EXPECTED = [
     "06_confusion",
     "07_results",
     "08_your_own_bias",
+    "10_faces",
 ]
 TRAINING = ("00_quickstart", "04_training", "05_embeddings", "06_confusion")
 """The notebooks that train on Colored MNIST and leave run records behind."""
