@@ -56,6 +56,7 @@ _MODULES = (
     "stacked",
     "unlearning",
     "evaluation",
+    "leakage",
     "mixing",
     "records",
     "splits",

@@ -1,4 +1,4 @@
-"""The command ``lnl``: data, train, sweep, evaluate, oracle, table, bench. It builds the same configurations as the notebooks."""
+"""The command ``lnl``: data, train, sweep, evaluate, probe, oracle, table, bench; the same configurations as the notebooks."""
 
 import json
 import logging
@@ -260,6 +260,45 @@ def evaluate(
         "test_size": len(test),
         "metrics": metrics,
     }
+    typer.echo(json.dumps(result, indent=2))
+
+
+@app.command()
+def probe(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
+    kinds: Annotated[str, typer.Option(help="Kinds of probe, separated by commas: linear, mlp, conv.")] = "linear,mlp",
+    seeds: Annotated[int, typer.Option(help="Probes of each kind.")] = 5,
+    code: Annotated[bool, typer.Option("--code-length", help="Also the code length of the bias given the features.")] = False,
+    data_dir: DataDir = None,
+    source: Source = None,
+    device: Device = "auto",
+) -> None:
+    """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
+    from dataclasses import replace
+
+    from lnl_core.evaluation import embeddings
+    from lnl_core.leakage import code_length, network_leakage
+    from lnl_core.runs import load_model, model_config
+    from lnl_core.splits import load_data, load_probe_data
+    from lnl_core.training import choose_device
+
+    config = model_config(folder)
+    if source is not None:
+        config = replace(config, source=source)
+    network = load_model(folder).to(choose_device(device))
+    images = load_probe_data(config, data_dir)
+    images = load_data(config, "test", data_dir) if images is None else images
+    chosen = _items(kinds)
+    result = {
+        "method": config.method,
+        **config.setting,
+        "source": images.source,
+        "probes": [found.to_dict() for found in network_leakage(network, images, kinds=chosen, seeds=seeds)],
+    }
+    if code:
+        features = embeddings(network, images, 4000)
+        group = images.group[: len(features)].cpu()
+        result["code_length"] = [code_length(features, group, kind=kind).to_dict() for kind in chosen if kind != "conv"]
     typer.echo(json.dumps(result, indent=2))
 
 

@@ -307,34 +307,39 @@ _SHORT: dict[str, Any] = dict(
     confusion_weight=0.3,
 )
 _FULL: dict[str, Any] = dict()
-_PHOTOGRAPHS_TUNED: dict[str, Any] = dict(
-    image_size=64,
-    batch_size=64,
-    schedule="one_cycle",
-    precision="bf16",
-    lr=0.02,
-    bias_lr=0.05,
-    mi_weight=0.1,
-    adv_weight=0.5,
-    confusion_weight=0.1,
-    augment=0.5,
-)
-_PHOTOGRAPH_PROFILES: dict[str, dict[str, Any]] = {
+_PHOTOGRAPHS_SHARED: dict[str, dict[str, Any]] = {
     "smoke": dict(source="drawn", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
-    "demo": dict(_PHOTOGRAPHS_TUNED, source="drawn", train_size=1500, test_size=600, epochs=6),
-    "short": dict(_PHOTOGRAPHS_TUNED, epochs=20),
+    "demo": dict(source="drawn", image_size=64, test_size=600, batch_size=32, schedule="one_cycle", precision="bf16", lr=0.03),
+    "short": dict(image_size=64, batch_size=64, schedule="one_cycle", precision="bf16", lr=0.02, bias_lr=0.05, augment=0.5),
     "full": dict(image_size=224, weights="imagenet"),
 }
-_FACES_WEIGHTS: dict[str, Any] = dict(mi_weight=0.3, adv_weight=0.03)  # of six pairs, three seeds of the stand-ins
-_DEMO_PHOTOGRAPHS: dict[str, dict[str, Any]] = {
-    "faces": dict(_FACES_WEIGHTS, batch_size=32, lr=0.03, augment=0.0),
+_CARTOON: dict[str, Any] = dict(network="cartoon")
+_RESNET: dict[str, Any] = dict(network="resnet18")
+_DOGS_CATS: dict[str, Any] = dict(bias_lr=0.05, mi_weight=0.003, adv_weight=0.03, confusion_weight=0.1)
+_FACES: dict[str, Any] = dict(bias_lr=0.05, mi_weight=0.3, adv_weight=0.03, confusion_weight=0.3)
+_REPORT: dict[str, Any] = dict(image_size=96, augment=0.0, weights=None)  # the report's network takes 96 pixels
+_PHOTOGRAPH_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    "dogs_cats": {
+        "smoke": _CARTOON,
+        "demo": dict(_CARTOON, **_DOGS_CATS, train_size=2000, epochs=9),
+        "short": dict(_RESNET, **_DOGS_CATS, source="kaggle", epochs=24),
+        "full": _RESNET,
+    },
+    "faces": {
+        "smoke": _CARTOON,
+        "demo": dict(_CARTOON, **_FACES, train_size=1500, epochs=6),
+        "short": dict(_RESNET, **_FACES, source="utkface", epochs=4),
+        "full": _RESNET,
+    },
+    "jlu_faces": {
+        "smoke": _REPORT,
+        "demo": dict(
+            _REPORT, image_size=48, train_size=1500, epochs=12, lr=0.02, bias_lr=0.05
+        ),  # half the side, a quarter of the time
+        "short": dict(_REPORT, source="utkface", epochs=20),
+        "full": _REPORT,
+    },
 }
-_SHORT_PHOTOGRAPHS: dict[str, dict[str, Any]] = {
-    "dogs_cats": dict(epochs=40),
-    "faces": dict(_FACES_WEIGHTS, epochs=8),
-    "jlu_faces": dict(epochs=20),
-}
-_REPORT: dict[str, Any] = dict(image_size=96, augment=0.0)  # the report's network, see lnl_core.networks.face_network
 _BIAS_BALANCED: dict[str, Any] = {
     **_TUNED,
     "bias_lr": 0.1,
@@ -386,21 +391,15 @@ def _digit_values(profile: str, method: str) -> dict[str, Any]:
 
 
 def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, Any]:
-    values = {**_PHOTOGRAPH_PROFILES[profile], "train_set": TRAINING_SETS[experiment][0]}
+    values = {
+        "train_set": TRAINING_SETS[experiment][0],
+        **_PHOTOGRAPHS_SHARED[profile],
+        **_PHOTOGRAPH_PROFILES[experiment][profile],
+    }
     if experiment == "faces":
         values["learn"] = "gender"
-    if experiment != "jlu_faces":
-        values["network"] = "cartoon" if profile in ("smoke", "demo") else "resnet18"
-    if experiment == "jlu_faces":
-        values |= _REPORT | ({"confusion_weight": 1.0} if method == "jlu" else {})
-        values.pop("weights", None)
-        if profile == "smoke":
-            values["epochs"] = 1
-    if profile == "demo":
-        values |= _DEMO_PHOTOGRAPHS.get(experiment, {})
-    if profile == "short":
-        values["source"] = {"dogs_cats": "kaggle"}.get(experiment, "utkface")
-        values |= _SHORT_PHOTOGRAPHS[experiment]
+    if method == "jlu":
+        values["confusion_weight"] = 1.0  # alpha of the report's M2
     return values
 
 

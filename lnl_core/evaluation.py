@@ -136,7 +136,7 @@ class ProbeResult:
     """What a fresh probe reads from frozen embeddings.
 
     Attributes:
-        kind: "linear" or "mlp".
+        kind: one of :data:`PROBES`.
         accuracy: share of held-out examples whose bias the probe names.
         control_accuracy: the same for a probe trained and measured on shuffled labels; near ``chance`` if nothing is amiss.
         chance: share of the most frequent bias class among the held-out examples.
@@ -157,12 +157,23 @@ class ProbeResult:
         return asdict(self)
 
 
-def _probe(kind: str, inputs: int, classes: int) -> nn.Module:
+PROBES = ("linear", "mlp", "conv")
+"""Fresh probes: a linear one, one hidden layer of 256, or two convolutions and the mean over the places of a feature map."""
+
+
+def _probe(kind: str, shape: torch.Size, classes: int) -> nn.Module:
+    """An untrained probe of features of this ``shape``, which come flattened."""
     if kind == "linear":
-        return nn.Linear(inputs, classes)
+        return nn.Linear(shape.numel(), classes)
     if kind == "mlp":
-        return nn.Sequential(nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, classes))
-    raise DataError(f"unknown probe {kind!r}: choose 'linear' or 'mlp'")
+        return nn.Sequential(nn.Linear(shape.numel(), 256), nn.ReLU(), nn.Linear(256, classes))
+    if kind != "conv":
+        raise DataError(f"unknown probe {kind!r}: choose one of {', '.join(PROBES)}")
+    if len(shape) != 3:
+        raise DataError(f"a conv probe reads feature maps (N, C, H, W), not features of shape (N, {', '.join(map(str, shape))})")
+    first, second = nn.Conv2d(shape[0], 32, 3, padding=1), nn.Conv2d(32, 64, 3, stride=2, padding=1)
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+    return nn.Sequential(nn.Unflatten(1, shape), first, nn.ReLU(), second, nn.ReLU(), *pooled)
 
 
 _PROBE_RATES = (1e-3, 1e-2)
@@ -171,7 +182,7 @@ _PROBE_PATIENCE = 10
 _SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
 
 
-def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
+def _train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
     """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits."""
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
@@ -179,7 +190,7 @@ def _train_probe(kind: str, x: Tensor, y: Tensor, classes: int, epochs: int, see
     with torch.random.fork_rng(devices=[]):
         for rate in _PROBE_RATES:
             torch.manual_seed(seed)
-            probe = _probe(kind, x.shape[1], classes)
+            probe = _probe(kind, shape, classes)
             optimizer = torch.optim.Adam(probe.parameters(), lr=rate)
             stale = 0
             for _ in range(epochs):
@@ -212,6 +223,28 @@ class _Scale(nn.Module):
         return self.factor * logits
 
 
+def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike) -> tuple[Tensor, Tensor, int]:
+    """Features (N, D) float32, bias (N,) int64 and the number of bias classes, checked.
+
+    Raises:
+        DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
+            than twice the number of classes.
+    """
+    x, y = torch.as_tensor(embeddings).flatten(1).float(), torch.as_tensor(np.asarray(bias)).long().flatten()
+    if len(x) != len(y):
+        raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
+    if not torch.isfinite(x).all():
+        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
+    classes = int(y.max()) + 1 if len(y) else 0
+    if len(y) and int(y.min()) < 0:
+        raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
+    if classes < 2 or len(y.unique()) < 2:
+        raise DataError("the bias takes one value only: there is nothing to read, its information is 0")
+    if len(x) < 2 * classes:
+        raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
+    return x, y, classes
+
+
 def probe_leakage(
     embeddings: Tensor | NDArray[np.floating],
     bias: Tensor | ArrayLike,
@@ -227,9 +260,9 @@ def probe_leakage(
     Use unbiased data, or the probe reads the bias from the digit.
 
     Args:
-        embeddings: (N, D) features, of any device.
+        embeddings: (N, D) features, of any device; (N, C, H, W) feature maps for a conv probe.
         bias: (N,) bias class of each example, whole numbers from 0.
-        kind: "linear" or "mlp" (one hidden layer of 256).
+        kind: one of :data:`PROBES`.
         test_share: share of the examples held out to measure on.
         epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
             choose the learning rate, the pass and the temperature.
@@ -239,20 +272,10 @@ def probe_leakage(
         DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
             than twice the number of classes.
     """
-    x, y = torch.as_tensor(embeddings).flatten(1).float(), torch.as_tensor(np.asarray(bias)).long().flatten()
-    if len(x) != len(y):
-        raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
-    if not torch.isfinite(x).all():
-        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
+    x, y, classes = probe_inputs(embeddings, bias)
+    shape = torch.as_tensor(embeddings).shape[1:]
     if not 0 < test_share < 1:
         raise DataError(f"test_share must lie between 0 and 1, got {test_share}")
-    classes = int(y.max()) + 1 if len(y) else 0
-    if len(y) and int(y.min()) < 0:
-        raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
-    if classes < 2 or len(y.unique()) < 2:
-        raise DataError("the bias takes one value only: there is nothing to read, its information is 0")
-    if len(x) < 2 * classes:
-        raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     held_out = max(1, round(len(x) * test_share))
     test, train = order[:held_out], order[held_out:]
@@ -263,10 +286,10 @@ def probe_leakage(
     floor = float(deviation.max()) * _SMALLEST_DEVIATION
     x = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
 
-    probe = _train_probe(kind, x[train], y[train], classes, epochs, seed)
+    probe = _train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
-    control = _train_probe(kind, x[train], shuffled[train], classes, epochs, seed)
+    control = _train_probe(kind, shape, x[train], shuffled[train], classes, epochs, seed)
     with torch.no_grad():
         logits, control_logits = probe(x[test]), control(x[test])
     shares = np.bincount(y[test].numpy(), minlength=classes) / len(test)

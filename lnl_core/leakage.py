@@ -1,0 +1,234 @@
+r"""How much of the bias is left in features, with a spread, a control, and a price: probes over seeds, code length, linear erasure.
+
+One fresh probe is :func:`lnl_core.evaluation.probe_leakage`. Here it is trained again over seeds for a confidence interval; its
+information is the predictive V-information of the probe's family (Xu et al. 2020). :func:`code_length` says how many examples it
+needs, as a code length (Voita and Titov 2020), and :func:`linear_eraser` removes what linear probes can read (LEACE, Belrose et
+al. 2023).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+from torch import Tensor
+
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.evaluation import ProbeResult, _train_probe, feature_maps, probe_inputs, probe_leakage
+from lnl_core.networks import LNLNetwork
+
+_PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over probe seeds with its 95 % confidence interval (Student's t); the ends are the mean itself for one seed."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Interval":
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, mean, mean)
+        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What fresh probes of one kind read, over seeds that draw the split, the weights and the shuffled control anew.
+
+    The interval covers the choice of split and weights, not the training of the network whose features are probed.
+
+    Attributes:
+        kind: "linear", "mlp" or "conv".
+        accuracy: share of held-out examples whose bias is named.
+        control: the same for probes of shuffled labels.
+        chance: share of the most frequent class, mean over the splits.
+        information: H(B) minus the held-out cross-entropy in nats: the V-information of this kind of probe, and a lower bound of
+            I(B; Z) up to sampling error.
+        seeds: number of probes.
+    """
+
+    kind: str
+    accuracy: Interval
+    control: Interval
+    chance: float
+    information: Interval
+    seeds: int
+
+    @property
+    def selectivity(self) -> float:
+        """Accuracy minus that of the control (Hewitt and Liang 2019): what is read and not learnt by heart."""
+        return self.accuracy.mean - self.control.mean
+
+    @property
+    def found(self) -> bool:
+        """Whether the whole interval lies above both chance and the control's mean."""
+        return self.accuracy.low > max(self.chance, self.control.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "selectivity": self.selectivity, "found": self.found}
+
+
+def leakage(
+    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", seeds: int = 5, **options: Any
+) -> Leakage:
+    """Train ``seeds`` fresh probes and sum up what they read.
+
+    Args:
+        embeddings: (N, D) features, or (N, C, H, W) feature maps for the conv probe.
+        bias: (N,) bias class of each example. Use unbiased data, or the probe reads the bias from the label.
+        kind: "linear", "mlp" or "conv".
+        seeds: number of probes, at least 1.
+        options: for :func:`lnl_core.evaluation.probe_leakage`.
+
+    Raises:
+        ConfigError: no positive number of seeds.
+        DataError: see :func:`lnl_core.evaluation.probe_leakage`.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+    results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
+    return Leakage(
+        kind=kind,
+        accuracy=Interval.of([result.accuracy for result in results]),
+        control=Interval.of([result.control_accuracy for result in results]),
+        chance=float(np.mean([result.chance for result in results])),
+        information=Interval.of([result.information for result in results]),
+        seeds=seeds,
+    )
+
+
+@dataclass(frozen=True)
+class CodeLength:
+    """What it costs to send the bias labels to someone who has the features, in nats.
+
+    Attributes:
+        kind: kind of the probe.
+        nats: online code length.
+        uniform: what N labels of K equally likely classes cost, N log K.
+        control: code length of shuffled labels.
+        n: number of labels.
+    """
+
+    kind: str
+    nats: float
+    uniform: float
+    control: float
+    n: int
+
+    @property
+    def compression(self) -> float:
+        """Uniform over online code length: 1 if the features help nothing, larger the earlier they do."""
+        return self.uniform / self.nats
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "compression": self.compression}
+
+
+def code_length(
+    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seed: int = 0
+) -> CodeLength:
+    r"""Minimum description length by online coding (Voita and Titov 2020, section 2.2).
+
+    .. math:: L = n_1 \log K - \sum_{i} \log p_{\theta_i}(b_{n_i + 1 : n_{i+1}} \mid z_{n_i + 1 : n_{i+1}})
+
+    The first :math:`n_1` labels are sent as they are. Then a probe is trained on all labels sent so far, and codes the next part;
+    the parts end at 1/32, 1/16, ..., 1/2 and all of the examples. Bias that is easy to read is cheap after few examples; two sets
+    of features on which a probe ends equally accurate may differ in how much it took.
+
+    Args:
+        embeddings, bias, kind, epochs: as of :func:`lnl_core.evaluation.probe_leakage`.
+        seed: seeds order, weights and shuffled control.
+
+    Raises:
+        DataError: as there, or if the first part holds fewer than twice as many examples as there are classes.
+    """
+    x, y, classes = probe_inputs(embeddings, bias)
+    shape = torch.as_tensor(embeddings).shape[1:]
+    ends = [round(share * len(x)) for share in _PORTIONS]
+    if ends[0] < 2 * classes:
+        least = math.ceil(2 * classes / _PORTIONS[0])
+        raise DataError(f"{len(x)} examples are too few for the code length of {classes} classes: use at least {least}")
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+    shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
+    mean, deviation = x.mean(0), x.std(0)
+    floor = float(deviation.max()) * 0.05  # features that hardly vary keep their small size, as in probe_leakage
+    x = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+
+    def cost(labels: Tensor) -> float:
+        total = ends[0] * math.log(classes)
+        for start, end in pairwise(ends):
+            known, new = order[:start], order[start:end]
+            probe = _train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
+            with torch.no_grad():
+                total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
+        return total
+
+    return CodeLength(kind, cost(y), len(x) * math.log(classes), cost(shuffled), len(x))
+
+
+def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike) -> Callable[[Tensor], Tensor]:
+    r"""LEACE: of all affine maps after which no linear probe beats a constant, the one that changes features least in mean square.
+
+    No linear classifier with a convex loss can read the bias from :math:`r(z)` exactly if the cross-covariance of r(z) with the
+    one-hot bias is zero; the map that reaches that with the least change is
+
+    .. math:: r(z) = z - W^+ P \, W (z - E[z]), \qquad W = \Sigma_{zz}^{-1/2}, \quad P \text{ the projection onto } W \Sigma_{zb}
+
+    (Belrose et al. 2023, theorem 4.3). It holds on the examples that it was fitted to; what a probe with a hidden layer reads may
+    stay.
+
+    Args:
+        embeddings: (N, D), N clearly larger than D, since with fewer examples than features everything is linear.
+        bias: (N,) bias classes.
+
+    Returns:
+        A function (M, D) -> (M, D) float32.
+
+    Raises:
+        DataError: as :func:`lnl_core.evaluation.probe_leakage`, or no more examples than features.
+    """
+    x, y, classes = probe_inputs(embeddings, bias)
+    if len(x) <= x.shape[1]:
+        raise DataError(f"{len(x)} examples of {x.shape[1]} features: linear erasure needs more examples than features")
+    x, onehot = x.double(), F.one_hot(y, classes).double()
+    mean = x.mean(0)
+    centred = x - mean
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
+    kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps  # directions that vary at all
+    vectors, scale = vectors[:, kept], values[kept].sqrt()
+    basis, size, _ = torch.linalg.svd((vectors / scale).T @ (centred.T @ (onehot - onehot.mean(0)) / len(x)), full_matrices=False)
+    basis = basis[:, size > 1e-9]
+    read, write = (vectors / scale) @ basis, (vectors * scale) @ basis  # W and its pseudo-inverse on the erased directions
+
+    def erase(features: Tensor) -> Tensor:
+        z = features.flatten(1).double()
+        erased: Tensor = (z - (z - mean) @ read @ write.T).float()
+        return erased
+
+    return erase
+
+
+def network_leakage(
+    network: LNLNetwork, data: BiasedImages, *, kinds: Sequence[str] = ("linear", "mlp"), seeds: int = 5, limit: int = 4000
+) -> list[Leakage]:
+    """:func:`leakage` of a trained network's features f(x), once for each kind of probe.
+
+    Args:
+        data: unbiased images, not those that are tested on for choice; the first ``limit`` are used, and their group is read.
+    """
+    features = feature_maps(network, data, limit)
+    group = data.group[: len(features)].cpu()
+    return [leakage(features if kind == "conv" else features.flatten(1), group, kind=kind, seeds=seeds) for kind in kinds]
