@@ -329,8 +329,8 @@ print(f"\n{size:,} test faces, so two standard errors of one accuracy of 0.6 are
 
 # %% [markdown]
 # Read the last column first. Whoever answers by gender scores 1 on the opposite set, whoever answers by age 0, whoever guesses one half.
-# The baseline stays far below one half: it has learnt the age and calls it gender. On the test set the two kinds of faces are mixed, and
-# half of the error hides.
+# On the drawings the baseline stays far below one half: it has learnt the age and calls it gender. On the test set the two kinds of faces
+# are mixed, and half of the error hides.
 #
 # Does unlearning help? Compare with the standard error before you say so. On the drawings of the demo profile lnl gained a few hundredths
 # over the baseline in each of the few seeds that we tried, on EB1 and on EB2, and stayed below one half on the opposite set all the same:
@@ -410,7 +410,7 @@ show("age", ("eb1",))
 # For a baseline the two tasks are one: "woman or man" and "young or old" divide EB1 into the same two halves. On a face of EB2 an answer
 # that is right for the one question is wrong for the other, so its two accuracies on the opposite set should add up to 1, up to the
 # chance of two trainings (in smoke runs of two untrained networks as well). Their difference says which cue was easier to learn, not
-# which task was meant: this network answers by age, and is a good judge of age and a poor one of gender.
+# which task was meant: a network trained on the drawings answers by age, and is a good judge of age and a poor one of gender.
 #
 # ## Is the age still in the features?
 #
