@@ -44,6 +44,7 @@ EXPECTED = [
     "07_results",
     "08_your_own_bias",
     "09_dogs_and_cats",
+    "10_faces",
     "11_joint_unlearning",
 ]
 TRAINING = ("00_quickstart", "04_training", "05_embeddings", "06_confusion")
