@@ -37,7 +37,7 @@
 # |---|---|
 # | background | what a residual network is, roughly |
 # | before this page | [00_quickstart](00_quickstart.ipynb) for `run` and records; [04_training](04_training.ipynb) for the losses |
-# | data | none: profiles smoke and demo draw their animals. Profile short takes Kaggle's images from `DATA_DIR/dogs-vs-cats` |
+# | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are drawn. With it, Kaggle's images are read from its `dogs-vs-cats` |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo two to three minutes; short trains a ResNet-18 and takes the better part of an
 # hour on the part of the set that the tables below are made from.
@@ -79,6 +79,7 @@ OUT_DIR = "runs"
 # %% tags=["nbval-ignore-output"]
 # %matplotlib inline
 import json
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,10 +99,10 @@ SPECIES, COATS = ("cat", "dog"), ("dark", "bright")
 
 
 def configuration(method, train_set="tb1"):
-    """One run of this page; short and full take photographs where they are."""
-    source = {} if profile in ("smoke", "demo") else {"source": "auto"}
-    config = preset(profile, method, experiment="dogs_cats", train_set=train_set, seed=SEED, **source)
-    return resolve(config, DATA_DIR or None)
+    """One run of this page; with a folder of data named, all profiles but smoke take photographs where they are."""
+    config = preset(profile, method, experiment="dogs_cats", train_set=train_set, seed=SEED)
+    wanted = profile in ("short", "full") or (profile == "demo" and (DATA_DIR or os.environ.get("LNL_DATA_DIR")))
+    return resolve(config.with_options(source="auto") if wanted else config, DATA_DIR or None)
 
 
 config = configuration("lnl")

@@ -40,8 +40,8 @@
 # | before this page | nothing is read from earlier pages |
 # | theory | [the confusion loss](../book/confusion_loss.md): its gradient, why $h$ has to stay while $f$ descends it, and a bug in three public copies |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about two minutes, on drawn stand-ins. Short and full train on UTKFace where
-# `LNL_DATA_DIR` (or `DATA_DIR`) holds it, and on the stand-ins elsewhere; both want a GPU.
+# **Run time** on two CPU cores: smoke under a minute; demo about two minutes, on drawn stand-ins. Where `LNL_DATA_DIR` (or
+# `DATA_DIR`) holds UTKFace, demo, short and full train on it; short and full want a GPU.
 #
 # **Whose faces?** Nobody's: every face shown here is a cartoon drawn by `lnl_core`. With UTKFace the page counts, trains and measures, and
 # still shows no photograph, since nobody in that set was asked.
@@ -84,6 +84,7 @@ OUT_DIR = "runs"
 # %matplotlib inline
 import inspect
 import json
+import os
 from math import log, sqrt
 
 import matplotlib.pyplot as plt
@@ -126,7 +127,7 @@ def configuration(name):
     method, alpha = MODELS[name]
     config = preset(profile, method, experiment="jlu_faces", seed=SEED)
     config = config.with_options(confusion_weight=alpha) if method == "jlu" else config
-    if profile in ("short", "full"):
+    if profile in ("short", "full") or (profile == "demo" and (DATA_DIR or os.environ.get("LNL_DATA_DIR"))):
         config = config.with_options(source="auto")  # UTKFace or IMDB where they are, else the stand-ins
     return resolve(config, DATA_DIR or None)
 
