@@ -235,7 +235,7 @@ def test_scale_of_the_features_does_not_matter() -> None:
         (NOISE, BIAS - 1, {}, "whole numbers from 0, got -1"),
         (NOISE[:9], np.arange(9) % 5, {}, "9 examples are too few to probe 5 bias classes: use at least 10"),
         (NOISE[:0], BIAS[:0], {}, "nothing to read|too few"),
-        (NOISE, BIAS, {"kind": "forest"}, "unknown probe 'forest': choose 'linear' or 'mlp'"),
+        (NOISE, BIAS, {"kind": "forest"}, "unknown probe 'forest': choose one of linear, mlp, conv"),
         (NOISE, BIAS, {"test_share": 0.0}, "test_share must lie between 0 and 1"),
         (NOISE, BIAS, {"test_share": 1.0}, "test_share must lie between 0 and 1"),
         (NOISE[:40], BIAS[:40], {"test_share": 0.99}, "test_share 0.99 leaves too few of 40 examples"),
