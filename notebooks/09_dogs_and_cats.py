@@ -359,7 +359,7 @@ for method, values in harm.items():
 # for share in (0.0, 0.05, 0.2):
 #     some = round(share * len(data["TB1"]))
 #     other = load_data(configuration("baseline", "train"), "train", DATA_DIR or None).subset(slice(0, max(some, 1)))
-#     mixed = data["TB1"].subset(slice(0, len(data["TB1"])))
+#     mixed = data["TB1"].subset(torch.arange(len(data["TB1"])))  # a copy
 #     mixed.images[:some], mixed.labels[:some] = other.images[:some], other.labels[:some]
 #     network = build_network(base)
 #     fit(network, mixed, base, progress=False)
