@@ -22,7 +22,12 @@ app = typer.Typer(
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versions, typer's own copy of it
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
-Source = Annotated[str | None, typer.Option(help="mnist (full), mini (5,000 embedded digits), authors (their .npy), auto.")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, drawn; auto."
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (fewer epochs), full (the paper).")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
@@ -72,7 +77,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
     experiment: str = "colored_mnist",
     method: Annotated[
-        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl or bias_balanced.")
+        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced or jlu.")
     ] = "lnl",
     color_var: ColorVar = 0.03,
     profile: Profile = "demo",
@@ -276,8 +281,8 @@ def probe(
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
     from dataclasses import replace
 
-    from lnl_core.evaluation import embeddings
-    from lnl_core.leakage import code_length, network_leakage
+    from lnl_core.evaluation import feature_maps
+    from lnl_core.leakage import code_length, leakage
     from lnl_core.runs import load_model, model_config
     from lnl_core.splits import load_data, load_probe_data
     from lnl_core.training import choose_device
@@ -288,17 +293,16 @@ def probe(
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
     images = load_data(config, "test", data_dir) if images is None else images
-    chosen = _items(kinds)
+    features, chosen = feature_maps(network, images, 4000), _items(kinds)
+    group = images.group[: len(features)].cpu()
     result = {
         "method": config.method,
         **config.setting,
         "source": images.source,
-        "probes": [found.to_dict() for found in network_leakage(network, images, kinds=chosen, seeds=seeds)],
+        "probes": [leakage(features, group, kind=kind, seeds=seeds).to_dict() for kind in chosen],
     }
     if code:
-        features = embeddings(network, images, 4000)
-        group = images.group[: len(features)].cpu()
-        result["code_length"] = [code_length(features, group, kind=kind).to_dict() for kind in chosen if kind != "conv"]
+        result["code_length"] = [code_length(features, group, kind=kind).to_dict() for kind in chosen]
     typer.echo(json.dumps(result, indent=2))
 
 

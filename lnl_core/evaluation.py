@@ -245,6 +245,16 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
     return x, y, classes
 
 
+def standardized(x: Tensor, reference: Tensor) -> Tensor:
+    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out.
+
+    Features that hardly vary keep their small size: scaled to variance one, their rare values would blind a probe.
+    """
+    mean, deviation = reference.mean(0), reference.std(0)
+    floor = float(deviation.max()) * _SMALLEST_DEVIATION
+    return (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+
+
 def probe_leakage(
     embeddings: Tensor | NDArray[np.floating],
     bias: Tensor | ArrayLike,
@@ -281,11 +291,7 @@ def probe_leakage(
     test, train = order[:held_out], order[held_out:]
     if len(train) < 2:
         raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
-    # Features that hardly vary keep their small size: scaled to variance one, their rare values would blind the probe.
-    mean, deviation = x[train].mean(0), x[train].std(0)
-    floor = float(deviation.max()) * _SMALLEST_DEVIATION
-    x = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
-
+    x = standardized(x, x[train])
     probe = _train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]

@@ -19,10 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
-from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import ProbeResult, _train_probe, feature_maps, probe_inputs, probe_leakage
-from lnl_core.networks import LNLNetwork
+from lnl_core.evaluation import ProbeResult, _train_probe, probe_inputs, probe_leakage, standardized
 
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
@@ -163,9 +161,7 @@ def code_length(
         raise DataError(f"{len(x)} examples are too few for the code length of {classes} classes: use at least {least}")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
-    mean, deviation = x.mean(0), x.std(0)
-    floor = float(deviation.max()) * 0.05  # features that hardly vary keep their small size, as in probe_leakage
-    x = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+    x = standardized(x, x)
 
     def cost(labels: Tensor) -> float:
         total = ends[0] * math.log(classes)
@@ -219,16 +215,3 @@ def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Arra
         return erased
 
     return erase
-
-
-def network_leakage(
-    network: LNLNetwork, data: BiasedImages, *, kinds: Sequence[str] = ("linear", "mlp"), seeds: int = 5, limit: int = 4000
-) -> list[Leakage]:
-    """:func:`leakage` of a trained network's features f(x), once for each kind of probe.
-
-    Args:
-        data: unbiased images, not those that are tested on for choice; the first ``limit`` are used, and their group is read.
-    """
-    features = feature_maps(network, data, limit)
-    group = data.group[: len(features)].cpu()
-    return [leakage(features if kind == "conv" else features.flatten(1), group, kind=kind, seeds=seeds) for kind in kinds]

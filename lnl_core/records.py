@@ -195,12 +195,8 @@ def published_models(folder: Path | None = None) -> list[dict[str, Any]]:
 
 def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None) -> dict[str, dict[float, float]]:
     """Published test accuracies by method and colour variance, from ``results/paper.json``."""
-    path = (folder or results_folder()) / "paper.json"
-    published = json.loads(path.read_text(encoding="utf-8"))["experiments"]
-    if experiment not in published:
-        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
     numbers: dict[str, dict[float, float]] = {}
-    for row in published[experiment]["results"]:
+    for row in _published_rows(experiment, folder or results_folder()):
         if "color_var" in row["setting"]:
             numbers.setdefault(row["method"], {})[row["setting"]["color_var"]] = row["value"]
     return numbers
@@ -208,9 +204,15 @@ def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None)
 
 def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float]:
     """Every published number of the methods that we have, by method and setting."""
-    paper_numbers(experiment, folder)  # refuses an unknown experiment
-    found = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"][experiment]["results"]
-    return {(row["method"], _key(row["setting"])): row["value"] for row in found}
+    return {(row["method"], _key(row["setting"])): row["value"] for row in _published_rows(experiment, folder)}
+
+
+def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
+    published = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]
+    if experiment not in published:
+        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
+    rows: list[dict[str, Any]] = published[experiment]["results"]
+    return rows
 
 
 def _key(setting: dict[str, float | str]) -> Setting:

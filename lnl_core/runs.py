@@ -19,7 +19,7 @@ from lnl_core.evaluation import accuracy, data_information, evaluate, predict
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
-from lnl_core.splits import load_probe_data, resolve, test_splits
+from lnl_core.splits import load_probe_data, measured_on, resolve
 from lnl_core.stacked import check_stackable, fit_stacked
 from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, read_safetensors, same_run, write_history
 from lnl_core.unlearning import fit_jlu
@@ -256,7 +256,7 @@ class _Splits:
 
     def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
         self.data = load_data(config, config.train_split, data_dir)
-        self.tests = {split: load_data(config, split, data_dir) for split in test_splits(config)}
+        self.tests = {split: load_data(config, split, data_dir) for split in measured_on(config)}
         self.validate: Callable[[LNLNetwork], Metrics] | None = None
         if config.train_split == "train" and config.experiment == "colored_mnist":
             held_out = load_data(config, "validation", data_dir).to(place)

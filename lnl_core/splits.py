@@ -33,7 +33,7 @@ def resolve(config: RunConfig, data_dir: Path | str | None = None) -> RunConfig:
     return replace(config, source=there[0] if there else wanted[0] if data_dir else "drawn")
 
 
-def test_splits(config: RunConfig) -> tuple[str, ...]:
+def measured_on(config: RunConfig) -> tuple[str, ...]:
     """The splits a run is measured on: "test", and "opposite" where the experiment has a set with the bias turned round."""
     return ("opposite", "test") if config.train_set in OPPOSITE else ("test",)
 

@@ -269,7 +269,8 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
     """Refuse configurations that cannot be trained in one stack.
 
     Raises:
-        ConfigError: if there are none, if they differ in more than seed and color_var, or if they ask for alternating updates.
+        ConfigError: if there are none, if they differ in more than seed and color_var, if they ask for alternating updates, or if
+            they are no digit networks of the plain loop.
     """
     if not configs:
         raise ConfigError("there is nothing to train: give at least one configuration")
@@ -281,6 +282,8 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
                     f"networks trained at once may differ in {' and '.join(FREE)} only, these differ in {name} "
                     f"({one!r} and {other!r}): train them one by one"
                 )
+    if configs[0].experiment != "colored_mnist" or configs[0].method == "jlu":
+        raise ConfigError("only networks on Colored MNIST can be stacked, and not with method 'jlu': train the others one by one")
     if configs[0].updates == "alternating":
         raise ConfigError("alternating updates cannot be stacked: use updates 'joint', or train the networks one by one")
 

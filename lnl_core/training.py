@@ -175,7 +175,7 @@ def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None
         return
     batch.images = random_photographs(batch.images, config.augment, generator, config.elastic)
     if batch.bias.ndim == 4:
-        batch.bias = color_levels(batch.images.mul(255).to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
+        batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
 
 def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:

@@ -14,9 +14,9 @@ from lnl_core.cli import app
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import probe_leakage
+from lnl_core.evaluation import feature_maps, probe_leakage
 from lnl_core.information import entropy
-from lnl_core.leakage import Interval, code_length, leakage, linear_eraser, network_leakage
+from lnl_core.leakage import Interval, code_length, leakage, linear_eraser
 from lnl_core.networks import build_network
 from lnl_core.runs import run
 
@@ -180,7 +180,8 @@ def test_constant_features_are_left_alone_and_too_many_are_refused() -> None:
 
 def test_the_probes_of_a_network_read_its_features(mini_test: BiasedImages) -> None:
     network = build_network(preset("smoke", "lnl"))
-    linear, conv = network_leakage(network, mini_test, kinds=("linear", "conv"), seeds=1, limit=300)
+    features = feature_maps(network, mini_test, 300)
+    linear, conv = (leakage(features, mini_test.group[:300], kind=kind, seeds=1) for kind in ("linear", "conv"))
     assert (linear.kind, conv.kind) == ("linear", "conv")
     assert linear.accuracy.mean > 0.25, "an untrained network keeps the colour"
 

@@ -10,10 +10,8 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.records import read_record
 from lnl_core.runs import HISTORY, MODEL, RECORD, load_model, run
-from lnl_core.splits import OPPOSITE, load_data, load_probe_data, resolve, test_splits
+from lnl_core.splits import OPPOSITE, load_data, load_probe_data, measured_on, resolve
 from lnl_core.unlearning import read_duel
-
-test_splits.__test__ = False  # type: ignore[attr-defined] # a function of the library, no test
 
 
 def smoke(experiment: str, method: str = "lnl", **changes: Any) -> RunConfig:
@@ -26,7 +24,7 @@ def test_the_opposite_of_each_training_set_is_the_other_one(experiment: str, set
     for mine, other in (sets, sets[::-1]):
         config = smoke(experiment, train_set=mine)
         assert OPPOSITE[mine] == other
-        assert test_splits(config) == ("opposite", "test")
+        assert measured_on(config) == ("opposite", "test")
         train, opposite, test = (load_data(config, split) for split in ("train", "opposite", "test"))
         assert (len(train), len(opposite), len(test)) == (32, 24, 24)
         theirs = load_data(smoke(experiment, train_set=other), "train")
@@ -39,7 +37,7 @@ def test_the_opposite_of_each_training_set_is_the_other_one(experiment: str, set
 
 def test_the_report_is_tested_on_the_balanced_set() -> None:
     config = smoke("jlu_faces", "jlu")
-    assert test_splits(config) == ("test",)
+    assert measured_on(config) == ("test",)
     test = load_data(config, "test")
     assert test.group.bincount().tolist() == [12, 12]
     assert (test.classes, test.bias_classes) == (14, 2)

@@ -402,6 +402,14 @@ def test_configurations_that_differ_elsewhere_are_refused(changes: dict[str, Any
         fit_stacked([build_network(config) for config in configs], data, configs, device="cpu", progress=False)
 
 
+@pytest.mark.parametrize(
+    "config", [preset("smoke", experiment="faces"), preset("smoke", "jlu", experiment="jlu_faces"), preset("smoke", "jlu")]
+)
+def test_photographs_and_taking_turns_are_refused(config: RunConfig) -> None:
+    with pytest.raises(ConfigError, match="only networks on Colored MNIST can be stacked, and not with method 'jlu'"):
+        stacked.check_stackable([config, replace(config, seed=1)])
+
+
 def test_alternating_updates_are_refused(data: list[BiasedImages]) -> None:
     with pytest.raises(ConfigError, match="alternating updates cannot be stacked: use updates 'joint'"):
         together(configs_of(updates="alternating"), data)
