@@ -42,14 +42,15 @@ METHODS = ("baseline", "gray", "blind_eye", "lnl", "bias_balanced")
 SCHEMA = 1
 SETTINGS: dict[str, Any] = {
     "split": "test",
-    "images": 1600,
+    "pool": 2,
+    "images": 4000,
     "seeds": 5,
     "kinds": ["linear", "mlp", "conv"],
     "code": "mlp",
-    "eraser_images": 6000,
-    "pool": 2,
+    "erased_images": 2400,
 }
-"""``images`` are probed, half of them held out; ``eraser_images`` others fit the eraser, on means over ``pool`` x ``pool`` places."""
+"""Probes read means of f(x) over ``pool`` x ``pool`` places, which hold less than f(x), and of which probes read more from a few
+thousand images. Half of the ``images`` are held out. The eraser is fitted to the test images that are not probed after it."""
 
 
 def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
@@ -66,32 +67,32 @@ def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
 def erased(features: Tensor, group: Tensor, images: int, seeds: int) -> dict[str, Any]:
     """Probes of the first ``images`` before and after linear erasure, which is fitted to all the others."""
     erase = linear_eraser(features[images:], group[images:])
-    before, after = features[:images].flatten(1), erase(features[:images])
+    before, after, group = features[:images].flatten(1), erase(features[:images]), group[:images]
     return {
-        "linear_before": leakage(before, group[:images], kind="linear", seeds=seeds).to_dict(),
-        "linear": leakage(after, group[:images], kind="linear", seeds=seeds).to_dict(),
-        "mlp": leakage(after, group[:images], kind="mlp", seeds=seeds).to_dict(),
+        "linear_before": leakage(before, group, kind="linear", seeds=seeds).to_dict(),
+        "linear": leakage(after, group, kind="linear", seeds=seeds).to_dict(),
+        "mlp": leakage(after, group, kind="mlp", seeds=seeds).to_dict(),
     }
 
 
 def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settings: dict[str, Any]) -> dict[str, Any]:
     """All that is stored of one model but its name; see :data:`SETTINGS`."""
     images, seeds = settings["images"], settings["seeds"]
-    test = load_data(config, settings["split"], data_dir).subset(slice(0, images + settings["eraser_images"]))
-    maps = feature_maps(network, test)
-    pooled, group = F.avg_pool2d(maps, settings["pool"]), test.group
+    test = load_data(config, settings["split"], data_dir)
+    everything = F.avg_pool2d(feature_maps(network, test), settings["pool"])
     probed = test.subset(slice(0, images))
+    maps, group = everything[:images], probed.group
     found: dict[str, Any] = {"adversary": None, "levels": None}
     if uses_bias(config.method):
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
         found["adversary"] = {name: adversary_reading(network, data).to_dict() for name, data in readings.items()}
-    if config.bias_labels == "image" and test.color is not None:
-        found["levels"] = level_probe(pooled[:images], image_color_labels(test.color[:images], (1, 1)).flatten(1), seeds)
-    found["probes"] = {kind: leakage(maps[:images], group[:images], kind=kind, seeds=seeds).to_dict() for kind in settings["kinds"]}
-    found["code_length"] = code_length(maps[:images], group[:images], kind=settings["code"]).to_dict()
-    found["erased"] = erased(pooled, group, images, seeds)
-    found["entropy"] = entropy(np.bincount(group[:images].numpy()) / len(probed))
+    if config.bias_labels == "image" and probed.color is not None:
+        found["levels"] = level_probe(maps, image_color_labels(probed.color, (1, 1)).flatten(1), seeds)
+    found["entropy"] = entropy(np.bincount(group.numpy()) / len(group))
+    found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in settings["kinds"]}
+    found["code_length"] = code_length(maps, group, kind=settings["code"]).to_dict()
+    found["erased"] = erased(everything, test.group, settings["erased_images"], seeds)
     return found
 
 
