@@ -69,9 +69,10 @@ def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReadi
     sums: list[tuple[Tensor, Tensor, Tensor]] = []  # of each batch and channel: right answers, loss, and labels of each level
     for start in range(0, len(data), _BATCH):
         batch = data.batch(slice(start, start + _BATCH))
-        log_q = log_probabilities(network.bias_head(network.extractor(batch.images.to(device)))).cpu()
-        channels = batch.bias.shape[1] if batch.bias.ndim > 1 else 1
-        labels = batch.bias.cpu().reshape(len(batch.bias), channels, -1)
+        batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
+        logits, bias = network.read_bias(network.extractor(batch.images), batch)
+        log_q, channels = log_probabilities(logits).cpu(), bias.shape[1] if bias.ndim > 1 else 1
+        labels = bias.cpu().reshape(len(bias), channels, -1)
         said = log_q.reshape(len(log_q), log_q.shape[1], channels, -1)
         labelled = labels != IGNORE
         right = ((said.argmax(1) == labels) & labelled).sum((0, 2))
