@@ -70,12 +70,15 @@ def test_each_head_descends_its_own_loss_and_f_feels_their_mean(reduction: str, 
     def own_loss(head: int) -> Any:
         return lambda net: bias_loss(one_head(net, head).read_bias(net.extractor(batch.images), batch)[0], batch.bias, reduction)
 
+    def own_entropy(head: int) -> Any:
+        return lambda net: entropy_term(batch)(one_head(net, head))
+
     for head in range(3):
         wanted = of(f"bias_head.heads.{head}.", gradient_of(own_loss(head), network))
         assert_same(of(f"bias_head.heads.{head}.", found), wanted)
     wanted = gradient_of(label_term(batch), network)
     for head in range(3):
-        entropy = gradient_of(lambda net, head=head: entropy_term(batch)(one_head(net, head)), network)
+        entropy = gradient_of(own_entropy(head), network)
         bias = gradient_of(own_loss(head), network)
         for name in of("extractor", wanted):
             wanted[name] += (config.mi_weight * entropy[name] - config.adv_weight * bias[name]) / 3
@@ -175,7 +178,8 @@ def test_a_hint_of_zeros_is_no_hint(batch: Batch) -> None:
 def test_the_hint_is_hs_own(batch: Batch) -> None:
     """Only L_B moves it: neither the entropy term nor mu does."""
     found = []
-    for changes in ({}, {"mi_weight": 0.0}, {"adv_weight": 9.0}):
+    variants: tuple[dict[str, Any], ...] = ({}, {"mi_weight": 0.0}, {"adv_weight": 9.0})
+    for changes in variants:
         config = config_of(bias_given_label=True, **changes)
         network = network_of(config)
         method_step("lnl")(network, batch, config)
@@ -245,11 +249,12 @@ def test_names_of_runs_stay_and_other_adversaries_have_their_own() -> None:
 
 
 def test_bad_adversaries_are_one_sentence() -> None:
-    for changes, message in (
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"adversaries": 0}, "adversaries must be a whole number of at least 1, got 0"),
         ({"bias_restart": -1}, "bias_restart must be a whole number of at least 0, got -1"),
         ({"bias_given_label": 1}, "bias_given_label must be true or false, got 1"),
-    ):
+    )
+    for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             preset("demo", "lnl", **changes)
     with pytest.raises(ConfigError, match="bias_restart belongs to the methods on colored_mnist other than jlu"):
