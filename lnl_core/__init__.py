@@ -65,6 +65,7 @@ _MODULES = (
     "sweep",
     "figures",
     "photo_figures",
+    "leak_figures",
     "bench",
     "cli",
 )
