@@ -80,7 +80,7 @@ def over_training(
         below.axhline(0.1, label="chance", **_CHANCE)
         above.set(title=name, xlabel="epoch", ylabel="accuracy: level of a channel", ylim=(0, None))
         below.set(xlabel="epoch", ylabel="accuracy: the colour", ylim=(0, 1))
-    for panel in axes[:, -1]:
+    for panel in axes[:, -1] if courses else ():
         panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     figure.suptitle(title)
     return figure
