@@ -64,6 +64,7 @@ _MODULES = (
     "executors",
     "sweep",
     "figures",
+    "information_figures",
     "photo_figures",
     "leak_figures",
     "bench",

@@ -34,7 +34,7 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
-_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, **_ADVERSARY}
+_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, **_ADVERSARY}
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
@@ -86,6 +86,7 @@ class RunConfig:
         balance_power: tau; "bias_balanced" draws images with probability proportional to p(label|bias)^-tau.
         balance_wean: share of the uniform distribution in "bias_balanced"'s prior at the end of training.
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
+        clip_norm: largest norm of the joint gradient of f and g; longer ones are shortened to it. 0 leaves them alone.
         bias_steps: updates of h a step; the ones before the last move h alone, on the same features.
         adversaries: heads in h, each with weights of its own; f feels the mean of their losses. This and the next two are for
             Colored MNIST only.
@@ -125,6 +126,7 @@ class RunConfig:
     adversaries: int = 1
     bias_given_label: bool = False
     bias_restart: int = 0
+    clip_norm: float = 0.0
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
     elastic: float = 0.0
@@ -159,6 +161,7 @@ class RunConfig:
             "mi_weight",
             "adv_weight",
             "confusion_weight",
+            "clip_norm",
             "augment",
             "elastic",
             "balance_power",
@@ -404,6 +407,8 @@ def _digit_values(profile: str, method: str) -> dict[str, Any]:
         values = {**values, **_BIAS_BALANCED, **({"epochs": 12} if profile == "short" else {})}
     if profile == "short" and method in ("baseline", "gray"):
         values = {**values, **_TUNED, "epochs": 20, "lr": 0.05}
+    if profile == "short" and method in ("lnl", "grl", "blind_eye_grl"):
+        values = {**values, "clip_norm": 10.0}  # a single long step of the reversed gradient can empty the features for good
     return dict(values)
 
 

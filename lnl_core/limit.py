@@ -139,3 +139,32 @@ def fano_accuracy(information: float, classes: int = 10) -> float:
     if left >= _fano(guess, classes):
         return 1 / classes
     return 1 - float(brentq(lambda error: _fano(error, classes) - left, 0.0, guess, xtol=1e-14))
+
+
+def proved_leak(accuracy: float, entropy: float, classes: int = 10) -> float:
+    r"""Nats of the bias that features must hold, from nothing but an accuracy on the training distribution.
+
+    A guess that is right with probability a is worth at least :math:`\log K - h(e) - e \log(K-1)` nats of the label, e = 1 - a
+    (Fano's inequality, K equally frequent classes), and the bias leaves only H(Y|B) of them open:
+
+    .. math:: I(Z;B) \ge I(Z;Y) - H(Y|B) \ge \log K - h(e) - e \log(K-1) - H(Y|B)
+
+    Args:
+        accuracy: a, of fresh examples of the distribution that features and bias are drawn from.
+        entropy: H(Y|B) in nats, such as :func:`label_entropy`, at least 0.
+        classes: K, at least 2.
+
+    Returns:
+        A lower bound of I(Z;B) in nats; 0 where the accuracy proves nothing.
+
+    Raises:
+        DataError: the accuracy is not in [0, 1], or the entropy negative or not a number.
+        ConfigError: there are fewer than two classes.
+    """
+    if classes < 2:
+        raise ConfigError(f"classes must be at least 2, got {classes}")
+    if not 0 <= accuracy <= 1:
+        raise DataError(f"accuracy must be a share in [0, 1], got {accuracy}")
+    if not entropy >= 0:
+        raise DataError(f"entropy must be a number of at least 0, got {entropy}")
+    return max(0.0, math.log(classes) - _fano(1 - accuracy, classes) - entropy)

@@ -178,6 +178,10 @@ class LNLNetwork(nn.Module):
         """``loss(*arguments)``; a stack of networks (:mod:`lnl_core.stacked`) answers with the loss of each, (S,)."""
         return loss(*arguments)
 
+    def clip_gradients(self, norm: float) -> None:
+        """Shorten the joint gradient of f and g, in place, to at most ``norm``; h keeps its own."""
+        nn.utils.clip_grad_norm_([*self.extractor.parameters(), *self.label_head.parameters()], norm)
+
 
 def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False, extractor_convs: int = 2) -> LNLNetwork:
     """The authors' plain network of four convolutions for Colored MNIST, cut in the middle (section 5.1 and their models.py).

@@ -100,6 +100,16 @@ class _Stack(LNLNetwork):
         return result
 
     @torch.no_grad()
+    def clip_gradients(self, norm: float) -> None:
+        """Shorten the joint gradient of f and g of every network for itself, in place."""
+        parameters = (*self.extractor.parameters(), *self.label_head.parameters())
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)  # (S,)
+        scale = (norm / (norms + 1e-6)).clamp(max=1)  # as torch.nn.utils.clip_grad_norm_
+        for gradient in gradients:
+            gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
+
+    @torch.no_grad()
     def write_back(self, networks: Sequence[LNLNetwork]) -> None:
         """Copy every network's weights and running statistics out of the stack."""
         for part in _PARTS:

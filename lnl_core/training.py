@@ -128,6 +128,8 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
         optimizers.zero_grad(to_none=False)
         with cast:
             losses = first_pass(network, batch, config)
+        if config.clip_norm:
+            network.clip_gradients(config.clip_norm)
         optimizers.main.step()
         optimizers.zero_grad(to_none=False)
         with autocast(config, batch.images.device):
@@ -138,6 +140,8 @@ def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _O
             losses = (watch if warming and uses_bias(config.method) else method_step(config.method))(network, batch, config)
     for _ in range(config.bias_steps - 1 if uses_bias(config.method) else 0):
         _extra_bias_step(network, batch, config, optimizers)
+    if config.clip_norm:
+        network.clip_gradients(config.clip_norm)
     optimizers.main.step()
     optimizers.bias.step()
     return losses

@@ -120,6 +120,8 @@ class _Game:
         batch = self.data.batch(index, channels_last=config.channels_last)
         with autocast(config, batch.images.device):
             losses: Losses = step(self.network, batch, config)
+        if config.clip_norm and step is jlu_unlearn:
+            self.network.clip_gradients(config.clip_norm)
         (self.optimizers.bias if step is jlu_watch else self.optimizers.main).step()
         values = dict(zip(losses, torch.stack([value.float() for value in losses.values()]).tolist(), strict=True))
         self.duel.append({"turn": "bias" if step is jlu_watch else "main", "epoch": self.epoch + 1, **values})

@@ -194,6 +194,7 @@ OTHER: dict[str, Any] = {
     "mi_places": "labelled",
     "color_outside": "clip",
     "bias_steps": 3,
+    "clip_norm": 10.0,
     "augment": 0.5,
     "elastic": 0.5,
     "balance_power": 0.25,

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,16 @@ from scipy.integrate import quad
 from scipy.special import entr
 from scipy.stats import truncnorm
 
-from lnl_core import figures
+from lnl_core import information_figures
+from lnl_core.config import preset
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, sample_colors
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.information import conditional_entropy, entropy, mutual_information
-from lnl_core.limit import fano_accuracy, label_entropy, label_posterior
-from tools import limit
+from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak
+from lnl_core.records import read_record
+from lnl_core.runs import run
+from tools import limit, under_limit
+from tools.notebooks import ROOT
 
 # The integral
 
@@ -168,6 +173,38 @@ def test_impossible_information_is_refused(information: float) -> None:
         fano_accuracy(0.5, 1)
 
 
+@pytest.mark.parametrize("entropy_left", [0.4, 1.0])
+def test_the_leak_that_an_accuracy_proves_begins_at_the_limit(entropy_left: float) -> None:
+    limit_there = fano_accuracy(entropy_left)
+    assert proved_leak(limit_there, entropy_left) == pytest.approx(0, abs=1e-6)
+    assert proved_leak(limit_there - 0.05, entropy_left) == 0
+    assert proved_leak(limit_there + 0.05, entropy_left) > 0.01
+    assert proved_leak(1, entropy_left) == pytest.approx(math.log(10) - entropy_left)
+
+
+def test_the_proved_leak_is_below_the_true_one() -> None:
+    """Random tables p(y, b, z), the guess being the likeliest label of each z."""
+    rng = np.random.default_rng(3)
+    positive = 0
+    for _ in range(300):
+        bias, feature = (rng.dirichlet(np.full(6, 0.03), size=5) for _ in range(2))  # of five labels, either nearly certain
+        joint = bias[:, :, None] * feature[:, None] / 5
+        accuracy = joint.sum(axis=1).max(axis=0).sum()
+        left = entropy(joint.sum(axis=2).ravel()) - entropy(joint.sum(axis=(0, 2)))
+        proved = proved_leak(accuracy, left, 5)
+        assert proved <= mutual_information(joint.sum(axis=0)) + 1e-9
+        positive += proved > 0.01
+    assert positive > 20, "the bound must say something in some of them"
+
+
+@pytest.mark.parametrize(("accuracy", "left"), [(1.1, 0.0), (math.nan, 0.0), (0.5, -1.0)])
+def test_impossible_accuracies_are_refused(accuracy: float, left: float) -> None:
+    with pytest.raises(DataError, match=r"must be a (share|number)"):
+        proved_leak(accuracy, left)
+    with pytest.raises(ConfigError, match="classes"):
+        proved_leak(0.5, 0.0, 1)
+
+
 # The stored numbers
 
 
@@ -195,16 +232,39 @@ def test_stored_numbers_are_in_the_order_that_the_chapter_proves() -> None:
         assert row["standard_error"] < 5e-5
 
 
-def test_the_figure_has_a_place_for_methods() -> None:
+def test_the_figures_draw_the_limit_and_each_method() -> None:
     rows = limit.read_limit()["rows"]
-    drawn = figures.limit(rows, {"lnl": [(0.03, 0.9), (0.02, 0.8)]})
-    assert "methods: not measured yet" in figures.limit(rows).axes[1].get_legend_handles_labels()[1]
-    names = drawn.axes[1].get_legend_handles_labels()[1]
-    assert "lnl" in names
-    assert "methods: not measured yet" not in names
-    (line,) = [line for line in drawn.axes[1].get_lines() if line.get_label() == "lnl"]
-    assert line.get_ydata() == pytest.approx([0.8, 0.9])
-    assert figures.limit([]).axes
+    assert information_figures.limit(rows).axes
+    assert information_figures.limit([]).axes
+    runs = [
+        {"method": "lnl", "color_var": color_var, "painted_accuracy": painted, "test_accuracy": test}
+        for color_var, painted, test in ((0.02, 0.9, 0.7), (0.02, 1.0, 0.9), (0.05, 0.5, 0.4))
+    ]
+    painted, test = information_figures.limit_methods(rows, runs).axes
+    for panel, means in ((painted, [0.95, 0.5]), (test, [0.8, 0.4])):
+        (line,) = [line for line in panel.get_lines() if line.get_label() == "lnl"]
+        assert line.get_xdata() == pytest.approx([0.02, 0.05])
+        assert line.get_ydata() == pytest.approx(means)
+    assert information_figures.limit_methods([], []).axes
+
+
+def test_models_are_measured_on_digits_in_the_colours_of_training(tmp_path: Path) -> None:
+    config = preset("smoke", "baseline", color_var=0.0).with_options(train_size=600, epochs=6, lr=0.05)
+    record = run(config, tmp_path / "run", progress=False)
+    found = under_limit.measure(tmp_path / "run")
+    assert found["test_accuracy"] == record.metrics["test_accuracy"]
+    assert found["painted_accuracy"] > 0.9 > 0.5 > found["test_accuracy"], "the colour tells everything, and nothing on the test"
+    assert found["proved_leak"] == pytest.approx(proved_leak(found["painted_accuracy"], 0.0))
+    assert found["proved_leak"] > 1.5
+
+
+def test_stored_models_agree_with_their_records() -> None:
+    measured = under_limit.read_measured()
+    assert measured
+    for found in measured:
+        path = ROOT / "results" / "runs" / f"{found['run']}.json"
+        assert read_record(path).metrics["test_accuracy"] == found["test_accuracy"]
+        assert found["provenance"]["dirty"] is False
 
 
 # The chapter's claims, on tables p(y, b, z)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnl_core import figures
+from lnl_core import information_figures
 from lnl_core.information import gaussian_information
 from tools import estimators, results
 
@@ -115,9 +115,9 @@ def test_the_table_counts_what_diverged_and_averages_the_rest() -> None:
 
 def test_the_figure_draws_errors_and_leaves_out_what_diverged() -> None:
     base = {"estimator": "KSG", "dimensions": 2, "size": 100, "exact": 1.0}
-    figure = figures.estimator_errors([{**base, "value": 0.5}, {**base, "value": 0.7}, {**base, "value": None}])
+    figure = information_figures.estimator_errors([{**base, "value": 0.5}, {**base, "value": 0.7}, {**base, "value": None}])
     errors, spreads = figure.axes
     assert errors.get_lines()[0].get_ydata() == pytest.approx([-0.4])
     assert spreads.get_lines()[0].get_ydata() == pytest.approx([np.std([0.5, 0.7], ddof=1)])
     assert errors.get_title() == "2 dimensions"
-    assert figures.estimator_errors([]).axes
+    assert information_figures.estimator_errors([]).axes

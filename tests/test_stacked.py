@@ -118,6 +118,7 @@ def in_double(make: Callable[..., Batch]) -> Callable[..., Batch]:
         ("lnl", {"mi_places": "labelled", "bias_places": "foreground"}),
         ("blind_eye", {"mi_places": "labelled", "bias_places": "foreground"}),
         ("lnl", {"bias_steps": 2}),
+        ("lnl", {"clip_norm": 0.5}),
         ("grl", {"augment": 1.0}),
         ("bias_balanced", {"balance_wean": 0.5, "balance_power": 1.0}),
         ("lnl", {"schedule": "step", "lr_step": 1, "warmup_epochs": 0, "bias_lr": 0.05}),

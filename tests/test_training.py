@@ -482,3 +482,36 @@ def test_extra_steps_lower_the_bias_loss_that_f_meets(mini_train: BiasedImages) 
         config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, bias_steps=steps)
         lines[steps] = fit(build_network(config), mini_train.subset(slice(0, 256)), config, device="cpu", progress=False)
     assert lines[4][0]["bias_loss"] < lines[1][0]["bias_loss"] - 0.1
+
+
+# Long gradients
+
+
+def moves_of_one_step(data: BiasedImages, **changes: Any) -> Weights:
+    """By how much each weight moves, over the rate: for plain SGD the gradient that was applied."""
+    config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, momentum=0.0, weight_decay=0.0, **changes)
+    network = build_network(config)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    fit(network, data, config, device="cpu", progress=False)
+    return {name: (value.detach() - before[name]) / config.lr for name, value in network.named_parameters()}
+
+
+def joined(moves: Weights, *parts: str) -> Tensor:
+    return torch.cat([value.flatten() for name, value in moves.items() if name.startswith(parts)])
+
+
+def test_a_long_gradient_of_f_and_g_is_shortened_and_keeps_its_direction(mini_train: BiasedImages) -> None:
+    data = mini_train.subset(slice(0, 32))
+    free, short, loose = (moves_of_one_step(data, clip_norm=norm) for norm in (0.0, 1e-3, 1e6))
+    assert torch.equal(joined(free, "bias_head"), joined(short, "bias_head")), "h keeps its own"
+    mine = "extractor", "label_head"
+    assert torch.equal(joined(free, *mine), joined(loose, *mine))
+    assert joined(free, *mine).norm() > 0.1, "control: it was longer"
+    assert joined(short, *mine).norm() == pytest.approx(1e-3, rel=0.05)
+    assert torch.cosine_similarity(joined(free, *mine), joined(short, *mine), dim=0) > 0.999
+
+
+def test_of_the_authors_two_updates_the_first_is_shortened(mini_train: BiasedImages) -> None:
+    data = mini_train.subset(slice(0, 32))
+    free, short = (moves_of_one_step(data, clip_norm=norm, updates="alternating") for norm in (0.0, 1e-3))
+    assert joined(short, "label_head").norm() < 1.05e-3 < 0.1 < joined(free, "label_head").norm()

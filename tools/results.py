@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lnl_core import figures
+from lnl_core import figures, information_figures
 from lnl_core._files import write_atomically
-from lnl_core.config import RunConfig
+from lnl_core.config import METHODS, RunConfig
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations, estimators, forgetting, leak_tables, limit
+from tools import ablations, estimators, forgetting, leak_tables, limit, under_limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -192,11 +192,23 @@ def limit_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + f"\n\nNats. {how}\n"
 
 
+def limit_methods_table(root: Path = ROOT) -> str:
+    """Each method beside the limit: accuracy on painted digits, the nats that it proves, accuracy on unbiased digits."""
+    limits = {row["color_var"]: row["accuracy"] for row in limit.read_limit(root)["rows"]}
+    names = ("σ²", "limit", "method", "accuracy, painted as in training", "nats of colour this proves", "accuracy, unbiased", "n")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    groups = _grouped(under_limit.read_measured(root), "color_var", "method")
+    for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], METHODS.index(item[0][1]))):
+        cells = [_spread([{"value": run[key]} for run in runs]) for key in ("painted_accuracy", "proved_leak", "test_accuracy")]
+        lines.append(f"| {color_var:g} | {limits[color_var]:.3f} | {method} | {' | '.join(cells)} | {len(runs)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _estimators_figure(root: Path = ROOT) -> Figure:
     runs = [
         run | {"estimator": ESTIMATORS[run["estimator"]]} for run in estimators.read_runs(root)["normal"] if run["kind"] == "grid"
     ]
-    return figures.estimator_errors(runs)
+    return information_figures.estimator_errors(runs)
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
@@ -210,6 +222,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "estimators.md": _NOTE + estimators_table(root),
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
+        "limit_methods.md": _NOTE + limit_methods_table(root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
         "said.md": _NOTE + leak_tables.said_table(root),
         "left.md": _NOTE + leak_tables.left_table(root),
@@ -238,7 +251,10 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "estimators.png": partial(_estimators_figure, root),
         "said.png": partial(leak_tables.models_figure, root),
         "leak_training.png": partial(leak_tables.training_figure, root),
-        "limit.png": lambda: figures.limit(limit.read_limit(root)["rows"]),
+        "limit.png": lambda: information_figures.limit(limit.read_limit(root)["rows"]),
+        "limit_methods.png": lambda: information_figures.limit_methods(
+            limit.read_limit(root)["rows"], under_limit.read_measured(root)
+        ),
     }
 
 

@@ -1,0 +1,75 @@
+"""Trained models beside the limit: how often they name fresh digits in the colours of training, and what that proves.
+
+    python -m tools.under_limit WORK [--data-dir DIR]
+
+Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
+are there already are left alone. "Painted" digits are the test digits, each in the colour that its class has in training, drawn
+anew: on that distribution, and only there, the limit holds.
+"""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from lnl_core._files import write_json
+from lnl_core.evaluation import accuracy
+from lnl_core.limit import label_entropy, proved_leak
+from lnl_core.records import provenance, read_record
+from lnl_core.runs import RECORD, load_data, load_model
+from tools.notebooks import ROOT
+
+FOLDER = Path("results", "limit", "runs")
+
+
+def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
+    """One finished run: its accuracy on painted and on unbiased test digits, and the nats of colour that the first one proves."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    record = read_record(run / RECORD)
+    config = record.run_config()
+    painted = accuracy(load_model(run), load_data(config, "test", data_dir, random_colors=False))
+    return {
+        "run": run.name,
+        "method": config.method,
+        "color_var": config.color_var,
+        "seed": config.seed,
+        "profile": record.profile,
+        "source": record.data["source"],
+        "test_size": record.data["test_size"],
+        "painted_accuracy": painted,
+        "test_accuracy": record.metrics["test_accuracy"],
+        "proved_leak": proved_leak(painted, label_entropy(config.color_var).value),
+        "provenance": provenance(started, time.perf_counter() - clock, torch.device("cpu")),
+    }
+
+
+def read_measured(root: Path = ROOT) -> list[dict[str, Any]]:
+    """What has been measured on the full data set, in the order of file names."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / FOLDER).glob("*.json"))]
+    return [run for run in found if run["source"] == "mnist" and run["profile"] in ("short", "full")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--data-dir", default=None)
+    arguments = parser.parse_args()
+    runs = [path.parent for path in sorted(arguments.work.glob(f"colored_mnist-*/{RECORD}"))]
+    if not runs:
+        print(f"no finished run on Colored MNIST below {arguments.work}", file=sys.stderr)
+        return 1
+    for run in tqdm(runs, desc="runs"):
+        target = ROOT / FOLDER / f"{run.name}.json"
+        if not target.is_file():
+            write_json(target, measure(run, arguments.data_dir))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
