@@ -21,12 +21,12 @@ def _interval(axes: Axes, row: float, value: Mapping[str, float], **look: Any) -
 
 
 def said_and_read(models: Sequence[Mapping[str, Any]], title: str = "What h says and what fresh probes read") -> Figure:
-    """Two panels, one line a model. Left the question that h is asked, the level of a colour channel: h, a fresh linear probe and
-    chance. Right the colour itself, one of ten: fresh probes of three kinds. Whiskers are 95 % intervals over probe seeds.
+    """Two panels, one line a model. Left the question that h is asked, the level of a colour channel: h, a fresh h, a fresh linear
+    probe and chance. Right the colour itself, one of ten: fresh probes of three kinds. Whiskers are 95 % intervals over probes.
 
     Args:
-        models: as in ``results/leakage``: "method", "color_var", "adversary" (``None`` for a network without a trained h), "levels"
-            and "probes".
+        models: as in ``results/leakage``: "method", "color_var", "adversary" (``None`` for a network without a trained h),
+            "fresh_h", "levels" and "probes".
     """
     figure, axes = _figure(10.5, 1.6 + 0.3 * len(models), ncols=2, sharey=True)
     for row, model in enumerate(models):
@@ -35,12 +35,14 @@ def said_and_read(models: Sequence[Mapping[str, Any]], title: str = "What h says
         if levels is not None:
             _interval(axes[0], row, levels["accuracy"], color=FRESH, marker="s", **first)
             axes[0].plot(levels["chance"], row, "|", color="0.35", markersize=14)
+        axes[0].plot(model["fresh_h"]["accuracy"], row, "o", color=H, markersize=5, zorder=4)
         if adversary is not None:
             axes[0].plot(adversary["unbiased"]["accuracy"], row, "o", color=H, mfc="white", markersize=7, zorder=4)
         for offset, (kind, probe) in zip((-0.2, 0.0, 0.2), model["probes"].items(), strict=False):
             color, marker = KINDS[kind]
             _interval(axes[1], row + offset, probe["accuracy"], color=color, marker=marker, label=None if row else f"{kind} probe")
     axes[0].plot([], [], "o", color=H, mfc="white", label="h itself")
+    axes[0].plot([], [], "o", color=H, markersize=5, label="a fresh h")
     axes[0].plot([], [], "|", color="0.35", markersize=12, label="chance")
     axes[1].axvline(0.1, label="chance", **_CHANCE)
     axes[0].set_yticks(range(len(models)), [f"{model['method']}, σ² = {model['color_var']:g}" for model in models])

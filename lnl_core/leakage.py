@@ -6,6 +6,7 @@ needs, as a code length (Voita and Titov 2020), and :func:`linear_eraser` remove
 al. 2023). :func:`adversary_reading` is what the network's own h says, to be set beside all of these.
 """
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,11 +20,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
-from lnl_core.datasets.container import IGNORE, BiasedImages
+from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import _BATCH, ProbeResult, _device, _evaluating, _train_probe, probe_inputs, probe_leakage, standardized
+from lnl_core.evaluation import (
+    _BATCH,
+    ProbeResult,
+    _device,
+    _evaluating,
+    _train_probe,
+    feature_maps,
+    probe_inputs,
+    probe_leakage,
+    standardized,
+)
 from lnl_core.information import entropy
-from lnl_core.losses import log_probabilities
+from lnl_core.losses import bias_loss, log_probabilities
 from lnl_core.networks import LNLNetwork
 
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -92,6 +103,39 @@ def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReadi
         entropy=float(np.mean([entropy(row) for row in shares.numpy()])),
         images=len(data),
     )
+
+
+def fresh_adversary(
+    network: LNLNetwork, data: BiasedImages, *, epochs: int = 15, lr: float = 0.02, batch_size: int = 64, seed: int = 0
+) -> LNLNetwork:
+    """The same network with another h: the same layers with fresh weights, trained by SGD on frozen features of ``data``.
+
+    It answers whether h was *this* h's weakness: where the fresh one reads what the old one does not, the old one was fooled; where
+    neither reads what a probe does, readers of their kind are too weak.
+
+    Args:
+        network: f is shared with the result and stays as it is.
+        data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`adversary_reading`.
+        seed: seeds weights and order; the random state of the caller is left alone.
+    """
+    features = feature_maps(network, data)
+    labels, bias = data.labels.cpu(), data.bias.cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = copy.deepcopy(network.bias_head).cpu().train()
+        for module in head.modules():
+            reset: Any = getattr(module, "reset_parameters", lambda: None)
+            reset()
+        other = LNLNetwork(network.extractor, network.label_head, head)
+        optimizer = torch.optim.SGD(head.parameters(), lr=lr, momentum=0.9)
+        for _ in range(epochs):
+            for index in torch.randperm(len(data)).split(batch_size):
+                optimizer.zero_grad()
+                logits, levels = other.read_bias(features[index], Batch(features[index], labels[index], bias[index]))
+                bias_loss(logits, levels, "sum").backward()
+                optimizer.step()
+    head.to(_device(network))
+    return other.eval()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
 from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
 from lnl_core.information import entropy
-from lnl_core.leakage import adversary_reading, code_length, leakage, linear_eraser
+from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs import run
 from lnl_core.splits import load_data
@@ -31,6 +31,7 @@ SMALL: dict[str, Any] = {
     "pool": 7,
     "images": 700,
     "seeds": 2,
+    "fresh_h_epochs": 2,
     "kinds": ["linear"],
     "code": "linear",
     "erased_images": 300,
@@ -102,6 +103,28 @@ def test_h_at_chance_while_a_fresh_probe_is_not(mini_test: BiasedImages) -> None
     assert adversary_reading(network, data).information <= 0
     assert leakage(there, data.group, kind="linear", seeds=2).found
     assert not leakage(gone, data.group, kind="linear", seeds=2).found
+
+
+def test_a_fresh_h_reads_what_the_old_one_does_not_and_f_stays() -> None:
+    """On features that hold the colour a fresh h finds it; trained on shuffled labels it does not. Its seed decides its weights."""
+    data = load_data(preset("demo", "lnl"), "test")
+    train, held_out = data.subset(slice(0, 320)), data.subset(slice(320, 500))
+    network = build_network(preset("demo", "lnl")).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    fresh = fresh_adversary(network, train)
+    old, new = adversary_reading(network, held_out), adversary_reading(fresh, held_out)
+    assert new.accuracy > old.chance + 0.05 > old.accuracy
+    assert new.information > 0 > old.information
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    assert fresh.extractor is network.extractor
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    shuffled = BiasedImages(train.images[order], train.labels, train.bias, train.group)
+    control = adversary_reading(fresh_adversary(network, shuffled), held_out)
+    assert control.accuracy < new.accuracy - 0.05
+    again, once, other = (fresh_adversary(network, train, epochs=1, seed=seed) for seed in (0, 0, 1))
+    name = "bias_head.layers.0.weight"
+    assert torch.equal(again.state_dict()[name], once.state_dict()[name])
+    assert not torch.equal(again.state_dict()[name], other.state_dict()[name])
 
 
 @pytest.mark.parametrize("measure", [leakage, code_length, linear_eraser], ids=lambda measure: measure.__name__)
@@ -194,6 +217,7 @@ def model_of(method: str, color_var: float, accuracy: float) -> dict[str, Any]:
         "settings": tool.SETTINGS,
         "test_accuracy": accuracy,
         "adversary": None if method == "baseline" else {"training": reading, "unbiased": reading},
+        "fresh_h": {"accuracy": 0.22, "chance": 0.19, "information": 0.011},
         "levels": {"accuracy": probe(0.3)["accuracy"], "information": {"mean": 0.123}, "chance": 0.195},
         "probes": {"linear": probe(0.4), "mlp": probe(0.45), "conv": probe(0.5)},
         "code_length": {"compression": 1.25},
@@ -217,9 +241,10 @@ def row(table: str, start: str) -> list[str]:
 
 
 def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None:
+    fresh = ["0.220 (0.190)", "0.011", "0.300 ± 0.010", "0.123"]
     said, left = leak_tables.said_table(tree), leak_tables.left_table(tree)
-    assert row(said, "0.02 | lnl") == ["0.800", "0.215", "0.195", "0.215", "0.195", "-0.004", "0.300 ± 0.010", "0.123"]
-    assert row(said, "0.02 | baseline") == ["0.432", *["no h"] * 5, "0.300 ± 0.010", "0.123"]
+    assert row(said, "0.02 | lnl") == ["0.800", *["0.215 (0.195)"] * 2, "-0.004", *fresh]
+    assert row(said, "0.02 | baseline") == ["0.432", *["no h"] * 3, *fresh]
     cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.400", "1.000", "1.250", "0.110 ± 0.010", "0.200 ± 0.010"]
     assert row(left, "0.05 | lnl") == cells
     for table in (said, left):
@@ -276,7 +301,7 @@ def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
         assert figure.axes[0].get_ylabel()
     left = leak_tables.models_figure(tree).axes[0]
     assert [text.get_text() for text in left.get_yticklabels()] == ["baseline, σ² = 0.02", "lnl, σ² = 0.02", "lnl, σ² = 0.05"]
-    hollow = [mark for mark in left.lines if mark.get_marker() == "o" and len(mark.get_xdata()) == 1]  # type: ignore[arg-type]
+    hollow = [mark for mark in left.lines if mark.get_marker() == "o" and mark.get_markersize() == 7 and len(mark.get_xdata()) == 1]  # type: ignore[arg-type]
     assert len(hollow) == 2, "the baseline has no h"
 
 

@@ -47,8 +47,16 @@ def _how(models: list[Model]) -> str:
     )
 
 
-def _of_h(place: str, key: str, digits: int = 3) -> Callable[[Model], str]:
-    return lambda model: "no h" if model["adversary"] is None else f"{model['adversary'][place][key]:.{digits}f}"
+def _beside_chance(reading: dict[str, float]) -> str:
+    return f"{reading['accuracy']:.3f} ({reading['chance']:.3f})"
+
+
+def _of_h(place: str, show: Callable[[dict[str, float]], str]) -> Callable[[Model], str]:
+    return lambda model: "no h" if model["adversary"] is None else show(model["adversary"][place])
+
+
+def _nats(reading: dict[str, float]) -> str:
+    return f"{reading['information']:.3f}"
 
 
 def said_table(root: Path = ROOT) -> str:
@@ -57,13 +65,13 @@ def said_table(root: Path = ROOT) -> str:
         root,
         {
             "test accuracy": lambda model: f"{model['test_accuracy']:.3f}",
-            "h, training images": _of_h("training", "accuracy"),
-            "chance there": _of_h("training", "chance"),
-            "h, unbiased images": _of_h("unbiased", "accuracy"),
-            "chance there ": _of_h("unbiased", "chance"),
-            "nats in h, unbiased": _of_h("unbiased", "information"),
-            "fresh linear probe, unbiased": lambda model: _with_spread(model["levels"]["accuracy"]),
-            "nats in it": lambda model: f"{model['levels']['information']['mean']:.3f}",
+            "h, training images (chance)": _of_h("training", _beside_chance),
+            "h (chance)": _of_h("unbiased", _beside_chance),
+            "nats: h": _of_h("unbiased", _nats),
+            "fresh h (chance)": lambda model: _beside_chance(model["fresh_h"]),
+            "nats: fresh h": lambda model: _nats(model["fresh_h"]),
+            "fresh linear probe": lambda model: _with_spread(model["levels"]["accuracy"]),
+            "nats: probe": lambda model: f"{model['levels']['information']['mean']:.3f}",
         },
     )
 

@@ -29,7 +29,7 @@ from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import feature_maps, probe_leakage
 from lnl_core.information import entropy
-from lnl_core.leakage import Interval, adversary_reading, code_length, leakage, linear_eraser
+from lnl_core.leakage import Interval, adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.methods import uses_bias
 from lnl_core.networks import LNLNetwork
 from lnl_core.records import provenance, read_record
@@ -48,9 +48,10 @@ SETTINGS: dict[str, Any] = {
     "kinds": ["linear", "mlp", "conv"],
     "code": "mlp",
     "erased_images": 2400,
+    "fresh_h_epochs": 15,
 }
-"""Probes read means of f(x) over ``pool`` x ``pool`` places, which hold less than f(x), and of which probes read more from a few
-thousand images. Half of the ``images`` are held out. The eraser is fitted to the test images that are not probed after it."""
+"""Probes read means of f(x) over ``pool`` x ``pool`` places, which hold less than f(x), and of which probes read more from few
+images. Half of the ``images`` are held out, from a fresh h too; the eraser is fitted to test images that are not probed."""
 
 
 def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
@@ -82,7 +83,9 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     everything = F.avg_pool2d(feature_maps(network, test), settings["pool"])
     probed = test.subset(slice(0, images))
     maps, group = everything[:images], probed.group
+    fresh = fresh_adversary(network, probed.subset(slice(0, images // 2)), epochs=settings["fresh_h_epochs"])
     found: dict[str, Any] = {"adversary": None, "levels": None}
+    found["fresh_h"] = adversary_reading(fresh, probed.subset(slice(images // 2, images))).to_dict()
     if uses_bias(config.method):
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
