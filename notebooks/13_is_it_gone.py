@@ -81,6 +81,7 @@ OUT_DIR = "runs"
 import json
 from dataclasses import replace
 from math import log
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -206,6 +207,16 @@ for method, kinds in found.items():
     print(
         f"{method:<14} at least {best.information.mean:.2f} of {log(10):.2f} nats of colour are left ({share:.0%}), says the {best.kind} probe"
     )
+
+# %% [markdown]
+# The numbers go beside your runs, with what they were measured on, for a later comparison of like with like.
+
+# %%
+summary = Path(OUT_DIR) / f"leak-{variance:g}-{profile}.json"
+summary.parent.mkdir(parents=True, exist_ok=True)
+facts = {method: {kind: one.to_dict() for kind, one in kinds.items()} for method, kinds in found.items()}
+with summary.open("w") as file:
+    json.dump({"images": images, "source": unbiased.source, "seed": SEED, "probes": facts}, file, indent=2)
 
 # %% [markdown]
 # ### More examples, more found
