@@ -227,7 +227,8 @@ class RunConfig:
         self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "train_set"))
         attributes = PROTECTED[str(self.train_set)]
         if self.protected not in attributes:
-            raise ConfigError(f"protected must be {' or '.join(map(repr, attributes))} for {self.train_set}, got {self.protected!r}")
+            allowed = " or ".join(map(repr, attributes))
+            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {self.protected!r}")
         if self.augment or self.elastic or self.method in ("gray", "jlu"):
             what = f"method {self.method!r}" if self.method in ("gray", "jlu") else "augment and elastic"
             raise ConfigError(f"{what} is for images: choose something else for census")
@@ -371,17 +372,18 @@ _PHOTOGRAPH_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
 }
 _CENSUS: dict[str, Any] = dict(
     train_split="train",
-    batch_size=512,
+    batch_size=1024,
     epochs=10,
     schedule="one_cycle",
-    lr=0.05,
-    bias_lr=0.1,
+    lr=0.1,
+    bias_lr=0.2,
+    bias_steps=3,
     mi_weight=1.0,
     adv_weight=1.0,
     confusion_weight=1.0,
     weight_decay=1e-4,
 )
-_GERMAN: dict[str, Any] = dict(batch_size=64, epochs=30, lr=0.02, bias_lr=0.05)
+_GERMAN: dict[str, Any] = dict(batch_size=64, epochs=15, lr=0.01, bias_lr=0.02)
 _CENSUS_PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(source="drawn", train_size=256, test_size=256, epochs=1, batch_size=64),
     "demo": dict(source="drawn"),

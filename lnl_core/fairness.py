@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -23,8 +22,13 @@ from lnl_core.leakage import leakage, linear_eraser
 from lnl_core.networks import LNLNetwork
 
 CONSTRAINTS = ("demographic_parity", "equalized_odds")
+UNLEARNING = ("lnl", "blind_eye", "bias_balanced")
+"""The unlearning methods that are compared on tables, here and in the notebook."""
+_WEIGHTS = {"blind_eye": ("confusion_weight",), "lnl": ("mi_weight", "adv_weight"), "bias_balanced": ("mi_weight", "adv_weight")}
 Predict = Callable[[BiasedImages], NDArray[np.int64]]
 """Predicted labels (N,) of a data set."""
+PredictAtRandom = Callable[[BiasedImages, int], NDArray[np.int64]]
+"""The same where predictions are drawn: the number is their seed."""
 
 
 def _fairlearn(module: str) -> Any:
@@ -34,6 +38,11 @@ def _fairlearn(module: str) -> Any:
         return import_module(f"fairlearn.{module}")
     except ImportError:
         raise ConfigError("the fairness measures need Fairlearn: run 'pip install fairlearn'") from None
+
+
+def weighted(method: str, weight: float) -> dict[str, float]:
+    """The hyper-parameters that give an unlearning method this weight; its two terms, where it has two, get the same one."""
+    return dict.fromkeys(_WEIGHTS.get(method, ("mi_weight",)), float(weight))
 
 
 def fairness(predicted: ArrayLike, labels: ArrayLike, bias: ArrayLike) -> dict[str, float]:
@@ -58,7 +67,8 @@ def fairness(predicted: ArrayLike, labels: ArrayLike, bias: ArrayLike) -> dict[s
 
     guess, truth, group = (np.asarray(values).ravel() for values in (predicted, labels, bias))
     if not len(guess) == len(truth) == len(group):
-        raise DataError(f"predictions, labels and groups must have the same length, got {len(guess)}, {len(truth)} and {len(group)}")
+        lengths = f"{len(guess)}, {len(truth)} and {len(group)}"
+        raise DataError(f"predictions, labels and groups must have the same length, got {lengths}")
     if set(np.unique(truth)) != {0, 1} or not set(np.unique(guess)) <= {0, 1}:
         raise DataError("demographic parity and equalised odds are measured on the labels 0 and 1, with both of them present")
     groups = np.unique(group)
@@ -99,7 +109,7 @@ def parity_bound(information: float, share: float) -> float:
     if not information >= 0:
         raise DataError(f"an information is not negative, got {information!r}")
     if not 0 < share < 1:
-        raise DataError(f"the share of a group lies strictly between 0 and 1, got {share!r}: a constant attribute has information 0")
+        raise DataError(f"the share of a group lies strictly between 0 and 1, got {share!r}: a constant bias has information 0")
     return min(1.0, float(np.sqrt(information / (2 * share * (1 - share)))))
 
 
@@ -125,7 +135,7 @@ class ErasedHead:
 
 
 def erased_head(network: LNLNetwork, train: BiasedImages) -> ErasedHead:
-    """LEACE on the features of a trained network (:func:`lnl_core.leakage.linear_eraser`), and a logistic regression on what is left.
+    """LEACE on a trained network's features (:func:`lnl_core.leakage.linear_eraser`), and a logistic regression on what is left.
 
     Eraser and head are both fitted on ``train``; the eraser needs no protected attribute when it is used.
 
@@ -143,11 +153,11 @@ def _logistic() -> Any:
     return LogisticRegression(max_iter=1000)
 
 
-def _table(data: BiasedImages) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = data.images.cpu().numpy()
-    if rows.ndim != 2:
+def _table(data: BiasedImages) -> NDArray[np.float64]:
+    """(N, D) in double precision: Fairlearn 0.15's threshold optimiser fails on probabilities of single precision."""
+    if data.images.ndim != 2:
         raise DataError("Fairlearn's methods take tables of features, not images")
-    return rows
+    return data.images.cpu().numpy().astype(np.float64)
 
 
 def logistic_regression(train: BiasedImages) -> Predict:
@@ -156,17 +166,16 @@ def logistic_regression(train: BiasedImages) -> Predict:
     return lambda data: np.asarray(model.predict(_table(data)), dtype=np.int64)
 
 
-def reduction(train: BiasedImages, constraint: str, bound: float, *, seed: int = 0, rounds: int = 50) -> Predict:
+def reduction(train: BiasedImages, constraint: str, bound: float, *, rounds: int = 50) -> PredictAtRandom:
     """Fairlearn's exponentiated gradient on logistic regression (Agarwal et al. 2018).
 
-    A sequence of reweighted regressions, mixed so that the training rows violate the constraint by ``bound`` at most. Each prediction
-    is that of one of them, drawn at random. The protected attribute is needed in training only.
+    A sequence of reweighted regressions, mixed so that the training rows violate the constraint by about ``bound`` at most. Each
+    prediction is that of one of them, drawn at random. The protected attribute is needed in training only.
 
     Args:
         train: a table; its bias is the protected attribute.
         constraint: one of :data:`CONSTRAINTS`.
         bound: how far a group's rate may be from the rate of all.
-        seed: seeds the draws of the predictions.
         rounds: of the algorithm, at most.
 
     Raises:
@@ -179,10 +188,10 @@ def reduction(train: BiasedImages, constraint: str, bound: float, *, seed: int =
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a regression stopped early, and of a bound not met in so many rounds
         model.fit(_table(train), train.labels.numpy(), sensitive_features=train.bias.numpy())
-    return lambda data: np.asarray(model.predict(_table(data), random_state=seed), dtype=np.int64)
+    return lambda data, seed: np.asarray(model.predict(_table(data), random_state=seed), dtype=np.int64)
 
 
-def threshold_optimizer(train: BiasedImages, constraint: str, *, seed: int = 0) -> Predict:
+def threshold_optimizer(train: BiasedImages, constraint: str) -> PredictAtRandom:
     """Fairlearn's threshold optimiser on logistic regression (Hardt et al. 2016): a threshold for each group.
 
     It **looks at the protected attribute of everyone it predicts for**, which the other methods do not and which may be forbidden.
@@ -191,7 +200,6 @@ def threshold_optimizer(train: BiasedImages, constraint: str, *, seed: int = 0) 
     Args:
         train: a table; its bias is the protected attribute.
         constraint: one of :data:`CONSTRAINTS`.
-        seed: seeds the draws of the predictions.
 
     Raises:
         ConfigError: an unknown constraint, or no Fairlearn.
@@ -205,7 +213,7 @@ def threshold_optimizer(train: BiasedImages, constraint: str, *, seed: int = 0) 
         predict_method="predict_proba",
     )
     model.fit(_table(train), train.labels.numpy(), sensitive_features=train.bias.numpy())
-    return lambda data: np.asarray(
+    return lambda data, seed: np.asarray(
         model.predict(_table(data), sensitive_features=data.bias.numpy(), random_state=seed), dtype=np.int64
     )
 

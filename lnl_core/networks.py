@@ -358,7 +358,9 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
     return LNLNetwork(nn.Sequential(*layers), nn.Linear(representation, classes), nn.Linear(representation, bias_classes))
 
 
-def census_network(features: int, classes: int = 2, bias_classes: int = 2, *, hidden: int = 64, representation: int = 32) -> LNLNetwork:
+def census_network(
+    features: int, classes: int = 2, bias_classes: int = 2, *, hidden: int = 64, representation: int = 32
+) -> LNLNetwork:
     """A small network for tables of features. Ours.
 
     f: linear to ``hidden``, ReLU, linear to the representation, batch normalisation (as in :func:`face_network`), ReLU.

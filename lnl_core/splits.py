@@ -45,8 +45,8 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
 
     Args:
         config: the run; its ``train_size`` and ``test_size`` cut the splits short.
-        split: on digits and census tables "train", "trainval", "validation" or "test"; on photographs "train" (``config.train_set``), "opposite"
-            (see :data:`OPPOSITE`) or "test".
+        split: on digits and census tables "train", "trainval", "validation" or "test"; on photographs "train"
+            (``config.train_set``), "opposite" (see :data:`OPPOSITE`) or "test".
         data_dir: see :func:`lnl_core.datasets.digits.data_folder`.
         options: for the data set's own function, such as ``random_colors`` of :func:`lnl_core.datasets.colored_mnist`.
 

@@ -1,13 +1,14 @@
 """Adult and German credit as a task with a protected attribute as its bias: tables of features instead of images.
 
 The protected attribute is not among the features. That alone does not make a classifier fair ("fairness through unawareness"):
-other columns give it away, such as Husband and Wife the sex. Where the files are not at hand, a drawn stand-in with the same columns
-and a planted bias takes their place.
+other columns give it away, such as Husband and Wife the sex. Where the files are not at hand, a drawn stand-in with the same
+columns and a planted bias takes their place.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +23,8 @@ YOUNG_TO = 25
 """German credit's age in two kinds, "25 or younger" and "above 25", as in most of the literature on fairness."""
 _SPLIT_SEED = 1812_10352  # which of Adult's rows are held out never depends on the seed of a run
 _WEIGHT = "fnlwgt"
-"""Adult's sampling weight: how many people of 1994 a row stands for. It describes the survey and not the person, so it is no feature,
-and no row is weighted with it: all numbers are about the rows."""
+"""Adult's sampling weight: how many people of 1994 a row stands for. It describes the survey and not the person, so it is no
+feature, and no row is weighted with it: all numbers are about the rows."""
 _LOGARITHMIC = ("capital-gain", "capital-loss")
 """Zero for nine rows in ten and up to 99,999: features are log(1 + value)."""
 
@@ -34,18 +35,18 @@ class Protected:
 
     column: str
     groups: tuple[str, ...]
-    group_of: Callable[[NDArray[np.generic]], NDArray[np.int64]]
+    group_of: Callable[[NDArray[Any]], NDArray[np.int64]]
 
 
-def _as_coded(cells: NDArray[np.generic]) -> NDArray[np.int64]:
+def _as_coded(cells: NDArray[Any]) -> NDArray[np.int64]:
     return cells.astype(np.int64)
 
 
-def _german_sex(cells: NDArray[np.generic]) -> NDArray[np.int64]:
+def _german_sex(cells: NDArray[Any]) -> NDArray[np.int64]:
     return np.isin(cells, (0, 2, 3)).astype(np.int64)  # A91, A93 and A94 are men; A92 and A95 women
 
 
-def _german_age(cells: NDArray[np.generic]) -> NDArray[np.int64]:
+def _german_age(cells: NDArray[Any]) -> NDArray[np.int64]:
     return (cells.astype(np.float64) > YOUNG_TO).astype(np.int64)
 
 
@@ -141,9 +142,7 @@ def _split(
     bias = torch.from_numpy(group[index])
     labels = torch.from_numpy(table.labels[index])
     groups = len(attribute.groups)
-    return BiasedImages(
-        torch.from_numpy(features), labels, bias, bias.clone(), source=table.source, classes=2, bias_classes=groups
-    )
+    return BiasedImages(torch.from_numpy(features), labels, bias, bias.clone(), source=table.source, classes=2, bias_classes=groups)
 
 
 def _check_both_kinds(where: str, labels: NDArray[np.int64], group: NDArray[np.int64], groups: tuple[str, ...]) -> None:
@@ -151,8 +150,8 @@ def _check_both_kinds(where: str, labels: NDArray[np.int64], group: NDArray[np.i
         raise DataError(f"{where}: there are no rows: use more of them")
     if len(np.unique(group)) < 2:
         raise DataError(
-            f"{where}: everyone is {groups[int(group[0])]!r}: the protected attribute is constant, so its information is 0 and there "
-            "is nothing to unlearn: use rows of several groups"
+            f"{where}: everyone is {groups[int(group[0])]!r}: the protected attribute is constant, so its information is 0 and "
+            "there is nothing to unlearn: use rows of several groups"
         )
     if len(np.unique(labels)) < 2:
         raise DataError(f"{where}: all labels are the same, so there is nothing to learn: use rows of both classes")
@@ -247,8 +246,8 @@ def _kinds(table: CensusTable, attribute: Protected) -> NDArray[np.int64]:
 def drawn_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable:
     r"""Rows of nobody, with the columns of "adult" or "german" and a planted bias.
 
-    Each row has a merit s, standard normal, and a group with the sign t, +1 in the last group and -1 elsewhere. Every column is drawn
-    from s and t with fixed loadings, so that together they tell both; the label is 1 with probability
+    Each row has a merit s, standard normal, and a group with the sign t, +1 in the last group and -1 elsewhere. Every column is
+    drawn from s and t with fixed loadings, so that together they tell both; the label is 1 with probability
     :math:`\sigma(1.5 s + 0.8 t - 0.6)`, so t tells part of it beyond s. The loadings were drawn once and mean nothing.
     """
     attribute, schema = protected_attribute(name, protected), _SCHEMAS[name]
@@ -256,7 +255,7 @@ def drawn_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable
     group = rng.choice(len(attribute.groups), n, p=_group_shares(len(attribute.groups)))
     sign = np.where(group == len(attribute.groups) - 1, 1.0, -1.0)
     merit = rng.standard_normal(n)
-    columns: dict[str, NDArray[np.generic]] = {}
+    columns: dict[str, NDArray[Any]] = {}
     for column in schema:
         width = len(column.categories) or 1
         of_merit, of_sign, base = fixed.normal(0, 0.7, width), fixed.normal(0, 0.35, width), fixed.normal(0, 0.7, width)
@@ -275,7 +274,7 @@ def _group_shares(groups: int) -> NDArray[np.float64]:
     return np.append(np.full(groups - 1, 0.4 / (groups - 1)), 0.6)
 
 
-def _cells_of(name: str, protected: str, group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.generic]:
+def _cells_of(name: str, protected: str, group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[Any]:
     """Cells of the protected attribute's column that give these groups."""
     if name == "adult":
         return group

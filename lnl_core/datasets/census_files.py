@@ -6,9 +6,10 @@ German credit separates its columns with blanks and codes its categories as A11,
 
 import hashlib
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ class CensusTable:
     """
 
     schema: tuple[Column, ...]
-    columns: dict[str, NDArray[np.generic]]
+    columns: Mapping[str, NDArray[Any]]
     labels: NDArray[np.int64]
     source: str
 
