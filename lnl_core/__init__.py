@@ -57,6 +57,7 @@ _MODULES = (
     "unlearning",
     "evaluation",
     "leakage",
+    "fairness",
     "mixing",
     "records",
     "splits",
@@ -65,6 +66,7 @@ _MODULES = (
     "sweep",
     "figures",
     "photo_figures",
+    "fairness_figures",
     "bench",
     "cli",
 )

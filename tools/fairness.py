@@ -44,7 +44,7 @@ from tools.notebooks import ROOT
 
 FOLDER = ROOT / "results" / "fairness"
 TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}
-WEIGHTS = (0.5, 1.0, 2.0, 4.0)
+WEIGHTS = (1.0, 2.0, 4.0)
 OWN_ZERO = ("bias_balanced",)
 """Methods that are not the baseline at weight 0."""
 BOUNDS = (0.05, 0.02, 0.005)
