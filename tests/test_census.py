@@ -24,7 +24,7 @@ from lnl_core.methods import METHODS, method_step
 from lnl_core.networks import build_network, census_network
 
 ROWS = (
-    "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, United-States, <=50K",
+    "39, State-gov, 7751, Bachelors, 13, Never-married, Adm-clerical, Own-child, White, Male, 2174, 0, 40, United-States, <=50K",
     "50, ?, 83311, Bachelors, 13, Married-civ-spouse, ?, Husband, White, Male, 0, 0, 13, ?, >50K",
     "28, Private, 338409, Bachelors, 13, Married-civ-spouse, Prof-specialty, Wife, Black, Female, 0, 0, 40, Cuba, <=50K",
     "37, Private, 284582, Masters, 14, Divorced, Exec-managerial, Unmarried, White, Female, 0, 1902, 41, Hong, >50K",
