@@ -230,8 +230,8 @@ class RunConfig:
             allowed = " or ".join(map(repr, attributes))
             raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {self.protected!r}")
         if self.augment or self.elastic or self.method in ("gray", "jlu"):
-            what = f"method {self.method!r}" if self.method in ("gray", "jlu") else "augment and elastic"
-            raise ConfigError(f"{what} is for images: choose something else for census")
+            what = f"method {self.method!r} is" if self.method in ("gray", "jlu") else "augment and elastic are"
+            raise ConfigError(f"{what} for images: leave them out of census")
 
     @property
     def setting(self) -> dict[str, float | str]:
@@ -386,7 +386,7 @@ _CENSUS: dict[str, Any] = dict(
 _GERMAN: dict[str, Any] = dict(batch_size=64, epochs=15, lr=0.01, bias_lr=0.02)
 _CENSUS_PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(source="drawn", train_size=256, test_size=256, epochs=1, batch_size=64),
-    "demo": dict(source="drawn"),
+    "demo": dict(source="drawn", batch_size=256, epochs=8),
     "short": dict(source="uci"),
     "full": dict(source="uci"),
 }
@@ -461,12 +461,12 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
 
 def _census_values(profile: str, method: str, changes: dict[str, Any]) -> dict[str, Any]:
     train_set = changes.get("train_set", "adult")
-    values: dict[str, Any] = {"train_set": train_set, "protected": PROTECTED.get(train_set, (None,))[0], **_CENSUS}
-    if train_set == "german":
+    values = {"train_set": train_set, "protected": PROTECTED.get(train_set, (None,))[0], **_CENSUS, **_CENSUS_PROFILES[profile]}
+    if train_set == "german" and profile != "smoke":
         values |= _GERMAN
     if method == "bias_balanced":
         values["balance_wean"] = 0.0
-    return values | _CENSUS_PROFILES[profile]
+    return values
 
 
 def resolve_profile(profile: str) -> str:
