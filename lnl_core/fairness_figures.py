@@ -28,7 +28,7 @@ NAMES = {
 }
 """The methods that are not one of ours, as the figures and tables call them."""
 _STYLE: dict[str, Any] = {
-    "leace": (PALETTE[7], "P"),
+    "leace": ("0.1", "P"),
     "logistic": (PALETTE[5], "h"),
     "reduction_dp": (PALETTE[6], "<"),
     "reduction_eo": (PALETTE[8], ">"),
