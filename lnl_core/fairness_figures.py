@@ -56,10 +56,10 @@ def _curve(panel: Axes, name: str, records: Sequence[RunRecord], metric: str) ->
         panel.scatter(xs, ys, s=7, color=color, marker=marker, alpha=0.25, linewidths=0, rasterized=True)
     middle = [[Interval.of(values) for values in point] for point in points]
     spread = [np.array([[one.mean - one.low, one.high - one.mean] for one in side]).T for side in zip(*middle, strict=True)]
-    means = [[one.mean for one in side] for side in zip(*middle, strict=True)]
+    across, up = ([one.mean for one in side] for side in zip(*middle, strict=True))
     face = "white" if name in _STYLE else color
     look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 6.5, "mfc": face, "linewidth": 1, "elinewidth": 0.9}
-    panel.errorbar(*means, xerr=spread[0], yerr=spread[1], label=NAMES.get(name, name), **look)
+    panel.errorbar(across, up, xerr=spread[0], yerr=spread[1], label=NAMES.get(name, name), **look)
 
 
 def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.container import ErrorbarContainer
 from numpy.typing import NDArray
 from test_records import record_of
 
@@ -248,9 +249,10 @@ def test_the_figure_shows_every_run_and_each_mean() -> None:
     }
     figure = fairness_figures.pareto(runs, "title")
     first, _, leakage = figure.axes
-    assert sum(len(dots.get_offsets()) for dots in first.collections if len(dots.get_offsets())) >= 10
+    assert sum(np.shape(dots.get_offsets())[0] for dots in first.collections) >= 10
     assert first.get_ylabel() == "accuracy on test rows"
     (line,) = [one for one in first.containers if one.get_label() == "lnl"]
+    assert isinstance(line, ErrorbarContainer)
     assert line.lines[0].get_xdata() == pytest.approx([0.11, 0.06])
     assert "threshold, parity (sees b)" in [one.get_label() for one in first.containers]
     assert "threshold, parity (sees b)" not in [one.get_label() for one in leakage.containers], "it has no features to probe"
