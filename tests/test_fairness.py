@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +296,73 @@ def test_metrics_of_splits_carry_their_name() -> None:
     found = fairness_by_split(lambda data: data.labels.numpy(), splits())
     assert found["train_accuracy"] == found["test_accuracy"] == 1
     assert set(found) == {f"{split}_{name}" for split in ("train", "test") for name in fairness(*rows(COUNTS))}
+
+
+# What the chapter says in words is what its records say
+
+
+@cache
+def stored(task: str) -> dict[tuple[str, float], list[RunRecord]]:
+    found: dict[tuple[str, float], list[RunRecord]] = {}
+    for records in tool.read_task(task).values():
+        for record in records:
+            found.setdefault((record.method, float(record.setting["weight"])), []).append(record)
+    return found
+
+
+def level(task: str, method: str, weight: float, metric: str) -> float:
+    return float(np.mean([record.metrics[metric] for record in stored(task)[method, weight]]))
+
+
+PARITY, ODDS, LEAK = "test_demographic_parity_difference", "test_equalized_odds_difference", "bias_mlp_probe_information"
+
+
+def test_every_record_of_the_grid_is_there_and_comes_from_clean_code() -> None:
+    for name in tool.TASKS:
+        wanted = {(row.method, row.weight): row for row in tool.rows(tool.Task(name, 0))}
+        assert set(stored(name)) == set(wanted)
+        for (method, weight), records in stored(name).items():
+            assert sorted(record.seed for record in records) == list(tool.SEEDS), (name, method, weight)
+            for record in records:
+                assert record.data["source"] == "uci"
+                assert record.provenance["dirty"] is False
+                if "method" in record.config:
+                    assert replace(record.run_config(), seed=0).to_dict() == wanted[method, weight].config
+
+
+def test_what_is_said_of_adult() -> None:
+    adult = partial(level, "adult-sex")
+    assert adult("lnl", 1, PARITY) < 0.68 * adult("baseline", 0, PARITY)
+    assert adult("lnl", 1, LEAK) < 0.33 * adult("baseline", 0, LEAK)
+    assert adult("lnl", 1, "test_accuracy") > adult("baseline", 0, "test_accuracy") - 0.01
+    assert adult("lnl", 1, ODDS) < adult("baseline", 0, ODDS) + 0.01
+    assert adult("bias_balanced", 0, PARITY) < 0.6 * adult("baseline", 0, PARITY)
+    assert adult("bias_balanced", 0, LEAK) > 0.85 * adult("baseline", 0, LEAK)
+    assert min(adult("lnl", weight, LEAK) for weight in tool.WEIGHTS) > adult("lnl", 1, "test_information")
+    assert adult("lnl", 4, ODDS) > adult("lnl", 1, ODDS)
+    assert [adult("lnl", weight, PARITY) for weight in tool.WEIGHTS] == sorted(
+        (adult("lnl", weight, PARITY) for weight in tool.WEIGHTS), reverse=True
+    )
+    spread = {weight: np.std([record.metrics[PARITY] for record in stored("adult-sex")["lnl", weight]]) for weight in (1.0, 4.0)}
+    assert spread[4.0] > 2 * spread[1.0]
+
+
+def test_what_is_said_of_the_comparisons_on_adult() -> None:
+    adult = partial(level, "adult-sex")
+    assert adult("leace", 0, "bias_probe_information") < 0.01
+    assert adult("leace", 0, LEAK) > 0.75 * adult("baseline", 0, LEAK)
+    assert adult("leace", 0, PARITY) < 0.6 * adult("baseline", 0, PARITY)
+    networks = [("lnl", weight) for weight in tool.WEIGHTS] + [(m, w) for m, w in stored("adult-sex") if m in UNLEARNING]
+    assert adult("reduction_dp", 0.005, PARITY) < 0.01
+    assert min(adult(*one, PARITY) for one in networks) > 0.01
+    assert adult("reduction_eo", 0.005, ODDS) < min(adult(*one, ODDS) for one in networks)
+    everyone = [one for one in stored("adult-sex") if one != ("threshold_dp", 0.0)]
+    assert adult("threshold_dp", 0, ODDS) > max(adult(*one, ODDS) for one in everyone)
+
+
+def test_what_is_said_of_german_credit() -> None:
+    german = partial(level, "german-age")
+    assert german("baseline", 0, LEAK) < 0
+    parity = [german("baseline", 0, PARITY), *(german("lnl", weight, PARITY) for weight in tool.WEIGHTS)]
+    assert parity == sorted(parity, reverse=True)
+    assert german("reduction_dp", 0.005, PARITY) > 0.03
