@@ -57,6 +57,7 @@ _MODULES = (
     "unlearning",
     "evaluation",
     "leakage",
+    "fairness",
     "mixing",
     "records",
     "splits",
@@ -66,6 +67,7 @@ _MODULES = (
     "figures",
     "information_figures",
     "photo_figures",
+    "fairness_figures",
     "bench",
     "cli",
 )
