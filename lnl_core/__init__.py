@@ -68,6 +68,7 @@ _MODULES = (
     "information_figures",
     "photo_figures",
     "fairness_figures",
+    "leak_figures",
     "bench",
     "cli",
 )

@@ -41,7 +41,8 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
-_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, "protected": None}
+_ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
+_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, "protected": None, **_ADVERSARY}
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
@@ -96,6 +97,10 @@ class RunConfig:
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
         clip_norm: largest norm of the joint gradient of f and g; longer ones are shortened to it. 0 leaves them alone.
         bias_steps: updates of h a step; the ones before the last move h alone, on the same features.
+        adversaries: heads in h, each with weights of its own; f feels the mean of their losses. This and the next two are for
+            Colored MNIST only.
+        bias_given_label: h is told the label, so that what f is to forget is what it knows of the bias beyond the label.
+        bias_restart: h starts again from fresh weights after every so many epochs; 0 means never.
         extractor_convs: convolutions in f, 2 (the authors') or 1; g has the other ones.
         updates: "joint" makes one update from one pass through f; "alternating" makes the authors' two updates from two passes.
         mi_reduction, bias_reduction: how the bias channels (R, G, B) are joined into one loss.
@@ -127,6 +132,9 @@ class RunConfig:
     adv_weight: float = 0.1  # authors' trainer.py
     confusion_weight: float = 0.01  # ours, equal to mi_weight; the paper names none for BlindEye
     bias_steps: int = 1  # authors' trainer.py
+    adversaries: int = 1
+    bias_given_label: bool = False
+    bias_restart: int = 0
     clip_norm: float = 0.0
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
@@ -173,9 +181,9 @@ class RunConfig:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a finite number that is not negative, got {value!r}")
             object.__setattr__(self, name, float(value))  # 0 and 0.0 are one configuration with one fingerprint
-        for name in ("epochs", "batch_size", "lr_step", "bias_steps"):
+        for name in ("epochs", "batch_size", "lr_step", "bias_steps", "adversaries"):
             _require_count(name, getattr(self, name), least=1)
-        for name in ("seed", "warmup_epochs"):
+        for name in ("seed", "warmup_epochs", "bias_restart"):
             _require_count(name, getattr(self, name), least=0)
         for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
@@ -189,6 +197,10 @@ class RunConfig:
             raise ConfigError(
                 "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
             )
+        if not isinstance(self.bias_given_label, bool):
+            raise ConfigError(f"bias_given_label must be true or false, got {self.bias_given_label!r}")
+        if self.other_adversary and (not on_digits or self.method == "jlu"):
+            raise ConfigError(f"{self.other_adversary} belongs to the methods on colored_mnist other than jlu: leave it out")
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
         if self.batch_size < 2:
@@ -235,6 +247,11 @@ class RunConfig:
         if self.augment or self.elastic or self.method in ("gray", "jlu"):
             what = f"method {self.method!r} is" if self.method in ("gray", "jlu") else "augment and elastic are"
             raise ConfigError(f"{what} for images: leave them out of census")
+
+    @property
+    def other_adversary(self) -> str | None:
+        """The first option that makes h another adversary than the authors' single one, or ``None``."""
+        return next((name for name, usual in _ADVERSARY.items() if getattr(self, name) != usual), None)
 
     @property
     def setting(self) -> dict[str, float | str]:

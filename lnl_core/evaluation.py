@@ -317,8 +317,10 @@ def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
     with torch.no_grad():
         for start in range(0, len(data), _BATCH):
             batch = data.batch(slice(start, start + _BATCH))
-            places = int((batch.bias != 255).sum())
-            total += float(bias_loss(network.bias_head(network.extractor(batch.images.to(device))), batch.bias.to(device))) * places
+            batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
+            logits, bias = network.read_bias(network.extractor(batch.images), batch)
+            places = int((bias != 255).sum())
+            total += float(bias_loss(logits, bias)) * places
             labelled += places
     network.train(was_training)
     return total / max(1, labelled)

@@ -3,9 +3,10 @@ r"""How much of the bias is left in features, with a spread, a control, and a pr
 One fresh probe is :func:`lnl_core.evaluation.probe_leakage`. Here it is trained again over seeds for a confidence interval; its
 information is the predictive V-information of the probe's family (Xu et al. 2020). :func:`code_length` says how many examples it
 needs, as a code length (Voita and Titov 2020), and :func:`linear_eraser` removes what linear probes can read (LEACE, Belrose et
-al. 2023).
+al. 2023). :func:`adversary_reading` is what the network's own h says, to be set beside all of these.
 """
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +20,122 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
+from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import ProbeResult, _train_probe, probe_inputs, probe_leakage, standardized
+from lnl_core.evaluation import (
+    _BATCH,
+    ProbeResult,
+    _device,
+    _evaluating,
+    _train_probe,
+    feature_maps,
+    probe_inputs,
+    probe_leakage,
+    standardized,
+)
+from lnl_core.information import entropy
+from lnl_core.losses import bias_loss, log_probabilities
+from lnl_core.networks import LNLNetwork
 
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+@dataclass(frozen=True)
+class AdversaryReading:
+    """What a network's own h says of the bias, over all labelled places; channels of a bias count alike.
+
+    Attributes:
+        accuracy: share of labelled places whose bias level h names.
+        chance: share of the most frequent level, what a constant would name.
+        cross_entropy: of h, in nats a labelled place.
+        entropy: of the levels, in nats: the cross-entropy of whoever knows their shares and nothing else.
+        images: number of images.
+    """
+
+    accuracy: float
+    chance: float
+    cross_entropy: float
+    entropy: float
+    images: int
+
+    @property
+    def information(self) -> float:
+        """Entropy minus cross-entropy in nats: negative for an h that is worse than no h, as a fooled one may be."""
+        return self.entropy - self.cross_entropy
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "information": self.information}
+
+
+@torch.no_grad()
+def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReading:
+    """Ask h, in evaluation mode, at every place of ``data`` that has a bias label.
+
+    On biased images h may name the bias from the label that f keeps; on unbiased ones only the bias itself helps it.
+
+    Raises:
+        DataError: if no place is labelled.
+    """
+    device, was_training = _device(network), _evaluating(network)
+    sums: list[tuple[Tensor, Tensor, Tensor]] = []  # of each batch and channel: right answers, loss, and labels of each level
+    for start in range(0, len(data), _BATCH):
+        batch = data.batch(slice(start, start + _BATCH))
+        batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
+        logits, bias = network.read_bias(network.extractor(batch.images), batch)
+        log_q, channels = log_probabilities(logits).cpu(), bias.shape[1] if bias.ndim > 1 else 1
+        labels = bias.cpu().reshape(len(bias), channels, -1)
+        said = log_q.reshape(len(log_q), log_q.shape[1], channels, -1)
+        labelled = labels != IGNORE
+        right = ((said.argmax(1) == labels) & labelled).sum((0, 2))
+        loss = F.nll_loss(said.double(), labels, ignore_index=IGNORE, reduction="none").sum((0, 2))
+        levels = F.one_hot(labels.where(labelled, said.shape[1]), said.shape[1] + 1)[..., :-1].sum((0, 2))
+        sums.append((right, loss, levels))
+    network.train(was_training)
+    right, loss, levels = (torch.stack(parts).sum(0).double() for parts in zip(*sums, strict=True))
+    places = levels.sum(1)
+    if not bool((places > 0).all()):
+        raise DataError("no place of these images has a bias label: there is nothing to ask h")
+    shares = levels / places[:, None]
+    return AdversaryReading(
+        accuracy=float((right / places).mean()),
+        chance=float(shares.amax(1).mean()),
+        cross_entropy=float((loss / places).mean()),
+        entropy=float(np.mean([entropy(row) for row in shares.numpy()])),
+        images=len(data),
+    )
+
+
+def fresh_adversary(
+    network: LNLNetwork, data: BiasedImages, *, epochs: int = 15, lr: float = 0.02, batch_size: int = 64, seed: int = 0
+) -> LNLNetwork:
+    """The same network with another h: the same layers with fresh weights, trained by SGD on frozen features of ``data``.
+
+    It answers whether h was *this* h's weakness: where the fresh one reads what the old one does not, the old one was fooled; where
+    neither reads what a probe does, readers of their kind are too weak.
+
+    Args:
+        network: f is shared with the result and stays as it is.
+        data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`adversary_reading`.
+        seed: seeds weights and order; the random state of the caller is left alone.
+    """
+    features = feature_maps(network, data)
+    labels, bias = data.labels.cpu(), data.bias.cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = copy.deepcopy(network.bias_head).cpu().train()
+        for module in head.modules():
+            reset: Any = getattr(module, "reset_parameters", lambda: None)
+            reset()
+        other = LNLNetwork(network.extractor, network.label_head, head)
+        optimizer = torch.optim.SGD(head.parameters(), lr=lr, momentum=0.9)
+        for _ in range(epochs):
+            for index in torch.randperm(len(data)).split(batch_size):
+                optimizer.zero_grad()
+                logits, levels = other.read_bias(features[index], Batch(features[index], labels[index], bias[index]))
+                bias_loss(logits, levels, "sum").backward()
+                optimizer.step()
+    head.to(_device(network))
+    return other.eval()
 
 
 @dataclass(frozen=True)

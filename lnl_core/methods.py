@@ -26,7 +26,8 @@ bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias
 jlu has the losses of blind_eye and takes turns: its two steps alternate in :mod:`lnl_core.unlearning`.
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
-L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget.
+L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget. Where h has several heads, each
+descends its own L_B, and f feels the mean of each loss over the heads.
 
 A step fills the gradients of the network and returns the value of each loss; the optimisers are the training loop's.
 """
@@ -123,17 +124,18 @@ def _play(
     label = network.each(_label, network.label_head(features), batch.labels, batch.log_prior)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
-    log_q = network.each(log_probabilities, network.bias_head(seam))
-    bias = network.each(partial(bias_loss, normalized=True), log_q, batch.bias, config.bias_reduction)
+    logits, levels = network.read_bias(seam, batch)
+    log_q = network.each(log_probabilities, logits)
+    bias = network.each(partial(bias_loss, normalized=True), log_q, levels, config.bias_reduction)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = network.each(_mi, log_q, batch.bias, config, True)
+        entropy = network.each(_mi, log_q, levels, config, True)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = network.each(partial(confusion_loss, normalized=True), log_q, _where(batch.bias, config))
+        confused = network.each(partial(confusion_loss, normalized=True), log_q, _where(levels, config))
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
@@ -143,7 +145,7 @@ def _play(
         torch.autograd.backward([label.sum(), features], [None, at_seam])
     else:
         label.sum().backward()
-    bias.sum().backward(inputs=list(network.bias_head.parameters()))  # h descends
+    (network.adversaries * bias.sum()).backward(inputs=list(network.bias_head.parameters()))  # each head descends its own
     return losses
 
 
@@ -162,12 +164,12 @@ def first_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     features = network.extractor(batch.images)
     label = _label(network.label_head(features), batch.labels, batch.log_prior)
     losses, total = {"label": label.detach()}, label
-    bias_logits = network.bias_head(features)
+    bias_logits, levels = network.read_bias(features, batch)
     if mi:
-        entropy = _mi(bias_logits, batch.bias, config)
+        entropy = _mi(bias_logits, levels, config)
         losses["mi"], total = entropy.detach(), total + mi * entropy
     if confusion:
-        confused = confusion_loss(bias_logits, _where(batch.bias, config))
+        confused = confusion_loss(bias_logits, _where(levels, config))
         losses["confusion"], total = confused.detach(), total + confusion * confused
     total.backward()
     return losses
@@ -177,8 +179,10 @@ def second_pass(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """The authors' second pass: h descends L_B and, through the reversal layer, f ascends mu L_B."""
     *_, reversal = _unlearning_weights(config)
     features = network.extractor(batch.images)
-    bias = bias_loss(network.bias_head(reverse_gradient(features, reversal)), batch.bias, config.bias_reduction)
-    bias.backward()
+    heads = network.adversaries  # each descends its own loss; f feels their mean
+    bias_logits, levels = network.read_bias(reverse_gradient(features, reversal / heads), batch)
+    bias = bias_loss(bias_logits, levels, config.bias_reduction)
+    (heads * bias).backward()
     return {"bias": bias.detach()}
 
 

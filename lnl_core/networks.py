@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lnl_core.config import RunConfig
 from lnl_core.datasets.census import PROTECTED, feature_names
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
+from lnl_core.datasets.container import Batch
 from lnl_core.datasets.faces import AGE_EDGES
 from lnl_core.errors import ConfigError, DataError
 
@@ -116,6 +117,31 @@ class PixelBiasHead(nn.Module):
         return logits.view(batch, self.channels, self.classes, height, width).transpose(1, 2)
 
 
+class BiasHeads(nn.Module):
+    """h as several adversaries side by side, which may be told the label.
+
+    What they say comes one head after another along the batch, so the mean of a loss over the batch is the mean over the heads.
+
+    Args:
+        heads: modules from features (B, C, ...) to bias logits (B, K, ...).
+        labels: number of label classes; a learnt vector of ``features`` numbers for each is added to the features at every place.
+            0 means that h is not told the label.
+        features: C.
+    """
+
+    def __init__(self, heads: Sequence[nn.Module], *, labels: int = 0, features: int = 32) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        self.told = nn.Embedding(labels, features) if labels else None
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(B, C, ...) and (B,) int64 -> bias logits (heads x B, K, ...)."""
+        if self.told is not None:
+            hint = self.told(labels)
+            features = features + hint.view(*hint.shape, *[1] * (features.ndim - 2))
+        return torch.cat([head(features) for head in self.heads])
+
+
 class LNLNetwork(nn.Module):
     """f, g and h together.
 
@@ -137,6 +163,17 @@ class LNLNetwork(nn.Module):
         """Images (B, C, H, W) float in [0, 1] to label logits (B, classes)."""
         logits: Tensor = self.label_head(self.extractor(images))
         return logits
+
+    @property
+    def adversaries(self) -> int:
+        """Number of heads in h."""
+        return len(self.bias_head.heads) if isinstance(self.bias_head, BiasHeads) else 1
+
+    def read_bias(self, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What h says of ``features``, and the bias labels to hold it against, repeated for each head of :class:`BiasHeads`."""
+        if not isinstance(self.bias_head, BiasHeads):
+            return self.bias_head(features), batch.bias
+        return self.bias_head(features, batch.labels), torch.cat([batch.bias] * self.adversaries)
 
     def each(self, loss: Callable[..., Tensor], *arguments: Any) -> Tensor:
         """``loss(*arguments)``; a stack of networks (:mod:`lnl_core.stacked`) answers with the loss of each, (S,)."""
@@ -400,7 +437,11 @@ def build_network(config: RunConfig) -> LNLNetwork:
             if config.network == "cartoon":
                 return cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
             return resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
-        return digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
+        network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
+        if config.adversaries > 1 or config.bias_given_label:  # f, g and the first head start as they would without the others
+            heads = [network.bias_head, *(PixelBiasHead() for _ in range(config.adversaries - 1))]
+            network.bias_head = BiasHeads(heads, labels=10 if config.bias_given_label else 0)
+        return network
 
 
 def parameter_count(module: nn.Module) -> int:

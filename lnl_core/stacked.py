@@ -280,7 +280,7 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
 
     Raises:
         ConfigError: if there are none, if they differ in more than seed and color_var, if they ask for alternating updates, or if
-            they are no digit networks of the plain loop.
+            they are no digit networks of the plain loop, or with another adversary than the usual one.
     """
     if not configs:
         raise ConfigError("there is nothing to train: give at least one configuration")
@@ -294,6 +294,8 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
                 )
     if configs[0].experiment != "colored_mnist" or configs[0].method == "jlu":
         raise ConfigError("only networks on Colored MNIST can be stacked, and not with method 'jlu': train the others one by one")
+    if configs[0].other_adversary:
+        raise ConfigError(f"networks with {configs[0].other_adversary} cannot be stacked: train them one by one")
     if configs[0].updates == "alternating":
         raise ConfigError("alternating updates cannot be stacked: use updates 'joint', or train the networks one by one")
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from lnl_core.datasets.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
-from lnl_core.networks import LNLNetwork
+from lnl_core.networks import LNLNetwork, build_network
 
 CHECKPOINT = "checkpoint.safetensors"
 _FORMAT = "lnl_core checkpoint 1"
@@ -154,7 +154,15 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
     with autocast(config, batch.images.device):
         with torch.no_grad():
             features = network.extractor(batch.images)
-        network.each(bias_loss, network.bias_head(features), batch.bias, config.bias_reduction).sum().backward()
+        loss = network.each(bias_loss, *network.read_bias(features, batch), config.bias_reduction).sum()
+        (network.adversaries * loss).backward()
+
+
+def _restart_bias_head(network: LNLNetwork, config: RunConfig, optimizers: _Optimizers, epoch: int) -> None:
+    """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away."""
+    fresh = build_network(replace(config, seed=config.seed * 1_000_003 + 700_000 + epoch))
+    network.bias_head.load_state_dict(fresh.bias_head.state_dict())
+    optimizers.bias.state.clear()
 
 
 def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, balance: Balance | None = None) -> list[Tensor]:
@@ -367,6 +375,8 @@ def fit(
         disable=None if progress else True,
     ) as bar:
         for epoch in range(len(history), config.epochs):
+            if config.bias_restart and epoch and epoch % config.bias_restart == 0:
+                _restart_bias_head(network, config, optimizers, epoch)
             metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder, balance)}
             network.eval()
             if validate is not None:

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 
 from lnl_core import fairness_figures, figures, information_figures
 from lnl_core._files import write_atomically
-from lnl_core.config import METHODS
+from lnl_core.config import METHODS, RunConfig
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations, estimators, fairness, limit, under_limit
+from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, under_limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -67,12 +67,26 @@ CHOICE_COLUMNS = {
 }
 
 
-def ablation_table(rows: dict[str, dict[str, object]], columns: dict[str, str], records: list[RunRecord]) -> str:
+ADVERSARY_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "bias_probe_accuracy": "linear probe",
+    "bias_mlp_probe_accuracy": "MLP probe",
+    "bias_mlp_probe_information": "nats left (MLP)",
+    "prediction_information": "nats of colour in the answers",
+}
+
+
+def ablation_table(
+    rows: dict[str, dict[str, object]],
+    columns: dict[str, str],
+    records: list[RunRecord],
+    config_of: Callable[[dict[str, Any]], RunConfig] = ablations.config_of,
+) -> str:
     """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
     groups = _by_configuration(records)
     lines = ["| variant | " + " | ".join(columns.values()) + " | n |", "|---" * (len(columns) + 2) + "|"]
     for name, changes in rows.items():
-        found = groups.get(ablations.config_of(changes).fingerprint(), [])
+        found = groups.get(config_of(changes).fingerprint(), [])
         lines.append(f"| {name} | " + " | ".join(_cell(found, metric) for metric in columns) + f" | {len(found)} |")
     return "\n".join(lines) + "\n"
 
@@ -267,6 +281,9 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
         "fairness_german.md": _NOTE + fairness_table("german-age", root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
+        "said.md": _NOTE + leak_tables.said_table(root),
+        "left.md": _NOTE + leak_tables.left_table(root),
+        "adversaries.md": _NOTE + ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
 
 
@@ -289,6 +306,8 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "choices.png": partial(_choices_figure, root),
         "places.png": partial(_places_figure, root),
         "estimators.png": partial(_estimators_figure, root),
+        "said.png": partial(leak_tables.models_figure, root),
+        "leak_training.png": partial(leak_tables.training_figure, root),
         "limit.png": lambda: information_figures.limit(limit.read_limit(root)["rows"]),
         "limit_methods.png": lambda: information_figures.limit_methods(
             limit.read_limit(root)["rows"], under_limit.read_measured(root)

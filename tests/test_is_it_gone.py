@@ -1,0 +1,322 @@
+"""Is the bias gone? What h says, what is stored of a model and of its training, and that tables hold what is stored."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.colors import to_rgba
+from torch import Tensor, nn
+
+from lnl_core import leak_figures
+from lnl_core.config import preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.datasets.container import IGNORE
+from lnl_core.errors import DataError, RecordError
+from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
+from lnl_core.information import entropy
+from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.runs import run
+from lnl_core.splits import load_data
+from lnl_core.training import fit
+from tools import forgetting, leak_tables
+from tools import leakage as tool
+
+SMALL: dict[str, Any] = {
+    **tool.SETTINGS,
+    "pool": 7,
+    "images": 700,
+    "seeds": 2,
+    "fresh_h_epochs": 2,
+    "kinds": ["linear"],
+    "code": "linear",
+    "erased_images": 300,
+}
+
+# What h says
+
+
+class Says(nn.Module):
+    """An h that gives the same logits at every place, whatever the features."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.logits[None, :, None, None, None].expand(len(features), -1, 3, 14, 14)
+
+
+def with_head(head: nn.Module) -> LNLNetwork:
+    network = build_network(preset("smoke", "lnl"))
+    network.bias_head = head
+    return network.eval()
+
+
+def test_a_head_that_knows_nothing_is_at_chance_and_the_shares_cost_the_entropy(mini_test: BiasedImages) -> None:
+    data = mini_test.subset(slice(0, 300))
+    shares = [torch.bincount(data.bias[:, c][data.bias[:, c] != IGNORE], minlength=8).double() for c in range(3)]
+    shares = [counts / counts.sum() for counts in shares]
+    found = adversary_reading(with_head(Says(torch.zeros(8))), data)
+    assert found.cross_entropy == pytest.approx(math.log(8))
+    assert found.accuracy == pytest.approx(sum(float(share[0]) for share in shares) / 3), "a tie names level 0"
+    assert found.chance == pytest.approx(sum(float(share.max()) for share in shares) / 3)
+    assert found.entropy == pytest.approx(sum(entropy(share.numpy()) for share in shares) / 3)
+    assert found.information == pytest.approx(found.entropy - math.log(8))
+    constant = BiasedImages(data.images, data.labels, torch.full_like(data.bias, 5), data.group)
+    knows = adversary_reading(with_head(Says(torch.tensor([0.0, 0, 0, 0, 0, 4, 0, 0]))), constant)
+    assert (knows.accuracy, knows.chance, knows.entropy) == (1.0, 1.0, 0.0), "a constant bias has no information"
+    assert knows.information <= 0
+
+
+def test_the_reading_agrees_with_the_loss_and_leaves_the_mode_alone(mini_test: BiasedImages) -> None:
+    data = mini_test.subset(slice(0, 120))
+    everywhere = BiasedImages(data.images, data.labels, data.bias.clamp(max=7), data.group)  # channels are labelled equally often
+    network = build_network(preset("smoke", "lnl")).train()
+    assert adversary_reading(network, everywhere).cross_entropy == pytest.approx(adversary_loss(network, everywhere), rel=1e-5)
+    assert network.training
+
+
+def test_one_label_an_image_is_read_too() -> None:
+    h = nn.Linear(3, 2, bias=False)
+    nn.init.zeros_(h.weight)
+    with torch.no_grad():
+        h.weight[1, 0] = 100.0  # level 1 wherever the first channel is bright
+    network = LNLNetwork(nn.Flatten(), nn.Linear(3, 2), h)
+    images = torch.zeros(8, 3, 1, 1, dtype=torch.uint8)
+    images[4:, 0] = 255
+    bias = torch.tensor([0, 0, 0, 0, 1, 1, 1, 0])
+    found = adversary_reading(network, BiasedImages(images, bias, bias, bias, classes=2, bias_classes=2))
+    assert (found.accuracy, found.chance) == (7 / 8, 5 / 8)
+
+
+def test_h_at_chance_while_a_fresh_probe_is_not(mini_test: BiasedImages) -> None:
+    """The claim of the chapter, with both controls: no head of zeros finds anything, in features that hold the colour or not."""
+    data = mini_test.subset(slice(0, 400))
+    network = with_head(Says(torch.zeros(8)))
+    there = feature_maps(network, data).mean((2, 3))
+    gone = torch.randn(there.shape, generator=torch.Generator().manual_seed(0))
+    assert adversary_reading(network, data).information <= 0
+    assert leakage(there, data.group, kind="linear", seeds=2).found
+    assert not leakage(gone, data.group, kind="linear", seeds=2).found
+
+
+def test_a_fresh_h_reads_what_the_old_one_does_not_and_f_stays() -> None:
+    """On features that hold the colour a fresh h finds it; trained on shuffled labels it does not. Its seed decides its weights."""
+    data = load_data(preset("demo", "lnl"), "test")
+    train, held_out = data.subset(slice(0, 320)), data.subset(slice(320, 500))
+    network = build_network(preset("demo", "lnl")).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    fresh = fresh_adversary(network, train)
+    old, new = adversary_reading(network, held_out), adversary_reading(fresh, held_out)
+    assert new.accuracy > old.chance + 0.05 > old.accuracy
+    assert new.information > 0 > old.information
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    assert fresh.extractor is network.extractor
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    shuffled = BiasedImages(train.images[order], train.labels, train.bias, train.group)
+    control = adversary_reading(fresh_adversary(network, shuffled), held_out)
+    assert control.accuracy < new.accuracy - 0.05
+    again, once, other = (fresh_adversary(network, train, epochs=1, seed=seed) for seed in (0, 0, 1))
+    name = "bias_head.layers.0.weight"
+    assert torch.equal(again.state_dict()[name], once.state_dict()[name])
+    assert not torch.equal(again.state_dict()[name], other.state_dict()[name])
+
+
+@pytest.mark.parametrize("measure", [leakage, code_length, linear_eraser], ids=lambda measure: measure.__name__)
+def test_bad_input_is_one_sentence(measure: Any) -> None:
+    features, group = torch.randn(700, 4), torch.arange(700) % 10
+    with pytest.raises(DataError, match="the bias takes one value only: there is nothing to read, its information is 0"):
+        measure(features, torch.full((700,), 3))
+    with pytest.raises(DataError, match="12 examples are too few to probe 10 bias classes: use at least 20"):
+        measure(features[:12], torch.arange(12) % 10)
+    with pytest.raises(DataError, match="7 examples are too few to probe 10 bias classes"):
+        measure(features[:7], torch.arange(3, 10))
+    for bad in (math.nan, math.inf):
+        broken = features.clone()
+        broken[5, 2] = bad
+        with pytest.raises(DataError, match="the embeddings hold NaN or infinite values: the network that made them has diverged"):
+            measure(broken, group)
+
+
+def test_images_without_any_label_are_refused(mini_test: BiasedImages) -> None:
+    data = mini_test.subset(slice(0, 20))
+    unlabelled = BiasedImages(data.images, data.labels, torch.full_like(data.bias, IGNORE), data.group)
+    with pytest.raises(DataError, match="no place of these images has a bias label: there is nothing to ask h"):
+        adversary_reading(with_head(Says(torch.zeros(8))), unlabelled)
+
+
+# What is stored of a model
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with the measurement of one small lnl and one small baseline."""
+    root: Path = tmp_path_factory.mktemp("tree")
+    for method in ("baseline", "lnl"):
+        config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
+        run(config, root / method, progress=False, device="cpu")
+        target = root / tool.FOLDER / f"colored_mnist-{method}.json"
+        tool.probe_run(root / method, target, None, SMALL)
+    return root
+
+
+def test_a_measurement_holds_everything_and_agrees_with_the_library(stored: Path) -> None:
+    baseline, lnl = tool.read_leakage(stored)
+    assert (baseline["method"], lnl["method"]) == ("baseline", "lnl")
+    record = json.loads((stored / "lnl" / "record.json").read_text())
+    assert lnl["test_accuracy"] == record["metrics"]["test_accuracy"]
+    assert baseline["adversary"] is None
+    assert set(lnl["adversary"]) == {"training", "unbiased"}
+    assert lnl["entropy"] == pytest.approx(math.log(10), abs=0.02)
+    for model in (baseline, lnl):
+        assert model["probes"]["linear"]["seeds"] == 2
+        assert model["probes"]["linear"]["accuracy"]["mean"] > 0.3, "after one epoch the colour is there"
+        assert model["erased"]["linear"]["accuracy"]["mean"] < model["erased"]["linear_before"]["accuracy"]["mean"] - 0.1
+        assert model["code_length"]["compression"] > 1
+        assert model["levels"]["accuracy"]["mean"] > model["levels"]["control_accuracy"]["mean"] + 0.05
+        assert {"commit", "seconds", "device", "packages"} <= set(model["provenance"])
+
+
+def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) -> None:
+    path = stored / tool.FOLDER / "colored_mnist-lnl.json"
+    assert tool.stored(path, SMALL)
+    assert not tool.stored(path, {**SMALL, "seeds": 3})
+    assert not tool.stored(path.with_name("other.json"), SMALL)
+
+
+def test_mixed_settings_and_damaged_files_are_refused(stored: Path, tmp_path: Path) -> None:
+    shutil.copytree(stored / "results", tmp_path / "results")
+    path = tmp_path / tool.FOLDER / "colored_mnist-lnl.json"
+    model = json.loads(path.read_text())
+    path.write_text(json.dumps({**model, "settings": {**SMALL, "seeds": 3}}))
+    with pytest.raises(RecordError, match="were measured with different settings"):
+        tool.read_leakage(tmp_path)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(RecordError, match=r"colored_mnist-lnl.json is no measurement of this version: delete it"):
+        tool.read_leakage(tmp_path)
+
+
+def model_of(method: str, color_var: float, accuracy: float) -> dict[str, Any]:
+    """A measurement with round numbers."""
+
+    def probe(mean: float) -> dict[str, Any]:
+        interval = {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
+        return {"accuracy": interval, "information": {"mean": mean * 2}, "selectivity": mean - 0.1}
+
+    reading = {"accuracy": 0.215, "chance": 0.195, "information": -0.004}
+    return {
+        "schema": 1,
+        "method": method,
+        "color_var": color_var,
+        "seed": 0,
+        "settings": tool.SETTINGS,
+        "test_accuracy": accuracy,
+        "adversary": None if method == "baseline" else {"training": reading, "unbiased": reading},
+        "fresh_h": {"accuracy": 0.22, "chance": 0.19, "information": 0.011},
+        "levels": {"accuracy": probe(0.3)["accuracy"], "information": {"mean": 0.123}, "chance": 0.195},
+        "probes": {"linear": probe(0.4), "mlp": probe(0.45), "conv": probe(0.5)},
+        "code_length": {"compression": 1.25},
+        "erased": {"linear": probe(0.11), "mlp": probe(0.2)},
+        "provenance": {"commit": "abcdef0123"},
+    }
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / tool.FOLDER).mkdir(parents=True)
+    for method, color_var, accuracy in (("baseline", 0.02, 0.4321), ("lnl", 0.02, 0.8), ("lnl", 0.05, 0.9)):
+        path = tmp_path / tool.FOLDER / f"colored_mnist-{method}-{color_var}.json"
+        path.write_text(json.dumps(model_of(method, color_var, accuracy)))
+    return tmp_path
+
+
+def row(table: str, start: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {start} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][2:]
+
+
+def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None:
+    fresh = ["0.220 (0.190)", "0.011", "0.300 ± 0.010", "0.123"]
+    said, left = leak_tables.said_table(tree), leak_tables.left_table(tree)
+    assert row(said, "0.02 | lnl") == ["0.800", *["0.215 (0.195)"] * 2, "-0.004", *fresh]
+    assert row(said, "0.02 | baseline") == ["0.432", *["no h"] * 3, *fresh]
+    cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.400", "1.000", "1.250", "0.110 ± 0.010", "0.200 ± 0.010"]
+    assert row(left, "0.05 | lnl") == cells
+    for table in (said, left):
+        assert set(row(table, "0.05 | baseline")) == {"not measured"}
+        assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 2 * len(tool.METHODS)
+        assert "Commit abcdef0." in table
+    assert "Nothing has been measured yet." in leak_tables.left_table(tree / "nowhere")
+
+
+# The leak over training, and other adversaries
+
+
+def test_every_variant_differs_from_lnl_in_what_it_names() -> None:
+    plain = forgetting.config_of({}).to_dict()
+    for rows in (forgetting.ADVERSARIES, forgetting.METHODS):
+        for name, changes in rows.items():
+            config = forgetting.config_of(changes).to_dict()
+            assert {key for key in config if config[key] != plain[key]} == set(changes), name
+            assert config["train_split"] == "train"
+            assert "|" not in name
+        assert len({forgetting.config_of(changes).fingerprint() for changes in rows.values()}) == len(rows)
+
+
+def test_reading_the_leak_does_not_disturb_the_training() -> None:
+    config = forgetting.config_of({"epochs": 2, "train_size": 300})
+    course = forgetting.watch(config, None, {**forgetting.SETTINGS, "images": 200}, progress=False)
+    alone = fit(build_network(config), load_data(config, "train"), config, device="cpu", progress=False)
+    assert [line["label_loss"] for line in course] == [line["label_loss"] for line in alone]
+    for line in course:
+        assert {"h_accuracy", "h_chance", "levels_accuracy", "linear_accuracy", "mlp_accuracy", "validation_accuracy"} <= set(line)
+        assert 0 <= line["h_accuracy"] <= 1
+
+
+def test_a_course_reads_what_probes_of_its_network_read() -> None:
+    network = build_network(forgetting.config_of({})).eval()
+    data = load_data(forgetting.config_of({}), "train", random_colors=True).subset(slice(0, 300))
+    with torch.no_grad():
+        found = forgetting.readings(network, data, 2)
+    features = torch.nn.functional.avg_pool2d(feature_maps(network, data), 2)
+    assert found["linear_accuracy"] == probe_leakage(features, data.group).accuracy
+    assert found["h_accuracy"] == adversary_reading(network, data).accuracy
+
+
+# Figures
+
+
+def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
+    line = {"epoch": 1, "h_accuracy": 0.2, "h_chance": 0.19, "levels_accuracy": 0.4, "linear_accuracy": 0.5, "mlp_accuracy": 0.6}
+    courses = {"lnl": [[line, {**line, "epoch": 2}]] * 2}
+    for figure in (leak_tables.models_figure(tree), leak_figures.over_training(courses)):
+        assert figure.get_suptitle()
+        assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
+        assert all(panel.get_xlabel() for panel in figure.axes)
+        assert figure.axes[0].get_ylabel()
+    left = leak_tables.models_figure(tree).axes[0]
+    assert [text.get_text() for text in left.get_yticklabels()] == ["baseline, σ² = 0.02", "lnl, σ² = 0.02", "lnl, σ² = 0.05"]
+    hollow = [mark for mark in left.lines if mark.get_marker() == "o" and mark.get_markersize() == 7 and len(mark.get_xdata()) == 1]  # type: ignore[arg-type]
+    assert len(hollow) == 2, "the baseline has no h"
+
+
+def test_the_stored_courses_are_those_of_the_configurations() -> None:
+    for course in forgetting.read_training():
+        config = forgetting.config_of(forgetting.METHODS[course["name"]], course["seed"])
+        assert type(config).from_dict(course["config"]).fingerprint() == config.fingerprint()
+        assert course["settings"] == forgetting.SETTINGS
+        assert len(course["epochs"]) == config.epochs
+        assert course["provenance"]["dirty"] is False
+
+
+@pytest.mark.parametrize("model", tool.read_leakage(), ids=lambda model: model["record"])
+def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
+    config = preset(model["profile"], model["method"], color_var=model["color_var"], seed=model["seed"], source="mnist")
+    assert model["record"].endswith(config.fingerprint())
+    assert model["settings"] == tool.SETTINGS
+    assert model["provenance"]["dirty"] is False

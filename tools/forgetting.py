@@ -1,0 +1,160 @@
+"""The small runs behind "Is the bias gone?": the leak over training, and other adversaries one at a time.
+
+    python -m tools.forgetting ablations [--seeds 0,1,2]     records into results/ablations
+    python -m tools.forgetting training [--seeds 0,1,2]      results/leakage/training-METHOD-SEED.json
+
+All train on 3,500 embedded digits at sigma^2 = 0.03 for 12 epochs. Accuracy is that on the validation digits, and the leak is read
+from training digits painted in random colours; the test digits take no part. The numbers are of this small size and enter no
+results table. Both commands skip what is there and go on with what was interrupted; together about half an hour on one core.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lnl_core._files import write_json
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets.colored_mnist import image_color_labels
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.evaluation import accuracy, feature_maps, probe_leakage
+from lnl_core.leakage import adversary_reading
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.records import provenance
+from lnl_core.runs import run_folder
+from lnl_core.splits import load_data, load_probe_data
+from lnl_core.sweep import sweep
+from lnl_core.training import choose_device, fit
+from tools.leakage import FOLDER
+from tools.notebooks import ROOT
+
+WORK = ROOT / "runs" / "forgetting"
+COLOR_VAR = 0.03
+_SHARED: dict[str, Any] = {"epochs": 12, "precision": "bf16"}
+
+Rows = dict[str, dict[str, Any]]
+
+ADVERSARIES: Rows = {
+    "lnl": {},
+    "h starts again every 3 epochs": {"bias_restart": 3},
+    "three heads in h": {"adversaries": 3},
+    "three steps of h a step of f": {"bias_steps": 3},
+    "all three": {"bias_restart": 3, "adversaries": 3, "bias_steps": 3},
+    "no entropy term: λ 0": {"mi_weight": 0.0},
+    "h is told the digit, λ 0": {"mi_weight": 0.0, "bias_given_label": True},
+    "baseline": {"method": "baseline"},
+}
+"""What might make the leak go down: one change of h at a time."""
+
+METHODS: Rows = {
+    "baseline": {"mi_weight": 0.0, "adv_weight": 0.0},
+    "blind_eye": {"method": "blind_eye"},
+    "lnl": {},
+}
+"""What is watched over training. With both weights 0 lnl is the baseline with an h that watches and that nobody minds."""
+
+SETTINGS: dict[str, Any] = {"split": "train", "images": 1500, "pool": 2}
+"""The probes' images, half of them held out; the probes read means over ``pool`` x ``pool`` places."""
+
+
+def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
+    """The configuration of one row: what ``changes`` make of lnl, or of another method, at this size."""
+    changed = {**_SHARED, **changes}
+    return preset("demo", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
+
+
+def readings(network: LNLNetwork, images: BiasedImages, pool: int) -> dict[str, float]:
+    """What h says of unbiased images and what fresh probes find: the levels that h is asked for, and the group of the colour."""
+    assert images.color is not None
+    h = adversary_reading(network, images)
+    features = F.avg_pool2d(feature_maps(network, images), pool)
+    levels = image_color_labels(images.color, (1, 1)).flatten(1)
+    with torch.enable_grad():  # fit() validates without gradients
+        fresh = [probe_leakage(features, channel) for channel in levels.T]
+        linear, mlp = (probe_leakage(features, images.group, kind=kind) for kind in ("linear", "mlp"))
+    return {
+        "h_accuracy": h.accuracy,
+        "h_chance": h.chance,
+        "h_information": h.information,
+        "levels_accuracy": float(np.mean([probe.accuracy for probe in fresh])),
+        "levels_information": float(np.mean([probe.information for probe in fresh])),
+        "linear_accuracy": linear.accuracy,
+        "mlp_accuracy": mlp.accuracy,
+        "mlp_information": mlp.information,
+        "control_accuracy": mlp.control_accuracy,
+    }
+
+
+def watch(config: RunConfig, folder: Path | None, settings: dict[str, Any], *, progress: bool = True) -> list[dict[str, float]]:
+    """Train, and read the leak after every epoch: the lines of :func:`lnl_core.training.fit` with :func:`readings` in them."""
+    unbiased = load_probe_data(config)
+    assert unbiased is not None
+    unbiased = unbiased.subset(slice(0, settings["images"]))
+    held_out = load_data(config, "validation")
+
+    def validate(network: LNLNetwork) -> dict[str, float]:
+        return {"validation_accuracy": accuracy(network, held_out), **readings(network, unbiased, settings["pool"])}
+
+    return fit(
+        build_network(config),
+        load_data(config, config.train_split),
+        config,
+        out_dir=folder,
+        validate=validate,
+        device="cpu",
+        progress=progress,
+    )
+
+
+def read_training(root: Path = ROOT) -> list[dict[str, Any]]:
+    """The stored courses, by method in the order of :data:`METHODS` and seed."""
+    paths = sorted((root / FOLDER).glob("training-*.json"))
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(found, key=lambda one: (list(METHODS).index(one["name"]), one["seed"]))
+
+
+def courses(seeds: Sequence[int]) -> int:
+    """Train and store what is missing; returns how many."""
+    done = 0
+    for seed in seeds:
+        for name, changes in METHODS.items():
+            config, target = config_of(changes, seed), ROOT / FOLDER / f"training-{name}-{seed}.json"
+            if target.is_file() and json.loads(target.read_text(encoding="utf-8"))["settings"] == SETTINGS:
+                continue
+            started, clock = datetime.now(UTC), time.perf_counter()
+            epochs = watch(config, run_folder(WORK, config), SETTINGS)
+            found: dict[str, Any] = {"schema": 1, "name": name, "seed": seed, "config": config.to_dict(), "settings": SETTINGS}
+            origin = provenance(started, time.perf_counter() - clock, choose_device("cpu"))
+            write_json(target, {**found, "epochs": epochs, "provenance": origin})
+            done += 1
+    return done
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("ablations", "training"))
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    if arguments.what == "training":
+        print(f"{courses(seeds)} courses written into {FOLDER}")
+        return 0
+    configs = [config_of(changes, seed) for seed in seeds for changes in ADVERSARIES.values()]
+    report = sweep(configs, ROOT / "results" / "ablations", work_dir=WORK, workers=arguments.workers, threads=1)
+    print(f"{len(report.finished)} finished, {len(report.skipped)} there already, {len(report.failed)} failed")
+    for name, reason in report.failed.items():
+        print(f"{name}: {reason}", file=sys.stderr)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

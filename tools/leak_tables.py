@@ -1,0 +1,108 @@
+"""Tables and figures of "Is the bias gone?", from the measurements in results/leakage."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from lnl_core import leak_figures
+from tools import forgetting
+from tools.leakage import METHODS, read_leakage
+from tools.notebooks import ROOT
+
+Model = dict[str, Any]
+
+
+def _with_spread(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} ± {value['high'] - value['mean']:.3f}"
+
+
+def nats_left(model: Model) -> float:
+    """V-information of the strongest of the probes: the most that any of them proves to be there."""
+    return max(float(probe["information"]["mean"]) for probe in model["probes"].values())
+
+
+def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
+    """One row a variance and method; a method without a measurement at a variance that others have is shown as missing."""
+    found: dict[tuple[float, str], Model] = {}
+    for one in read_leakage(root):  # of several seeds the first
+        found.setdefault((one["color_var"], one["method"]), one)
+    lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for color_var in sorted({color_var for color_var, _ in found}):
+        for method in METHODS:
+            model = found.get((color_var, method))
+            cells = ["not measured"] * len(columns) if model is None else [cell(model) for cell in columns.values()]
+            lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n" + _how(list(found.values()))
+
+
+def _how(models: list[Model]) -> str:
+    if not models:
+        return "Nothing has been measured yet.\n"
+    settings, commits = models[0]["settings"], sorted({str(model["provenance"]["commit"])[:7] for model in models})
+    return (
+        f"{settings['images']:,} test digits in random colours, half of them held out, {settings['seeds']} probes of each kind; "
+        f"± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}.\n"
+    )
+
+
+def _beside_chance(reading: dict[str, float]) -> str:
+    return f"{reading['accuracy']:.3f} ({reading['chance']:.3f})"
+
+
+def _of_h(place: str, show: Callable[[dict[str, float]], str]) -> Callable[[Model], str]:
+    return lambda model: "no h" if model["adversary"] is None else show(model["adversary"][place])
+
+
+def _nats(reading: dict[str, float]) -> str:
+    return f"{reading['information']:.3f}"
+
+
+def said_table(root: Path = ROOT) -> str:
+    """What h says beside what a fresh probe says to the same question."""
+    return _rows(
+        root,
+        {
+            "test accuracy": lambda model: f"{model['test_accuracy']:.3f}",
+            "h, training images (chance)": _of_h("training", _beside_chance),
+            "h (chance)": _of_h("unbiased", _beside_chance),
+            "nats: h": _of_h("unbiased", _nats),
+            "fresh h (chance)": lambda model: _beside_chance(model["fresh_h"]),
+            "nats: fresh h": lambda model: _nats(model["fresh_h"]),
+            "fresh linear probe": lambda model: _with_spread(model["levels"]["accuracy"]),
+            "nats: probe": lambda model: f"{model['levels']['information']['mean']:.3f}",
+        },
+    )
+
+
+def left_table(root: Path = ROOT) -> str:
+    """What fresh probes read of the colour, in accuracy, nats and code length, and after linear erasure."""
+
+    def probe(kind: str) -> Callable[[Model], str]:
+        return lambda model: _with_spread(model["probes"][kind]["accuracy"])
+
+    return _rows(
+        root,
+        {
+            "linear": probe("linear"),
+            "MLP": probe("mlp"),
+            "conv": probe("conv"),
+            "selectivity": lambda model: f"{max(one['selectivity'] for one in model['probes'].values()):.3f}",
+            "nats left": lambda model: f"{nats_left(model):.3f}",
+            "compression": lambda model: f"{model['code_length']['compression']:.3f}",
+            "linear, after LEACE": lambda model: _with_spread(model["erased"]["linear"]["accuracy"]),
+            "MLP, after LEACE": lambda model: _with_spread(model["erased"]["mlp"]["accuracy"]),
+        },
+    )
+
+
+def models_figure(root: Path = ROOT) -> Figure:
+    return leak_figures.said_and_read(sorted(read_leakage(root), key=lambda model: model["color_var"]))
+
+
+def training_figure(root: Path = ROOT) -> Figure:
+    courses: dict[str, list[list[dict[str, float]]]] = {}
+    for course in forgetting.read_training(root):
+        courses.setdefault(course["name"], []).append(course["epochs"])
+    return leak_figures.over_training(courses)

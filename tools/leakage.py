@@ -1,0 +1,178 @@
+"""How much of the colour is left in trained models, for "Is the bias gone?": h, fresh probes, code length, linear erasure.
+
+    python -m tools.leakage RUNS [--methods ...] [--color-vars ...] [--seeds 0]     one JSON a model into results/leakage
+
+RUNS holds the folders of finished runs, such as the ``.work`` folder of a sweep. A model whose file is there is skipped; a run
+that is not finished is left out and said so. Probes read unbiased images, the test digits in random colours: the leak is measured
+here and nothing is chosen by it, and the test digits are those that the accuracy in the same row was measured on. About a minute
+and a half a model on one core.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from lnl_core._files import write_json
+from lnl_core.config import COLOR_VARS, RunConfig, preset
+from lnl_core.datasets.colored_mnist import image_color_labels
+from lnl_core.errors import RecordError
+from lnl_core.evaluation import feature_maps, probe_leakage
+from lnl_core.information import entropy
+from lnl_core.leakage import Interval, adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.methods import uses_bias
+from lnl_core.networks import LNLNetwork
+from lnl_core.records import provenance, read_record
+from lnl_core.runs import MODEL, RECORD, load_data, load_model, run_folder
+from tools.notebooks import ROOT
+
+FOLDER = Path("results", "leakage")
+METHODS = ("baseline", "gray", "blind_eye", "lnl", "bias_balanced")
+"""The methods of Figure 4, in the order of the table."""
+SCHEMA = 1
+SETTINGS: dict[str, Any] = {
+    "split": "test",
+    "pool": 2,
+    "images": 4000,
+    "seeds": 5,
+    "kinds": ["linear", "mlp", "conv"],
+    "code": "mlp",
+    "erased_images": 2400,
+    "fresh_h_epochs": 15,
+}
+"""Probes read means of f(x) over ``pool`` x ``pool`` places, which hold less than f(x), and of which probes read more from few
+images. Half of the ``images`` are held out, from a fresh h too; the eraser is fitted to test images that are not probed."""
+
+
+def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
+    """Linear probes asked what h is asked, the level of each channel of the colour: means over channels, intervals over seeds."""
+    probes = [[probe_leakage(features, channel, seed=seed) for channel in levels.T] for seed in range(seeds)]
+
+    def over_seeds(name: str) -> dict[str, float]:
+        return asdict(Interval.of([float(np.mean([getattr(probe, name) for probe in three])) for three in probes]))
+
+    chance = float(np.mean([probe.chance for three in probes for probe in three]))
+    return {**{name: over_seeds(name) for name in ("accuracy", "control_accuracy", "information")}, "chance": chance}
+
+
+def erased(features: Tensor, group: Tensor, images: int, seeds: int) -> dict[str, Any]:
+    """Probes of the first ``images`` before and after linear erasure, which is fitted to all the others."""
+    erase = linear_eraser(features[images:], group[images:])
+    before, after, group = features[:images].flatten(1), erase(features[:images]), group[:images]
+    return {
+        "linear_before": leakage(before, group, kind="linear", seeds=seeds).to_dict(),
+        "linear": leakage(after, group, kind="linear", seeds=seeds).to_dict(),
+        "mlp": leakage(after, group, kind="mlp", seeds=seeds).to_dict(),
+    }
+
+
+def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """All that is stored of one model but its name; see :data:`SETTINGS`."""
+    images, seeds = settings["images"], settings["seeds"]
+    test = load_data(config, settings["split"], data_dir)
+    everything = F.avg_pool2d(feature_maps(network, test), settings["pool"])
+    probed = test.subset(slice(0, images))
+    maps, group = everything[:images], probed.group
+    fresh = fresh_adversary(network, probed.subset(slice(0, images // 2)), epochs=settings["fresh_h_epochs"])
+    found: dict[str, Any] = {"adversary": None, "levels": None}
+    found["fresh_h"] = adversary_reading(fresh, probed.subset(slice(images // 2, images))).to_dict()
+    if uses_bias(config.method):
+        train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
+        readings = {"training": train, "unbiased": probed}
+        found["adversary"] = {name: adversary_reading(network, data).to_dict() for name, data in readings.items()}
+    if config.bias_labels == "image" and probed.color is not None:
+        found["levels"] = level_probe(maps, image_color_labels(probed.color, (1, 1)).flatten(1), seeds)
+    found["entropy"] = entropy(np.bincount(group.numpy()) / len(group))
+    found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in settings["kinds"]}
+    found["code_length"] = code_length(maps, group, kind=settings["code"]).to_dict()
+    found["erased"] = erased(everything, test.group, settings["erased_images"], seeds)
+    return found
+
+
+def stored(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether ``path`` holds a measurement with these settings."""
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings
+
+
+def probe_run(run: Path, target: Path, data_dir: str | None = None, settings: dict[str, Any] = SETTINGS) -> dict[str, Any]:
+    """Measure one finished run and write what was found."""
+    record = read_record(run / RECORD)
+    config = record.run_config()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    found = {
+        "schema": SCHEMA,
+        "record": run_folder(".", config).name,
+        "method": config.method,
+        "color_var": config.color_var,
+        "seed": config.seed,
+        "profile": record.profile,
+        "source": record.data["source"],
+        "settings": settings,
+        "test_accuracy": record.metrics["test_accuracy"],
+        **measure(load_model(run), config, data_dir, settings),
+    }
+    found["provenance"] = provenance(started, time.perf_counter() - clock, torch.device("cpu"))
+    write_json(target, found)
+    return found
+
+
+def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
+    """The stored measurements of models, by method, variance and seed in the order of the table.
+
+    Raises:
+        RecordError: if a file cannot be read, or was measured with other settings than the rest.
+    """
+    found = []
+    for path in sorted((root / FOLDER).glob("colored_mnist-*.json")):
+        try:
+            one = json.loads(path.read_text(encoding="utf-8"))
+            known = one["schema"] == SCHEMA
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.leakage' again")
+        found.append(one)
+    if len({json.dumps(one["settings"]) for one in found}) > 1:
+        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.leakage' again")
+    return sorted(found, key=lambda one: (METHODS.index(one["method"]), one["color_var"], one["seed"]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--color-vars", default=",".join(f"{var:g}" for var in COLOR_VARS))
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--profile", default="short")
+    parser.add_argument("--data-dir", default=None)
+    parser.add_argument("--out", type=Path, default=ROOT / FOLDER)
+    arguments = parser.parse_args()
+    wanted = [
+        preset(arguments.profile, method, color_var=float(var), seed=int(seed), source="mnist")
+        for seed in arguments.seeds.split(",")
+        for var in arguments.color_vars.split(",")
+        for method in arguments.methods.split(",")
+    ]
+    runs = {run_folder(arguments.runs, config): arguments.out / f"{run_folder('.', config).name}.json" for config in wanted}
+    missing = [run.name for run in runs if not ((run / RECORD).is_file() and (run / MODEL).is_file())]
+    todo = [run for run, target in runs.items() if run.name not in missing and not stored(target, SETTINGS)]
+    for run in tqdm(todo, unit="model"):
+        probe_run(run, runs[run], arguments.data_dir)
+    print(
+        f"{len(todo)} measured, {len(runs) - len(todo) - len(missing)} there already, {len(missing)} not finished", file=sys.stderr
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
