@@ -66,7 +66,7 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
     """Accuracy against demographic parity difference, equalised odds difference and leakage, a curve over the weight a method.
 
     Light dots are single runs; marks are means over the seeds with 95 % intervals (Student's t) in both directions. Filled marks
-    are networks with features to probe, hollow ones everything else.
+    are trained networks, hollow ones everything else.
 
     Args:
         records: by method, of one task, with the metrics that the tool ``tools/fairness.py`` writes.
@@ -83,6 +83,6 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
         panel.set_xlabel(name)
     axes[0].set_ylabel("accuracy on test rows")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
     figure.suptitle(title)
     return figure

@@ -34,10 +34,12 @@ from lnl_core.fairness import (
     weighted,
 )
 from lnl_core.information import mutual_information
+from lnl_core.leakage import Interval
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import fairness as tool
+from tools import results
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -366,3 +368,11 @@ def test_what_is_said_of_german_credit() -> None:
     parity = [german("baseline", 0, PARITY), *(german("lnl", weight, PARITY) for weight in tool.WEIGHTS)]
     assert parity == sorted(parity, reverse=True)
     assert german("reduction_dp", 0.005, PARITY) > 0.03
+    rows = results.fairness_rows(tool.read_task("german-age"), "demographic_parity_difference")
+
+    def told_apart(method: str, metric: str) -> bool:
+        pairs = zip(rows[method], rows["baseline"], strict=True)
+        return Interval.of([mine.metrics[metric] - theirs.metrics[metric] for mine, theirs in pairs]).high < 0
+
+    assert {method for method in (*UNLEARNING, "leace") if told_apart(method, PARITY)} == {"lnl", "leace"}
+    assert not any(told_apart(method, ODDS) for method in (*UNLEARNING, "leace"))
