@@ -2,7 +2,9 @@ r"""How strongly the bias alone tells the label, :math:`p(y|b)`, and what to do 
 
 Drawing images with probability proportional to :math:`p(y|b)^{-\tau}` turns :math:`p(y|b)` into
 :math:`p_\tau(y|b) \propto p(y|b)^{1-\tau}`, and adding :math:`\log p_\tau(y|b)` to the label logits while training leaves to g what
-the bias does not tell. The page "Bias-balanced learning" derives both.
+the bias does not tell. The page "Bias-balanced learning" derives both. Of a table of features :math:`p(y|b)` is counted, and
+:math:`p(y|b)/p(y)` takes its place, so that g keeps how frequent the labels are; with :math:`\tau=1` the draws are then the
+reweighing of Kamiran and Calders (2012).
 """
 
 import math
@@ -53,6 +55,24 @@ def label_given_bias(data: BiasedImages, seed: int = 0) -> Tensor:
         return F.log_softmax(network(x), dim=1)
 
 
+def counted_excess(data: BiasedImages) -> Tensor:
+    r"""How much more of each label a bias class holds than everybody does, :math:`\log p(y|b) - \log p(y)`, from counts.
+
+    One example is added to each pair of label and bias class, so that none is empty.
+
+    Args:
+        data: (N,) labels and (N,) bias.
+
+    Returns:
+        (N, classes) float32 on the CPU.
+    """
+    labels, bias = data.labels.cpu(), data.bias.cpu()
+    counts = torch.bincount(bias * data.classes + labels, minlength=data.bias_classes * data.classes).float() + 1
+    counts = counts.view(data.bias_classes, data.classes)
+    excess = (counts / counts.sum(1, keepdim=True)).log() - (counts.sum(0) / counts.sum()).log()
+    return excess[bias]
+
+
 @dataclass
 class Balance:
     """What the training loop of ``bias_balanced`` needs to know of a data set.
@@ -67,8 +87,8 @@ class Balance:
 
     @classmethod
     def of(cls, data: BiasedImages, config: RunConfig) -> "Balance":
-        """Fit p(y|b) on ``data`` and balance it by ``config.balance_power``."""
-        log_p = label_given_bias(data, config.seed)
+        """Fit p(y|b) on ``data``, or count it, and balance it by ``config.balance_power``."""
+        log_p = counted_excess(data) if data.images.ndim == 2 else label_given_bias(data, config.seed)
         own = log_p.gather(1, data.labels.cpu()[:, None])[:, 0]
         weights = (-config.balance_power * own).double().exp()
         return cls(F.log_softmax((1 - config.balance_power) * log_p, dim=1).to(data.device), weights)

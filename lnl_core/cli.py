@@ -25,7 +25,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; def
 Source = Annotated[
     str | None,
     typer.Option(
-        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, drawn; auto."
+        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, drawn; on "
+        "census tables uci, drawn; auto."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
@@ -37,9 +38,13 @@ Changes = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
 ]
 TrainSet = Annotated[
-    str | None, typer.Option(help="On photographs: tb1 or tb2 (dogs_cats), eb1 or eb2 (faces), bd or od (jlu_faces).")
+    str | None,
+    typer.Option(help="tb1 or tb2 (dogs_cats), eb1 or eb2 (faces), bd or od (jlu_faces), adult or german (census)."),
 ]
 Learn = Annotated[str | None, typer.Option(help="Of experiment faces: gender or age; the other one is to be forgotten.")]
+Protected = Annotated[
+    str | None, typer.Option(help="Of experiment census, the attribute to be forgotten: sex or race (adult), age or sex (german).")
+]
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
 
 
@@ -83,6 +88,7 @@ def train(
     profile: Profile = "demo",
     train_set: TrainSet = None,
     learn: Learn = None,
+    protected: Protected = None,
     seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,
@@ -95,11 +101,12 @@ def train(
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs import run
 
-    named = {"color_var": color_var, "train_set": train_set, "learn": learn}
+    named = {"color_var": color_var, "train_set": train_set, "learn": learn, "protected": protected}
     setting: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     config = preset(profile, method, experiment=experiment, seed=seed, **setting, **_changes(option, source, bf16))
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
-    trained_on = f"{record.data['train_size']:,} images of {record.data['source']}"
+    rows = "rows" if experiment == "census" else "images"
+    trained_on = f"{record.data['train_size']:,} {rows} of {record.data['source']}"
     typer.echo(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
         typer.echo(f"{name:<36}{value:8.4f}")
@@ -108,7 +115,7 @@ def train(
 def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
     """The hyper-parameters that ``--set``, ``--source`` and ``--bf16`` replace."""
     changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
-    own = {"experiment", "method", "color_var", "train_set", "learn", "seed", "profile"} & set(changes)
+    own = {"experiment", "method", "color_var", "train_set", "learn", "protected", "seed", "profile"} & set(changes)
     if own:
         raise ConfigError(f"--set cannot change {min(own)}: it has an option of its own, see --help")
     if source is not None:
@@ -136,9 +143,10 @@ def sweep(
         str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For colored_mnist.")
     ] = None,
     train_sets: Annotated[
-        str | None, typer.Option(help="Training sets, separated by commas, or all: tb1,tb2 or eb1,eb2. For photographs.")
+        str | None, typer.Option(help="Training sets, separated by commas, or all: tb1,tb2, eb1,eb2 or adult,german.")
     ] = None,
     learn: Annotated[str | None, typer.Option(help="gender, age or both, separated by commas. For faces.")] = None,
+    protected: Annotated[str | None, typer.Option(help="Attributes to forget, separated by commas. For census.")] = None,
     experiment: str = "colored_mnist",
     seeds: Annotated[str, typer.Option(help="Seeds and ranges of seeds, such as 0,1 or 0-2.")] = "0",
     profile: Profile = "demo",
@@ -166,7 +174,7 @@ def sweep(
     configs = grid(
         _experiment(experiment),
         list(METHODS) if methods == "all" else _items(methods),
-        _settings(experiment, color_vars, train_sets, learn),
+        _settings(experiment, color_vars, train_sets, learn, protected),
         _seeds(seeds),
         profile,
         **_changes(option, source, bf16),
@@ -198,8 +206,12 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _settings(experiment: str, color_vars: str | None, train_sets: str | None, learn: str | None) -> list[Any]:
-    """What ``--color-vars``, or ``--train-sets`` and ``--learn``, ask for."""
+def _settings(
+    experiment: str, color_vars: str | None, train_sets: str | None, learn: str | None, protected: str | None = None
+) -> list[Any]:
+    """What ``--color-vars``, or ``--train-sets`` with ``--learn`` or ``--protected``, ask for."""
+    if protected is not None and experiment != "census":
+        raise ConfigError("--protected names the attribute to forget and belongs to experiment census alone")
     if experiment == "colored_mnist":
         if color_vars is None or train_sets or learn:
             raise ConfigError("colored_mnist takes --color-vars, and neither --train-sets nor --learn: name the variances, or all")
@@ -209,8 +221,9 @@ def _settings(experiment: str, color_vars: str | None, train_sets: str | None, l
     if (experiment == "faces") != (learn is not None):
         raise ConfigError("--learn says what is learnt from faces, gender or age, and belongs to experiment faces alone")
     sets = list(TRAINING_SETS[experiment][:2]) if train_sets == "all" else _items(train_sets)
-    tasks: list[dict[str, str]] = [{"learn": task} for task in _items(learn)] if learn else [{}]
-    return [{**task, "train_set": name} for task in tasks for name in sets]
+    name, given = ("protected", protected) if experiment == "census" else ("learn", learn)
+    tasks: list[dict[str, str]] = [{name: task} for task in _items(given)] if given else [{}]
+    return [{**task, "train_set": chosen} for task in tasks for chosen in sets]
 
 
 def _items(text: str) -> list[str]:

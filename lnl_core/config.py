@@ -15,9 +15,16 @@ from typing import Any
 from lnl_core.errors import ConfigError
 
 PROFILES = ("smoke", "demo", "short", "full")
-EXPERIMENTS = ("colored_mnist", "dogs_cats", "faces", "jlu_faces")
-TRAINING_SETS = {"dogs_cats": ("tb1", "tb2", "train"), "faces": ("eb1", "eb2"), "jlu_faces": ("bd", "od")}
-"""What each experiment on photographs can be trained on, see its module in :mod:`lnl_core.datasets`."""
+EXPERIMENTS = ("colored_mnist", "dogs_cats", "faces", "jlu_faces", "census")
+TRAINING_SETS = {
+    "dogs_cats": ("tb1", "tb2", "train"),
+    "faces": ("eb1", "eb2"),
+    "jlu_faces": ("bd", "od"),
+    "census": ("adult", "german"),
+}
+"""What each experiment but Colored MNIST can be trained on, see its module in :mod:`lnl_core.datasets`."""
+PROTECTED = {"adult": ("sex", "race"), "german": ("age", "sex")}
+"""The attributes to forget of each training set of "census"."""
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
@@ -27,6 +34,7 @@ SOURCES = {
     "dogs_cats": ("auto", "kaggle", "drawn"),
     "faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
     "jlu_faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
+    "census": ("auto", "uci", "drawn"),
 }
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
@@ -34,7 +42,7 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
-_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, **_ADVERSARY}
+_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, "protected": None, **_ADVERSARY}
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
@@ -77,6 +85,7 @@ class RunConfig:
         network: "resnet18" or, for the stand-ins, "cartoon", see :mod:`lnl_core.networks`; ``None`` for "jlu_faces" too.
         weights: of ResNet-18 at the start: "imagenet", the path of a file, or ``None`` for random ones.
         test_labels: a file of labels of the Dogs and Cats test images; ``None`` means the authors' published ones.
+        protected: of experiment "census", the attribute to be forgotten, one of its training set's :data:`PROTECTED`.
         mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
@@ -142,6 +151,7 @@ class RunConfig:
     network: str | None = None
     weights: str | None = None
     test_labels: str | None = None
+    protected: str | None = None
     # execution
     precision: str = "float32"
     channels_last: bool = True
@@ -202,13 +212,16 @@ class RunConfig:
         if self.source not in allowed:
             raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
         if self.experiment == "colored_mnist":
-            given = [name for name in _PHOTOGRAPHS if getattr(self, name) is not None]
-            if given:
-                raise ConfigError(f"{given[0]} belongs to the experiments on photographs: leave it out of colored_mnist")
+            self._check_left_out("the experiments on photographs", *_PHOTOGRAPHS)
+            self._check_left_out("experiment census", "protected")
             return
         sets = TRAINING_SETS[self.experiment]
         if self.train_set not in sets:
             raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
+        if self.experiment == "census":
+            self._check_census()
+            return
+        self._check_left_out("experiment census", "protected")
         if (self.experiment == "faces") != (self.learn in ("gender", "age")):
             raise ConfigError("learn must be 'gender' or 'age' for experiment 'faces', and is not given for the others")
         networks = (None,) if self.experiment == "jlu_faces" else ("resnet18", "cartoon")
@@ -219,6 +232,21 @@ class RunConfig:
         if self.image_size is None:
             raise ConfigError(f"image_size must be given for {self.experiment}: use preset(), which knows a good one")
         _require_count("image_size", self.image_size, least=32)
+
+    def _check_left_out(self, owner: str, *names: str) -> None:
+        given = [name for name in names if getattr(self, name) is not None]
+        if given:
+            raise ConfigError(f"{given[0]} belongs to {owner}: leave it out of {self.experiment}")
+
+    def _check_census(self) -> None:
+        self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "train_set"))
+        attributes = PROTECTED[str(self.train_set)]
+        if self.protected not in attributes:
+            allowed = " or ".join(map(repr, attributes))
+            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {self.protected!r}")
+        if self.augment or self.elastic or self.method in ("gray", "jlu"):
+            what = f"method {self.method!r} is" if self.method in ("gray", "jlu") else "augment and elastic are"
+            raise ConfigError(f"{what} for images: leave them out of census")
 
     @property
     def other_adversary(self) -> str | None:
@@ -231,6 +259,8 @@ class RunConfig:
         if self.experiment == "colored_mnist":
             return {"color_var": self.color_var}
         found: dict[str, float | str] = {}
+        if self.experiment == "census":
+            return {"train": str(self.train_set), "protected": str(self.protected)}
         if self.experiment == "faces":
             found = {"learn": str(self.learn), "unlearn": "age" if self.learn == "gender" else "gender"}
         elif self.experiment == "jlu_faces":
@@ -242,11 +272,11 @@ class RunConfig:
 
     @property
     def setting_name(self) -> str:
-        """The setting in a few letters, for names of files: "0.03", "tb1", "gender-eb1", "bd-0.4"."""
+        """The setting in a few letters, for names of files: "0.03", "tb1", "gender-eb1", "bd-0.4", "adult-sex"."""
         if self.experiment == "colored_mnist":
             return f"{self.color_var:g}"
         alpha = f"{self.setting['alpha']:g}" if self.experiment == "jlu_faces" else None
-        return "-".join(part for part in (self.learn, self.train_set, alpha) if part)
+        return "-".join(part for part in (self.learn, self.train_set, self.protected, alpha) if part)
 
     def with_options(self, **changes: Any) -> "RunConfig":
         """A copy with other hyper-parameters. Its profile becomes "custom" if any of them differs from the preset."""
@@ -257,7 +287,7 @@ class RunConfig:
         changed = replace(self, **changes)
         if "profile" in changes or self.profile == "custom":
             return changed
-        free = {"method", "color_var", "seed", "source", "train_set", "learn", *_EXECUTION}
+        free = {"method", "color_var", "seed", "source", "train_set", "learn", "protected", *_EXECUTION}
         if self.experiment == "jlu_faces" and self.method == "jlu":
             free.add("confusion_weight")  # alpha is what the experiment varies
         if changed.method != self.method:
@@ -360,6 +390,26 @@ _PHOTOGRAPH_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         "full": _REPORT,
     },
 }
+_CENSUS: dict[str, Any] = dict(
+    train_split="train",
+    batch_size=1024,
+    epochs=10,
+    schedule="one_cycle",
+    lr=0.1,
+    bias_lr=0.2,
+    bias_steps=3,
+    mi_weight=1.0,
+    adv_weight=1.0,
+    confusion_weight=1.0,
+    weight_decay=1e-4,
+)
+_GERMAN: dict[str, Any] = dict(batch_size=64, epochs=15, lr=0.01, bias_lr=0.02)
+_CENSUS_PROFILES: dict[str, dict[str, Any]] = {
+    "smoke": dict(source="drawn", train_size=256, test_size=256, epochs=1, batch_size=64),
+    "demo": dict(source="drawn", batch_size=256, epochs=8),
+    "short": dict(source="uci"),
+    "full": dict(source="uci"),
+}
 _BIAS_BALANCED: dict[str, Any] = {
     **_TUNED,
     "bias_lr": 0.1,
@@ -387,7 +437,8 @@ def preset(
     "smoke" proves that things run (its numbers mean nothing), "demo" shows the effect in minutes on a laptop with the embedded
     digits or the drawn stand-ins, "short" is the paper's data with fewer epochs, "full" is the paper's setting with the authors'
     hyper-parameters as far as they are known. The values of demo and short were chosen on the validation split of seed 0, those of
-    "bias_balanced" on the ones of seeds 0 and 2; on photographs, where there is none, on the drawn stand-ins.
+    "bias_balanced" on the ones of seeds 0 and 2; on photographs, where there is none, on the drawn stand-ins. For "census" all four
+    are ours: no paper's setting is followed.
 
     Raises:
         ConfigError: an unknown profile, experiment or method, or a value out of range.
@@ -396,7 +447,12 @@ def preset(
         raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
     if experiment not in EXPERIMENTS:
         raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(EXPERIMENTS)}")
-    values = _digit_values(profile, method) if experiment == "colored_mnist" else _photograph_values(profile, method, experiment)
+    if experiment == "census":
+        values = _census_values(profile, method, changes)
+    elif experiment == "colored_mnist":
+        values = _digit_values(profile, method)
+    else:
+        values = _photograph_values(profile, method, experiment)
     values |= {"profile": profile, "method": method, "experiment": experiment, "color_var": color_var, "seed": seed}
     return RunConfig(**values).with_options(**changes)
 
@@ -422,6 +478,16 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
         values["learn"] = "gender"
     if method == "jlu":
         values["confusion_weight"] = 1.0  # alpha of the report's M2
+    return values
+
+
+def _census_values(profile: str, method: str, changes: dict[str, Any]) -> dict[str, Any]:
+    train_set = changes.get("train_set", "adult")
+    values = {"train_set": train_set, "protected": PROTECTED.get(train_set, (None,))[0], **_CENSUS, **_CENSUS_PROFILES[profile]}
+    if train_set == "german" and profile != "smoke":
+        values |= _GERMAN
+    if method == "bias_balanced":
+        values["balance_wean"] = 0.0
     return values
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnl_core.config import RunConfig
+from lnl_core.datasets.census import PROTECTED, feature_names
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch
 from lnl_core.datasets.faces import AGE_EDGES
@@ -398,6 +399,27 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
     return LNLNetwork(nn.Sequential(*layers), nn.Linear(representation, classes), nn.Linear(representation, bias_classes))
 
 
+def census_network(
+    features: int, classes: int = 2, bias_classes: int = 2, *, hidden: int = 64, representation: int = 32
+) -> LNLNetwork:
+    """A small network for tables of features. Ours.
+
+    f: linear to ``hidden``, ReLU, linear to the representation, batch normalisation (as in :func:`face_network`), ReLU.
+    g: linear to the classes. h: linear to ``hidden``, ReLU, linear to the bias classes.
+
+    Args:
+        features: columns D of the table.
+        classes, bias_classes: label classes and bias classes K.
+
+    Returns:
+        A network for tables (B, D) float.
+    """
+    first, second = nn.Linear(features, hidden), nn.Linear(hidden, representation, bias=False)
+    extractor = nn.Sequential(first, nn.ReLU(), second, nn.BatchNorm1d(representation), nn.ReLU())
+    bias_head = nn.Sequential(nn.Linear(representation, hidden), nn.ReLU(), nn.Linear(hidden, bias_classes))
+    return LNLNetwork(extractor, nn.Linear(representation, classes), bias_head)
+
+
 def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     with torch.random.fork_rng(devices=[]):
@@ -405,6 +427,9 @@ def build_network(config: RunConfig) -> LNLNetwork:
         gray = config.method == "gray"
         if config.experiment == "jlu_faces":
             return face_network()
+        if config.experiment == "census":
+            name, protected = str(config.train_set), str(config.protected)
+            return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))
         if config.experiment in ("dogs_cats", "faces"):
             bias_classes, bias = (COLOR_LEVELS, "color") if config.experiment == "dogs_cats" else (2, "label")
             if config.learn == "gender":

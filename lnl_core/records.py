@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lnl_core._files import write_json
-from lnl_core.config import METHODS, RunConfig
+from lnl_core._files import write_atomically, write_json
+from lnl_core.config import EXPERIMENTS, METHODS, RunConfig
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.splits import OPPOSITE
 
@@ -28,9 +28,10 @@ FULL_DATA = {
     "dogs_cats": ("kaggle", "kaggle-part"),
     "faces": ("utkface", "imdb", "imdb_authors"),
     "jlu_faces": ("utkface", "imdb", "imdb_authors"),
+    "census": ("uci",),
 }
 """Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""
-_PACKAGES = ("torch", "numpy", "torchvision", "lnl_core")
+_PACKAGES = ("torch", "numpy", "torchvision", "scikit-learn", "fairlearn", "lnl_core")
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,14 @@ def write_record(record: RunRecord, path: Path | str) -> Path:
     Raises:
         RecordError: if a metric is not finite.
     """
+    _check_metrics(record)
+    return write_json(Path(path), asdict(record))
+
+
+def _check_metrics(record: RunRecord) -> None:
     bad = [name for name, value in record.metrics.items() if not math.isfinite(value)]
     if bad:
         raise RecordError(f"the metric {bad[0]} is not finite: a record cannot hold it")
-    return write_json(Path(path), asdict(record))
 
 
 def read_record(path: Path | str) -> RunRecord:
@@ -138,10 +143,18 @@ def read_record(path: Path | str) -> RunRecord:
     """
     path = Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
     except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
+    return _record(text, path)
+
+
+def _record(text: str, path: Path | str) -> RunRecord:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
         raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         found = values.get("schema") if isinstance(values, dict) else None
@@ -153,6 +166,31 @@ def read_record(path: Path | str) -> RunRecord:
         odd = sorted(set(values) ^ names)
         raise RecordError(f"{path} is no complete record (see field {odd[0]!r}): delete it and run again")
     return RunRecord(**values)
+
+
+def write_record_lines(records: Sequence[RunRecord], path: Path | str) -> Path:
+    """Write many small records into one file, a JSON line each, atomically.
+
+    Raises:
+        RecordError: if a metric is not finite.
+    """
+    for record in records:
+        _check_metrics(record)
+    text = "".join(json.dumps(asdict(record), allow_nan=False) + "\n" for record in records)
+    return write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_record_lines(path: Path | str) -> list[RunRecord]:
+    """The records that :func:`write_record_lines` wrote.
+
+    Raises:
+        RecordError: as :func:`read_record`, naming the line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error}): run again, or check the path") from None
+    return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
 
 
 def read_records(folder: Path | str) -> list[RunRecord]:
@@ -209,6 +247,8 @@ def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float
 
 def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
     published = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]
+    if experiment not in published and experiment in EXPERIMENTS:
+        return []
     if experiment not in published:
         raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
     rows: list[dict[str, Any]] = published[experiment]["results"]
@@ -349,6 +389,8 @@ def _where(setting: dict[str, float | str]) -> str:
         return f"{setting['color_var']}"
     learn = f"{setting['learn']}, " if "learn" in setting and "alpha" not in setting else ""
     alpha = f", α {setting['alpha']:g}" if "alpha" in setting else ""
+    if "protected" in setting:
+        return f"{setting['train']}, {setting['protected']} forgotten, tested on {setting['test']}"
     return f"{learn}{setting['train']}, tested on {setting['test']}{alpha}"
 
 

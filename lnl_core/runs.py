@@ -16,6 +16,7 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate, predict
+from lnl_core.fairness import fairness_by_split
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
@@ -258,8 +259,13 @@ class _Splits:
         self.data = load_data(config, config.train_split, data_dir)
         self.tests = {split: load_data(config, split, data_dir) for split in measured_on(config)}
         self.validate: Callable[[LNLNetwork], Metrics] | None = None
-        if config.train_split == "train" and config.experiment == "colored_mnist":
+        self.compared: dict[str, BiasedImages] = {}  # splits whose groups are compared
+        if config.experiment == "census":
+            self.compared = {"test": self.tests["test"]}
+        if config.train_split == "train" and config.experiment in ("colored_mnist", "census"):
             held_out = load_data(config, "validation", data_dir).to(place)
+            if config.experiment == "census":
+                self.compared["validation"] = held_out
             self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
 
 
@@ -271,6 +277,7 @@ def _leave_record(
     measured = {} if splits.validate is None else splits.validate(network)
     measured["train_information"] = data_information(splits.data)
     measured |= evaluate(network, splits.tests["test"], probe_data=load_probe_data(config, data_dir), seed=config.seed)
+    measured |= fairness_by_split(lambda data: predict(network, data), splits.compared)
     if "opposite" in splits.tests:
         measured["opposite_accuracy"] = accuracy(network, splits.tests["opposite"])
     save_model(network, config, folder / MODEL)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core.config import RunConfig
+from lnl_core.datasets.census import adult, drawn_census, german
 from lnl_core.datasets.colored_mnist import colored_mnist, resolve_source
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
@@ -15,7 +16,8 @@ from lnl_core.errors import ConfigError
 
 OPPOSITE = {"tb1": "tb2", "tb2": "tb1", "eb1": "eb2", "eb2": "eb1"}
 """The training set with the bias turned round: the hardest test there is."""
-_FOLDERS = {"kaggle": "dogs-vs-cats", "utkface": "utkface", "imdb": "imdb"}
+_FOLDERS = {"kaggle": "dogs-vs-cats", "utkface": "utkface", "imdb": "imdb", "uci": "uci"}
+_WANTED = {"dogs_cats": ("kaggle",), "census": ("uci",)}
 
 
 def resolve(config: RunConfig, data_dir: Path | str | None = None) -> RunConfig:
@@ -28,7 +30,7 @@ def resolve(config: RunConfig, data_dir: Path | str | None = None) -> RunConfig:
         return replace(config, source=resolve_source(config.source, data_dir))
     if config.source != "auto":
         return config
-    wanted = ("kaggle",) if config.experiment == "dogs_cats" else ("utkface", "imdb")
+    wanted = _WANTED.get(config.experiment, ("utkface", "imdb"))
     there = [source for source in wanted if (data_folder(data_dir) / _FOLDERS[source]).is_dir()]
     return replace(config, source=there[0] if there else wanted[0] if data_dir else "drawn")
 
@@ -43,8 +45,8 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
 
     Args:
         config: the run; its ``train_size`` and ``test_size`` cut the splits short.
-        split: on digits "train", "trainval", "validation" or "test"; on photographs "train" (``config.train_set``), "opposite"
-            (see :data:`OPPOSITE`) or "test".
+        split: on digits and census tables "train", "trainval", "validation" or "test"; on photographs "train"
+            (``config.train_set``), "opposite" (see :data:`OPPOSITE`) or "test".
         data_dir: see :func:`lnl_core.datasets.digits.data_folder`.
         options: for the data set's own function, such as ``random_colors`` of :func:`lnl_core.datasets.colored_mnist`.
 
@@ -54,6 +56,8 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
     """
     if config.experiment == "colored_mnist":
         data = _digits(config, split, data_dir, **options)
+    elif config.experiment == "census":
+        data = _census(config, split, data_dir, **options)
     else:
         names = {"train": config.train_set, "opposite": OPPOSITE.get(str(config.train_set)), "test": _test_set(config)}
         name = names.get("train" if split == "trainval" else split)
@@ -90,6 +94,16 @@ def _digits(config: RunConfig, split: str, data_dir: Path | str | None, **option
         color_outside=config.color_outside,
         **options,
     )
+
+
+def _census(config: RunConfig, split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
+    """Of german and the stand-ins the run's seed also draws the split."""
+    shared: dict[str, Any] = {"protected": config.protected, **options}
+    if config.source == "drawn":
+        return drawn_census(str(config.train_set), split, n=config.train_size, seed=config.seed, **shared)
+    if config.train_set == "german":
+        return german(split, seed=config.seed, data_dir=data_dir, **shared)
+    return adult(split, data_dir=data_dir, **shared)
 
 
 def _places(config: RunConfig) -> int:

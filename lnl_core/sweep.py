@@ -59,7 +59,7 @@ def grid(
 ) -> list[RunConfig]:
     """One configuration for each method, setting and seed, all of the first seed first.
 
-    A setting is a colour variance, or on photographs a dictionary such as ``{"train_set": "eb1", "learn": "age"}``. ``changes``
+    A setting is a colour variance, or elsewhere a dictionary such as ``{"train_set": "eb1", "learn": "age"}``. ``changes``
     replace single hyper-parameters, see :func:`lnl_core.config.preset`.
 
     Raises:
@@ -225,7 +225,8 @@ def _trouble(job: Job) -> tuple[str, str]:
 
 def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
     """Read each data set once, so that missing files are one sentence, and a download happens in one process."""
-    kinds = {(job.config.source, job.config.color_var if job.config.source == "authors" else None): job.config for job in jobs}
+    several = ("authors", "uci")  # sources with files of their own for each setting
+    kinds = {(job.config.source, job.config.setting_name * (job.config.source in several)): job.config for job in jobs}
     for config in kinds.values():
         load_data(config, "test", data_dir)
 

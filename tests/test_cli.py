@@ -232,6 +232,9 @@ def test_help_names_every_command(lnl: Command) -> None:
         (("--set", "momentum"), ("--set takes NAME=VALUE",)),
         (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
         (("--set", "seed=1"), ("--set cannot change seed: it has an option of its own",)),
+        (("--protected", "sex"), ("protected belongs to experiment census",)),
+        (("--experiment", "census", "--protected", "height"), ("protected must be 'sex' or 'race' for adult, got 'height'",)),
+        (("--experiment", "census", "--method", "gray"), ("method 'gray' is for images",)),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )
@@ -257,6 +260,20 @@ def test_data_and_table_refuse_unknown_words(lnl: Command) -> None:
     refused(lnl("data", "--source", "cifar"), "unknown source 'cifar'")
     refused(lnl("data", "--source", "mini", "--color-var", "-1"), "color_var must be a finite number")
     refused(lnl("table", "--experiment", "imagenet"), "unknown experiment 'imagenet'")
+
+
+def test_census_runs_from_the_command_line(lnl: Command, tmp_path: Path) -> None:
+    options = ("--experiment", "census", "--train-set", "german", "--protected", "sex", "--profile", "smoke", "--quiet")
+    answer = lnl("train", "--method", "baseline", "--out", tmp_path / "run", *options)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("baseline, german-sex, profile smoke, ")
+    assert "rows of drawn" in answer.out.splitlines()[0]
+    assert "test_demographic_parity_difference" in answer.out
+    grid = ("--experiment", "census", "--train-sets", "adult", "--protected", "sex,race", "--methods", "lnl", "--profile", "smoke")
+    planned = lnl("sweep", "--out", tmp_path / "sweep", "--dry-run", *grid)
+    assert [line.split("-seed")[0] for line in planned.out.splitlines()] == ["census-lnl-adult-sex", "census-lnl-adult-race"]
+    refused(lnl("sweep", "--out", tmp_path / "s", "--methods", "lnl", "--color-vars", "0.02", "--protected", "sex"), "--protected")
+    assert lnl("table", "--experiment", "census").code == 0
 
 
 # Bad input: data

@@ -231,14 +231,16 @@ PHOTOGRAPHS: dict[str, Any] = {
     "network": "resnet18",
     "test_labels": "mine.csv",
 }
+CENSUS: dict[str, Any] = {"protected": "race"}
 
 
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
-    assert set(OTHER) | set(PHOTOGRAPHS) | {"weights"} == names, "a new hyper-parameter belongs in this test"
+    assert set(OTHER) | set(PHOTOGRAPHS) | set(CENSUS) | {"weights"} == names, "a new hyper-parameter belongs in this test"
     digits = RunConfig(bias_labels="image", bias_places="everywhere")
     weights: dict[str, Any] = {"weights": "imagenet"}
     photographs = [(preset("demo", experiment="faces"), PHOTOGRAPHS), (preset("short", experiment="dogs_cats"), weights)]
+    photographs.append((preset("short", experiment="census"), CENSUS))
     for base, others in ((digits, OTHER), *photographs):
         prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in others.items()}
         assert len(prints | {base.fingerprint()}) == len(others) + 1
@@ -255,6 +257,7 @@ def test_runs_on_digits_keep_the_names_they_had_before_there_were_photographs() 
         ("dogs_cats", METHODS, {"train": "TB1"}, "tb1"),
         ("faces", METHODS, {"learn": "gender", "unlearn": "age", "train": "EB1"}, "gender-eb1"),
         ("jlu_faces", ("baseline",), {"learn": "age", "unlearn": "gender", "train": "BD", "alpha": 0.0}, "bd-0"),
+        ("census", [one for one in METHODS if one != "gray"], {"train": "adult", "protected": "sex"}, "adult-sex"),
         ("jlu_faces", ("jlu",), {"learn": "age", "unlearn": "gender", "train": "BD", "alpha": 1.0}, "bd-1"),
     ],
 )
@@ -272,6 +275,8 @@ def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
     assert preset("demo", "jlu", experiment="jlu_faces", confusion_weight=0.4).profile == "demo"
     assert preset("demo", "blind_eye", experiment="faces", confusion_weight=0.4).profile == "custom"
     assert preset("demo", experiment="faces", image_size=96).profile == "custom"
+    assert preset("full", experiment="census", train_set="german", protected="sex").profile == "full"
+    assert preset("full", experiment="census", adv_weight=3.0).profile == "custom"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +292,13 @@ def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
         ({"experiment": "faces", "image_size": 8}, "image_size must be a whole number of at least 32"),
         ({"train_set": "tb1"}, "train_set belongs to the experiments on photographs"),
         ({"image_size": 64}, "image_size belongs to the experiments on photographs"),
+        ({"protected": "sex"}, "protected belongs to experiment census"),
+        ({"experiment": "faces", "protected": "sex"}, "protected belongs to experiment census"),
+        ({"experiment": "census", "train_set": "compas"}, "unknown train_set 'compas' of census: choose one of adult, german"),
+        ({"experiment": "census", "protected": "age"}, "protected must be 'sex' or 'race' for adult, got 'age'"),
+        ({"experiment": "census", "image_size": 64}, "image_size belongs to the experiments on photographs"),
+        ({"experiment": "census", "augment": 0.5}, "augment and elastic are for images"),
+        ({"experiment": "census", "method": "gray"}, "method 'gray' is for images"),
     ],
 )
 def test_settings_of_another_experiment_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -48,6 +48,7 @@ EXPECTED = [
     "11_joint_unlearning",
     "13_is_it_gone",
     "14_the_limit",
+    "15_census_fairness",
 ]
 TRAINING = ("00_quickstart", "04_training", "05_embeddings", "06_confusion")
 """The notebooks that train on Colored MNIST and leave run records behind."""

@@ -112,3 +112,28 @@ def test_the_scalars_of_tensorboard_are_not_for_jlu(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="leave tensorboard out"):
         run(smoke("jlu_faces", "jlu"), tmp_path / "run", progress=False, tensorboard=True)
     assert not (tmp_path / "run" / MODEL).exists()
+
+
+@pytest.mark.parametrize(("train_set", "protected"), [("adult", "race"), ("german", "age")])
+def test_a_census_run_on_the_stand_in_leaves_its_record(train_set: str, protected: str, tmp_path: Path) -> None:
+    config = preset("smoke", "bias_balanced", experiment="census", train_set=train_set, protected=protected)
+    record = run(config, tmp_path, progress=False, device="cpu")
+    assert (record.setting, record.data["source"]) == ({"train": train_set, "protected": protected}, "drawn")
+    wanted = {"accuracy", "balanced_accuracy", "demographic_parity_difference", "odds_information"}
+    assert {f"{split}_{name}" for split in ("validation", "test") for name in wanted} <= set(record.metrics)
+    assert {"bias_mlp_probe_information", "worst_group_accuracy"} <= set(record.metrics)
+    test = load_data(config, "test")
+    assert load_model(tmp_path / MODEL)(test.batch(slice(0, 3)).images).shape == (3, 2)
+    assert read_record(tmp_path / RECORD) == record
+
+
+def test_census_tables_are_drawn_unless_their_files_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = preset("smoke", experiment="census", source="auto")
+    monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
+    assert resolve(config).source == "drawn"
+    (tmp_path / "uci").mkdir()
+    assert resolve(config).source == "uci"
+    assert measured_on(config) == ("test",)
+    sizes = {split: len(load_data(preset("smoke", experiment="census"), split)) for split in ("train", "validation", "test")}
+    assert sizes["train"] == pytest.approx(256, abs=4)
+    assert sizes["test"] <= 256

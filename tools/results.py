@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lnl_core import figures, information_figures
+from lnl_core import fairness_figures, figures, information_figures
 from lnl_core._files import write_atomically
 from lnl_core.config import METHODS, RunConfig
+from lnl_core.fairness import UNLEARNING, chosen
+from lnl_core.leakage import Interval
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations, estimators, forgetting, leak_tables, limit, under_limit
+from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, under_limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -204,6 +206,59 @@ def limit_methods_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
+FAIRNESS_COLUMNS = {
+    "test_accuracy": "accuracy",
+    "test_balanced_accuracy": "balanced accuracy",
+    "test_demographic_parity_difference": "parity difference",
+    "test_equalized_odds_difference": "odds difference",
+    "bias_mlp_probe_information": "leakage, MLP probe",
+}
+_FAIRNESS_ROWS = ("baseline", *UNLEARNING, "leace", "logistic", "reduction_dp", "reduction_eo", "threshold_dp", "threshold_eo")
+CRITERIA = {"demographic_parity_difference": "demographic parity", "equalized_odds_difference": "equalised odds"}
+
+
+def fairness_rows(found: dict[str, list[RunRecord]], criterion: str) -> dict[str, list[RunRecord]]:
+    """By method the record of each seed that validation rows choose; where a method has weights, weight 0 is one of them."""
+    rows: dict[str, list[RunRecord]] = {}
+    for method in _FAIRNESS_ROWS:
+        start = "logistic" if method.startswith("reduction") else "baseline" if method in UNLEARNING else method
+        for seed in sorted({record.seed for record in found.get(method, [])}):
+            candidates = [r for name in dict.fromkeys((start, method)) for r in found.get(name, []) if r.seed == seed]
+            rows.setdefault(method, []).append(chosen(candidates, criterion))
+    return rows
+
+
+def fairness_table(task: str, root: Path = ROOT) -> str:
+    """One row a method, chosen once by each criterion: means over the seeds with half of their 95 % intervals."""
+    found = fairness.read_task(task, root / "results" / "fairness")
+    lines = []
+    for criterion, name in CRITERIA.items():
+        lines += [f"**Setting chosen by {name}**", "", "| method | " + " | ".join(FAIRNESS_COLUMNS.values()) + " | n |"]
+        lines.append("|---" * (len(FAIRNESS_COLUMNS) + 2) + "|")
+        rows = fairness_rows(found, criterion)
+        for method in _FAIRNESS_ROWS:
+            records = rows.get(method, [])
+            cells = " | ".join(_interval_cell(records, metric) for metric in FAIRNESS_COLUMNS)
+            lines.append(f"| {fairness_figures.NAMES.get(method, method)} | {cells} | {len(records)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _interval_cell(records: list[RunRecord], metric: str) -> str:
+    values = [record.metrics[metric] for record in records if metric in record.metrics]
+    if not values:
+        return "–"
+    found = Interval.of(values)
+    return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"
+
+
+def _pareto(task: str, root: Path = ROOT) -> Figure:
+    found = fairness.read_task(task, root / "results" / "fairness")
+    train_set, protected = fairness.TASKS[task]
+    title = f"{train_set.capitalize()}, {protected} forgotten: what each method pays in accuracy, test rows"
+    return fairness_figures.pareto({method: found[method] for method in _FAIRNESS_ROWS if method in found}, title)
+
+
 def _estimators_figure(root: Path = ROOT) -> Figure:
     runs = [
         run | {"estimator": ESTIMATORS[run["estimator"]]} for run in estimators.read_runs(root)["normal"] if run["kind"] == "grid"
@@ -223,6 +278,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
         "limit_methods.md": _NOTE + limit_methods_table(root),
+        "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
+        "fairness_german.md": _NOTE + fairness_table("german-age", root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
         "said.md": _NOTE + leak_tables.said_table(root),
         "left.md": _NOTE + leak_tables.left_table(root),
@@ -255,6 +312,8 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "limit_methods.png": lambda: information_figures.limit_methods(
             limit.read_limit(root)["rows"], under_limit.read_measured(root)
         ),
+        "fairness_adult.png": partial(_pareto, "adult-sex", root),
+        "fairness_german.png": partial(_pareto, "german-age", root),
     }
 
 

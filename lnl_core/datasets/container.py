@@ -15,6 +15,8 @@ IGNORE = 255
 class Batch:
     """What one training step sees: ``images`` (B, C, H, W) float in [0, 1], ``labels`` (B,), ``bias`` (B, ...) int64.
 
+    Of a table ``images`` are its features (B, D) as they are.
+
     ``log_prior`` (B, classes), what the bias alone says of the label, is there for the method "bias_balanced" only.
     """
 
@@ -28,7 +30,7 @@ class BiasedImages:
     """Images with a label to learn and a bias not to learn. All tensors live on one device.
 
     Args:
-        images: (N, C, H, W) uint8.
+        images: (N, C, H, W) uint8; or a table of features (N, D) float32, all finite, in the place of images.
         labels: (N,) int64 class labels, counted from 0.
         bias: (N, ...) whole numbers in 0..bias_classes-1, one label an image (N,) or one a place, such as (N, 3, 14, 14);
             255 means "no label here".
@@ -38,7 +40,7 @@ class BiasedImages:
         bias_classes: number of bias classes K.
 
     Raises:
-        DataError: if lengths differ, ``images`` is not uint8, or a label is out of range.
+        DataError: if lengths differ, ``images`` is neither uint8 nor a finite table, or a label is out of range.
     """
 
     def __init__(
@@ -53,7 +55,10 @@ class BiasedImages:
         classes: int = 10,
         bias_classes: int = 8,
     ) -> None:
-        if images.ndim != 4 or images.dtype != torch.uint8:
+        table = images.ndim == 2 and images.dtype == torch.float32
+        if table and not torch.isfinite(images).all():
+            raise DataError("the table of features holds NaN or infinite values: mend or leave out these rows")
+        if not table and (images.ndim != 4 or images.dtype != torch.uint8):
             raise DataError(f"images must be uint8 of shape (N, C, H, W), got {images.dtype} of shape {tuple(images.shape)}")
         for name, tensor in (("labels", labels), ("bias", bias), ("group", group), ("color", color)):
             if tensor is not None and len(tensor) != len(images):
@@ -91,8 +96,10 @@ class BiasedImages:
         return f"BiasedImages({len(self):,} images {tuple(self.images.shape[1:])}, source {self.source!r}, on {self.device})"
 
     def batch(self, index: Tensor | slice, *, channels_last: bool = False) -> Batch:
-        """The examples at ``index`` with their images as float32 in [0, 1]."""
+        """The examples at ``index`` with their images as float32 in [0, 1]; features of a table as they are."""
         images = self.images[index]
+        if images.is_floating_point():
+            return Batch(images, self.labels[index], self._bias[index].long())
         images = images.to(torch.float32, memory_format=torch.channels_last if channels_last else torch.preserve_format)
         return Batch(images.div_(255), self.labels[index], self._bias[index].long())
 

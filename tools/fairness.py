@@ -1,0 +1,217 @@
+"""The runs behind "Fairness": every method on Adult and German credit, over its weight and ten seeds.
+
+    python -m tools.fairness [--data-dir DIR] [--seeds 0-9] [--tasks adult-sex,german-age]     records into results/fairness
+
+One file a task and method, one record a line, written after every run; a second call does what is missing. A weight is never chosen
+here: the curves show all of them, and the tables' single row is chosen on validation rows (:func:`lnl_core.fairness.chosen`).
+Fairlearn's fits on Adult do not depend on the seed, which only draws their random predictions.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets.container import BiasedImages
+from lnl_core.evaluation import data_information, embeddings, predict
+from lnl_core.fairness import (
+    CONSTRAINTS,
+    UNLEARNING,
+    PredictAtRandom,
+    erased_head,
+    fairness_by_split,
+    logistic_regression,
+    probe_metrics,
+    reduction,
+    threshold_optimizer,
+    weighted,
+)
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.records import SCHEMA, RunRecord, provenance, read_record_lines, write_record_lines
+from lnl_core.splits import load_data
+from lnl_core.training import fit
+from tools.notebooks import ROOT
+
+FOLDER = ROOT / "results" / "fairness"
+TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}
+WEIGHTS = (1.0, 2.0, 4.0)
+OWN_ZERO = ("bias_balanced",)
+"""Methods that are not the baseline at weight 0."""
+BOUNDS = (0.05, 0.02, 0.005)
+ROUNDS = 30
+SHORT = {"demographic_parity": "dp", "equalized_odds": "eo"}
+SEEDS = range(10)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set with one protected attribute, as the runs of one seed see it."""
+
+    name: str
+    seed: int
+    data_dir: str | None = None
+    profile: str = "full"
+
+    def config(self, method: str, **changes: Any) -> RunConfig:
+        train_set, protected = TASKS[self.name]
+        options: dict[str, Any] = {"experiment": "census", "train_set": train_set, "protected": protected, "seed": self.seed}
+        return preset(self.profile, method, **options, **changes)
+
+    @property
+    def as_drawn(self) -> "Task":
+        """The same task with the seed that its rows depend on: Adult's published split is the same for all."""
+        config = self.config("baseline")
+        return replace(self, seed=0) if (config.train_set, config.source) == ("adult", "uci") else self
+
+    def split(self, name: str) -> BiasedImages:
+        return _split(self.as_drawn, name)
+
+    @property
+    def measured(self) -> dict[str, BiasedImages]:
+        return {name: self.split(name) for name in ("validation", "test")}
+
+
+@cache
+def _split(task: Task, name: str) -> BiasedImages:
+    return load_data(task.config("baseline"), name, task.data_dir)
+
+
+@dataclass
+class Row:
+    """One record to be: its method, what it varies, its hyper-parameters, and how to get its metrics from the task."""
+
+    method: str
+    weight: float
+    config: dict[str, Any]
+    measure: Callable[[Task], dict[str, float]]
+    profile: str = "custom"
+
+
+def _network(task: Task, config: RunConfig) -> LNLNetwork:
+    network = build_network(config)
+    fit(network, task.split("train"), config, device="cpu", progress=False)
+    return network
+
+
+def _trained(task: Task, config: RunConfig) -> dict[str, float]:
+    network, test = _network(task, config), task.split("test")
+    metrics = fairness_by_split(lambda data: predict(network, data), task.measured)
+    return metrics | probe_metrics(embeddings(network, test, 4000), test.bias)
+
+
+def _erased(task: Task, config: RunConfig) -> dict[str, float]:
+    head, test = erased_head(_network(task, config), task.split("train")), task.split("test")
+    return fairness_by_split(head, task.measured) | probe_metrics(head.features(test), test.bias)
+
+
+def _plain(task: Task) -> dict[str, float]:
+    return fairness_by_split(logistic_regression(task.split("train")), task.measured)
+
+
+@cache
+def _fitted(task: Task, constraint: str, bound: float | None) -> PredictAtRandom:
+    train = task.split("train")
+    return threshold_optimizer(train, constraint) if bound is None else reduction(train, constraint, bound, rounds=ROUNDS)
+
+
+def _by_fairlearn(task: Task, constraint: str, bound: float | None = None) -> dict[str, float]:
+    model = _fitted(task.as_drawn, constraint, bound)
+    return fairness_by_split(lambda data: model(data, task.seed), task.measured)
+
+
+def rows(task: Task, weights: Sequence[float] = WEIGHTS, bounds: Sequence[float] = BOUNDS) -> Iterator[Row]:
+    """All rows of one task and seed."""
+    base = task.config("baseline")
+    yield Row("baseline", 0.0, base.to_dict(), partial(_trained, config=base), base.profile)
+    for method in UNLEARNING:
+        for weight in ((0.0,) if method in OWN_ZERO else ()) + tuple(weights):
+            config = task.config(method, **weighted(method, weight))
+            yield Row(method, weight, config.to_dict(), partial(_trained, config=config), config.profile)
+    yield Row("leace", 0.0, {"features of": base.fingerprint(), "head": "logistic regression"}, partial(_erased, config=base))
+    yield Row("logistic", 0.0, {"library": "scikit-learn"}, _plain)
+    for constraint in CONSTRAINTS:
+        options: dict[str, Any] = {"library": "fairlearn", "constraint": constraint}
+        for bound in bounds:
+            measure = partial(_by_fairlearn, constraint=constraint, bound=bound)
+            yield Row(f"reduction_{SHORT[constraint]}", bound, {**options, "bound": bound, "rounds": ROUNDS}, measure)
+        peeking = {**options, "protected attribute at prediction": True}
+        yield Row(f"threshold_{SHORT[constraint]}", 0.0, peeking, partial(_by_fairlearn, constraint=constraint))
+
+
+def record_of(row: Row, task: Task) -> RunRecord:
+    """Do the work of one row."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    metrics = row.measure(task) | {"test_information": data_information(task.split("test"))}
+    sizes = {f"{name}_size": len(task.split(name)) for name in ("train", "validation", "test")}
+    return RunRecord(
+        schema=SCHEMA,
+        experiment="census",
+        method=row.method,
+        setting={**task.config("baseline").setting, "weight": row.weight},
+        seed=task.seed,
+        profile=row.profile,
+        selection="last_epoch",
+        config=row.config,
+        metrics=metrics,
+        data={"source": task.split("train").source, **sizes},
+        provenance=provenance(started, time.perf_counter() - clock, torch.device("cpu")),
+    )
+
+
+def _key(method: str, weight: float, seed: int, config: Mapping[str, Any]) -> str:
+    return json.dumps([method, weight, seed, config], sort_keys=True)
+
+
+def _key_of(record: RunRecord) -> str:
+    return _key(record.method, float(record.setting["weight"]), record.seed, record.config)
+
+
+def read_task(name: str, folder: Path = FOLDER) -> dict[str, list[RunRecord]]:
+    """The stored records of a task by method, empty where none are."""
+    found = {path.stem.removeprefix(f"{name}-"): read_record_lines(path) for path in sorted(folder.glob(f"{name}-*.jsonl"))}
+    return {method: records for method, records in found.items() if records}
+
+
+def work(tasks: Sequence[Task], folder: Path = FOLDER, **grids: Sequence[float]) -> int:
+    """Do every row that has no record yet; returns how many were done."""
+    todo = [(task, row) for task in tasks for row in rows(task, **grids)]
+    stored = {name: read_task(name, folder) for name in {task.name for task in tasks}}
+    there = {name: {_key_of(record) for records in found.values() for record in records} for name, found in stored.items()}
+    left = [pair for pair in todo if _key(pair[1].method, pair[1].weight, pair[0].seed, pair[1].config) not in there[pair[0].name]]
+    for task, row in tqdm(left, unit="run", desc="fairness"):
+        records = stored[task.name].setdefault(row.method, [])
+        records.append(record_of(row, task))
+        records.sort(key=lambda record: (float(record.setting["weight"]), record.seed))
+        write_record_lines(records, folder / f"{task.name}-{row.method}.jsonl")
+    return len(left)
+
+
+def _seeds(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", default=None)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--seeds", default="0-9")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    tasks = [Task(name, seed, arguments.data_dir) for seed in _seeds(arguments.seeds) for name in arguments.tasks.split(",")]
+    print(f"{work(tasks, arguments.out)} runs done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
