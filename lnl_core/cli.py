@@ -77,7 +77,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
     experiment: str = "colored_mnist",
     method: Annotated[
-        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced or jlu.")
+        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
     ] = "lnl",
     color_var: ColorVar = 0.03,
     profile: Profile = "demo",
