@@ -62,7 +62,7 @@ from lnl_core.training import (
 )
 
 _log = logging.getLogger(__name__)
-_SLACK = 0.1  # nats above the entropy of the codes that sampling alone explains
+_SLACK = 0.25  # nats above the entropy of the codes that sampling alone explains in an epoch of small batches
 
 
 def clipped(gradients: Sequence[Tensor], limits: Sequence[Tensor]) -> list[Tensor]:
@@ -290,9 +290,9 @@ def fit_mi_backprop(
     ``config.mi_weight`` is lambda: f's second step is made by an optimiser of its own, of the kind ``config.optimizer`` names,
     without weight decay, whose learning rate is lambda times the first one's. With Adam, as in the authors' code, the second step
     is about lambda times as long as the first, however short the gradient is; with SGD it is lambda times the clipped gradient.
-    With lambda = 0 f and g are trained as the baseline's. In the first ``warmup_epochs`` lambda is 0. h learns beside f, by ``bias_lr``,
-    and nothing of it reaches f. The statistics network has Adam. The fields updates, bias_steps, augment and those of other methods
-    have no effect.
+    With lambda = 0 f and g are trained as the baseline's. In the first ``warmup_epochs`` lambda is 0. h learns beside f, by
+    ``bias_lr``, and nothing of it reaches f. The statistics network has Adam. The fields updates, bias_steps, augment and those of
+    other methods have no effect.
 
     A bias that takes one value only has information 0: that is said once, and f and g are trained as the baseline's.
 

@@ -1,7 +1,7 @@
 r"""The statistics network of mutual information backpropagation: bias codes C, a network T that scores pairs (c, z), and its bound.
 
-The bounds are those of :mod:`lnl_core.estimators`. Here T is a network on the pair, as in the authors' code, so that a batch gives B
-scores of pairs together and B of pairs apart instead of a matrix. The training is in :mod:`lnl_core.mi_backprop`.
+The bounds are those of :mod:`lnl_core.estimators`. Here T is a network on the pair, as in the authors' code, so that a batch gives
+B scores of pairs together and B of pairs apart instead of a matrix. The training is in :mod:`lnl_core.mi_backprop`.
 """
 
 from itertools import pairwise
