@@ -341,7 +341,7 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 2,
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
-    """Time one epoch of baseline and lnl beside a straightforward reference; prints ratios."""
+    """Time one epoch of baseline and lnl beside a straightforward reference, and of mi_backprop beside lnl; prints ratios."""
     from lnl_core._files import write_json
     from lnl_core.bench import benchmark, report
 

@@ -46,6 +46,7 @@ EXPECTED = [
     "09_dogs_and_cats",
     "10_faces",
     "11_joint_unlearning",
+    "12_mi_backprop",
 ]
 TRAINING = ("00_quickstart", "04_training", "05_embeddings", "06_confusion")
 """The notebooks that train on Colored MNIST and leave run records behind."""
