@@ -257,7 +257,7 @@ def test_bad_adversaries_are_one_sentence() -> None:
     for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             preset("demo", "lnl", **changes)
-    with pytest.raises(ConfigError, match="bias_restart belongs to the methods on colored_mnist other than jlu"):
+    with pytest.raises(ConfigError, match="bias_restart belongs to feature maps of colored_mnist"):
         preset("demo", "lnl", experiment="dogs_cats", bias_restart=1)
     with pytest.raises(ConfigError, match="networks with adversaries cannot be stacked: train them one by one"):
         check_stackable([preset("demo", "lnl", adversaries=2, seed=seed) for seed in (0, 1)])
