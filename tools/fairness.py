@@ -171,7 +171,9 @@ def record_of(row: Row, task: Task) -> RunRecord:
 
 
 def _key(method: str, weight: float, seed: int, config: Mapping[str, Any]) -> str:
-    return json.dumps([method, weight, seed, config], sort_keys=True)
+    """What tells rows apart; for our methods the fingerprint, which a later hyper-parameter does not change."""
+    name = RunConfig.from_dict(dict(config)).fingerprint() if "experiment" in config else config
+    return json.dumps([method, weight, seed, name], sort_keys=True)
 
 
 def _key_of(record: RunRecord) -> str:
