@@ -62,14 +62,15 @@ def _our_epoch(data: BiasedImages, method: str, variant: str) -> float:
 
 
 _MI_VARIANTS: dict[str, dict[str, Any]] = {
-    "mi_backprop": {},
-    "mi_backprop, features every 4 steps": {"statistics_refresh": 4},
-    "mi_backprop, network of Ragonesi et al.": {"features": "map", "network": "ragonesi"},
+    "mi_backprop float32": {"features": "vector", "precision": "float32"},
+    "mi_backprop bf16": {"features": "vector", "precision": "bf16"},
+    "mi_backprop bf16, features every 4 steps": {"features": "vector", "precision": "bf16", "statistics_refresh": 4},
+    "mi_backprop bf16, network of its authors": {"network": "ragonesi", "precision": "bf16"},
 }
 
 
 def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
-    """What an epoch of mi_backprop with K = 40 costs, in epochs of lnl in the same precision; both on one thread setting, in turn.
+    """What an epoch of mi_backprop with K = 40 costs, in epochs of lnl in the same precision, measured in turn.
 
     Only as many images are used as make K + 1 batches: from there on the quotient is that of whole epochs.
 
@@ -79,18 +80,17 @@ def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
     """
     some = data.subset(slice(0, min(len(data), 41 * BATCH)))
     seconds: dict[str, float] = {}
+
+    def measure(name: str, work: Callable[..., Any], config: RunConfig) -> None:
+        taken = _seconds(lambda: work(build_network(config), some, config, progress=False))
+        seconds[name] = min(seconds.get(name, float("inf")), taken)
+
     for _ in range(repeats):
         for precision in ("float32", "bf16"):
-            lnl = _config("lnl", precision)
-            works: dict[str, tuple[Callable[..., Any], RunConfig]] = {"lnl": (fit, lnl)}
-            for name, changes in _MI_VARIANTS.items():
-                options = {"features": "vector", **changes, "precision": precision}
-                works[name] = (fit_mi_backprop, replace(lnl, method="mi_backprop", **options))  # type: ignore[arg-type]
-            for name, (work, config) in works.items():
-                taken = _seconds(lambda work=work, config=config: work(build_network(config), some, config, progress=False))  # type: ignore[misc]
-                key = f"{name}, {precision}"
-                seconds[key] = min(seconds.get(key, float("inf")), taken)
-    return {key: value / seconds[f"lnl, {key.split(', ')[-1]}"] for key, value in seconds.items() if not key.startswith("lnl")}
+            measure(precision, fit, _config("lnl", precision))
+        for name, changes in _MI_VARIANTS.items():
+            measure(name, fit_mi_backprop, replace(_config("lnl", "float32"), method="mi_backprop", **changes))
+    return {name: seconds[name] / seconds[str(changes["precision"])] for name, changes in _MI_VARIANTS.items()}
 
 
 def _reference_epoch(images: Path, method: str, script: Path) -> float:

@@ -468,21 +468,34 @@ _BIAS_BALANCED: dict[str, Any] = {
     "warmup_epochs": 0,
 }
 
-_MI_RAGONESI: dict[str, Any] = dict(optimizer="adam", lr=1e-4, bias_lr=1e-3, weight_decay=0.0, mi_weight=1.0, schedule="constant")
-_MI_OURS: dict[str, Any] = dict(features="vector", precision="bf16", mi_weight=1.0, statistics_lr=1e-3)
+_MI_SHARED: dict[str, Any] = dict(optimizer="adam", bias_lr=1e-3, weight_decay=0.0)
+_MI_AUTHORS: dict[str, Any] = dict(_MI_SHARED, lr=1e-4, schedule="constant")
+_MI_OURS: dict[str, Any] = dict(
+    _MI_SHARED,
+    features="vector",
+    precision="bf16",
+    schedule="one_cycle",
+    lr=1e-3,
+    mi_weight=0.7,
+    statistics_lr=5e-3,
+    statistics_steps=10,
+    statistics_refresh=2,
+)
 _MI_DIGITS: dict[str, dict[str, Any]] = {
     "smoke": dict(_MI_OURS, statistics_steps=2),
-    "demo": dict(_MI_OURS, epochs=20, statistics_steps=10),
-    "short": dict(_MI_OURS, epochs=6, statistics_steps=10),
-    "full": dict(_MI_RAGONESI, network="ragonesi", epochs=501),
+    "demo": dict(_MI_OURS, epochs=15, batch_size=32, warmup_epochs=5, statistics_refresh=1),
+    "short": dict(_MI_OURS, epochs=8, warmup_epochs=2),
+    "full": dict(_MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
 }
 _MI_FACES: dict[str, dict[str, Any]] = {
     "smoke": dict(_MI_OURS, statistics_steps=2),
-    "demo": dict(_MI_OURS, statistics_steps=10),
-    "short": dict(_MI_OURS, statistics_steps=10, augment=0.0),
-    "full": dict(
-        _MI_RAGONESI, features="vector", lr=1e-5, mi_weight=0.9, batch_size=24, epochs=10, statistics_steps=20, statistics_width=512
-    ),
+    "demo": dict(_MI_OURS, warmup_epochs=2),
+    "short": dict(_MI_OURS, warmup_epochs=1, augment=0.0),
+    "full": {
+        **_MI_AUTHORS,
+        **dict(features="vector", lr=1e-5, mi_weight=0.9, batch_size=24, epochs=10),
+        **dict(statistics_steps=20, statistics_width=512),
+    },
 }
 
 
