@@ -27,6 +27,7 @@ _HOMES = {
     "choose_device": "training",
     "fit_stacked": "stacked",
     "fit_jlu": "unlearning",
+    "fit_mi_backprop": "mi_backprop",
     "accuracy": "evaluation",
     "evaluate": "evaluation",
     "embeddings": "evaluation",
@@ -55,6 +56,8 @@ _MODULES = (
     "training",
     "stacked",
     "unlearning",
+    "statistics_network",
+    "mi_backprop",
     "evaluation",
     "leakage",
     "fairness",
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
     from lnl_core.datasets import BiasedImages, animals, colored_mnist, synthetic_faces
     from lnl_core.evaluation import accuracy, embeddings, evaluate, probe_leakage
     from lnl_core.methods import METHODS
+    from lnl_core.mi_backprop import fit_mi_backprop
     from lnl_core.mixing import mixing_score
     from lnl_core.networks import LNLNetwork, build_network, digit_network, face_network, resnet18_network
     from lnl_core.records import RunRecord, read_records, results_table

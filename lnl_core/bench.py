@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError
+from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, NormalizedConv, build_network
 from lnl_core.records import provenance
 from lnl_core.training import choose_device, fit
@@ -58,6 +59,38 @@ def _our_epoch(data: BiasedImages, method: str, variant: str) -> float:
     warm_up = data.subset(slice(0, 4 * BATCH))
     fit(build_network(config), warm_up, config, progress=False)
     return _seconds(lambda: fit(network, data, config, progress=False))
+
+
+_MI_VARIANTS: dict[str, dict[str, Any]] = {
+    "mi_backprop float32": {"features": "vector", "precision": "float32"},
+    "mi_backprop bf16": {"features": "vector", "precision": "bf16"},
+    "mi_backprop bf16, features every 4 steps": {"features": "vector", "precision": "bf16", "statistics_refresh": 4},
+    "mi_backprop bf16, network of its authors": {"network": "ragonesi", "precision": "bf16"},
+}
+
+
+def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
+    """What an epoch of mi_backprop with K = 40 costs, in epochs of lnl in the same precision, measured in turn.
+
+    Only as many images are used as make K + 1 batches: from there on the quotient is that of whole epochs.
+
+    Args:
+        data: at least two batches of digits.
+        repeats: rounds; the smallest time of each side counts.
+    """
+    some = data.subset(slice(0, min(len(data), 41 * BATCH)))
+    seconds: dict[str, float] = {}
+
+    def measure(name: str, work: Callable[..., Any], config: RunConfig) -> None:
+        taken = _seconds(lambda: work(build_network(config), some, config, progress=False))
+        seconds[name] = min(seconds.get(name, float("inf")), taken)
+
+    for _ in range(repeats):
+        for precision in ("float32", "bf16"):
+            measure(precision, fit, _config("lnl", precision))
+        for name, changes in _MI_VARIANTS.items():
+            measure(name, fit_mi_backprop, replace(_config("lnl", "float32"), method="mi_backprop", **changes))
+    return {name: seconds[name] / seconds[str(changes["precision"])] for name, changes in _MI_VARIANTS.items()}
 
 
 def _reference_epoch(images: Path, method: str, script: Path) -> float:
@@ -129,6 +162,7 @@ def benchmark(
         "seconds": seconds,
         "ratios": ratios,
         "lnl / baseline": seconds["lnl bf16"] / seconds["baseline bf16"],
+        "mi_backprop / lnl": mi_backprop_cost(images, repeats),
         "data_seconds": made,
         "peak_memory_mib": memory,
         "import_seconds": import_seconds(),
@@ -141,6 +175,7 @@ def report(results: dict[str, Any]) -> str:
     lines = [f"{results['images']:,} images of {results['source']}, one epoch, batch {BATCH}, {results['environment']['device']}"]
     lines += [f"{name:<24}{value:8.1f} s" for name, value in results["seconds"].items()]
     lines += [f"{name:<32}{value:6.2f} times" for name, value in results["ratios"].items()]
+    lines += [f"{name:<52}{value:6.1f} epochs of lnl" for name, value in results["mi_backprop / lnl"].items()]
     lines.append(f"making the data {results['data_seconds']:.1f} s, peak memory {results['peak_memory_mib']:.0f} MiB")
     lines.append(f"import lnl_core adds {results['import_seconds']:.3f} s to importing torch")
     return "\n".join(lines)

@@ -82,7 +82,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
     experiment: str = "colored_mnist",
     method: Annotated[
-        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced or jlu.")
+        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
     ] = "lnl",
     color_var: ColorVar = 0.03,
     profile: Profile = "demo",
@@ -354,7 +354,7 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 2,
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
-    """Time one epoch of baseline and lnl beside a straightforward reference; prints ratios."""
+    """Time one epoch of baseline and lnl beside a straightforward reference, and of mi_backprop beside lnl; prints ratios."""
     from lnl_core._files import write_json
     from lnl_core.bench import benchmark, report
 

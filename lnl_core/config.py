@@ -26,6 +26,10 @@ TRAINING_SETS = {
 PROTECTED = {"adult": ("sex", "race"), "german": ("age", "sex")}
 """The attributes to forget of each training set of "census"."""
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
+OWN_LOOPS = ("mi_backprop", "jlu")
+"""Methods with a training loop of their own, :mod:`lnl_core.mi_backprop` and :mod:`lnl_core.unlearning`."""
+ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
+"""What "mi_backprop" can descend, see :mod:`lnl_core.estimators`; "mine" is the first with the moving average in its gradient."""
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
@@ -42,11 +46,27 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
-_LATER: dict[str, Any] = {**dict.fromkeys(_PHOTOGRAPHS), "elastic": 0.0, "clip_norm": 0.0, "protected": None, **_ADVERSARY}
+_MI_BACKPROP: dict[str, Any] = {
+    "estimator": "donsker_varadhan",
+    "statistics_steps": 40,
+    "statistics_lr": 1e-4,
+    "statistics_width": 64,
+    "statistics_refresh": 1,
+}
+_LATER: dict[str, Any] = {
+    **dict.fromkeys(_PHOTOGRAPHS),
+    "protected": None,
+    "elastic": 0.0,
+    "clip_norm": 0.0,
+    "features": "map",
+    "optimizer": "sgd",
+    **_ADVERSARY,
+    **_MI_BACKPROP,
+}
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
-    "method": (*METHODS, "jlu"),  # trained by lnl_core.unlearning, not by the loop of the others
+    "method": (*METHODS, *OWN_LOOPS),
     "profile": (*PROFILES, "custom"),
     "bias_labels": BIAS_LABELS,
     "bias_places": BIAS_PLACES,
@@ -58,6 +78,9 @@ _CHOICES = {
     "mi_reduction": ("mean", "sum"),
     "bias_reduction": ("mean", "sum"),
     "precision": ("float32", "bf16"),
+    "features": ("map", "vector"),
+    "optimizer": ("sgd", "adam"),
+    "estimator": ESTIMATORS,
 }
 
 
@@ -67,7 +90,7 @@ class RunConfig:
 
     Attributes:
         experiment: data set and task, one of :data:`EXPERIMENTS`.
-        method: one of :data:`METHODS`.
+        method: one of :data:`METHODS` or :data:`OWN_LOOPS`.
         color_var: variance sigma^2 of each colour channel around its mean, colours in [0, 1].
         seed: seeds the colours, the initial weights and the order of the batches.
         profile: the preset this came from, or "custom" once a hyper-parameter was changed.
@@ -79,14 +102,16 @@ class RunConfig:
         color_outside: a colour drawn outside (0, 1) is drawn again ("redraw") or clipped ("clip").
         train_size, test_size: use only the first so many images; ``None`` means all.
         train_set: of an experiment on photographs, one of its :data:`TRAINING_SETS`; ``None`` for Colored MNIST, as are the
-            following five.
+            following five, but for "network".
         learn: "gender" or "age" for experiment "faces"; the other one is to be forgotten.
         image_size: pixels a side.
-        network: "resnet18" or, for the stand-ins, "cartoon", see :mod:`lnl_core.networks`; ``None`` for "jlu_faces" too.
+        network: "resnet18" or, for the stand-ins, "cartoon", see :mod:`lnl_core.networks`; ``None`` for "jlu_faces" too. On digits
+            ``None`` is the network of Kim et al. and "ragonesi" that of Ragonesi et al.
         weights: of ResNet-18 at the start: "imagenet", the path of a file, or ``None`` for random ones.
         test_labels: a file of labels of the Dogs and Cats test images; ``None`` means the authors' published ones.
         protected: of experiment "census", the attribute to be forgotten, one of its training set's :data:`PROTECTED`.
-        mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9).
+        mi_weight: lambda, the weight of the negative conditional entropy of h in the loss of f (Eq. 9); for "mi_backprop" the
+            factor of the learning rate of f's second step.
         adv_weight: mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9).
         confusion_weight: alpha, the weight of the confusion loss in the loss of f (Alvi et al.).
         augment: strength of random affine maps of the training images, 0 to 1; on digits they and ``elastic`` need labels that are
@@ -104,6 +129,12 @@ class RunConfig:
         extractor_convs: convolutions in f, 2 (the authors') or 1; g has the other ones.
         updates: "joint" makes one update from one pass through f; "alternating" makes the authors' two updates from two passes.
         mi_reduction, bias_reduction: how the bias channels (R, G, B) are joined into one loss.
+        features: where f ends: at the authors' feature "map", or at the "vector" that the last linear layer reads.
+        optimizer: "sgd" or "adam", for f, g and h.
+        estimator: of "mi_backprop", one of :data:`ESTIMATORS`.
+        statistics_steps: K, updates of the statistics network of "mi_backprop" a step of f and g.
+        statistics_lr, statistics_width: its learning rate (Adam) and the width of its three hidden layers.
+        statistics_refresh: steps of f and g after which the features that it learns from are computed anew.
     """
 
     experiment: str = "colored_mnist"
@@ -152,6 +183,13 @@ class RunConfig:
     weights: str | None = None
     test_labels: str | None = None
     protected: str | None = None
+    features: str = "map"
+    optimizer: str = "sgd"
+    estimator: str = "donsker_varadhan"  # these and the next three: the code of Ragonesi et al. for digits
+    statistics_steps: int = 40
+    statistics_lr: float = 1e-4
+    statistics_width: int = 64
+    statistics_refresh: int = 1
     # execution
     precision: str = "float32"
     channels_last: bool = True
@@ -176,14 +214,15 @@ class RunConfig:
             "elastic",
             "balance_power",
             "balance_wean",
+            "statistics_lr",
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a finite number that is not negative, got {value!r}")
             object.__setattr__(self, name, float(value))  # 0 and 0.0 are one configuration with one fingerprint
-        for name in ("epochs", "batch_size", "lr_step", "bias_steps", "adversaries"):
+        for name in ("epochs", "batch_size", "lr_step", "bias_steps", "adversaries", "statistics_width", "statistics_refresh"):
             _require_count(name, getattr(self, name), least=1)
-        for name in ("seed", "warmup_epochs", "bias_restart"):
+        for name in ("seed", "warmup_epochs", "bias_restart", "statistics_steps"):
             _require_count(name, getattr(self, name), least=0)
         for name, least in (("train_size", 2), ("test_size", 1)):
             if getattr(self, name) is not None:
@@ -199,8 +238,11 @@ class RunConfig:
             )
         if not isinstance(self.bias_given_label, bool):
             raise ConfigError(f"bias_given_label must be true or false, got {self.bias_given_label!r}")
-        if self.other_adversary and (not on_digits or self.method == "jlu"):
-            raise ConfigError(f"{self.other_adversary} belongs to the methods on colored_mnist other than jlu: leave it out")
+        own_h = self.method in OWN_LOOPS or self.features == "vector" or self.network
+        if self.other_adversary and (not on_digits or own_h):
+            raise ConfigError(
+                f"{self.other_adversary} belongs to feature maps of colored_mnist and not to {' or '.join(OWN_LOOPS)}: leave it out"
+            )
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
         if self.batch_size < 2:
@@ -212,9 +254,13 @@ class RunConfig:
         if self.source not in allowed:
             raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
         if self.experiment == "colored_mnist":
-            self._check_left_out("the experiments on photographs", *_PHOTOGRAPHS)
+            if self.network not in (None, "ragonesi"):
+                raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {self.network!r}")
+            self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "network"))
             self._check_left_out("experiment census", "protected")
             return
+        if self.experiment == "dogs_cats" and (self.method == "mi_backprop" or self.features == "vector"):
+            raise ConfigError("on dogs_cats the bias is a map of levels: mi_backprop and features 'vector' need one bias an image")
         sets = TRAINING_SETS[self.experiment]
         if self.train_set not in sets:
             raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
@@ -422,6 +468,36 @@ _BIAS_BALANCED: dict[str, Any] = {
     "warmup_epochs": 0,
 }
 
+_MI_SHARED: dict[str, Any] = dict(optimizer="adam", bias_lr=1e-3, weight_decay=0.0)
+_MI_AUTHORS: dict[str, Any] = dict(_MI_SHARED, lr=1e-4, schedule="constant")
+_MI_OURS: dict[str, Any] = dict(
+    _MI_SHARED,
+    features="vector",
+    precision="bf16",
+    schedule="one_cycle",
+    lr=1e-3,
+    mi_weight=0.7,
+    statistics_lr=5e-3,
+    statistics_steps=10,
+    statistics_refresh=2,
+)
+_MI_DIGITS: dict[str, dict[str, Any]] = {
+    "smoke": dict(_MI_OURS, statistics_steps=2),
+    "demo": dict(_MI_OURS, epochs=15, batch_size=32, warmup_epochs=5, statistics_refresh=1),
+    "short": dict(_MI_OURS, epochs=8, warmup_epochs=2),
+    "full": dict(_MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
+}
+_MI_FACES: dict[str, dict[str, Any]] = {
+    "smoke": dict(_MI_OURS, statistics_steps=2),
+    "demo": dict(_MI_OURS, warmup_epochs=2),
+    "short": dict(_MI_OURS, warmup_epochs=1, augment=0.0),
+    "full": {
+        **_MI_AUTHORS,
+        **dict(features="vector", lr=1e-5, mi_weight=0.9, batch_size=24, epochs=10),
+        **dict(statistics_steps=20, statistics_width=512),
+    },
+}
+
 
 def preset(
     profile: str,
@@ -461,6 +537,8 @@ def _digit_values(profile: str, method: str) -> dict[str, Any]:
     values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}[profile]
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED, **({"epochs": 12} if profile == "short" else {})}
+    if method == "mi_backprop":
+        values = {**values, **_MI_DIGITS[profile]}
     if profile == "short" and method in ("baseline", "gray"):
         values = {**values, **_TUNED, "epochs": 20, "lr": 0.05}
     if profile == "short" and method in ("lnl", "grl", "blind_eye_grl"):
@@ -478,6 +556,8 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
         values["learn"] = "gender"
     if method == "jlu":
         values["confusion_weight"] = 1.0  # alpha of the report's M2
+    if method == "mi_backprop":
+        values |= _MI_FACES[profile]
     return values
 
 
@@ -488,6 +568,8 @@ def _census_values(profile: str, method: str, changes: dict[str, Any]) -> dict[s
         values |= _GERMAN
     if method == "bias_balanced":
         values["balance_wean"] = 0.0
+    if method == "mi_backprop":
+        values |= {"mi_weight": 1.0, "statistics_lr": 1e-3, "statistics_steps": 10}
     return values
 
 

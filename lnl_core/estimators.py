@@ -78,41 +78,47 @@ def ksg(a: ArrayLike, b: ArrayLike, *, neighbors: int = 3) -> float:
 # Bounds from a matrix of scores
 
 
-def _parts(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The diagonal (B,) and the rest (B (B - 1),) of a matrix of scores."""
+def _parts(scores: Tensor, apart: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The diagonal (B,) and the rest (B (B - 1),) of a matrix of scores; or two vectors that hold the scores together and apart."""
+    if apart is not None:
+        if scores.ndim != 1 or apart.ndim != 1 or not len(scores) or not len(apart):
+            shapes = f"{tuple(scores.shape)} and {tuple(apart.shape)}"
+            raise DataError(f"with scores of pairs apart given, both must be vectors with at least one entry, got shapes {shapes}")
+        return scores, apart
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise DataError(f"scores must be a square matrix of at least two rows, got shape {tuple(scores.shape)}")
-    apart = ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    return scores.diagonal(), scores[apart]
+    elsewhere = ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    return scores.diagonal(), scores[elsewhere]
 
 
 def _log_mean_exp(values: Tensor) -> Tensor:
     return values.logsumexp(dim=0) - math.log(len(values))
 
 
-def donsker_varadhan(scores: Tensor) -> Tensor:
+def donsker_varadhan(scores: Tensor, apart: Tensor | None = None) -> Tensor:
     r"""Donsker and Varadhan's bound :math:`E_{p(a,b)}[T] - \log E_{p(a)p(b)}[e^T] \le I(A;B)` for the critic T; the value of MINE.
 
     Equal to I for :math:`T = \log\frac{p(a,b)}{p(a)p(b)} + c`. On average the logarithm of a mean over a batch is below the
     logarithm of the expectation, so the value on a small batch can lie above I.
 
     Args:
-        scores: (B, B).
+        scores: (B, B); or (B,), pairs together.
+        apart: (M,), in the second case: pairs apart, such as a batch whose b were shuffled. It saves scoring B squared pairs.
     """
-    together, apart = _parts(scores)
+    together, apart = _parts(scores, apart)
     return together.mean() - _log_mean_exp(apart)
 
 
-def nwj(scores: Tensor) -> Tensor:
+def nwj(scores: Tensor, apart: Tensor | None = None) -> Tensor:
     r"""Nguyen, Wainwright and Jordan's bound :math:`E_{p(a,b)}[T] - e^{-1} E_{p(a)p(b)}[e^T] \le I(A;B)`.
 
     Equal to I for :math:`T = 1 + \log\frac{p(a,b)}{p(a)p(b)}`. Never above :func:`donsker_varadhan` of the same critic, since
     :math:`\log x \le x / e`. Its expectation over batches is a true bound, its variance grows with :math:`e^I`.
 
     Args:
-        scores: (B, B).
+        scores, apart: as for :func:`donsker_varadhan`.
     """
-    together, apart = _parts(scores)
+    together, apart = _parts(scores, apart)
     return together.mean() - (_log_mean_exp(apart) - 1).exp()
 
 
@@ -141,7 +147,9 @@ def club(log_q: Tensor) -> Tensor:
     return together.mean() - apart.mean()
 
 
-def moving_average_gain(scores: Tensor, log_average: Tensor | None = None, rate: float = 0.01) -> tuple[Tensor, Tensor]:
+def moving_average_gain(
+    scores: Tensor, log_average: Tensor | None = None, rate: float = 0.01, *, apart: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     r"""What a critic of the Donsker-Varadhan bound ascends so that batches do not bias its gradient (MINE, section 3.2).
 
     The gradient of :math:`\log E[e^T]` is :math:`E[e^T \nabla T] / E[e^T]`; with both means from the same small batch it is biased.
@@ -149,7 +157,7 @@ def moving_average_gain(scores: Tensor, log_average: Tensor | None = None, rate:
     result means something; the value of the bound is :func:`donsker_varadhan`.
 
     Args:
-        scores: (B, B).
+        scores, apart: as for :func:`donsker_varadhan`.
         log_average: logarithm of the average so far; none for the first batch.
         rate: weight of this batch in the new average, in (0, 1]; 1 gives the plain, biased gradient.
 
@@ -158,7 +166,7 @@ def moving_average_gain(scores: Tensor, log_average: Tensor | None = None, rate:
     """
     if not 0 < rate <= 1:
         raise ConfigError(f"the rate of a moving average must lie in (0, 1], got {rate}")
-    together, apart = _parts(scores)
+    together, apart = _parts(scores, apart)
     now = _log_mean_exp(apart)
     average = now.detach()
     if log_average is not None and rate < 1:

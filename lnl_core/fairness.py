@@ -22,7 +22,7 @@ from lnl_core.leakage import leakage, linear_eraser
 from lnl_core.networks import LNLNetwork
 
 CONSTRAINTS = ("demographic_parity", "equalized_odds")
-UNLEARNING = ("lnl", "blind_eye", "bias_balanced")
+UNLEARNING = ("lnl", "blind_eye", "bias_balanced", "mi_backprop")
 """The unlearning methods that are compared on tables, here and in the notebook."""
 _WEIGHTS = {"blind_eye": ("confusion_weight",), "lnl": ("mi_weight", "adv_weight"), "bias_balanced": ("mi_weight", "adv_weight")}
 Predict = Callable[[BiasedImages], NDArray[np.int64]]

@@ -38,7 +38,7 @@ _STYLE: Any = {
 METHOD_STYLE: Any = {
     name: (PALETTE[index % len(PALETTE)], MARKERS[index])
     for index, name in enumerate(
-        ("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv", "bias_balanced", "jlu")
+        ("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv", "bias_balanced", "jlu", "mi_backprop")
     )
 }
 

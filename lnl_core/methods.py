@@ -19,11 +19,13 @@ bias_balanced     descends L_bal + [lambda] L_MI,              L_bal       desce
                   ascends [mu] L_B
 jlu, unlearning   descends L_c + [alpha] L_conf                L_c         stays
 jlu, watching     stays                                        stays       descends L_B
+mi_backprop       descends L_c, then [lambda] I(C; Z)          L_c         descends L_B
 ================  ===========================================  ==========  ==============
 
 bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias does not tell of the label
 (:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often (:mod:`lnl_core.balance`).
-jlu has the losses of blind_eye and takes turns: its two steps alternate in :mod:`lnl_core.unlearning`.
+jlu has the losses of blind_eye and takes turns: its two steps alternate in :mod:`lnl_core.unlearning`. mi_backprop descends an
+estimate of the information by a fourth network, in :mod:`lnl_core.mi_backprop`; its h only watches.
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
 L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget. Where h has several heads, each
@@ -234,9 +236,11 @@ def uses_bias(method: str) -> bool:
 
 
 def method_step(name: str) -> Step:
-    """The step function of a method; :class:`ConfigError` for an unknown name, or for jlu, which has two."""
+    """The step function of a method; :class:`ConfigError` for an unknown name, or for one with a loop of its own."""
     if name == "jlu":
         raise ConfigError("jlu alternates between two steps: train it with lnl_core.unlearning.fit_jlu")
+    if name == "mi_backprop":
+        raise ConfigError("mi_backprop has a third network to train: train it with lnl_core.mi_backprop.fit_mi_backprop")
     try:
         return METHODS[name]
     except KeyError:

@@ -142,6 +142,28 @@ class BiasHeads(nn.Module):
         return torch.cat([head(features) for head in self.heads])
 
 
+class VectorBiasHead(nn.Module):
+    """h for a bias painted on places where f gives a vector: one linear layer, the same answer at every place.
+
+    Args:
+        features: length of the vector f(x).
+        classes: number of bias classes K.
+        channels: number of bias channels.
+        places: places a side of the bias labels.
+    """
+
+    def __init__(self, features: int, classes: int = 8, channels: int = 3, places: int = 14) -> None:
+        super().__init__()
+        self.shape = (classes, channels, places, places)
+        self.layer = nn.Linear(features, classes * channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, features) -> bias logits (B, K, channels, places, places)."""
+        logits: Tensor = self.layer(features)
+        classes, channels, *_ = self.shape
+        return logits.view(-1, classes, channels, 1, 1).expand(-1, *self.shape)
+
+
 class LNLNetwork(nn.Module):
     """f, g and h together.
 
@@ -223,6 +245,47 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
     for part in (extractor, label_head):
         part.apply(_init_as_the_authors)
     return LNLNetwork(extractor, label_head, PixelBiasHead() if bias_head is None else bias_head)
+
+
+def ragonesi_network(*, bias_head: nn.Module | None = None, grayscale: bool = False) -> LNLNetwork:
+    """The network for Colored MNIST of Ragonesi et al. (2021; their public code), whose f ends in a vector z of 64 numbers.
+
+    f: twice (conv 5x5 without padding to 64 channels, ReLU, max-pool to half), linear to 512, ReLU, linear to 64, ReLU; images in
+    [0, 1] are not normalised. g: linear 64->10. h, which is ours: :class:`VectorBiasHead`. Initial weights are Glorot's uniform
+    ones and biases 0, the default of the library they use.
+
+    Args:
+        bias_head: another h; it takes features (B, 64).
+        grayscale: let f begin by making every image grey.
+
+    Returns:
+        A network of 667,170 parameters: f 664,960, g 650, h 1,560.
+    """
+    extractor = nn.Sequential(
+        *([Grayscale()] if grayscale else []),
+        *(nn.Conv2d(3, 64, 5), nn.MaxPool2d(2), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(64, 64, 5), nn.MaxPool2d(2), nn.ReLU(inplace=True), nn.Flatten()),
+        *(nn.Linear(64 * 4 * 4, 512), nn.ReLU(inplace=True), nn.Linear(512, 64), nn.ReLU(inplace=True)),
+    )
+    label_head = nn.Sequential(nn.Linear(64, 10))
+    for part in (extractor, label_head):
+        part.apply(glorot)
+    return LNLNetwork(extractor, label_head, VectorBiasHead(64) if bias_head is None else bias_head)
+
+
+def glorot(module: nn.Module) -> None:
+    """Uniform weights of Glorot and Bengio and zero biases, for ``module.apply``."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def ending_in_a_vector(network: LNLNetwork, bias_head: Callable[[int], nn.Module]) -> LNLNetwork:
+    """The same f and g cut before g's last linear layer, so that f gives a vector, whose length ``bias_head`` takes to make h."""
+    if not isinstance(network.extractor, nn.Sequential) or not isinstance(network.label_head, nn.Sequential):
+        return network
+    *before, last = network.label_head
+    return LNLNetwork(nn.Sequential(*network.extractor, *before), nn.Sequential(last), bias_head(cast(nn.Linear, last).in_features))
 
 
 def _init_as_the_authors(module: nn.Module) -> None:
@@ -435,9 +498,17 @@ def build_network(config: RunConfig) -> LNLNetwork:
             if config.learn == "gender":
                 bias_classes = len(AGE_EDGES) - 1
             if config.network == "cartoon":
-                return cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
-            return resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
+                network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
+            else:
+                network = resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
+            if config.features == "vector":
+                return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
+            return network
+        if config.network == "ragonesi":
+            return ragonesi_network(grayscale=gray)
         network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
+        if config.features == "vector":
+            return ending_in_a_vector(network, VectorBiasHead)
         if config.adversaries > 1 or config.bias_given_label:  # f, g and the first head start as they would without the others
             heads = [network.bias_head, *(PixelBiasHead() for _ in range(config.adversaries - 1))]
             network.bias_head = BiasHeads(heads, labels=10 if config.bias_given_label else 0)

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
-from lnl_core.config import RunConfig
+from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate, predict
 from lnl_core.fairness import fairness_by_split
+from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
@@ -173,10 +174,12 @@ def run(
 
     network = build_network(config)
     shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+    if tensorboard and config.method in OWN_LOOPS:
+        raise ConfigError(f"{config.method} writes no scalars for TensorBoard, see metrics.jsonl: leave tensorboard out")
     if config.method == "jlu":
-        if tensorboard:
-            raise ConfigError("jlu writes duel.jsonl instead of scalars for TensorBoard: leave tensorboard out")
         fit_jlu(network, splits.data, config, **shared)
+    elif config.method == "mi_backprop":
+        fit_mi_backprop(network, splits.data, config, **shared)
     else:
         fit(network, splits.data, config, tensorboard=tensorboard, **shared)
     return _leave_record(config, network, splits, folder, data_dir, provenance(started, time.perf_counter() - clock, place))

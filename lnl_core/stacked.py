@@ -25,7 +25,7 @@ from tqdm import tqdm
 from lnl_core._memory import keep_freed_memory
 from lnl_core.augment import move, random_amounts
 from lnl_core.balance import Balance, towards_uniform, uniform_share
-from lnl_core.config import RunConfig
+from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
 from lnl_core.networks import LNLNetwork
@@ -292,8 +292,11 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
                     f"networks trained at once may differ in {' and '.join(FREE)} only, these differ in {name} "
                     f"({one!r} and {other!r}): train them one by one"
                 )
-    if configs[0].experiment != "colored_mnist" or configs[0].method == "jlu":
-        raise ConfigError("only networks on Colored MNIST can be stacked, and not with method 'jlu': train the others one by one")
+    if configs[0].experiment != "colored_mnist" or configs[0].method in OWN_LOOPS or configs[0].optimizer != "sgd":
+        without = " or ".join(map(repr, OWN_LOOPS))
+        raise ConfigError(
+            f"only networks on Colored MNIST can be stacked, with SGD and not with method {without}: train the others one by one"
+        )
     if configs[0].other_adversary:
         raise ConfigError(f"networks with {configs[0].other_adversary} cannot be stacked: train them one by one")
     if configs[0].updates == "alternating":

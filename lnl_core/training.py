@@ -75,21 +75,52 @@ def learning_rate(config: RunConfig, base: float, progress: float) -> float:
     return base * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
 
 
+_REMEMBERED = {"momentum_buffer": "momentum", "exp_avg": "mean", "exp_avg_sq": "square", "step": "step"}  # as checkpoints name it
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What an optimiser remembers, as KIND.PARAMETER; empty before its first step."""
+    return {
+        f"{_REMEMBERED[kind]}.{name}": value
+        for name, parameter in parameters.items()
+        for kind, value in optimizer.state.get(parameter, {}).items()
+        if value is not None
+    }
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    """The inverse of :func:`optimizer_state`; what belongs to no parameter of the optimiser is passed over."""
+    own = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    for kind, key in _REMEMBERED.items():
+        for name, parameter in parameters.items():
+            if parameter in own and (value := tensors.get(f"{key}.{name}")) is not None:
+                # Adam counts its steps on the CPU unless it is fused
+                place = parameter.device if kind != "step" or optimizer.defaults.get("fused") else "cpu"
+                optimizer.state[parameter][kind] = value.to(place).clone()
+
+
+def make_optimizer(parameters: Any, config: RunConfig, lr: float, weight_decay: float, **options: Any) -> torch.optim.Optimizer:
+    """SGD with momentum or Adam, as ``config.optimizer`` says."""
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, **options)
+    return torch.optim.SGD(parameters, lr=lr, momentum=config.momentum, weight_decay=weight_decay, **options)
+
+
 @dataclass
 class _Optimizers:
-    """SGD for f and g, and one of its own for h, so that either can stay while the other moves."""
+    """One optimiser for f and g, and one of its own for h, so that either can stay while the other moves."""
 
     network: LNLNetwork
     config: RunConfig
     options: dict[str, Any] = field(default_factory=dict)  # more of torch.optim.SGD's
-    main: torch.optim.SGD = field(init=False)
-    bias: torch.optim.SGD = field(init=False)
+    main: torch.optim.Optimizer = field(init=False)
+    bias: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        shared = {"momentum": self.config.momentum, "weight_decay": self.config.weight_decay, **self.options}
+        shared: dict[str, Any] = {"weight_decay": self.config.weight_decay, **self.options}
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
-        self.main = torch.optim.SGD(heads, lr=self.config.lr, **shared)
-        self.bias = torch.optim.SGD(self.network.bias_head.parameters(), lr=self.config.bias_lr, **shared)
+        self.main = make_optimizer(heads, self.config, self.config.lr, **shared)
+        self.bias = make_optimizer(self.network.bias_head.parameters(), self.config, self.config.bias_lr, **shared)
 
     def set_rates(self, progress: float) -> None:
         for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
@@ -104,20 +135,14 @@ class _Optimizers:
         self.main.zero_grad(set_to_none=to_none)
         self.bias.zero_grad(set_to_none=to_none)
 
-    def momentum(self) -> dict[str, Tensor]:
-        """Momentum buffers by parameter name; empty before the first step."""
-        names: dict[Tensor, str] = {parameter: name for name, parameter in self.network.named_parameters()}
-        states = [*self.main.state.items(), *self.bias.state.items()]
-        return {
-            names[parameter]: state["momentum_buffer"] for parameter, state in states if state.get("momentum_buffer") is not None
-        }
+    def state(self) -> dict[str, Tensor]:
+        """What both remember, by kind and parameter name; empty before the first step."""
+        parameters: dict[str, Tensor] = dict(self.network.named_parameters())
+        return optimizer_state(self.main, parameters) | optimizer_state(self.bias, parameters)
 
-    def load_momentum(self, buffers: dict[str, Tensor]) -> None:
-        parameters = dict(self.network.named_parameters())
-        of_h = set(self.network.bias_head.parameters())
-        for name, buffer in buffers.items():
-            optimizer = self.bias if parameters[name] in of_h else self.main
-            optimizer.state[parameters[name]]["momentum_buffer"] = buffer.to(parameters[name].device).clone()
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        for optimizer in (self.main, self.bias):
+            load_optimizer_state(optimizer, dict(self.network.named_parameters()), tensors)
 
 
 def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers, *, warming: bool) -> Losses:
@@ -246,12 +271,18 @@ def _fingerprint(data: BiasedImages) -> str:
 
 
 def _save_checkpoint(
-    path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, history: list[Metrics], data: str
+    path: Path,
+    network: LNLNetwork,
+    optimizers: _Optimizers,
+    config: RunConfig,
+    history: list[Metrics],
+    data: str,
+    more: dict[str, Tensor] | None = None,
 ) -> None:
     from safetensors.torch import save_file
 
-    tensors = {f"network.{name}": value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in optimizers.momentum().items()}
+    all_of_it = {f"network.{name}": value for name, value in network.state_dict().items()} | optimizers.state() | (more or {})
+    tensors = {name: value.detach().cpu().contiguous() for name, value in all_of_it.items()}
     metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history), "data": data}
     write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 
@@ -290,9 +321,7 @@ def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: Ru
         network.load_state_dict(weights)
     except RuntimeError:
         raise RecordError(f"the checkpoint in {path.parent} belongs to another network: choose another folder") from None
-    optimizers.load_momentum(
-        {name.removeprefix("momentum."): value for name, value in tensors.items() if name.startswith("momentum.")}
-    )
+    optimizers.load_state(tensors)
     history: list[Metrics] = json.loads(metadata["history"])
     return history
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from lnl_core.bench import LayerCost, device_limits, roofline, roofline_markdown, roofline_seconds
+from lnl_core.bench import _MI_VARIANTS, LayerCost, device_limits, mi_backprop_cost, roofline, roofline_markdown, roofline_seconds
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
@@ -141,3 +141,9 @@ def test_the_page_shows_the_table_and_what_follows_from_it() -> None:
         f"{operations / 600 / 1e12:.0f} · 10¹² operations and, in bf16, {traffic / 600 / 1e12:.2f} · 10¹² bytes a second",
     ):
         assert fact in page, fact
+
+
+def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages) -> None:
+    costs = mi_backprop_cost(few.subset(slice(0, 130)))
+    assert set(costs) == set(_MI_VARIANTS)
+    assert all(value > 0 for value in costs.values())

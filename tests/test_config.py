@@ -221,6 +221,13 @@ OTHER: dict[str, Any] = {
     "updates": "alternating",
     "mi_reduction": "sum",
     "bias_reduction": "mean",
+    "features": "vector",
+    "optimizer": "adam",
+    "estimator": "nwj",
+    "statistics_steps": 5,
+    "statistics_lr": 0.5,
+    "statistics_width": 32,
+    "statistics_refresh": 2,
 }
 
 

@@ -349,6 +349,19 @@ def test_what_is_said_of_adult() -> None:
     assert spread[4.0] > 2 * spread[1.0]
 
 
+def test_what_is_said_of_mi_backprop_on_adult() -> None:
+    adult = partial(level, "adult-sex")
+    assert adult("mi_backprop", 2, "test_accuracy") > adult("lnl", 1, "test_accuracy") - 0.001
+    assert adult("mi_backprop", 2, PARITY) == pytest.approx(adult("lnl", 1, PARITY), abs=0.005)
+    assert adult("mi_backprop", 2, LEAK) < 0.5 * adult("lnl", 1, LEAK)
+    assert min(adult("mi_backprop", weight, LEAK) for weight in tool.WEIGHTS) > 0
+    assert adult("mi_backprop", 2, LEAK) < 0.1 * adult("baseline", 0, LEAK)
+    spread = {
+        one: np.std([record.metrics[LEAK] for record in stored("adult-sex")[one]]) for one in (("lnl", 1.0), ("mi_backprop", 2.0))
+    }
+    assert spread["mi_backprop", 2.0] < 0.5 * spread["lnl", 1.0]
+
+
 def test_what_is_said_of_the_comparisons_on_adult() -> None:
     adult = partial(level, "adult-sex")
     assert adult("leace", 0, "bias_probe_information") < 0.01

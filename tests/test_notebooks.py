@@ -46,6 +46,7 @@ EXPECTED = [
     "09_dogs_and_cats",
     "10_faces",
     "11_joint_unlearning",
+    "12_mi_backprop",
     "13_is_it_gone",
     "14_the_limit",
     "15_census_fairness",

@@ -407,7 +407,9 @@ def test_configurations_that_differ_elsewhere_are_refused(changes: dict[str, Any
     "config", [preset("smoke", experiment="faces"), preset("smoke", "jlu", experiment="jlu_faces"), preset("smoke", "jlu")]
 )
 def test_photographs_and_taking_turns_are_refused(config: RunConfig) -> None:
-    with pytest.raises(ConfigError, match="only networks on Colored MNIST can be stacked, and not with method 'jlu'"):
+    with pytest.raises(
+        ConfigError, match="only networks on Colored MNIST can be stacked, with SGD and not with method 'mi_backprop' or 'jlu'"
+    ):
         stacked.check_stackable([config, replace(config, seed=1)])
 
 

@@ -26,6 +26,7 @@ _REFERENCE: dict[str, Any] = {
     "confusion_weight": 0.1,
     "lr": 0.02,
     "bias_lr": 0.05,
+    "clip_norm": 0.0,
 }
 _AUTHORS: dict[str, Any] = {"bias_labels": "pixel", "bias_places": "foreground"}
 _WEAK: dict[str, Any] = {"mi_weight": 0.01, "adv_weight": 0.1, "lr": 0.01, "bias_lr": 0.01, "warmup_epochs": 2}

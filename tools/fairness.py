@@ -36,6 +36,7 @@ from lnl_core.fairness import (
     threshold_optimizer,
     weighted,
 )
+from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record_lines, write_record_lines
 from lnl_core.splits import load_data
@@ -99,7 +100,8 @@ class Row:
 
 def _network(task: Task, config: RunConfig) -> LNLNetwork:
     network = build_network(config)
-    fit(network, task.split("train"), config, device="cpu", progress=False)
+    work = fit_mi_backprop if config.method == "mi_backprop" else fit
+    work(network, task.split("train"), config, device="cpu", progress=False)
     return network
 
 
@@ -169,7 +171,9 @@ def record_of(row: Row, task: Task) -> RunRecord:
 
 
 def _key(method: str, weight: float, seed: int, config: Mapping[str, Any]) -> str:
-    return json.dumps([method, weight, seed, config], sort_keys=True)
+    """What tells rows apart; for our methods the fingerprint, which a later hyper-parameter does not change."""
+    name = RunConfig.from_dict(dict(config)).fingerprint() if "experiment" in config else config
+    return json.dumps([method, weight, seed, name], sort_keys=True)
 
 
 def _key_of(record: RunRecord) -> str:
