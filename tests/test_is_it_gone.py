@@ -182,6 +182,16 @@ def test_a_measurement_holds_everything_and_agrees_with_the_library(stored: Path
         assert {"commit", "seconds", "device", "packages"} <= set(model["provenance"])
 
 
+def test_features_without_places_are_measured_too() -> None:
+    """The f of mi_backprop ends in a vector: nothing to average over, and no conv probe."""
+    config = preset("smoke", "mi_backprop", test_size=1000)
+    found = tool.measure(build_network(config).eval(), config, None, {**SMALL, "kinds": ["linear", "conv"]})
+    assert set(found["probes"]) == {"linear"}
+    assert found["adversary"]["unbiased"]["images"] == 700
+    model = {**model_of("mi_backprop", 0.02, 0.5), "probes": found["probes"]}
+    assert leak_tables.nats_left(model) == found["probes"]["linear"]["information"]["mean"]
+
+
 def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) -> None:
     path = stored / tool.FOLDER / "colored_mnist-lnl.json"
     assert tool.stored(path, SMALL)

@@ -80,7 +80,7 @@ def left_table(root: Path = ROOT) -> str:
     """What fresh probes read of the colour, in accuracy, nats and code length, and after linear erasure."""
 
     def probe(kind: str) -> Callable[[Model], str]:
-        return lambda model: _with_spread(model["probes"][kind]["accuracy"])
+        return lambda model: _with_spread(model["probes"][kind]["accuracy"]) if kind in model["probes"] else "no map"
 
     return _rows(
         root,

@@ -30,15 +30,14 @@ from lnl_core.errors import RecordError
 from lnl_core.evaluation import feature_maps, probe_leakage
 from lnl_core.information import entropy
 from lnl_core.leakage import Interval, adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
-from lnl_core.methods import uses_bias
 from lnl_core.networks import LNLNetwork
 from lnl_core.records import provenance, read_record
 from lnl_core.runs import MODEL, RECORD, load_data, load_model, run_folder
 from tools.notebooks import ROOT
 
 FOLDER = Path("results", "leakage")
-METHODS = ("baseline", "gray", "blind_eye", "lnl", "bias_balanced")
-"""The methods of Figure 4, in the order of the table."""
+METHODS = ("baseline", "gray", "blind_eye", "lnl", "mi_backprop", "bias_balanced")
+"""The methods of Figure 4 and mi_backprop, in the order of the table."""
 SCHEMA = 1
 SETTINGS: dict[str, Any] = {
     "split": "test",
@@ -50,8 +49,8 @@ SETTINGS: dict[str, Any] = {
     "erased_images": 2400,
     "fresh_h_epochs": 15,
 }
-"""Probes read means of f(x) over ``pool`` x ``pool`` places, which hold less than f(x), and of which probes read more from few
-images. Half of the ``images`` are held out, from a fresh h too; the eraser is fitted to test images that are not probed."""
+"""Probes read means of f(x) over ``pool`` x ``pool`` places, where it has places: these hold less than f(x), and probes read more from
+a few thousand of them. Half of the ``images`` are held out, from a fresh h too; the eraser is fitted to images that are not probed."""
 
 
 def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
@@ -80,20 +79,23 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     """All that is stored of one model but its name; see :data:`SETTINGS`."""
     images, seeds = settings["images"], settings["seeds"]
     test = load_data(config, settings["split"], data_dir)
-    everything = F.avg_pool2d(feature_maps(network, test), settings["pool"])
+    everything = feature_maps(network, test)
+    is_map = everything.ndim == 4
+    everything = F.avg_pool2d(everything, settings["pool"]) if is_map else everything
     probed = test.subset(slice(0, images))
     maps, group = everything[:images], probed.group
     fresh = fresh_adversary(network, probed.subset(slice(0, images // 2)), epochs=settings["fresh_h_epochs"])
     found: dict[str, Any] = {"adversary": None, "levels": None}
     found["fresh_h"] = adversary_reading(fresh, probed.subset(slice(images // 2, images))).to_dict()
-    if uses_bias(config.method):
+    if config.method not in ("baseline", "gray"):
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
         found["adversary"] = {name: adversary_reading(network, data).to_dict() for name, data in readings.items()}
     if config.bias_labels == "image" and probed.color is not None:
         found["levels"] = level_probe(maps, image_color_labels(probed.color, (1, 1)).flatten(1), seeds)
     found["entropy"] = entropy(np.bincount(group.numpy()) / len(group))
-    found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in settings["kinds"]}
+    kinds = [kind for kind in settings["kinds"] if is_map or kind != "conv"]
+    found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in kinds}
     found["code_length"] = code_length(maps, group, kind=settings["code"]).to_dict()
     found["erased"] = erased(everything, test.group, settings["erased_images"], seeds)
     return found
