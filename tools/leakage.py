@@ -49,8 +49,8 @@ SETTINGS: dict[str, Any] = {
     "erased_images": 2400,
     "fresh_h_epochs": 15,
 }
-"""Probes read means of f(x) over ``pool`` x ``pool`` places, where it has places: these hold less than f(x), and probes read more from
-a few thousand of them. Half of the ``images`` are held out, from a fresh h too; the eraser is fitted to images that are not probed."""
+"""Where f(x) has places, probes read means over ``pool`` x ``pool`` of them. These hold less, and of them probes read more from a
+few thousand images. Half of the ``images`` are held out, from a fresh h too. The eraser is fitted to images that are not probed."""
 
 
 def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
