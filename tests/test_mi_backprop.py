@@ -58,7 +58,8 @@ def toy_network(seed: int = 0) -> LNLNetwork:
 def toy_config(method: str = "mi_backprop", **changes: Any) -> RunConfig:
     values: dict[str, Any] = {"epochs": 2, "batch_size": 64, "precision": "float32", "schedule": "constant", "lr": 0.1}
     if method == "mi_backprop":
-        values |= {"statistics_steps": 3, "statistics_lr": 1e-2, "estimator": "donsker_varadhan"}
+        plain = {"optimizer": "sgd", "weight_decay": 5e-4, "warmup_epochs": 0, "bias_lr": 0.05}  # as the baseline has them
+        values |= {**plain, "mi_weight": 1.0, "statistics_steps": 3, "statistics_lr": 1e-2, "statistics_refresh": 1}
     return preset("demo", method, **{**values, **changes})
 
 
