@@ -18,13 +18,14 @@ clipping are those of the authors' public code for digits.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from lnl_core.config import RunConfig
@@ -32,7 +33,7 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.losses import label_loss
 from lnl_core.methods import watch
-from lnl_core.networks import LNLNetwork
+from lnl_core.networks import LNLNetwork, NormalizedConv
 from lnl_core.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -110,16 +111,57 @@ def encode(network: LNLNetwork, data: BiasedImages, index: Tensor, config: RunCo
 
     Batch normalisation uses the statistics of each batch and its running ones stay as they are.
     """
-    buffers = list(network.extractor.buffers())
-    before = [value.clone() for value in buffers]
     parts = []
-    with torch.no_grad(), autocast(config, data.device):
+    with _held_still(network.extractor), autocast(config, data.device):
         for some in index.split(config.batch_size):
             images = data.batch(some, channels_last=config.channels_last).images
             parts.append(network.extractor(images).flatten(1).float())
+    return torch.cat(parts)
+
+
+@contextmanager
+def _held_still(extractor: nn.Module) -> Iterator[None]:
+    """No gradient, and running statistics that end as they began."""
+    buffers = list(extractor.buffers())
+    before = [value.clone() for value in buffers]
+    with torch.no_grad():
+        yield
         for value, old in zip(buffers, before, strict=True):
             value.copy_(old)
-    return torch.cat(parts)
+
+
+class Encoder:
+    """:func:`encode` of the same batches again and again: what no weight enters is computed once.
+
+    That is done where f begins with :class:`lnl_core.networks.NormalizedConv`; elsewhere it is :func:`encode` and no more.
+
+    Args:
+        network: f, g and h, on the device of the data.
+        data: where the batches come from.
+        batches: indices, all of the same length.
+    """
+
+    def __init__(self, network: LNLNetwork, data: BiasedImages, batches: Sequence[Tensor], config: RunConfig) -> None:
+        self.network, self.data, self.batches, self.config = network, data, batches, config
+        first = network.extractor[0] if isinstance(network.extractor, nn.Sequential) else None
+        self.first = first if isinstance(first, NormalizedConv) else None
+        self.prepared: list[tuple[Tensor, Tensor, Tensor]] = []
+        if self.first is not None:
+            with _held_still(self.first):
+                self.prepared = [self._prepare(index, self.first) for index in batches]
+
+    def _prepare(self, index: Tensor, first: NormalizedConv) -> tuple[Tensor, Tensor, Tensor]:
+        images, mean, variance = first.prepare(self.data.batch(index, channels_last=self.config.channels_last).images)
+        return images.to(torch.bfloat16) if self.config.precision == "bf16" else images, mean, variance
+
+    def __call__(self) -> Tensor:
+        """Features (batches, B, F) float32, as f is now."""
+        if self.first is None:
+            together = encode(self.network, self.data, torch.cat(list(self.batches)), self.config)
+            return together.view(len(self.batches), -1, together.shape[1])
+        rest = cast(nn.Sequential, self.network.extractor)[1:]
+        with _held_still(self.network.extractor), autocast(self.config, self.data.device):
+            return torch.stack([rest(self.first.convolve(*prepared)).flatten(1).float() for prepared in self.prepared])
 
 
 @dataclass
@@ -199,11 +241,9 @@ def _train_epoch(game: _Game, epoch: int, bar: Any, folder: Path | None) -> Metr
             place = step % len(features)
             game.statistics_step(game.codes[whole[place]], features[place], shuffles[step])
 
-    def features_of(some: list[Tensor]) -> Tensor:
-        return encode(network, data, torch.cat(some), config).view(len(some), len(batches[0]), -1)
-
     if game.statistics is not None:
-        learn(len(whole), features_of(whole))
+        learn(len(whole), encode(network, data, torch.cat(whole), config).view(len(whole), len(batches[0]), -1))
+        first = Encoder(network, data, whole[: config.statistics_steps], config)
     pool = torch.empty(0)
     rows: list[Tensor] = []
     names: list[str] = []
@@ -216,7 +256,7 @@ def _train_epoch(game: _Game, epoch: int, bar: Any, folder: Path | None) -> Metr
             found |= game.bound_step(batch, index, shuffle, warming=epoch < config.warmup_epochs)
             if config.statistics_steps:
                 if number % config.statistics_refresh == 0:
-                    pool = features_of(whole[: config.statistics_steps])
+                    pool = first()
                 learn(config.statistics_steps, pool)
         names = list(found)
         rows.append(torch.stack([value.float() for value in found.values()]))

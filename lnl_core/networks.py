@@ -76,16 +76,44 @@ class NormalizedConv(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) in [0, 1] -> (B, features, H, W)."""
+        return self.convolve(*self.prepare(images))
+
+    def prepare(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What depends on no weight: the images with a channel of ones, (B, channels + 1, H, W), their mean and their variance."""
         mean, variance = self._statistics(images)
+        return torch.cat([images, torch.ones_like(images[:, :1])], dim=1), mean, variance
+
+    def convolve(self, with_ones: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """The rest of :meth:`forward`, from what :meth:`prepare` returned."""
         gain = self.norm.weight * torch.rsqrt(variance + self.norm.eps)
         scale = gain / cast(Tensor, self.std)
         shift = self.norm.bias - gain * (mean + cast(Tensor, self.mean) / cast(Tensor, self.std))
         weight = self.conv.weight
         of_ones = (weight * shift.view(1, -1, 1, 1)).sum(1, keepdim=True)
         kernel = torch.cat([weight * scale.view(1, -1, 1, 1), of_ones], dim=1)
-        ones = torch.ones_like(images[:, :1])
-        result: Tensor = F.conv2d(torch.cat([images, ones], dim=1), kernel, self.conv.bias, padding=self.conv.padding)
+        result: Tensor = F.conv2d(with_ones, kernel, self.conv.bias, padding=self.conv.padding)
         return result
+
+
+class MaxPool(nn.MaxPool2d):
+    """Max-pooling over 3x3 places at every second one, as ``nn.MaxPool2d(3, stride=2, padding=1)``.
+
+    Where no gradient is wanted nobody needs to know which place won, and maxima of shifted copies, rows before columns, take
+    half the time on a CPU. The values are the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(3, stride=2, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H / 2, W / 2), rounded up."""
+        if torch.is_grad_enabled() or features.device.type != "cpu" or features.shape[2] % 2 or features.shape[3] % 2:
+            return cast(Tensor, super().forward(features))
+        rows = torch.maximum(features[:, :, 0::2], features[:, :, 1::2])
+        rows[:, :, 1:] = torch.maximum(rows[:, :, 1:], features[:, :, 1:-1:2])
+        pooled = torch.maximum(rows[..., 0::2], rows[..., 1::2])
+        pooled[..., 1:] = torch.maximum(pooled[..., 1:], rows[..., 1:-1:2])
+        return pooled
 
 
 class PixelBiasHead(nn.Module):
@@ -226,7 +254,7 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
     extractor = nn.Sequential(
         *([Grayscale()] if grayscale else []),
         NormalizedConv(3, 32, 5, _MEAN, _STD),
-        nn.MaxPool2d(3, stride=2, padding=1),
+        MaxPool(),
         nn.ReLU(inplace=True),  # the authors' comes before the pooling: same values and gradients, at four times the places
         nn.Conv2d(32, 32, 3, padding=1),
         nn.ReLU(inplace=True),

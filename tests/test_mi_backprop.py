@@ -19,7 +19,7 @@ from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordEr
 from lnl_core.estimators import BOUNDS, donsker_varadhan, moving_average_gain, nwj
 from lnl_core.evaluation import adversary_loss, embeddings
 from lnl_core.losses import label_loss
-from lnl_core.mi_backprop import _judged, bound_gradients, clipped, encode, fit_mi_backprop
+from lnl_core.mi_backprop import Encoder, _judged, bound_gradients, clipped, encode, fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network, digit_network, parameter_count, ragonesi_network
 from lnl_core.runs import load_model, run
 from lnl_core.stacked import check_stackable
@@ -332,6 +332,24 @@ def test_encoding_leaves_running_statistics_alone(few: BiasedImages) -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     with torch.no_grad():
         torch.testing.assert_close(found, network.extractor(few.batch(slice(0, 10)).images).flatten(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("network", ["authors", "ragonesi"])
+def test_the_encoder_gives_what_encode_gives_after_f_has_moved(few: BiasedImages, precision: str, network: str) -> None:
+    config = preset("demo", "mi_backprop", precision=precision)
+    parts = digit_network().train() if network == "authors" else ragonesi_network().train()
+    batches = list(torch.arange(12).split(4))
+    encoder = Encoder(parts, few, batches, config)
+    with torch.no_grad():
+        for parameter in parts.extractor.parameters():
+            parameter.mul_(1.1).add_(0.01)
+    before = {name: value.clone() for name, value in parts.state_dict().items()}
+    found = encoder()
+    assert all(torch.equal(value, before[name]) for name, value in parts.state_dict().items())
+    assert found.shape[:2] == (3, 4)
+    one_by_one = torch.stack([encode(parts, few, index, config) for index in batches])
+    assert torch.equal(found, one_by_one)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
