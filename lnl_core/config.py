@@ -541,8 +541,8 @@ def _digit_values(profile: str, method: str) -> dict[str, Any]:
         values = {**values, **_MI_DIGITS[profile]}
     if profile == "short" and method in ("baseline", "gray"):
         values = {**values, **_TUNED, "epochs": 20, "lr": 0.05}
-    if profile == "short" and method in ("lnl", "grl", "blind_eye_grl"):
-        values = {**values, "clip_norm": 10.0}  # a single long step of the reversed gradient can empty the features for good
+    if profile == "short" and method in ("lnl", "lnl_adv", "grl", "blind_eye", "blind_eye_grl"):
+        values = {**values, "clip_norm": 10.0}  # a single long step against h can empty the features for good
     return dict(values)
 
 
