@@ -182,7 +182,7 @@ _PROBE_PATIENCE = 10
 _SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
 
 
-def _train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
+def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
     """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits."""
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
@@ -292,10 +292,10 @@ def probe_leakage(
     if len(train) < 2:
         raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
     x = standardized(x, x[train])
-    probe = _train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
+    probe = train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
-    control = _train_probe(kind, shape, x[train], shuffled[train], classes, epochs, seed)
+    control = train_probe(kind, shape, x[train], shuffled[train], classes, epochs, seed)
     with torch.no_grad():
         logits, control_logits = probe(x[test]), control(x[test])
     shares = np.bincount(y[test].numpy(), minlength=classes) / len(test)

@@ -27,11 +27,11 @@ from lnl_core.evaluation import (
     ProbeResult,
     _device,
     _evaluating,
-    _train_probe,
     feature_maps,
     probe_inputs,
     probe_leakage,
     standardized,
+    train_probe,
 )
 from lnl_core.information import entropy
 from lnl_core.losses import bias_loss, log_probabilities
@@ -280,7 +280,7 @@ def code_length(
         total = ends[0] * math.log(classes)
         for start, end in pairwise(ends):
             known, new = order[:start], order[start:end]
-            probe = _train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
+            probe = train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
             with torch.no_grad():
                 total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
         return total

@@ -165,7 +165,7 @@ class Encoder:
 
 
 @dataclass
-class _Game:
+class Game:
     """What the three kinds of step share; ``statistics`` is None where the bias takes one value only."""
 
     network: LNLNetwork
@@ -228,7 +228,7 @@ def _shuffles(count: int, size: int, generator: torch.Generator, device: torch.d
     return torch.rand(count, size, generator=generator).argsort(dim=1).to(device)
 
 
-def _train_epoch(game: _Game, epoch: int, bar: Any, folder: Path | None) -> Metrics:
+def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metrics:
     """T learns from every batch, then the three steps for each batch."""
     config, data, network = game.config, game.data, game.network
     batches = _batches(len(data), config, epoch, data.device)
@@ -283,7 +283,7 @@ def _judged(metrics: Metrics, ceiling: float, config: RunConfig) -> Metrics:
     return {**metrics, "bound_diverged": 1.0}
 
 
-def _continue(folder: Path, game: _Game, data: str) -> list[Metrics]:
+def _continue(folder: Path, game: Game, data: str) -> list[Metrics]:
     """The history of a checkpoint in ``folder``, everything of which is loaded; empty without one."""
     path = folder / CHECKPOINT
     if not path.exists():
@@ -303,7 +303,7 @@ def _continue(folder: Path, game: _Game, data: str) -> list[Metrics]:
     return history
 
 
-def _save(folder: Path, game: _Game, history: list[Metrics], data: str) -> None:
+def _save(folder: Path, game: Game, history: list[Metrics], data: str) -> None:
     more = {f"second/{k}": v for k, v in optimizer_state(game.second, dict(game.network.named_parameters())).items()}
     if game.statistics is not None and game.of_statistics is not None:
         more |= {f"statistics/{k}": v for k, v in game.statistics.state_dict().items()}
@@ -370,7 +370,7 @@ def fit_mi_backprop(
     else:
         features = encode(network, data, torch.arange(2, device=data.device), config).shape[1]
         statistics = statistics_network(codes, features, config)
-    game = _Game(network, data, config, codes, statistics)
+    game = Game(network, data, config, codes, statistics)
     fingerprint = _fingerprint(data)
     history = [] if folder is None else _continue(folder, game, fingerprint)
     if folder is not None and history:

@@ -103,7 +103,7 @@ class _Stream:
 
 
 @dataclass
-class _Game:
+class Game:
     """What the two turns share."""
 
     network: LNLNetwork
@@ -133,7 +133,7 @@ class _Game:
             losses.append(self.step(jlu_watch, self.stream.next(), self.config)["bias"])
 
 
-def _train_epoch(game: _Game, turns: Turns, bar: Any, folder: Path | None) -> Metrics:
+def _train_epoch(game: Game, turns: Turns, bar: Any, folder: Path | None) -> Metrics:
     """One pass of f and g over the data, in turns with h."""
     config = game.config if game.epoch >= game.config.warmup_epochs else replace(game.config, confusion_weight=0.0)
     batches = _batches(len(game.data), config, game.epoch, game.data.device)
@@ -225,7 +225,7 @@ def fit_jlu(
     history = [] if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
     steps, drawn = len(_batches(len(data), config, 0, data.device)), int(sum(line["bias_steps"] for line in history))
     duel: Duel = read_duel(folder)[: drawn + steps * len(history)] if folder is not None and history else []
-    game = _Game(network, data, config, optimizers, _Stream(data, config, drawn), duel)
+    game = Game(network, data, config, optimizers, _Stream(data, config, drawn), duel)
     done = len(history) * steps
     with tqdm(total=config.epochs * steps, initial=done, unit="step", desc="jlu", disable=None if progress else True) as bar:
         for epoch in range(len(history), config.epochs):
@@ -243,7 +243,7 @@ def fit_jlu(
     return history, game.duel
 
 
-def _save(folder: Path, game: _Game, turns: Turns, history: list[Metrics], data: str) -> None:
+def _save(folder: Path, game: Game, turns: Turns, history: list[Metrics], data: str) -> None:
     """Write the duel and the options before the checkpoint: a checkpoint never stands without them."""
     lines = "".join(json.dumps(line) + "\n" for line in game.duel)
     write_atomically(folder / DUEL, lambda temporary: temporary.write_text(lines, encoding="utf-8"))

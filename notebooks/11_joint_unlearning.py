@@ -114,7 +114,7 @@ from lnl_core.information import entropy
 from lnl_core.mixing import mixing_score
 from lnl_core.records import describe_environment, results_folder, table_markdown
 from lnl_core.splits import load_data, resolve
-from lnl_core.unlearning import Turns, _Game, read_duel
+from lnl_core.unlearning import Game, Turns, read_duel
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -311,7 +311,7 @@ print("by hand and library agree; alpha changes where f goes, and neither g nor 
 
 # %% tags=["nbval-ignore-output"]
 print(inspect.getsource(Turns.optimised))
-print(inspect.getsource(_Game.bias_turn))
+print(inspect.getsource(Game.bias_turn))
 
 # %% [markdown]
 # Three invented courses of $L_B$, to see each clause at work:

@@ -251,13 +251,13 @@ def test_who_moves_in_which_step(monkeypatch: pytest.MonkeyPatch) -> None:
         return {name: torch.nn.utils.parameters_to_vector(part.parameters()).detach() for name, part in parts.items()}
 
     def spy(name: str) -> None:
-        real = getattr(module._Game, name)
+        real = getattr(module.Game, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
             seen.append((name, state()))
             return real(*arguments, **options)
 
-        monkeypatch.setattr(module._Game, name, call)
+        monkeypatch.setattr(module.Game, name, call)
 
     def build(*arguments: Any) -> StatisticsNetwork:
         made.append(statistics_network(*arguments))
