@@ -258,9 +258,13 @@ def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None
     cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.400", "1.000", "1.250", "0.110 ± 0.010", "0.200 ± 0.010"]
     assert row(left, "0.05 | lnl") == cells
     for table in (said, left):
-        assert set(row(table, "0.05 | baseline")) == {"not measured"}
-        assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 2 * len(tool.METHODS)
-        assert "Commit abcdef0." in table
+        assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 3, "a row for each measurement"
+        missing = table[table.index("Not measured: ") :]
+        assert "Commit abcdef0. Not measured:" in table
+        assert missing.count(" at 0.02") == len(tool.METHODS) - 2
+        assert missing.count(" at 0.05") == len(tool.METHODS) - 1
+        assert "baseline at 0.05" in missing
+        assert "baseline at 0.02" not in missing
     assert "Nothing has been measured yet." in leak_tables.left_table(tree / "nowhere")
 
 

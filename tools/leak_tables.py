@@ -24,26 +24,30 @@ def nats_left(model: Model) -> float:
 
 
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
-    """One row a variance and method; a method without a measurement at a variance that others have is shown as missing."""
+    """One row a variance and method; a method without a measurement at a variance that others have is named below the table."""
     found: dict[tuple[float, str], Model] = {}
     for one in read_leakage(root):  # of several seeds the first
         found.setdefault((one["color_var"], one["method"]), one)
     lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    missing = []
     for color_var in sorted({color_var for color_var, _ in found}):
         for method in METHODS:
             model = found.get((color_var, method))
-            cells = ["not measured"] * len(columns) if model is None else [cell(model) for cell in columns.values()]
-            lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n\n" + _how(list(found.values()))
+            if model is None:
+                missing.append(f"{method} at {color_var:g}")
+                continue
+            lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
+    return "\n".join(lines) + "\n\n" + _how(list(found.values()), missing)
 
 
-def _how(models: list[Model]) -> str:
+def _how(models: list[Model], missing: list[str]) -> str:
     if not models:
         return "Nothing has been measured yet.\n"
+    without = f" Not measured: {', '.join(missing)}." if missing else ""
     settings, commits = models[0]["settings"], sorted({str(model["provenance"]["commit"])[:7] for model in models})
     return (
         f"{settings['images']:,} test digits in random colours, half of them held out, {settings['seeds']} probes of each kind; "
-        f"± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}.\n"
+        f"± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}.{without}\n"
     )
 
 
