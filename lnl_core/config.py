@@ -513,8 +513,8 @@ def preset(
     "smoke" proves that things run (its numbers mean nothing), "demo" shows the effect in minutes on a laptop with the embedded
     digits or the drawn stand-ins, "short" is the paper's data with fewer epochs, "full" is the paper's setting with the authors'
     hyper-parameters as far as they are known. The values of demo and short were chosen on the validation split of seed 0, those of
-    "bias_balanced" on the ones of seeds 0 and 2; on photographs, where there is none, on the drawn stand-ins. For "census" all four
-    are ours: no paper's setting is followed.
+    "bias_balanced" on the ones of seeds 0 and 2, short's ``clip_norm`` on those of seeds 0 to 2; on photographs, where there is
+    none, on the drawn stand-ins. For "census" all four are ours: no paper's setting is followed.
 
     Raises:
         ConfigError: an unknown profile, experiment or method, or a value out of range.

@@ -183,7 +183,17 @@ _SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
 
 
 def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
-    """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits."""
+    """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
+
+    Args:
+        kind: one of :data:`PROBES`.
+        shape: of one example, as a convolutional probe reads it.
+        x: (N, ...) float32 on the CPU, scaled as the probe is to read them. y: (N,), below ``classes``.
+        epochs: at least so many, and more where they would be few steps.
+
+    Returns:
+        The probe, which gives logits (N, classes).
+    """
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
     best_loss, best = float("inf"), nn.Module()

@@ -243,7 +243,7 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
 
     if game.statistics is not None:
         learn(len(whole), encode(network, data, torch.cat(whole), config).view(len(whole), len(batches[0]), -1))
-        first = Encoder(network, data, whole[: config.statistics_steps], config)
+        encoder = Encoder(network, data, whole[: config.statistics_steps], config)
     pool = torch.empty(0)
     rows: list[Tensor] = []
     names: list[str] = []
@@ -256,7 +256,7 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
             found |= game.bound_step(batch, index, shuffle, warming=epoch < config.warmup_epochs)
             if config.statistics_steps:
                 if number % config.statistics_refresh == 0:
-                    pool = first()
+                    pool = encoder()
                 learn(config.statistics_steps, pool)
         names = list(found)
         rows.append(torch.stack([value.float() for value in found.values()]))

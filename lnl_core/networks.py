@@ -79,7 +79,10 @@ class NormalizedConv(nn.Module):
         return self.convolve(*self.prepare(images))
 
     def prepare(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What depends on no weight: the images with a channel of ones, (B, channels + 1, H, W), their mean and their variance."""
+        """What depends on no weight: the images with a channel of ones, (B, channels + 1, H, W), and (channels,) mean and variance.
+
+        Both are those after the fixed normalisation: of the batch in training, when the running ones move, else the running ones.
+        """
         mean, variance = self._statistics(images)
         return torch.cat([images, torch.ones_like(images[:, :1])], dim=1), mean, variance
 

@@ -128,6 +128,7 @@ class Game:
         return values
 
     def bias_turn(self, turns: Turns) -> None:
+        """h learns from fresh batches until its loss is optimised, as ``turns`` has it; f and g stay."""
         losses: list[float] = []
         while not turns.optimised(losses):
             losses.append(self.step(jlu_watch, self.stream.next(), self.config)["bias"])

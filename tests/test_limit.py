@@ -249,13 +249,13 @@ def test_the_figures_draw_the_limit_and_each_method() -> None:
 
 
 def test_models_are_measured_on_digits_in_the_colours_of_training(tmp_path: Path) -> None:
-    config = preset("smoke", "baseline", color_var=0.0).with_options(train_size=1000, epochs=14, lr=0.005, batch_size=32)
+    config = preset("smoke", "baseline", color_var=0.0).with_options(train_size=1000, epochs=20, lr=0.01, batch_size=32)
     record = run(config, tmp_path / "run", progress=False)
     found = under_limit.measure(tmp_path / "run")
     assert found["test_accuracy"] == record.metrics["test_accuracy"]
-    assert found["painted_accuracy"] > 0.8 > 0.5 > found["test_accuracy"], "the colour tells everything, and nothing on the test"
+    assert found["painted_accuracy"] > 0.9 > 0.5 > found["test_accuracy"], "the colour tells everything, and nothing on the test"
     assert found["proved_leak"] == pytest.approx(proved_leak(found["painted_accuracy"], 0.0))
-    assert found["proved_leak"] > 1
+    assert found["proved_leak"] > 1.5
 
 
 def test_stored_models_agree_with_their_records() -> None:
