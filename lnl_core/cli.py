@@ -264,6 +264,8 @@ def evaluate(
     from lnl_core.training import choose_device
 
     config = model_config(folder)
+    if color_var is not None and config.experiment != "colored_mnist":
+        raise ConfigError(f"--color-var is a variance of painted digits, and this model is of {config.experiment}: leave it out")
     changes: dict[str, Any] = {} if color_var is None else {"color_var": color_var}
     if source is not None:
         changes["source"] = source

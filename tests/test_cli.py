@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from lnl_core import cli, runs, training
-from lnl_core.config import METHODS
+from lnl_core.config import METHODS, preset
 from lnl_core.datasets.digits import MNIST_MD5
 from lnl_core.records import paper_numbers, read_record
 
@@ -179,6 +179,12 @@ def test_evaluate_at_another_variance(finished: Path, lnl: Command) -> None:
     answer = lnl("evaluate", finished, "--color-var", "0.02")
     assert answer.code == 0
     assert json.loads(answer.out)["color_var"] == 0.02
+
+
+def test_a_model_of_photographs_is_not_evaluated_at_a_variance(tmp_path: Path, lnl: Command) -> None:
+    photographs = preset("smoke", "baseline", experiment="dogs_cats", source="drawn", epochs=1, train_size=64, test_size=20)
+    runs.run(photographs, tmp_path / "run", progress=False)
+    refused(lnl("evaluate", tmp_path / "run", "--color-var", "0.02"), "--color-var", "dogs_cats", "leave it out")
 
 
 def test_table_as_json_holds_the_published_numbers(lnl: Command) -> None:
