@@ -141,6 +141,33 @@ def fano_accuracy(information: float, classes: int = 10) -> float:
     return 1 - float(brentq(lambda error: _fano(error, classes) - left, 0.0, guess, xtol=1e-14))
 
 
+def unbiased_accuracy(accuracy: float, classes: int = 10) -> float:
+    r"""The largest accuracy on unbiased test digits that goes with one of a on the training distribution.
+
+    .. math:: a_\text{test} \le 1 - \frac{1 - a}{K}
+
+    An unbiased digit wears the colour of a class drawn uniformly from K, and one in K its own: that share of the test is as in
+    training, so its errors are at least 1 - a of it. Derived in the chapter "The limit".
+
+    Args:
+        accuracy: a, or an upper bound of it such as :func:`fano_accuracy`.
+        classes: K, at least 2.
+
+    Raises:
+        DataError: the accuracy is not in [0, 1].
+        ConfigError: there are fewer than two classes.
+    """
+    _check_accuracy(accuracy, classes)
+    return 1 - (1 - accuracy) / classes
+
+
+def _check_accuracy(accuracy: float, classes: int) -> None:
+    if classes < 2:
+        raise ConfigError(f"classes must be at least 2, got {classes}")
+    if not 0 <= accuracy <= 1:
+        raise DataError(f"accuracy must be a share in [0, 1], got {accuracy}")
+
+
 def proved_leak(accuracy: float, entropy: float, classes: int = 10) -> float:
     r"""Nats of the bias that features must hold, from nothing but an accuracy on the training distribution.
 
@@ -161,10 +188,7 @@ def proved_leak(accuracy: float, entropy: float, classes: int = 10) -> float:
         DataError: the accuracy is not in [0, 1], or the entropy negative or not a number.
         ConfigError: there are fewer than two classes.
     """
-    if classes < 2:
-        raise ConfigError(f"classes must be at least 2, got {classes}")
-    if not 0 <= accuracy <= 1:
-        raise DataError(f"accuracy must be a share in [0, 1], got {accuracy}")
+    _check_accuracy(accuracy, classes)
     if not entropy >= 0:
         raise DataError(f"entropy must be a number of at least 0, got {entropy}")
     return max(0.0, math.log(classes) - _fano(1 - accuracy, classes) - entropy)

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
 from scipy.special import entr
 from scipy.stats import truncnorm
 
 from lnl_core import information_figures
 from lnl_core.config import preset
-from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, sample_colors
+from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, colored_mnist, sample_colors
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.information import conditional_entropy, entropy, mutual_information
-from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak
+from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak, unbiased_accuracy
 from lnl_core.records import read_record
 from lnl_core.runs import run
 from tools import limit, under_limit
@@ -197,6 +198,26 @@ def test_the_proved_leak_is_below_the_true_one() -> None:
     assert positive > 20, "the bound must say something in some of them"
 
 
+def test_no_guess_beats_what_is_left_on_the_test() -> None:
+    """Random p(b|y) and random answers to (y, b): the test draws the bias of a class that is picked at random."""
+    rng = np.random.default_rng(4)
+    for _ in range(300):
+        bias = rng.dirichlet(np.full(7, rng.choice([0.03, 1.0])), size=5)  # p(b|y)
+        right = rng.random((5, 7)) ** rng.choice([0.1, 1, 10])  # how often the guess is right
+        training, test = (bias * right).sum() / 5, (bias.mean(axis=0) * right).sum() / 5
+        assert test <= unbiased_accuracy(training, 5) + 1e-12
+    assert unbiased_accuracy(1, 5) == 1
+    assert unbiased_accuracy(0, 5) == pytest.approx(0.8), "right wherever the colour is another class's"
+
+
+def test_a_tenth_of_the_unbiased_digits_is_painted_as_in_training() -> None:
+    painted = colored_mnist("test", 0.0, source="mini")
+    own = (painted.images.amax(dim=(2, 3)).float() / 255 - torch.tensor(MEAN_COLORS[painted.labels.numpy()])).abs().amax(
+        dim=1
+    ) < 0.02
+    assert own.float().mean().item() == pytest.approx(0.1, abs=0.03)
+
+
 @pytest.mark.parametrize(("accuracy", "left"), [(1.1, 0.0), (math.nan, 0.0), (0.5, -1.0)])
 def test_impossible_accuracies_are_refused(accuracy: float, left: float) -> None:
     with pytest.raises(DataError, match=r"must be a (share|number)"):
@@ -258,6 +279,12 @@ def test_models_are_measured_on_digits_in_the_colours_of_training(tmp_path: Path
     assert found["proved_leak"] > 1.5
 
 
+def test_of_the_stored_models_only_bias_balanced_passes_what_is_left_on_the_test() -> None:
+    limits = {row["color_var"]: unbiased_accuracy(row["accuracy"]) for row in limit.read_limit()["rows"]}
+    for found in under_limit.read_measured():
+        assert (found["test_accuracy"] > limits[found["color_var"]]) == (found["method"] == "bias_balanced"), found["run"]
+
+
 def test_stored_models_agree_with_their_records() -> None:
     measured = under_limit.read_measured()
     assert measured
@@ -293,6 +320,7 @@ def test_chance_in_training_and_nine_in_ten_in_the_test() -> None:
     for joint, accuracy in ((training, 0.1), (test, 0.9 + 0.01)):
         table = joint[:, :, None] * answer
         assert np.einsum("yby->", table) == pytest.approx(accuracy)
+    assert unbiased_accuracy(0.1) == pytest.approx(0.9 + 0.01), "no network does better on the test"
     table = training[:, :, None] * answer
     assert mutual_information(table.sum(axis=0)) == pytest.approx(0, abs=1e-12)
     assert mutual_information(table.sum(axis=1)) == pytest.approx(0, abs=1e-12)

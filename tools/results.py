@@ -21,6 +21,7 @@ from lnl_core._files import write_atomically
 from lnl_core.config import METHODS, RunConfig
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
+from lnl_core.limit import unbiased_accuracy
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
 from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, under_limit
 from tools.maps import read_maps
@@ -176,7 +177,8 @@ def limit_table(root: Path = ROOT) -> str:
     """What the colour leaves open at each variance, and the accuracy that goes with it."""
     found = limit.read_limit(root)
     fine, coarse = (str(count) for count in sorted(found["settings"]["levels"], reverse=True))
-    names = ("σ²", "H(Y given B)", "standard error", "I(Y;B)", "accuracy at most", f"H, {fine} levels", f"H, {coarse} levels")
+    best = ("accuracy at most, in training", "on the unbiased test")
+    names = ("σ²", "H(Y given B)", "standard error", "I(Y;B)", *best, f"H, {fine} levels", f"H, {coarse} levels")
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     for row in found["rows"]:
         cells = (
@@ -185,6 +187,7 @@ def limit_table(root: Path = ROOT) -> str:
             f"{row['standard_error']:.0e}" if row["standard_error"] else "exact",
             f"{row['information']:.5f}",
             f"{row['accuracy']:.4f}",
+            f"{unbiased_accuracy(row['accuracy']):.4f}",
             f"{row['by_levels'][fine]:.5f}",
             f"{row['by_levels'][coarse]:.5f}",
         )
