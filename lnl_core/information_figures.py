@@ -89,7 +89,7 @@ def _draw_limit(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 def limit_methods(
     rows: Sequence[Mapping[str, float]],
     measured: Sequence[Mapping[str, Any]],
-    title: str = "Methods and the limit, from a weak bias to a complete one",
+    title: str = "Methods and what is possible without the colour",
 ) -> Figure:
     """Measured methods against the variance: digits painted like the training digits under the limit, and unbiased digits.
 

@@ -379,7 +379,7 @@ print(f"in theory: {bayes_accuracy(joint):.1%} on training data and {bayes_accur
 # That is the temptation. The remaining digits can be had only by reading shapes, and a baseline network does learn some shape from
 # them: it is why the published baseline climbs as $\sigma^2$ grows, while the share that colour explains shrinks.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling for every number of levels, still above the dashed chance line at the right end."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling with the variance but for a small rise of the two coarsest at its left end, still above the dashed chance line at the right end."}}
 near = np.linspace(0, 0.2, points)
 figures.lines(
     near,
@@ -392,7 +392,7 @@ figures.lines(
 
 # %% [markdown]
 # *The picture: accuracies that fall with the variance, still well above the dashed chance line at the right end.* The fine curves start
-# at one: ten distinct colours name ten digits without fail.
+# at one: ten distinct colours name ten digits without fail. Coarse levels join some of them, and there a little variance helps at first.
 
 # %% [markdown]
 # ## Which digits does colour mix up?

@@ -142,7 +142,7 @@ for method in ("lnl", "bias_balanced"):
         )
 
 # %% [markdown]
-# $h$ is close to chance, and nobody could tell from these lines that anything of the colour is left. Now
+# The $h$ of lnl is close to chance, and nobody could tell from its lines that anything of the colour is left. Now
 #
 # $$\mathbb E\big[-\log Q(b\mid f(x))\big]\;=\;H(B\mid F)+\mathbb E_F\big[D_{KL}(P\,\|\,Q)\big]\;\ge\;H(B\mid F) .$$
 #
@@ -274,7 +274,7 @@ for method, network in networks.items():
 #
 # ## All methods, and the leak over training
 #
-# The same measurements of all models of Figure 4 that are stored with the project, and small runs that were probed after every epoch. Which
+# The same measurements of models of Figure 4, one seed each, whose answers are stored with the project, and small runs that were probed after every epoch. Which
 # images, how many probes, and the tables are in [Fooled is not forgotten](../book/is_it_gone.md).
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line a model. Left: the accuracy of h beside that of a fresh linear probe and chance, for the level of a colour channel. Right: the accuracies of linear, mlp and conv probes of the colour, with chance at 0.1."}}

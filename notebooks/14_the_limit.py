@@ -183,7 +183,7 @@ for right in (0.5, 0.7, 0.9, 0.99, 1.0):
 #
 # ## Where do networks stand?
 #
-# Train a plain network and an unlearning one at a weak, a strong and a complete bias, and let them name two kinds of test digits. **Painted**
+# Train a plain network and an unlearning one at a strong and a complete bias, and let them name two kinds of test digits. **Painted**
 # digits wear the colours of training, drawn anew: here the limit holds. **Unbiased** digits wear any of the ten colours.
 
 # %% tags=["nbval-ignore-output"]
@@ -211,7 +211,7 @@ for variance in wanted:
 # next picture. The two columns answer different questions.
 
 # %% [markdown]
-# ## All methods, down to a complete bias
+# ## All methods
 #
 # The same measurement was made on networks that learnt from all 60,000 digits, those of Figure 4.
 
@@ -239,7 +239,7 @@ print(f"{len(obedient)} of {len(stored)} stored networks are at or below the lim
 #
 # See it happen. The weight $\lambda$ and the reversal $\mu$ of the unlearning network are turned up until it obeys.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy of three networks with growing unlearning weights on painted and on unbiased digits, with the limit as a dashed line and chance dotted."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy of two networks with growing unlearning weights on painted and on unbiased digits, with the limit as a dashed line and chance dotted."}}
 strengths = [1, 100]
 left = label_entropy(COLOR_VAR, points=points).value
 painted, unbiased = [], []
@@ -338,7 +338,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 # - $H(Y\mid B)$ of Colored MNIST is one integral; it falls to 0 with the variance, a few neighbouring colours last.
 # - Fano's inequality makes it an accuracy, and makes an accuracy on painted digits a proof of so many nats of colour.
 # - The limit binds on digits painted as in training, and on unbiased ones only through the tenth of them that is painted so.
-# - A network that obeys it in full is at chance on both: the useful ones do not obey.
+# - A colour-blind network that obeys it in full is at chance on both: the useful ones do not obey.
 #
 # Next: [15_census_fairness](15_census_fairness.ipynb) asks the same of tables about people.
 

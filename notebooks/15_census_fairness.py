@@ -176,7 +176,7 @@ for name, nats in sorted(told.items(), key=lambda pair: -pair[1])[:5]:
     print(f"{name:<40}{nats:.4f} nats about the attribute by itself")
 
 # %% [markdown]
-# On Adult the first names of this list are Husband and Wife. Taking these out as well would not end it: what is left still tells, together,
+# On Adult, Husband, Wife and Married are among the first names of this list. Taking these out as well would not end it: what is left still tells, together,
 # what no single column does. This is why one wants features from which it *cannot* be read.
 #
 # ## Two demands
