@@ -138,7 +138,9 @@ def _assignment(text: str) -> tuple[str, Any]:
 @app.command()
 def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.")],
-    methods: Annotated[str, typer.Option(help="Methods, separated by commas, or all.")],
+    methods: Annotated[
+        str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
+    ],
     color_vars: Annotated[
         str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For colored_mnist.")
     ] = None,
@@ -173,7 +175,7 @@ def sweep(
 
     configs = grid(
         _experiment(experiment),
-        list(METHODS) if methods == "all" else _items(methods),
+        _compared(experiment) if methods == "all" else _items(methods),
         _settings(experiment, color_vars, train_sets, learn, protected),
         _seeds(seeds),
         profile,
@@ -204,6 +206,13 @@ def sweep(
     typer.echo(f"{len(configs)} runs in {out}: {finished} finished, {skipped} had a record, {failed} failed")
     if failed:
         raise typer.Exit(1)
+
+
+def _compared(experiment: str) -> list[str]:
+    """What ``--methods all`` means."""
+    if experiment == "jlu_faces":
+        return ["baseline", "jlu"]
+    return [method for method in METHODS if (experiment, method) != ("census", "gray")]
 
 
 def _settings(
@@ -339,11 +348,12 @@ def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
     results: Annotated[Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
     from lnl_core.records import results_table, table_markdown
 
-    rows = results_table(_experiment(experiment), folder=results)
+    rows = results_table(_experiment(experiment), folder=results, source=source)
     typer.echo(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
 
 

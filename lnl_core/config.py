@@ -43,6 +43,7 @@ SOURCES = {
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 """The variances of the paper's Figure 4, section 4.1."""
 
+_NO_COLOR_VAR = 0.03  # what the field holds where it means nothing
 _EXECUTION = ("precision", "channels_last")
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
@@ -236,8 +237,9 @@ class RunConfig:
             raise ConfigError(
                 "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
             )
-        if not isinstance(self.bias_given_label, bool):
-            raise ConfigError(f"bias_given_label must be true or false, got {self.bias_given_label!r}")
+        for name in ("bias_given_label", "channels_last"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
         own_h = self.method in OWN_LOOPS or self.features == "vector" or self.network
         if self.other_adversary and (not on_digits or own_h):
             raise ConfigError(
@@ -245,6 +247,10 @@ class RunConfig:
             )
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
+        if self.extractor_convs == 1 and (not on_digits or self.network or self.features == "vector"):
+            raise ConfigError(
+                "extractor_convs moves the cut in the feature maps of Kim et al.'s digit network: leave it out elsewhere"
+            )
         if self.batch_size < 2:
             raise ConfigError("batch_size must be at least 2, since batch normalisation needs two images")
 
@@ -253,7 +259,11 @@ class RunConfig:
         allowed = SOURCES[self.experiment]
         if self.source not in allowed:
             raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
+        if self.experiment != "colored_mnist" and self.color_var != _NO_COLOR_VAR:
+            raise ConfigError(f"color_var is a variance of painted digits: leave it out of {self.experiment}")
         if self.experiment == "colored_mnist":
+            if self.source == "authors" and self.train_split == "train":
+                raise ConfigError("the authors' files hold no images out: set train_split to 'trainval'")
             if self.network not in (None, "ragonesi"):
                 raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {self.network!r}")
             self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "network"))

@@ -1,6 +1,7 @@
 """What a trained network does and what its features still hold: accuracy by group, confusion, embeddings, leakage probes."""
 
 import copy
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from lnl_core.information import contingency_table, entropy, mutual_information,
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork
 
+_log = logging.getLogger(__name__)
 _BATCH = 500
 
 
@@ -233,6 +235,11 @@ class _Scale(nn.Module):
         return self.factor * logits
 
 
+def enough_to_probe(bias: Tensor) -> bool:
+    """Whether a bias (N,) takes more than one value and has at least twice as many examples as classes."""
+    return len(bias.unique()) > 1 and len(bias) >= 2 * (int(bias.max()) + 1)
+
+
 def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike) -> tuple[Tensor, Tensor, int]:
     """Features (N, D) float32, bias (N,) int64 and the number of bias classes, checked.
 
@@ -240,7 +247,7 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
         DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
             than twice the number of classes.
     """
-    x, y = torch.as_tensor(embeddings).flatten(1).float(), torch.as_tensor(np.asarray(bias)).long().flatten()
+    x, y = torch.as_tensor(embeddings).cpu().flatten(1).float(), torch.as_tensor(bias).cpu().long().flatten()
     if len(x) != len(y):
         raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
     if not torch.isfinite(x).all():
@@ -250,7 +257,7 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
         raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
     if classes < 2 or len(y.unique()) < 2:
         raise DataError("the bias takes one value only: there is nothing to read, its information is 0")
-    if len(x) < 2 * classes:
+    if not enough_to_probe(y):
         raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
     return x, y, classes
 
@@ -351,7 +358,8 @@ def evaluate(
         test_accuracy, worst_group_accuracy, test_information (Eq. 1) and prediction_information (Eq. 2), both in nats, and for
         each probe ("bias_probe" linear, "bias_mlp_probe") its accuracy, control accuracy and information (nats). For painted
         images and feature maps also those of an MLP probe that sees only the mean feature of the foreground places
-        ("foreground_probe") or of the background places ("background_probe").
+        ("foreground_probe") or of the background places ("background_probe"). The probes are left out, with a warning, where there
+        are fewer than twice as many examples as bias classes, or one class only.
     """
     predicted, labels, group = predict(network, test), test.labels.cpu().numpy(), test.group.cpu().numpy()
     correct = predicted == labels
@@ -368,8 +376,14 @@ def evaluate(
         background = background_places(source.images[: len(features)].cpu(), (features.shape[2], features.shape[3]))
         readings.append(("foreground_probe", "mlp", pool_places(features, ~background)))
         readings.append(("background_probe", "mlp", pool_places(features, background)))
+    asked = source.group[: len(features)].cpu()
+    if not enough_to_probe(asked):
+        _log.warning(
+            "%d examples with %d kinds of bias are too few for a probe: nothing is said of leakage", len(asked), len(asked.unique())
+        )
+        return metrics
     for name, kind, inputs in readings:
-        result = probe_leakage(inputs, source.group[: len(features)].cpu(), kind=kind, seed=seed)
+        result = probe_leakage(inputs, asked, kind=kind, seed=seed)
         metrics |= {
             f"{name}_accuracy": result.accuracy,
             f"{name}_control_accuracy": result.control_accuracy,

@@ -267,10 +267,14 @@ def chosen(records: Sequence[Any], criterion: str = "demographic_parity_differen
         criterion: "demographic_parity_difference" or "equalized_odds_difference".
 
     Raises:
-        DataError: no records.
+        DataError: no records, or one without the criterion.
     """
     if not records:
         raise DataError("there are no records to choose from")
     best = max(record.metrics["validation_accuracy"] for record in records)
     kept = [record for record in records if record.metrics["validation_accuracy"] >= best - allowed]
-    return min(kept, key=lambda record: record.metrics[f"validation_{criterion}"])
+    wanted = f"validation_{criterion}"
+    for record in kept:
+        if wanted not in record.metrics:
+            raise DataError(f"the run of {record.method}, seed {record.seed}, holds no {wanted}: choose by another difference")
+    return min(kept, key=lambda record: record.metrics[wanted])

@@ -279,7 +279,7 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
         one run), n, values.
 
     Raises:
-        RecordError: if a run appears twice.
+        RecordError: if a run appears twice, or a record does not hold the metric.
     """
     groups: dict[tuple[Any, ...], dict[int, float]] = {}
     for record in records:
@@ -288,6 +288,8 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
         values = groups.setdefault(key, {})
         if record.seed in values:
             raise RecordError(f"two records hold the same run ({record.method}, {record.setting}, seed {record.seed}): delete one")
+        if metric not in record.metrics:
+            raise RecordError(f"the record of {record.method}, {record.setting}, seed {record.seed} holds no {metric!r}")
         values[record.seed] = record.metrics[metric]
     return [
         {
@@ -314,8 +316,8 @@ def results_table(
 ) -> list[dict[str, Any]]:
     """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
 
-    Only records of ``profiles`` on the full data enter, and a row holds those of one profile; smoke, demo and changed
-    hyper-parameters never do.
+    Only records of ``profiles`` on real data enter, :data:`FULL_DATA`, and a row holds those of one profile; smoke, demo and
+    changed hyper-parameters never do.
 
     Args:
         experiment: which experiment.
@@ -330,7 +332,7 @@ def results_table(
 
     Raises:
         ConfigError: if ``profiles`` names another than "full" or "short".
-        RecordError: if one profile's records of a row differ in hyper-parameters, so that no mean can be formed.
+        RecordError: if one profile's records of a row differ in hyper-parameters or source, so that no mean can be formed.
     """
     if not set(profiles) <= {"full", "short"}:
         raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
@@ -344,6 +346,8 @@ def results_table(
         first = ours.setdefault((row["method"], _key(row["setting"])), row)
         if first is not row and first["profile"] == row["profile"]:
             which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
+            if first["source"] != row["source"]:
+                raise RecordError(f"{which} are of {first['source']} and of {row['source']}: name one as source")
             raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
     rows = []
     for method, setting in sorted(set(published) | set(ours), key=_table_order):

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def load_model(path: Path | str) -> LNLNetwork:
         RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
     """
     tensors, config, path = _read_model(path)
-    network = build_network(config)
+    network = build_network(replace(config, weights=None))  # its own weights follow; those it started from may be gone
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
@@ -171,6 +172,7 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     splits = _Splits(config, data_dir, place)
     _claim(folder, config)
+    resumed = len(read_history(folder)) if (folder / CHECKPOINT).exists() and (folder / HISTORY).exists() else 0
 
     network = build_network(config)
     shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
@@ -182,7 +184,8 @@ def run(
         fit_mi_backprop(network, splits.data, config, **shared)
     else:
         fit(network, splits.data, config, tensorboard=tensorboard, **shared)
-    return _leave_record(config, network, splits, folder, data_dir, provenance(started, time.perf_counter() - clock, place))
+    origin = provenance(started, time.perf_counter() - clock, place) | ({"resumed_after_epochs": resumed} if resumed else {})
+    return _leave_record(config, network, splits, folder, data_dir, origin)
 
 
 def run_stacked(

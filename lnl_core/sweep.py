@@ -134,13 +134,15 @@ def sweep(
         progress: show a progress bar, in epochs over the whole grid.
 
     Raises:
-        ConfigError: the same run twice, or no positive number of workers or threads.
+        ConfigError: the same run twice, no positive number of workers or threads, or source "auto" on a cluster.
         DataError: if the data are not there.
         SweepError: a scheduler that does not answer or goes away, or a worker with another lnl_core.
     """
     for what, count in (("workers", workers), ("threads", 1 if threads is None else threads)):
         if count < 1:
             raise ConfigError(f"{what} must be at least 1, got {count}")
+    if scheduler is not None and any(config.source == "auto" for config in configs):
+        raise ConfigError("what source 'auto' finds here need not be what a cluster's workers have: name the source")
     out = Path(out_dir)
     data = None if data_dir is None else str(Path(data_dir).absolute())
     jobs = _jobs(configs, out, None if scheduler and work_dir is None else _work(out, work_dir), data)

@@ -48,7 +48,7 @@ def choose_device(name: str = "auto") -> torch.device:
         there = present[device.type]
     except (RuntimeError, KeyError):
         raise ConfigError(f"unknown device {name!r}: choose auto, cuda, mps or cpu") from None
-    if not there:
+    if not there or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
         raise ConfigError(f"device {name!r} is not available here: choose auto or cpu")
     return device
 
@@ -194,9 +194,10 @@ def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, bal
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
     if balance is not None:
-        return balance.batches(config.batch_size, generator)
-    order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
-    batches = list(torch.split(order, config.batch_size))
+        batches = balance.batches(config.batch_size, generator)
+    else:
+        order = torch.randperm(size, generator=generator).to(device)  # drawn on the CPU: the same on every device
+        batches = list(torch.split(order, config.batch_size))
     return batches if len(batches[-1]) > 1 else batches[:-1]
 
 
@@ -351,7 +352,7 @@ def moved(network: LNLNetwork, data: BiasedImages, config: RunConfig, device: to
     network.to(device)
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
-    return data if data.device.type == device.type else data.to(device)
+    return data if data.device == device else data.to(device)
 
 
 def fit(

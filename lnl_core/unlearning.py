@@ -224,6 +224,8 @@ def fit_jlu(
     data = moved(network, data, config, choose_device(str(device)))
     optimizers, fingerprint = _Optimizers(network, config), _fingerprint(data)
     history = [] if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
+    if folder is not None and history:
+        write_history(folder, history)
     steps, drawn = len(_batches(len(data), config, 0, data.device)), int(sum(line["bias_steps"] for line in history))
     duel: Duel = read_duel(folder)[: drawn + steps * len(history)] if folder is not None and history else []
     game = Game(network, data, config, optimizers, _Stream(data, config, drawn), duel)

@@ -539,6 +539,8 @@ def test_authors_files_that_are_odd_are_refused(changes: dict[str, Any], message
 
 
 def test_authors_files_lack_what_they_lack(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"variances with three decimals, got 0\.0304"):
+        colored_mnist("train", 0.0304, data_dir=tmp_path, source="authors")
     with pytest.raises(DataError, match=r"var_0\.025\.npy does not exist"):
         colored_mnist("train", 0.025, data_dir=tmp_path, source="authors")
     for options in ({"split": "validation"}, {"split": "test", "mean_color": 3}, {"split": "train", "random_colors": True}):

@@ -227,6 +227,8 @@ def test_the_row_of_a_method_is_chosen_on_validation_rows() -> None:
     assert chosen(records, allowed=0.1).setting["weight"] == 4
     with pytest.raises(DataError, match="no records"):
         chosen([])
+    with pytest.raises(DataError, match="seed 0, holds no validation_accuracy_difference"):
+        chosen(records, "accuracy_difference")
 
 
 def test_lines_of_records(tmp_path: Path) -> None:

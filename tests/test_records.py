@@ -282,6 +282,24 @@ def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() ->
         results_table(records=[record_of(), other])
 
 
+def test_runs_on_two_data_sets_are_told_apart_by_their_source() -> None:
+    def face(source: str) -> RunRecord:
+        config = preset("full", "lnl", experiment="faces", source=source)
+        data = {"source": source, "train_size": 100, "test_size": 100}
+        return replace(record_of(), experiment="faces", setting=config.setting, config=config.to_dict(), data=data)
+
+    both = [face("utkface"), face("imdb")]
+    with pytest.raises(RecordError, match="are of utkface and of imdb: name one as source"):
+        results_table("faces", records=both)
+    (row,) = [row for row in results_table("faces", records=both, source="imdb") if row["n"]]
+    assert row["source"] == "imdb"
+
+
+def test_a_metric_that_a_record_lacks_is_named() -> None:
+    with pytest.raises(RecordError, match="holds no 'validation_accuracy'"):
+        aggregate([record_of()], "validation_accuracy")
+
+
 def test_results_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "paper.json").write_text((results_folder() / "paper.json").read_text())
     monkeypatch.setenv("LNL_RESULTS_DIR", str(tmp_path))

@@ -124,6 +124,7 @@ def test_an_interrupted_run_goes_on_to_the_same_record(finished: Path, tmp_path:
     assert epochs == [0, 1, 1]
     assert record.metrics == read_record(finished / "record.json").metrics
     assert read_history(tmp_path / "cut") == read_history(finished)
+    assert record.provenance["resumed_after_epochs"] == 1, "its seconds are those of the rest"
 
 
 def test_an_interruption_while_evaluating_does_not_train_again(
@@ -138,6 +139,27 @@ def test_an_interruption_while_evaluating_does_not_train_again(
             go(tiny(), tmp_path / "cut")
     monkeypatch.setattr(training, "_train_epoch", None)
     assert go(tiny(), tmp_path / "cut").metrics == read_record(finished / "record.json").metrics
+
+
+def test_a_model_needs_no_weights_but_its_own(tmp_path: Path) -> None:
+    config = preset("smoke", "baseline", experiment="faces", network="resnet18")
+    network = build_network(config)
+    save_model(network, config.with_options(weights=str(tmp_path / "gone.safetensors")), tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
+
+
+def test_too_few_images_for_a_probe_still_leave_a_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    record = go(tiny("baseline", train_size=16, batch_size=8), tmp_path)
+    assert "test_accuracy" in record.metrics
+    assert "bias_probe_accuracy" not in record.metrics
+    assert "too few for a probe" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["lnl", "bias_balanced"])
+def test_a_last_batch_of_one_example_is_dropped(method: str, tmp_path: Path) -> None:
+    config = preset("smoke", method, experiment="census", train_size=65, batch_size=64, epochs=1)
+    assert go(config, tmp_path).data["train_size"] == 65
 
 
 # Folders

@@ -65,6 +65,24 @@ def at_work(folder: Path) -> int:
     return int(folder.with_name(folder.name + ".lock").read_text())
 
 
+def test_a_cluster_is_told_which_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name the source"):
+        sweep(tiny(source="auto"), tmp_path, scheduler="tcp://127.0.0.1:1", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "train_set", "methods"),
+    [("census", "adult", set(METHODS) - {"gray"}), ("jlu_faces", "bd", {"baseline", "jlu"}), ("dogs_cats", "tb1", set(METHODS))],
+)
+def test_all_methods_are_those_that_the_experiment_compares(
+    experiment: str, train_set: str, methods: set[str], tmp_path: Path
+) -> None:
+    arguments = ["--experiment", experiment, "--methods", "all", "--train-sets", train_set, "--profile", "smoke", "--dry-run"]
+    answer = CliRunner().invoke(cli.app, ["sweep", *arguments, "--out", str(tmp_path)])
+    assert answer.exit_code == 0, answer.output
+    assert {line.split("-")[1] for line in answer.output.splitlines()} == methods
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunRecord, Path]:
     """The record of a real run with one thread, and its folder."""

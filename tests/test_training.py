@@ -442,6 +442,14 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         choose_device("cuda")
 
 
+def test_a_gpu_with_a_number_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("cuda:0") == torch.device("cuda", 0)
+    with pytest.raises(ConfigError, match="device 'cuda:7' is not available here"):
+        choose_device("cuda:7")
+
+
 def test_the_environment_names_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LNL_DEVICE", "cpu")
     assert choose_device() == torch.device("cpu")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from lnl_core import unlearning
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
@@ -199,6 +200,20 @@ def test_resuming_ends_with_the_same_weights_history_and_duel(faces: BiasedImage
     assert history_again == history
     assert duel_again == duel == read_duel(tmp_path)
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_epoch_that_was_saved_and_not_logged_is_logged_by_the_next_call(
+    faces: BiasedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unlearning, "write_history", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(faces, config_of(epochs=1), out_dir=tmp_path)
+    train(faces, config_of(epochs=1), out_dir=tmp_path)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_another_run_in_the_folder_is_refused(faces: BiasedImages, tmp_path: Path) -> None:

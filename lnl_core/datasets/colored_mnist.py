@@ -316,6 +316,8 @@ def _digits(split: str, source: str, data_dir: Path | str | None) -> digits.Digi
 def _authors(split: str, color_var: float, data_dir: Path | str | None, bias_labels: str, bias_places: str) -> BiasedImages:
     if split == "validation":
         raise ConfigError("the authors' files have no validation split: use split 'train' or 'test'")
+    if color_var != round(color_var, 3):
+        raise ConfigError(f"the authors' files are of variances with three decimals, got {color_var}")
     path = digits.data_folder(data_dir) / "colored_mnist" / f"mnist_10color_jitter_var_{color_var:.03f}.npy"
     arrays = read_arrays(path)
     part = "test" if split == "test" else "train"
