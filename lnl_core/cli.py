@@ -30,6 +30,7 @@ Source = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+Seed = Annotated[int, typer.Option(min=0)]
 Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (fewer epochs), full (the paper).")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -65,7 +66,7 @@ def _experiment(name: str) -> str:
 def data(
     source: Annotated[str, typer.Option(help="mnist, mini, authors or auto.")] = "auto",
     color_var: ColorVar = 0.03,
-    seed: int = 0,
+    seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Fetch and check the digits, paint them, and print what each split holds."""
@@ -89,7 +90,7 @@ def train(
     train_set: TrainSet = None,
     learn: Learn = None,
     protected: Protected = None,
-    seed: int = 0,
+    seed: Seed = 0,
     data_dir: DataDir = None,
     source: Source = None,
     device: Device = "auto",
@@ -269,16 +270,16 @@ def evaluate(
 
     from lnl_core.evaluation import evaluate as measure
     from lnl_core.runs import load_model, model_config
-    from lnl_core.splits import load_data, load_probe_data
+    from lnl_core.splits import load_data, load_probe_data, resolve
     from lnl_core.training import choose_device
 
     config = model_config(folder)
     if color_var is not None and config.experiment != "colored_mnist":
         raise ConfigError(f"--color-var is a variance of painted digits, and this model is of {config.experiment}: leave it out")
-    changes: dict[str, Any] = {} if color_var is None else {"color_var": color_var}
-    if source is not None:
-        changes["source"] = source
-    config = replace(config, **changes)
+    changes: dict[str, Any] = _source(source) | ({} if color_var is None else {"color_var": color_var})
+    trained_on, config = config.source, resolve(replace(config, **changes), data_dir)
+    if config.source == "mini" and trained_on in ("mnist", "authors"):
+        raise ConfigError(f"the embedded digits are training digits of {trained_on}, which this model has seen: leave --source out")
     network = load_model(folder).to(choose_device(device))
     test = load_data(config, "test", data_dir)
     metrics = measure(network, test, probe_data=load_probe_data(config, data_dir), seed=config.seed)
@@ -290,6 +291,11 @@ def evaluate(
         "metrics": metrics,
     }
     typer.echo(json.dumps(result, indent=2))
+
+
+def _source(source: str | None) -> dict[str, Any]:
+    """The change that ``--source`` makes to a trained model's configuration; the authors' files have no validation split."""
+    return {} if source is None else {"source": source} | ({"train_split": "trainval"} if source == "authors" else {})
 
 
 @app.command()
@@ -308,12 +314,10 @@ def probe(
     from lnl_core.evaluation import feature_maps
     from lnl_core.leakage import code_length, leakage
     from lnl_core.runs import load_model, model_config
-    from lnl_core.splits import load_data, load_probe_data
+    from lnl_core.splits import load_data, load_probe_data, resolve
     from lnl_core.training import choose_device
 
-    config = model_config(folder)
-    if source is not None:
-        config = replace(config, source=source)
+    config = resolve(replace(model_config(folder), **_source(source)), data_dir)
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
     images = load_data(config, "test", data_dir) if images is None else images
@@ -362,7 +366,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Also write the JSON to this file.")] = None,
     source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
     data_dir: DataDir = None,
-    size: Annotated[int | None, typer.Option(help="Only so many images, for a quick look.")] = None,
+    size: Annotated[int | None, typer.Option(min=2, help="Only so many images, for a quick look.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 2,
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
@@ -380,7 +384,10 @@ def main() -> None:
     """Entry point: bad input is one sentence on standard error and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == 130:  # typer's answer to Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()

@@ -285,6 +285,11 @@ class RunConfig:
             raise ConfigError(f"network must be {' or '.join(map(repr, networks))} for {self.experiment}, got {self.network!r}")
         if self.weights is not None and self.network != "resnet18":
             raise ConfigError("weights are those of network 'resnet18': leave them out")
+        for name in ("weights", "test_labels"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ConfigError(f"{name} must be the path of a file, got {getattr(self, name)!r}")
+        if self.test_labels is not None and self.experiment != "dogs_cats":
+            raise ConfigError(f"test_labels are those of dogs_cats: leave them out of {self.experiment}")
         if self.image_size is None:
             raise ConfigError(f"image_size must be given for {self.experiment}: use preset(), which knows a good one")
         _require_count("image_size", self.image_size, least=32)

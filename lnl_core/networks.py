@@ -4,7 +4,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -436,16 +435,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: if the file is missing, damaged, or holds something else.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError):
+    except Exception:  # a damaged file can raise anything
         raise DataError(f"{path} is no readable weights file: it must be .safetensors or a .pth of tensors alone") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DataError(f"{path} does not hold a table of named tensors: save the network's state_dict() and nothing else")
     return dict(state)
 

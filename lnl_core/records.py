@@ -246,7 +246,11 @@ def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float
 
 
 def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
-    published = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]
+    path = folder / "paper.json"
+    try:
+        published = json.loads(path.read_text(encoding="utf-8"))["experiments"]
+    except (ValueError, KeyError, TypeError):
+        raise RecordError(f"{path} is damaged: restore it from the repository") from None
     if experiment not in published and experiment in EXPERIMENTS:
         return []
     if experiment not in published:

@@ -104,6 +104,8 @@ def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None
     if (config.experiment, config.train_set) != ("dogs_cats", "train"):
         trained_on = f"{config.experiment} {config.train_set or ''}".strip()
         raise ConfigError(f"an oracle is trained on all labelled dogs and cats (train_set 'train'), this one on {trained_on}")
+    if config.source == "drawn":
+        raise ConfigError("an oracle is trained on photographs, this one on drawings: train it with --source kaggle")
     names, images = unlabelled_test_images(size=config.image_size or 64, data_dir=data_dir)
     nothing = torch.zeros(len(images), dtype=torch.long)
     answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source="kaggle", classes=2))

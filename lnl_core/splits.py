@@ -1,5 +1,6 @@
 """The splits of every experiment as a run sees them: which data set stands behind "train", "opposite" and "test"."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lnl_core.datasets.faces import faces, jlu_faces
 from lnl_core.datasets.synthetic import animals, synthetic_faces
 from lnl_core.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 OPPOSITE = {"tb1": "tb2", "tb2": "tb1", "eb1": "eb2", "eb2": "eb1"}
 """The training set with the bias turned round: the hardest test there is."""
 _FOLDERS = {"kaggle": "dogs-vs-cats", "utkface": "utkface", "imdb": "imdb", "uci": "uci"}
@@ -26,13 +28,21 @@ def resolve(config: RunConfig, data_dir: Path | str | None = None) -> RunConfig:
     For digits see :func:`lnl_core.datasets.colored_mnist.resolve_source`. A ``data_dir`` that was named and holds no such folder
     gives the published set all the same, whose loading then says what is missing.
     """
-    if config.experiment == "colored_mnist":
-        return replace(config, source=resolve_source(config.source, data_dir))
     if config.source != "auto":
         return config
+    if config.experiment == "colored_mnist":
+        return _told(config, resolve_source("auto", data_dir), "MNIST", data_dir)
     wanted = _WANTED.get(config.experiment, ("utkface", "imdb"))
     there = [source for source in wanted if (data_folder(data_dir) / _FOLDERS[source]).is_dir()]
-    return replace(config, source=there[0] if there else wanted[0] if data_dir else "drawn")
+    return _told(config, there[0] if there else wanted[0] if data_dir else "drawn", " or ".join(wanted), data_dir)
+
+
+def _told(config: RunConfig, source: str, wanted: str, data_dir: Path | str | None) -> RunConfig:
+    """The configuration with its source; a stand-in is never taken without a word."""
+    if source in ("mini", "drawn"):
+        stand_in = "the 5,000 embedded digits" if source == "mini" else "the drawn stand-in"
+        _log.warning("no %s in %s: the data are %s", wanted, data_folder(data_dir), stand_in)
+    return replace(config, source=source)
 
 
 def measured_on(config: RunConfig) -> tuple[str, ...]:

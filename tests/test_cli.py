@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from lnl_core import cli, runs, training
 from lnl_core.config import METHODS, preset
 from lnl_core.datasets.digits import MNIST_MD5
+from lnl_core.networks import build_network
 from lnl_core.records import paper_numbers, read_record
 
 # A run of seconds: the smoke profile made smaller still.
@@ -185,6 +186,12 @@ def test_a_model_of_photographs_is_not_evaluated_at_a_variance(tmp_path: Path, l
     photographs = preset("smoke", "baseline", experiment="dogs_cats", source="drawn", epochs=1, train_size=64, test_size=20)
     runs.run(photographs, tmp_path / "run", progress=False)
     refused(lnl("evaluate", tmp_path / "run", "--color-var", "0.02"), "--color-var", "dogs_cats", "leave it out")
+
+
+def test_a_model_is_not_evaluated_on_digits_it_has_seen(tmp_path: Path, lnl: Command) -> None:
+    config = preset("short", "baseline")
+    runs.save_model(build_network(config), config, tmp_path / "model.safetensors")
+    refused(lnl("evaluate", tmp_path / "model.safetensors", "--source", "mini"), "training digits of mnist", "leave --source out")
 
 
 def test_table_as_json_holds_the_published_numbers(lnl: Command) -> None:

@@ -19,7 +19,8 @@ from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, read_
 from lnl_core.datasets.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import predict
-from lnl_core.runs import load_model, oracle_labels, run
+from lnl_core.networks import build_network
+from lnl_core.runs import load_model, oracle_labels, run, save_model
 from lnl_core.splits import load_data
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
@@ -327,6 +328,10 @@ def test_an_oracle_labels_the_test_images_of_other_runs(data_dir: Path, tmp_path
     with pytest.raises(ConfigError, match=r"an oracle is trained on all labelled dogs and cats .* this one on dogs_cats tb1"):
         oracle_labels(tmp_path / "other", tmp_path / "no.csv", data_dir)
     assert not (tmp_path / "no.csv").exists()
+    drawn = preset("smoke", "baseline", experiment="dogs_cats", train_set="train")
+    save_model(build_network(drawn), drawn, tmp_path / "drawn.safetensors")
+    with pytest.raises(ConfigError, match="trained on photographs, this one on drawings"):
+        oracle_labels(tmp_path / "drawn.safetensors", tmp_path / "no.csv", data_dir)
 
 
 # The real ones

@@ -1,10 +1,14 @@
 """Photographs of every kind and in every state of repair: read alike, or named and left out; and the cache they are kept in."""
 
+import errno
+import gzip
 import io
+import lzma
 import os
 import tarfile
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +299,40 @@ def test_a_damaged_archive_is_refused(kept: float, folder: Path, tmp_path: Path)
     archive.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     with pytest.raises(DataError, match=r"all\.tar\.gz (cannot be read to its end as a \.tar archive|holds no files)"):
         load(archive)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_an_archive_with_a_damaged_header_in_its_middle_is_refused(mode: str, folder: Path, tmp_path: Path) -> None:
+    whole = packed(folder, tmp_path / "whole.tar", "w").read_bytes()
+    with tarfile.open(tmp_path / "whole.tar") as archive:
+        start = archive.getmembers()[-1].offset
+    broken = bytearray(whole)
+    broken[start + 3] ^= 1
+    packers: dict[str, Callable[[bytes], bytes]] = {"w": bytes, "w:gz": gzip.compress, "w:xz": lzma.compress}
+    pack = packers[mode]
+    path = tmp_path / "broken.tar"
+    path.write_bytes(pack(bytes(broken)))
+    with pytest.raises(DataError, match=r"broken\.tar cannot be read to its end as a \.tar archive"):
+        list_photographs(path)
+    path.write_bytes(pack(whole))
+    assert len(list_photographs(path)) > 1
+
+
+def test_a_failure_that_may_pass_is_not_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = list_photographs(folder)
+    first, real = folder / names[0], Path.read_bytes
+
+    def busy(path: Path) -> bytes:
+        if path == first:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", busy)
+        with pytest.warns(UserWarning, match="Too many open files"):
+            found = load(folder)
+    assert names[0] not in found.names
+    assert names[0] in load(folder).names
 
 
 def test_what_is_asked_for_must_make_sense(folder: Path, tmp_path: Path) -> None:

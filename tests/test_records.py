@@ -295,6 +295,13 @@ def test_runs_on_two_data_sets_are_told_apart_by_their_source() -> None:
     assert row["source"] == "imdb"
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_table_of_published_numbers_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "paper.json").write_text(content)
+    with pytest.raises(RecordError, match=r"paper\.json is damaged: restore it"):
+        results_table(records=[], folder=tmp_path)
+
+
 def test_a_metric_that_a_record_lacks_is_named() -> None:
     with pytest.raises(RecordError, match="holds no 'validation_accuracy'"):
         aggregate([record_of()], "validation_accuracy")

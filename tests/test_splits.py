@@ -47,11 +47,12 @@ def test_the_report_is_tested_on_the_balanced_set() -> None:
 
 @pytest.mark.parametrize("experiment", ["dogs_cats", "faces", "jlu_faces"])
 def test_auto_is_the_stand_in_unless_photographs_are_there(
-    experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = smoke(experiment, source="auto")
     monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
     assert resolve(config).source == "drawn"
+    assert f"in {tmp_path}: the data are the drawn stand-in" in caplog.text, "never without a word"
     published = "kaggle" if experiment == "dogs_cats" else "utkface"
     (tmp_path / {"kaggle": "dogs-vs-cats"}.get(published, published)).mkdir()
     assert resolve(config).source == published

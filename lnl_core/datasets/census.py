@@ -126,7 +126,8 @@ def _stratified(kinds: NDArray[np.int64], shares: tuple[float, float, float], se
 
 def _joined(first: CensusTable, second: CensusTable) -> CensusTable:
     columns = {name: np.concatenate([cells, second.columns[name]]) for name, cells in first.columns.items()}
-    return CensusTable(first.schema, columns, np.concatenate([first.labels, second.labels]), first.source)
+    source = first.source if first.source == second.source else "user"
+    return CensusTable(first.schema, columns, np.concatenate([first.labels, second.labels]), source)
 
 
 def _split(

@@ -65,17 +65,17 @@ def download_mnist(data_dir: Path | str | None = None) -> Path:
     """
     folder = data_folder(data_dir)
     raw = folder / "mnist" / "MNIST" / "raw"
-    # Files that are there are checked, not replaced; a folder that holds none of them is filled.
-    if not any(os.path.lexists(raw / name) for name in MNIST_MD5):
+    missing = [name for name in MNIST_MD5 if not os.path.lexists(raw / name)]
+    if missing:  # files that are there are checked, not replaced
         from torchvision.datasets import MNIST
 
         with TemporaryDirectory() as elsewhere:
             try:
                 MNIST(elsewhere, download=True)
             except (OSError, RuntimeError):
-                missing = f"the full MNIST is not in {folder} and could not be downloaded"
-                raise DataError(f"{missing}: {_how_to_get_mnist(folder)}") from None
-            for name in MNIST_MD5:
+                what = "the full MNIST is" if len(missing) == len(MNIST_MD5) else f"the file {missing[0]} is"
+                raise DataError(f"{what} not in {folder} and could not be downloaded: {_how_to_get_mnist(folder)}") from None
+            for name in missing:
                 content = (Path(elsewhere) / "MNIST" / "raw" / name).read_bytes()
                 write_atomically(raw / name, lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
     _check_files(raw, folder)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_names, read_records
-from lnl_core.datasets.photographs import list_photographs
+from lnl_core.datasets.photographs import content_hashes, list_photographs
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,8 @@ def parse_utkface(name: str) -> tuple[int, int]:
 def read_utkface(path: Path | str) -> FaceTable:
     """The table of UTKFace as published: an archive (``UTKFace.tar`` or ``.tar.gz``) or the folder it unpacks to.
 
-    Names without an age in 0..116 and a gender are left out, counted and logged.
+    Names without an age in 0..116 and a gender are left out, counted and logged, and so are copies: the set holds some pictures
+    several times, which a split would put on both sides, and some with two different labels, of which none is kept.
 
     Raises:
         DataError: nothing there, a damaged or hostile archive, or no name that holds labels.
@@ -145,7 +146,25 @@ def read_utkface(path: Path | str) -> FaceTable:
         names.append(name)
         ages.append(age)
         genders.append(gender)
-    return _table(names, ages, genders, "utkface", path, skipped)
+    copies = _copies(path, names, list(zip(ages, genders, strict=True)))
+    skipped += copies.items()
+    kept = [index for index, name in enumerate(names) if name not in copies]
+    return _table([names[i] for i in kept], [ages[i] for i in kept], [genders[i] for i in kept], "utkface", path, skipped)
+
+
+def _copies(path: Path, names: list[str], labels: list[tuple[int, int]]) -> dict[str, str]:
+    """Why files with the same content are left out: all but the first, or all of them where their labels differ."""
+    alike: dict[bytes, list[str]] = {}
+    for name, content in content_hashes(path, names).items():
+        alike.setdefault(content, []).append(name)
+    label_of = dict(zip(names, labels, strict=True))
+    reasons: dict[str, str] = {}
+    for group in alike.values():
+        if len({label_of[name] for name in group}) > 1:
+            reasons |= dict.fromkeys(group, "with the same picture under other labels")
+        else:
+            reasons |= dict.fromkeys(sorted(group)[1:], "that are copies")
+    return reasons
 
 
 # IMDB

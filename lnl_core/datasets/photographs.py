@@ -4,9 +4,11 @@ A file that cannot be read is named, counted and left out; it never stops the ot
 ``.tar`` archive, which is read as a stream and never unpacked.
 """
 
+import errno
 import hashlib
 import io
 import json
+import lzma
 import os
 import re
 import tarfile
@@ -15,6 +17,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -65,12 +68,14 @@ class Photographs:
         names: their N names, relative to the folder or archive, in the order asked for.
         kept: (N,) their places in the list that was asked for, or in the sorted list of all files.
         skipped: (name, reason) of each file that was left out.
+        passing: whether one of them was left out for a reason that may pass, such as a disk that did not answer.
     """
 
     images: Tensor
     names: list[str]
     kept: NDArray[np.int64]
     skipped: list[tuple[str, str]]
+    passing: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -180,8 +185,18 @@ def _members(source: Path, mode: str) -> Iterator[tuple[tarfile.TarFile, tarfile
                     raise DataError(f"{source} holds the link {member.name!r}: it is refused, pack the files themselves")
                 if member.isfile():
                     yield archive, member
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+            if mode == "r:*":
+                _check_end(archive)
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         raise DataError(f"{source} cannot be read to its end as a .tar archive ({_reason(error)}): get it again") from None
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """tarfile takes a damaged header for the end of the archive; the true end is a block of zeros."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("cut off or damaged in the middle")
 
 
 def list_photographs(source: Path | str) -> list[str]:
@@ -230,6 +245,16 @@ def _from_archive(source: Path, names: Sequence[str]) -> Iterator[tuple[str, Cal
 # All of them
 
 
+def content_hashes(source: Path | str, names: Sequence[str]) -> dict[str, bytes]:
+    """A hash of the content of each file that can be read; equal files have equal hashes."""
+    source = Path(source)
+    found = {}
+    for name, load in (_from_archive if is_archive(source) else _from_folder)(source, names):
+        with suppress(OSError, ValueError):  # decoding says what is wrong with it
+            found[name] = hashlib.blake2b(load(), digest_size=16).digest()
+    return found
+
+
 def _in_threads(jobs: Iterable[tuple[str, Callable[[], bytes]]], work: Callable[[Callable[[], bytes]], Any], workers: int) -> Any:
     """Yield (name, result or exception) for each job, with only a few jobs' files in memory at a time."""
     waiting: deque[tuple[str, Future[Any]]] = deque()
@@ -252,9 +277,12 @@ def decode_all(
 ) -> Photographs:
     """:func:`load_photographs` without its checks, its cache and its warnings: any number of files may turn out unreadable."""
     workers = workers or os.cpu_count() or 1
+    for name in names:
+        _check_name(name, source)
     images = np.zeros((len(names), 3, size, size), dtype=np.uint8)
     place = {name: index for index, name in enumerate(names)}
     reasons = dict.fromkeys(names, "missing")
+    passing = False
     jobs = (_from_archive if is_archive(source) else _from_folder)(source, names)
     bar = tqdm(total=len(names), desc=f"decoding {source.name}", unit="image", disable=None if progress is None else not progress)
     with warnings.catch_warnings(), bar:
@@ -262,6 +290,7 @@ def decode_all(
         for name, result in _in_threads(jobs, lambda load: decode(load(), size, crop=crop), workers):
             if isinstance(result, Exception):
                 reasons[name] = _reason(result)
+                passing |= isinstance(result, MemoryError) or getattr(result, "errno", None) not in (None, errno.ENOENT)
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -272,7 +301,7 @@ def decode_all(
     for index, old in enumerate(kept):  # in place: a copy would double the memory
         if index != old:
             images[index] = images[old]
-    return Photographs(torch.from_numpy(images[: len(kept)]), [names[i] for i in kept], kept, list(reasons.items()))
+    return Photographs(torch.from_numpy(images[: len(kept)]), [names[i] for i in kept], kept, list(reasons.items()), passing)
 
 
 def _fingerprint(source: Path, names: Sequence[str] | None, size: int, crop: bool) -> str:
@@ -310,7 +339,8 @@ def _read_cache(path: Path, key: str, size: int) -> Photographs | None:
     except (SafetensorError, ValueError, KeyError, TypeError, OSError, AttributeError) as error:
         aside = path.with_name(path.name + ".damaged")
         warnings.warn(f"{path} is damaged ({_reason(error)}): it is set aside as {aside.name} and made again", stacklevel=4)
-        path.replace(aside)
+        with suppress(FileNotFoundError):  # another process was faster
+            path.replace(aside)
         return None
 
 
@@ -373,8 +403,6 @@ def load_photographs(
         raise ConfigError(f"size must be a whole number of pixels from 1 to 4096, got {size!r}")
     source = Path(source).expanduser()
     listed = list_photographs(source) if names is None else list(names)
-    for name in listed:
-        _check_name(name, source)
     if len(set(listed)) != len(listed):
         raise DataError("the same photograph is asked for twice: name each one once")
     if not listed:
@@ -386,7 +414,7 @@ def load_photographs(
     found = _read_cache(path, key, int(size)) if cache else None
     if found is None:
         found = decode_all(source, listed, int(size), crop, workers, progress)
-        if cache and len(found):
+        if cache and len(found) and not found.passing:
             _write_cache(path, key, found)
     _tell_skipped(source, found, len(listed))
     return found
