@@ -90,7 +90,7 @@ def train(
     train_set: TrainSet = None,
     learn: Learn = None,
     protected: Protected = None,
-    seed: Seed = 0,
+    seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,
     device: Device = "auto",
