@@ -85,7 +85,7 @@ def train(
     method: Annotated[
         str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
     ] = "lnl",
-    color_var: ColorVar = 0.03,
+    color_var: Annotated[float | None, typer.Option(help="Of digits: variance of each colour channel; default 0.03.")] = None,
     profile: Profile = "demo",
     train_set: TrainSet = None,
     learn: Learn = None,
@@ -102,6 +102,8 @@ def train(
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs import run
 
+    if color_var is not None and experiment != "colored_mnist":
+        raise ConfigError(f"--color-var is a variance of painted digits: leave it out of {experiment}")
     named = {"color_var": color_var, "train_set": train_set, "learn": learn, "protected": protected}
     setting: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     config = preset(profile, method, experiment=experiment, seed=seed, **setting, **_changes(option, source, bf16))

@@ -188,6 +188,15 @@ def test_a_model_of_photographs_is_not_evaluated_at_a_variance(tmp_path: Path, l
     refused(lnl("evaluate", tmp_path / "run", "--color-var", "0.02"), "--color-var", "dogs_cats", "leave it out")
 
 
+def test_photographs_take_no_variance(tmp_path: Path, lnl: Command) -> None:
+    refused(
+        lnl("train", "--experiment", "faces", "--color-var", "0.02", "--out", tmp_path / "run"),
+        "--color-var",
+        "leave it out of faces",
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_is_not_evaluated_on_digits_it_has_seen(tmp_path: Path, lnl: Command) -> None:
     config = preset("short", "baseline")
     runs.save_model(build_network(config), config, tmp_path / "model.safetensors")
