@@ -102,8 +102,7 @@ def train(
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs import run
 
-    if color_var is not None and experiment != "colored_mnist":
-        raise ConfigError(f"--color-var is a variance of painted digits: leave it out of {experiment}")
+    _check_color_var(color_var, experiment)
     named = {"color_var": color_var, "train_set": train_set, "learn": learn, "protected": protected}
     setting: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     config = preset(profile, method, experiment=experiment, seed=seed, **setting, **_changes(option, source, bf16))
@@ -113,6 +112,11 @@ def train(
     typer.echo(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
         typer.echo(f"{name:<36}{value:8.4f}")
+
+
+def _check_color_var(color_var: float | None, experiment: str) -> None:
+    if color_var is not None and experiment != "colored_mnist":
+        raise ConfigError(f"--color-var is a variance of painted digits: leave it out of {experiment}")
 
 
 def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
@@ -212,7 +216,7 @@ def sweep(
 
 
 def _compared(experiment: str) -> list[str]:
-    """What ``--methods all`` means."""
+    """The methods that an experiment sets side by side, which is what ``--methods all`` means."""
     if experiment == "jlu_faces":
         return ["baseline", "jlu"]
     return [method for method in METHODS if (experiment, method) != ("census", "gray")]
@@ -276,8 +280,7 @@ def evaluate(
     from lnl_core.training import choose_device
 
     config = model_config(folder)
-    if color_var is not None and config.experiment != "colored_mnist":
-        raise ConfigError(f"--color-var is a variance of painted digits, and this model is of {config.experiment}: leave it out")
+    _check_color_var(color_var, config.experiment)
     changes: dict[str, Any] = _source(source) | ({} if color_var is None else {"color_var": color_var})
     trained_on, config = config.source, resolve(replace(config, **changes), data_dir)
     if config.source == "mini" and trained_on in ("mnist", "authors"):

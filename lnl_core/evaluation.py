@@ -185,13 +185,16 @@ _SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
 
 
 def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
-    """Adam on four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
+    """Adam on the first four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
 
     Args:
         kind: one of :data:`PROBES`.
         shape: of one example, as a convolutional probe reads it.
-        x: (N, ...) float32 on the CPU, scaled as the probe is to read them. y: (N,), below ``classes``.
-        epochs: at least so many, and more where they would be few steps.
+        x: (N, ...) float32 on the CPU, scaled as the probe is to read them.
+        y: (N,) int64, whole numbers below ``classes``.
+        classes: logits of the probe.
+        epochs: passes over the four fifths, at least so many, and more where they would be few steps.
+        seed: seeds the weights and the order of the batches.
 
     Returns:
         The probe, which gives logits (N, classes).

@@ -324,8 +324,8 @@ def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Arra
 
     def erase(features: Tensor) -> Tensor:
         z = features.flatten(1).double()
-        here, into, out_of = (part.to(z.device) for part in (mean, read, write))
-        erased: Tensor = (z - (z - here) @ into @ out_of.T).float()
+        center, reading, writing = (part.to(z.device) for part in (mean, read, write))
+        erased: Tensor = (z - (z - center) @ reading @ writing.T).float()
         return erased
 
     return erase

@@ -1,6 +1,7 @@
 """The splits of every experiment as a run sees them: which data set stands behind "train", "opposite" and "test"."""
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,18 @@ def resolve(config: RunConfig, data_dir: Path | str | None = None) -> RunConfig:
     if config.source != "auto":
         return config
     if config.experiment == "colored_mnist":
-        return _told(config, resolve_source("auto", data_dir), "MNIST", data_dir)
+        return _told(config, resolve_source("auto", data_dir), "MNIST")
     wanted = _WANTED.get(config.experiment, ("utkface", "imdb"))
     there = [source for source in wanted if (data_folder(data_dir) / _FOLDERS[source]).is_dir()]
-    return _told(config, there[0] if there else wanted[0] if data_dir else "drawn", " or ".join(wanted), data_dir)
+    return _told(config, there[0] if there else wanted[0] if data_dir else "drawn", " or ".join(wanted))
 
 
-def _told(config: RunConfig, source: str, wanted: str, data_dir: Path | str | None) -> RunConfig:
+def _told(config: RunConfig, source: str, wanted: str) -> RunConfig:
     """The configuration with its source; a stand-in is never taken without a word."""
     if source in ("mini", "drawn"):
         stand_in = "the 5,000 embedded digits" if source == "mini" else "the drawn stand-in"
-        _log.warning("no %s in %s: the data are %s", wanted, data_folder(data_dir), stand_in)
+        named = os.environ.get("LNL_DATA_DIR")  # with a data_dir there are no stand-ins
+        _log.warning("no %s found%s: the data are %s", wanted, f" in {named}" if named else "", stand_in)
     return replace(config, source=source)
 
 

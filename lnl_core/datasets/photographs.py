@@ -68,14 +68,14 @@ class Photographs:
         names: their N names, relative to the folder or archive, in the order asked for.
         kept: (N,) their places in the list that was asked for, or in the sorted list of all files.
         skipped: (name, reason) of each file that was left out.
-        passing: whether one of them was left out for a reason that may pass, such as a disk that did not answer.
+        transient: whether one of them was left out for a reason that may pass, such as a disk that did not answer.
     """
 
     images: Tensor
     names: list[str]
     kept: NDArray[np.int64]
     skipped: list[tuple[str, str]]
-    passing: bool = False
+    transient: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -246,7 +246,11 @@ def _from_archive(source: Path, names: Sequence[str]) -> Iterator[tuple[str, Cal
 
 
 def content_hashes(source: Path | str, names: Sequence[str]) -> dict[str, bytes]:
-    """A hash of the content of each file that can be read; equal files have equal hashes."""
+    """A hash of 16 bytes for each file of a folder or archive that can be read, by name; equal files have equal hashes.
+
+    Raises:
+        DataError: if an archive is damaged, holds a link or names a path outside its folder.
+    """
     source = Path(source)
     found = {}
     for name, load in (_from_archive if is_archive(source) else _from_folder)(source, names):
@@ -282,7 +286,7 @@ def decode_all(
     images = np.zeros((len(names), 3, size, size), dtype=np.uint8)
     place = {name: index for index, name in enumerate(names)}
     reasons = dict.fromkeys(names, "missing")
-    passing = False
+    transient = False
     jobs = (_from_archive if is_archive(source) else _from_folder)(source, names)
     bar = tqdm(total=len(names), desc=f"decoding {source.name}", unit="image", disable=None if progress is None else not progress)
     with warnings.catch_warnings(), bar:
@@ -290,7 +294,7 @@ def decode_all(
         for name, result in _in_threads(jobs, lambda load: decode(load(), size, crop=crop), workers):
             if isinstance(result, Exception):
                 reasons[name] = _reason(result)
-                passing |= isinstance(result, MemoryError) or getattr(result, "errno", None) not in (None, errno.ENOENT)
+                transient |= isinstance(result, MemoryError) or getattr(result, "errno", None) not in (None, errno.ENOENT)
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -301,7 +305,7 @@ def decode_all(
     for index, old in enumerate(kept):  # in place: a copy would double the memory
         if index != old:
             images[index] = images[old]
-    return Photographs(torch.from_numpy(images[: len(kept)]), [names[i] for i in kept], kept, list(reasons.items()), passing)
+    return Photographs(torch.from_numpy(images[: len(kept)]), [names[i] for i in kept], kept, list(reasons.items()), transient)
 
 
 def _fingerprint(source: Path, names: Sequence[str] | None, size: int, crop: bool) -> str:
@@ -414,7 +418,7 @@ def load_photographs(
     found = _read_cache(path, key, int(size)) if cache else None
     if found is None:
         found = decode_all(source, listed, int(size), crop, workers, progress)
-        if cache and len(found) and not found.passing:
+        if cache and len(found) and not found.transient:
             _write_cache(path, key, found)
     _tell_skipped(source, found, len(listed))
     return found
