@@ -245,8 +245,10 @@ for method in ("baseline", "lnl"):
 # ## Who labelled the test set?
 #
 # Nobody. Kaggle keeps the test labels, so the paper takes the answers of an **oracle**: a ResNet-18 trained on all 25,000 labelled images,
-# in which bright and dark occur in both classes. The authors published its answers, and `dogs_cats` uses them by default. To train your
-# own:
+# in which bright and dark occur in both classes. The authors published its answers, and `dogs_cats` uses them by default. Look at the images
+# before you trust such a file: in theirs 0 is a *dog* and 1 a cat, the reverse of Kaggle's own labels, and nothing says so. Who takes it as it
+# stands gets one minus every accuracy, and a network below chance on both training sets, which is easily read as a strong bias. (It is how
+# we noticed.) `dogs_cats` turns the labels. To train your own oracle:
 #
 # ```bash
 # lnl train --experiment dogs_cats --method baseline --train-set train --profile short --out runs/oracle

@@ -60,7 +60,7 @@ def data_dir(tmp_path: Path) -> Path:
         Image.new("RGB", (60, 70), (level, level, level)).save(folder / "test1" / f"{number}.jpg", quality=95)
     (folder / "list_bright.txt").write_text("\n".join(BRIGHT) + "\n")
     (folder / "list_dark.txt").write_text("\n".join(DARK) + "\n")
-    oracle: Any = {f"./dataset/test1/{number}.jpg": np.int64(label) for number, label in TEST_LABELS.items()}
+    oracle: Any = {f"./dataset/test1/{number}.jpg": np.int64(1 - label) for number, label in TEST_LABELS.items()}  # 0 is a dog there
     np.save(folder / "test_result.npy", oracle | {"./dataset/test1/99.jpg": np.int64(1)}, allow_pickle=True)
     return tmp_path / "data"
 
@@ -141,7 +141,7 @@ def test_labels_come_in_several_forms(form: str, data_dir: Path, tmp_path: Path)
     labels: Any = {"numbers": flipped, "names": {f"test/{number}.jpg": label for number, label in flipped.items()}}.get(form)
     if form == "npy":
         labels = tmp_path / "own.npy"
-        np.save(labels, {f"{number}.jpg": label for number, label in flipped.items()}, allow_pickle=True)  # type: ignore[arg-type]
+        np.save(labels, {f"{number}.jpg": label for number, label in TEST_LABELS.items()}, allow_pickle=True)  # type: ignore[arg-type]
     elif form == "csv":
         labels = str(tmp_path / "own.csv")
         Path(labels).write_text("id,label\n" + "".join(f"{number},{label}\n" for number, label in flipped.items()))
@@ -156,7 +156,7 @@ def test_the_csv_beside_it_does_when_the_npy_is_not_there(data_dir: Path) -> Non
     expected = load("test", data_dir)
     folder = data_dir / "dogs-vs-cats"
     (folder / "test_result.npy").unlink()
-    (folder / "test_result.csv").write_text("id,label\n" + "".join(f"{number},{label}\n" for number, label in TEST_LABELS.items()))
+    (folder / "test_result.csv").write_text("id,label\n" + "".join(f"{number},{1 - label}\n" for number, label in TEST_LABELS.items()))
     assert torch.equal(load("test", data_dir).labels, expected.labels)
 
 
@@ -169,8 +169,8 @@ def test_test_images_without_a_label_are_left_out(data_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({1: 2}, "is not the number of an image and 0"),
-        ({1: 0.5}, "is not the number of an image and 0"),
+        ({1: 2}, "is not the number of an image and 0 or 1"),
+        ({1: 0.5}, "is not the number of an image and 0 or 1"),
         ({"one.jpg": 1}, "is not the number of an image and 0"),
         ({77: 1}, "none of the 4 images"),
         ({1: 0, 3: 0}, "left without any dog"),
@@ -366,7 +366,9 @@ def test_the_real_lists_have_the_papers_sizes(tmp_path: Path) -> None:
     assert len(dark & dogs) + len(bright - dogs) == 6_738
     labels = read_test_labels(Path(REAL_DATA or "") / "dogs-vs-cats" / "test_result.npy")
     assert labels == read_test_labels(Path(REAL_DATA or "") / "dogs-vs-cats" / "test_result.csv")
-    assert np.bincount(list(labels.values())).tolist() == [6274, 6226]
+    assert np.bincount(list(labels.values())).tolist() == [6226, 6274]
+    by_eye = dict.fromkeys((1, 2, 3, 4, 12, 17, 18, 21), 1) | dict.fromkeys(range(5, 12), 0)  # dogs, cats
+    assert {number: labels[number] for number in by_eye} == by_eye
 
 
 @has_real

@@ -2,7 +2,7 @@
 
 The images are Kaggle's Dogs vs. Cats as it unzips. The paper's authors sorted its 25,000 training images by the colour of the
 animal into bright, dark and other, and published the first two as lists. Bright dogs and dark cats make the training set TB1, dark
-dogs and bright cats TB2. Kaggle's test images have no labels; the authors published those of their oracle network.
+dogs and bright cats TB2. Kaggle's test images have no labels; the authors published those of their oracle network (0 dog, 1 cat; here 0 is cat and 1 is dog).
 """
 
 import csv
@@ -58,6 +58,8 @@ _PUBLISHED = {
     ),
 }
 """The authors' files: the commit that published each, and its SHA-256."""
+
+_AUTHORS_TABLE = "test_result.csv"
 
 Labels = Mapping[str, int] | Mapping[int, int] | Path | str
 
@@ -147,17 +149,22 @@ def _read_csv(path: Path) -> dict[str, int]:
 def read_test_labels(labels: Labels) -> dict[int, int]:
     """Labels of Kaggle's test images by number: 0 cat, 1 dog.
 
+    The authors' ``test_result.npy`` has it the other way round, 0 dog and 1 cat, without saying so: its first four images are dogs
+    with label 0, the seven after them cats with label 1. Their labels are turned here.
+
     Args:
-        labels: a ``.npy`` with a dictionary of numbers by name, as the authors published it, read by the restricted reader; a
-            ``.csv`` with the columns id and label; or a dictionary, such as the predictions of an oracle network of one's own. A
-            name may be a number, "12.jpg" or a path that ends so.
+        labels: a ``.npy`` with a dictionary of numbers by name in the authors' form and coding, read by the restricted reader; a
+            ``.csv`` with the columns id and label, 0 cat and 1 dog, but for a ``test_result.csv``, which repeats the authors'
+            file; or a dictionary, 0 cat and 1 dog, such as the predictions of an oracle network of one's own. A name may be a
+            number, "12.jpg" or a path that ends so.
 
     Raises:
         DataError: a file that cannot be read, a name without a number, or a label other than 0 and 1.
     """
-    source = "the labels given"
+    source, turned = "the labels given", False
     if isinstance(labels, Path | str):
         source = str(labels)
+        turned = Path(labels).suffix == ".npy" or Path(labels).name == _AUTHORS_TABLE
         found: Mapping[str | int | float, int | float]
         found = _read_csv(Path(labels)) if Path(labels).suffix == ".csv" else read_numbers(labels)  # type: ignore[assignment]
     else:
@@ -166,14 +173,14 @@ def read_test_labels(labels: Labels) -> dict[int, int]:
     for name, label in found.items():
         number = _number(name)
         if number is None or label not in (0, 1):
-            raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 (cat) or 1 (dog)")
-        numbers[number] = int(label)
+            raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 or 1")
+        numbers[number] = 1 - int(label) if turned else int(label)
     return numbers
 
 
 def _authors_labels(folder: Path, cache_dir: Path | str | None) -> Path:
-    if not (folder / "test_result.npy").is_file() and (folder / "test_result.csv").is_file():
-        return folder / "test_result.csv"
+    if not (folder / "test_result.npy").is_file() and (folder / _AUTHORS_TABLE).is_file():
+        return folder / _AUTHORS_TABLE
     return _published("test_result.npy", folder, cache_dir)
 
 
