@@ -60,7 +60,8 @@ def data_dir(tmp_path: Path) -> Path:
         Image.new("RGB", (60, 70), (level, level, level)).save(folder / "test1" / f"{number}.jpg", quality=95)
     (folder / "list_bright.txt").write_text("\n".join(BRIGHT) + "\n")
     (folder / "list_dark.txt").write_text("\n".join(DARK) + "\n")
-    oracle: Any = {f"./dataset/test1/{number}.jpg": np.int64(1 - label) for number, label in TEST_LABELS.items()}  # 0 is a dog there
+    # 0 is a dog there
+    oracle: Any = {f"./dataset/test1/{number}.jpg": np.int64(1 - label) for number, label in TEST_LABELS.items()}
     np.save(folder / "test_result.npy", oracle | {"./dataset/test1/99.jpg": np.int64(1)}, allow_pickle=True)
     return tmp_path / "data"
 
@@ -156,7 +157,9 @@ def test_the_csv_beside_it_does_when_the_npy_is_not_there(data_dir: Path) -> Non
     expected = load("test", data_dir)
     folder = data_dir / "dogs-vs-cats"
     (folder / "test_result.npy").unlink()
-    (folder / "test_result.csv").write_text("id,label\n" + "".join(f"{number},{1 - label}\n" for number, label in TEST_LABELS.items()))
+    (folder / "test_result.csv").write_text(
+        "id,label\n" + "".join(f"{number},{1 - label}\n" for number, label in TEST_LABELS.items())
+    )
     assert torch.equal(load("test", data_dir).labels, expected.labels)
 
 

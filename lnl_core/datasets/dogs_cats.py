@@ -2,7 +2,8 @@
 
 The images are Kaggle's Dogs vs. Cats as it unzips. The paper's authors sorted its 25,000 training images by the colour of the
 animal into bright, dark and other, and published the first two as lists. Bright dogs and dark cats make the training set TB1, dark
-dogs and bright cats TB2. Kaggle's test images have no labels; the authors published those of their oracle network (0 dog, 1 cat; here 0 is cat and 1 is dog).
+dogs and bright cats TB2. Kaggle's test images have no labels; the authors published those of their oracle network (in
+their file 0 is a dog and 1 a cat; here it is the other way round).
 """
 
 import csv
