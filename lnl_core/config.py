@@ -33,6 +33,8 @@ ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
+GRAYSCALES = ("luminance", "mean", "lightness")
+"""How the method "gray" makes a colour grey, see :class:`lnl_core.networks.Grayscale`."""
 SOURCES = {
     "colored_mnist": ("auto", "mnist", "mini", "authors"),
     "dogs_cats": ("auto", "kaggle", "drawn"),
@@ -59,6 +61,7 @@ _LATER: dict[str, Any] = {
     "protected": None,
     "elastic": 0.0,
     "clip_norm": 0.0,
+    "grayscale": "luminance",
     "features": "map",
     "optimizer": "sgd",
     **_ADVERSARY,
@@ -73,6 +76,7 @@ _CHOICES = {
     "bias_places": BIAS_PLACES,
     "mi_places": ("all", "labelled"),
     "color_outside": COLOR_OUTSIDE,
+    "grayscale": GRAYSCALES,
     "train_split": ("train", "trainval"),
     "schedule": ("constant", "step", "one_cycle"),
     "updates": ("joint", "alternating"),
@@ -122,6 +126,7 @@ class RunConfig:
         balance_power: tau; "bias_balanced" draws images with probability proportional to p(label|bias)^-tau.
         balance_wean: share of the uniform distribution in "bias_balanced"'s prior at the end of training.
         warmup_epochs: first train f and g on the label alone while h watches, so that f has learnt the bias.
+        grayscale: of the method "gray", one of :data:`GRAYSCALES`.
         clip_norm: largest norm of the joint gradient of f and g; longer ones are shortened to it. 0 leaves them alone.
         bias_steps: updates of h a step; the ones before the last move h alone, on the same features.
         adversaries: heads in h, each with weights of its own; f feels the mean of their losses. This and the next two are for
@@ -169,6 +174,7 @@ class RunConfig:
     bias_given_label: bool = False
     bias_restart: int = 0
     clip_norm: float = 0.0
+    grayscale: str = "luminance"
     extractor_convs: int = 2  # authors' models.py
     augment: float = 0.0
     elastic: float = 0.0
@@ -246,6 +252,8 @@ class RunConfig:
             raise ConfigError(
                 f"{self.other_adversary} belongs to feature maps of colored_mnist and not to {' or '.join(OWN_LOOPS)}: leave it out"
             )
+        if self.grayscale != "luminance" and self.method != "gray":
+            raise ConfigError("grayscale belongs to method 'gray': leave it out elsewhere")
         if self.extractor_convs not in (1, 2):
             raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
         if self.extractor_convs == 1 and (not on_digits or self.network or self.features == "vector"):

@@ -25,14 +25,25 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Grayscale(nn.Module):
-    """Replace colour by luminance (ITU-R BT.601), repeated over three channels; images (B, 3, H, W) in [0, 1]."""
+    """Replace colour by one grey value, repeated over three channels; images (B, 3, H, W) in [0, 1].
 
-    def __init__(self) -> None:
+    Args:
+        kind: "luminance" (0.299 R + 0.587 G + 0.114 B, ITU-R BT.601), "mean" of R, G and B, or "lightness" (of HSL), the middle
+            between the largest and the smallest of the three.
+    """
+
+    def __init__(self, kind: str = "luminance") -> None:
         super().__init__()
-        self.register_buffer("weights", torch.tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1), persistent=False)
+        self.kind = kind
+        weights = (0.299, 0.587, 0.114) if kind == "luminance" else (1 / 3,) * 3
+        self.register_buffer("weights", torch.tensor(weights).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return (images * cast(Tensor, self.weights)).sum(1, keepdim=True).expand_as(images)
+        if self.kind == "lightness":
+            gray = (images.amax(1, keepdim=True) + images.amin(1, keepdim=True)) / 2
+        else:
+            gray = (images * cast(Tensor, self.weights)).sum(1, keepdim=True)
+        return gray.expand_as(images)
 
 
 class NormalizedConv(nn.Module):
@@ -236,7 +247,7 @@ class LNLNetwork(nn.Module):
         nn.utils.clip_grad_norm_([*self.extractor.parameters(), *self.label_head.parameters()], norm)
 
 
-def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False, extractor_convs: int = 2) -> LNLNetwork:
+def digit_network(*, bias_head: nn.Module | None = None, grayscale: str | None = None, extractor_convs: int = 2) -> LNLNetwork:
     """The authors' plain network of four convolutions for Colored MNIST, cut in the middle (section 5.1 and their models.py).
 
     f: normalisation, batch normalisation, conv 3->32 5x5, max-pool to 14x14, ReLU, conv 32->32 3x3, ReLU.
@@ -246,7 +257,7 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
 
     Args:
         bias_head: another h for another bias; it takes features (B, 32, 14, 14).
-        grayscale: let f begin by making every image grey, the paper's "Gray" model.
+        grayscale: let f begin by making every image grey, the paper's "Gray" model; the kind of :class:`Grayscale`.
         extractor_convs: how many of the four convolutions belong to f, 2 as the authors have it, or 1; the features have 32
             channels of 14x14 places in either case.
 
@@ -254,7 +265,7 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
         A network of 102,632 parameters: f 11,686, g 56,074, h 34,872 (with its default h).
     """
     extractor = nn.Sequential(
-        *([Grayscale()] if grayscale else []),
+        *([Grayscale(grayscale)] if grayscale else []),
         NormalizedConv(3, 32, 5, _MEAN, _STD),
         MaxPool(),
         nn.ReLU(inplace=True),  # the authors' comes before the pooling: same values and gradients, at four times the places
@@ -277,7 +288,7 @@ def digit_network(*, bias_head: nn.Module | None = None, grayscale: bool = False
     return LNLNetwork(extractor, label_head, PixelBiasHead() if bias_head is None else bias_head)
 
 
-def ragonesi_network(*, bias_head: nn.Module | None = None, grayscale: bool = False) -> LNLNetwork:
+def ragonesi_network(*, bias_head: nn.Module | None = None, grayscale: str | None = None) -> LNLNetwork:
     """The network for Colored MNIST of Ragonesi et al. (2021; their public code), whose f ends in a vector z of 64 numbers.
 
     f: twice (conv 5x5 without padding to 64 channels, ReLU, max-pool to half), linear to 512, ReLU, linear to 64, ReLU; images in
@@ -286,13 +297,13 @@ def ragonesi_network(*, bias_head: nn.Module | None = None, grayscale: bool = Fa
 
     Args:
         bias_head: another h; it takes features (B, 64).
-        grayscale: let f begin by making every image grey.
+        grayscale: let f begin by making every image grey; the kind of :class:`Grayscale`.
 
     Returns:
         A network of 667,170 parameters: f 664,960, g 650, h 1,560.
     """
     extractor = nn.Sequential(
-        *([Grayscale()] if grayscale else []),
+        *([Grayscale(grayscale)] if grayscale else []),
         *(nn.Conv2d(3, 64, 5), nn.MaxPool2d(2), nn.ReLU(inplace=True)),
         *(nn.Conv2d(64, 64, 5), nn.MaxPool2d(2), nn.ReLU(inplace=True), nn.Flatten()),
         *(nn.Linear(64 * 4 * 4, 512), nn.ReLU(inplace=True), nn.Linear(512, 64), nn.ReLU(inplace=True)),
@@ -338,7 +349,7 @@ class Standardize(nn.Module):
 
 
 def resnet18_network(
-    classes: int, bias_classes: int, *, bias: str = "color", weights: str | Path | None = None, grayscale: bool = False
+    classes: int, bias_classes: int, *, bias: str = "color", weights: str | Path | None = None, grayscale: str | None = None
 ) -> LNLNetwork:
     """ResNet-18 for photographs, cut below its last two residual blocks (section 5.1).
 
@@ -354,7 +365,7 @@ def resnet18_network(
         bias: "color" or "label".
         weights: "imagenet" for torchvision's weights, downloaded once; the path of a file with them, ``.safetensors`` or
             torchvision's ``.pth``; or ``None`` for random ones. The last linear layer is random in any case, as in the paper.
-        grayscale: let f begin by making every image grey, the paper's "Gray" model.
+        grayscale: let f begin by making every image grey, the paper's "Gray" model; the kind of :class:`Grayscale`.
 
     Returns:
         A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 2,782,784 parameters,
@@ -370,7 +381,7 @@ def resnet18_network(
     body = resnet18(num_classes=classes)
     if weights is not None:
         load_body(body, imagenet_weights() if weights == "imagenet" else read_weights(Path(weights)), str(weights))
-    first = OrderedDict[str, nn.Module](gray=Grayscale()) if grayscale else OrderedDict[str, nn.Module]()
+    first = OrderedDict[str, nn.Module](gray=Grayscale(grayscale)) if grayscale else OrderedDict[str, nn.Module]()
     first["standardize"] = Standardize()
     stem = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
     extractor = nn.Sequential(first | {name: getattr(body, name) for name in stem})
@@ -386,7 +397,7 @@ def _photograph_bias_head(bias: str, features: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
 
 
-def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: bool = False) -> LNLNetwork:
+def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: str | None = None) -> LNLNetwork:
     """A small network for the drawn stand-ins, so that their effect is seen in a minute without any pretrained weights. Ours.
 
     f: ImageNet's normalisation, three times (conv 3x3 of stride 2, batch normalisation, ReLU) with 16, 32 and 64 channels; features
@@ -406,7 +417,7 @@ def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", gra
         convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
         return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
-    gray: list[nn.Module] = [Grayscale()] if grayscale else []
+    gray: list[nn.Module] = [Grayscale(grayscale)] if grayscale else []
     extractor = nn.Sequential(*gray, Standardize(), *halved(3, 16), *halved(16, 32), *halved(32, 64))
     label_head = nn.Sequential(*halved(64, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
     return LNLNetwork(extractor, label_head, _photograph_bias_head(bias, 64, bias_classes))
@@ -516,7 +527,7 @@ def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        gray = config.method == "gray"
+        gray = config.grayscale if config.method == "gray" else None
         if config.experiment == "jlu_faces":
             return face_network()
         if config.experiment == "census":

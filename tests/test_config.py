@@ -238,18 +238,19 @@ PHOTOGRAPHS: dict[str, Any] = {
     "network": "resnet18",
 }
 CENSUS: dict[str, Any] = {"protected": "race"}
+GRAY: dict[str, Any] = {"grayscale": "mean"}
 
 
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
-    assert set(OTHER) | set(PHOTOGRAPHS) | set(CENSUS) | {"weights", "test_labels"} == names, (
+    assert set(OTHER) | set(PHOTOGRAPHS) | set(CENSUS) | set(GRAY) | {"weights", "test_labels"} == names, (
         "a new hyper-parameter belongs in this test"
     )
     digits = RunConfig(bias_labels="image", bias_places="everywhere")
     weights: dict[str, Any] = {"weights": "imagenet", "test_labels": "mine.csv"}
     photographs = [(preset("demo", experiment="faces"), PHOTOGRAPHS), (preset("short", experiment="dogs_cats"), weights)]
-    photographs.append((preset("short", experiment="census"), CENSUS))
-    for base, others in ((digits, OTHER), *photographs):
+    rest = [(preset("short", experiment="census"), CENSUS), (preset("short", "gray"), GRAY)]
+    for base, others in ((digits, OTHER), *photographs, *rest):
         prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in others.items()}
         assert len(prints | {base.fingerprint()}) == len(others) + 1
 

@@ -14,6 +14,7 @@ from lnl_core.errors import ConfigError, DataError
 from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
 from lnl_core.methods import method_step
 from lnl_core.networks import (
+    Grayscale,
     LNLNetwork,
     MaxPool,
     NormalizedConv,
@@ -54,7 +55,7 @@ def test_parameter_counts_follow_from_the_layers(network: LNLNetwork) -> None:
 
 
 def test_gray_network_has_no_further_parameters() -> None:
-    assert parameter_count(digit_network(grayscale=True)) == 102_632
+    assert parameter_count(digit_network(grayscale="luminance")) == 102_632
 
 
 def test_shapes(network: LNLNetwork) -> None:
@@ -179,10 +180,27 @@ def test_gray_network_sees_luminance_only() -> None:
     images = random_images()
     luminance = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
     grey = luminance.expand_as(images)
-    for grayscale, blind in ((True, True), (False, False)):
+    for grayscale, blind in (("luminance", True), ("mean", False), ("lightness", False), (None, False)):
         torch.manual_seed(0)
         network = digit_network(grayscale=grayscale).eval()
         assert torch.allclose(network(images), network(grey), atol=1e-4) is blind
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("luminance", 0.299 * 0.2 + 0.587 * 0.9 + 0.114 * 0.4), ("mean", 0.5), ("lightness", 0.55)]
+)
+def test_the_kinds_of_grey(kind: str, expected: float) -> None:
+    image = torch.tensor((0.2, 0.9, 0.4)).view(1, 3, 1, 1)
+    assert torch.allclose(Grayscale(kind)(image), torch.full((1, 3, 1, 1), expected))
+    config = preset("smoke", "gray", grayscale=kind)
+    first = next(part for part in build_network(config).extractor.modules() if isinstance(part, Grayscale))
+    assert first.kind == kind
+    assert (config.fingerprint() == preset("smoke", "gray").fingerprint()) is (kind == "luminance")
+
+
+def test_a_kind_of_grey_is_for_the_method_gray() -> None:
+    with pytest.raises(ConfigError, match="grayscale belongs to method 'gray'"):
+        preset("smoke", "lnl", grayscale="mean")
 
 
 def test_weights_of_f_and_g_start_normal_with_variance_two_over_fan_out() -> None:
@@ -371,9 +389,9 @@ def test_an_unknown_bias_is_refused() -> None:
 def test_a_gray_resnet_sees_luminance_only() -> None:
     images = photographs(count=2)
     grey = (0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]).expand_as(images)
-    for grayscale in (True, False):
+    for grayscale in ("luminance", None):
         network = resnet18_network(2, 8, grayscale=grayscale).eval()
-        assert torch.allclose(network(images), network(grey), atol=1e-4) is grayscale
+        assert torch.allclose(network(images), network(grey), atol=1e-4) is (grayscale is not None)
 
 
 def test_face_network_has_the_sizes_of_the_report() -> None:
