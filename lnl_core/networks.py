@@ -3,6 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 
@@ -433,7 +434,7 @@ def imagenet_weights() -> dict[str, Tensor]:
 
     try:
         state: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
         raise DataError(
             f"torchvision's ImageNet weights cannot be downloaded ({error}): give the path of a file with them, or weights=None"
         ) from None
@@ -448,6 +449,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     from safetensors.torch import load_file
 
+    path = path.expanduser()
     if not path.is_file():
         raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
     try:

@@ -1,5 +1,6 @@
 """Dogs and Cats in Kaggle's folder: drawn here in its format, and the real ones where they are at hand."""
 
+import http.client
 import io
 import logging
 import os
@@ -142,7 +143,7 @@ def test_labels_come_in_several_forms(form: str, data_dir: Path, tmp_path: Path)
     labels: Any = {"numbers": flipped, "names": {f"test/{number}.jpg": label for number, label in flipped.items()}}.get(form)
     if form == "npy":
         labels = tmp_path / "own.npy"
-        np.save(labels, {f"{number}.jpg": label for number, label in TEST_LABELS.items()}, allow_pickle=True)  # type: ignore[arg-type]
+        np.save(labels, {f"{number}.jpg": label for number, label in flipped.items()}, allow_pickle=True)  # type: ignore[arg-type]
     elif form == "csv":
         labels = str(tmp_path / "own.csv")
         Path(labels).write_text("id,label\n" + "".join(f"{number},{label}\n" for number, label in flipped.items()))
@@ -163,6 +164,13 @@ def test_the_csv_beside_it_does_when_the_npy_is_not_there(data_dir: Path) -> Non
     assert torch.equal(load("test", data_dir).labels, expected.labels)
 
 
+@pytest.mark.parametrize("name", ["own.csv", "test_result.csv"])
+def test_labels_that_were_written_are_read_back_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
+    path = write_test_labels(tmp_path / name, {"1.jpg": 1, "2.jpg": 0})
+    assert path.read_text() == "id,label\n1.jpg,dog\n2.jpg,cat\n"
+    assert read_test_labels(path) == {1: 1, 2: 0}
+
+
 def test_test_images_without_a_label_are_left_out(data_dir: Path) -> None:
     with pytest.warns(UserWarning, match=r"2 files in .*test1 have no label and were left out: 12\.jpg"):
         data = load("test", data_dir, labels={1: 0, 2: 1})
@@ -172,8 +180,8 @@ def test_test_images_without_a_label_are_left_out(data_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({1: 2}, "is not the number of an image and 0 or 1"),
-        ({1: 0.5}, "is not the number of an image and 0 or 1"),
+        ({1: 2}, "is not the number of an image and 0"),
+        ({1: 0.5}, "is not the number of an image and 0"),
         ({"one.jpg": 1}, "is not the number of an image and 0"),
         ({77: 1}, "none of the 4 images"),
         ({1: 0, 3: 0}, "left without any dog"),
@@ -187,7 +195,7 @@ def test_labels_that_cannot_be(labels: Any, message: str, data_dir: Path) -> Non
         load("test", data_dir, labels=labels)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "id,label\n1,cat\n", "id,label\n1\n", "id,label\n1,\xff\n"])
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "id,label\n1,cow\n", "id,label\n1\n", "id,label\n1,\xff\n"])
 def test_a_csv_that_is_none(text: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_bytes(text.encode("latin1"))
@@ -250,6 +258,17 @@ def test_without_a_network_the_message_says_where_to_put_the_file(name: str, dat
     (data_dir / "dogs-vs-cats" / name).unlink()
     with pytest.raises(DataError, match=rf"{name} is not in .*dogs-vs-cats and could not be downloaded: put the file there"):
         load("test" if name.endswith("npy") else "tb1", data_dir)
+
+
+def test_a_download_that_breaks_off_is_no_crash(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data_dir / "dogs-vs-cats" / "list_bright.txt").unlink()
+
+    def answer(address: str, timeout: float) -> None:
+        raise http.client.IncompleteRead(b"cat.0")
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    with pytest.raises(DataError, match=r"list_bright\.txt is not in .* could not be downloaded"):
+        read_lists(data_dir)
 
 
 def test_a_list_is_downloaded_once_and_checked_by_its_hash(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

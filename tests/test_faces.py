@@ -182,14 +182,16 @@ IMDB: dict[str, tuple[float, float, float, float, float, Any]] = {
 }
 
 
-def write_imdb(path: Path, rows: dict[str, tuple[float, float, float, float, float, Any]] = IMDB) -> Path:
+def write_imdb(
+    path: Path, rows: dict[str, tuple[float, float, float, float, float, Any]] = IMDB, names: list[str] | None = None
+) -> Path:
     """``imdb.mat`` as IMDB-WIKI publishes it: one struct of rows, the paths as cells of text."""
     columns = np.array([row[:5] for row in rows.values()]).T
     fields = ("dob", "photo_taken", "gender", "face_score", "second_face_score")
     imdb: dict[str, Any] = {name: column[None] for name, column in zip(fields, columns, strict=True)}
     imdb["photo_taken"] = imdb["photo_taken"] if np.isnan(imdb["photo_taken"]).any() else imdb["photo_taken"].astype(np.uint16)
     cells = np.empty((1, len(rows)), dtype=object)
-    cells[0] = list(rows)
+    cells[0] = list(rows) if names is None else names
     imdb |= {"full_path": cells, "name": cells, "face_location": cells, "celeb_names": cells, "celeb_id": columns[:1]}
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, {"imdb": imdb})
@@ -207,6 +209,14 @@ def test_imdb_as_published(place: str, tmp_path: Path) -> None:
     }
     assert found | dict(table.skipped) == {name: row[5] for name, row in IMDB.items()}
     assert table.skipped_reasons()["with an unknown day of birth"] == 4
+
+
+def test_a_photograph_listed_twice_is_left_out(tmp_path: Path) -> None:
+    rows = {name: IMDB["01/a.jpg"] for name in ("01/a.jpg", "01/b.jpg", "01/c.jpg")}
+    write_imdb(tmp_path / "imdb.mat", rows, ["01/b.jpg", "01/a.jpg", "01/b.jpg"])
+    table = read_imdb(tmp_path)
+    assert table.name.tolist() == ["01/a.jpg"]
+    assert table.skipped == [("01/b.jpg", "listed more than once")]
 
 
 def test_one_entry_is_enough(tmp_path: Path) -> None:
@@ -279,7 +289,7 @@ def authors_files(folder: Path, *, men: int = 1, with_eb1: bool = False, lists: 
     """The authors' cleaned IMDB: ages and genders by name in bytes, and two lists of names."""
     folder.mkdir(parents=True, exist_ok=True)
     ages = {f"{index % 5:02d}/nm{index}.jpg": 20 + index for index in range(40)}
-    gender = {name: index % 2 for index, name in enumerate(ages)}  # 0 male, 1 female
+    gender = {name: int(index % 2 == 1 and index != 29) for index, name in enumerate(ages)}  # 0 male, 1 female
     records: Any = {
         name.encode(): {"age": np.int64(age), "gender": men if gender[name] == 0 else 1 - men} for name, age in ages.items()
     }
@@ -292,7 +302,7 @@ def authors_files(folder: Path, *, men: int = 1, with_eb1: bool = False, lists: 
     return folder
 
 
-@pytest.mark.parametrize(("men", "with_eb1"), [(1, False), (1, True), (0, True)])
+@pytest.mark.parametrize(("men", "with_eb1"), [(1, False), (0, False), (1, True), (0, True)])
 def test_the_authors_imdb(men: int, with_eb1: bool, tmp_path: Path) -> None:
     table = read_imdb_authors(authors_files(tmp_path / "imdb", men=men, with_eb1=with_eb1))
     assert len(table) == 40
@@ -300,7 +310,7 @@ def test_the_authors_imdb(men: int, with_eb1: bool, tmp_path: Path) -> None:
     assert table.test is not None
     for name, age, gender, held_out in zip(table.name, table.age, table.gender, table.test, strict=True):
         index = int(str(name).split("nm")[1].split(".")[0])
-        assert (age, gender, held_out) == (20 + index, index % 2, index < 8)
+        assert (age, gender, held_out) == (20 + index, int(index % 2 == 1 and index != 29), index < 8)
     sets = extreme_bias(table, seed=3)
     assert {int(table.age[index]) for index in sets["test"]} == set(range(20, 28))
     assert not any(table.test[np.concatenate([sets["eb1"], sets["eb2"]])])
@@ -314,6 +324,8 @@ def test_authors_files_that_are_odd(tmp_path: Path) -> None:
         authors_files(tmp_path, lists={"train_list": ["00/old.jpg", "00/nm0.jpg"], "test_list": ["01/nm1.jpg"]})
     )
     assert table.skipped == [("00/old.jpg", "with an age outside 0..116")]
+    with pytest.raises(DataError, match=r"tells which gender the authors' numbers mean: put eb1_img_list\.npy there"):
+        read_imdb_authors(authors_files(tmp_path, lists={"train_list": ["00/nm15.jpg"], "test_list": ["01/nm1.jpg"]}))
     with pytest.raises(DataError, match="has no train_list and test_list"):
         read_imdb_authors(authors_files(tmp_path, lists={"train_list": ["a"]}))
     with pytest.raises(DataError, match="is not a list of names: it is refused"):

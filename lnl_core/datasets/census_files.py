@@ -8,6 +8,7 @@ import hashlib
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def _download(name: str, path: Path) -> None:
     try:
         with urllib.request.urlopen(_SITE + _FOLDERS[name] + name, timeout=20) as answer:
             content: bytes = answer.read(2**24)
-    except OSError:
+    except (OSError, HTTPException):
         raise DataError(
             f"{path} does not exist and could not be downloaded: put the file there from {_SITE}{_FOLDERS[name]}, "
             "or use the drawn stand-in, source 'drawn'"

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,7 +73,7 @@ def download_mnist(data_dir: Path | str | None = None) -> Path:
         with TemporaryDirectory() as elsewhere:
             try:
                 MNIST(elsewhere, download=True)
-            except (OSError, RuntimeError):
+            except (OSError, RuntimeError, HTTPException):
                 what = "the full MNIST is" if len(missing) == len(MNIST_MD5) else f"the file {missing[0]} is"
                 raise DataError(f"{what} not in {folder} and could not be downloaded: {_how_to_get_mnist(folder)}") from None
             for name in missing:

@@ -8,6 +8,7 @@ their file 0 is a dog and 1 a cat; here it is the other way round).
 
 import csv
 import hashlib
+import http.client
 import logging
 import re
 import urllib.request
@@ -94,7 +95,7 @@ def _published(name: str, folder: Path, cache_dir: Path | str | None) -> Path:
     try:
         content = _fetch(name)
         return write_atomically(path, lambda temporary: temporary.write_bytes(content))
-    except OSError:
+    except (OSError, http.client.HTTPException):
         raise DataError(
             f"{name} is not in {folder} and could not be downloaded: put the file there from "
             "https://github.com/feidfoe/learning-not-to-learn, folder dataset/dogs_and_cats"
@@ -139,10 +140,11 @@ def _number(name: str | float) -> int | None:
     return int(match[1]) if match else None
 
 
-def _read_csv(path: Path) -> dict[str, int]:
+def _read_csv(path: Path) -> dict[str, str | int]:
     try:
         with path.open(newline="", encoding="utf-8") as lines:
-            return {row["id"]: int(row["label"]) for row in csv.DictReader(lines)}
+            rows = [(row["id"], row["label"]) for row in csv.DictReader(lines)]
+        return {name: label if label in CLASS_NAMES else int(label) for name, label in rows}
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table with the columns id and label ({error}): get it again") from None
 
@@ -154,29 +156,34 @@ def read_test_labels(labels: Labels) -> dict[int, int]:
     with label 0, the seven after them cats with label 1. Their labels are turned here.
 
     Args:
-        labels: a ``.npy`` with a dictionary of numbers by name in the authors' form and coding, read by the restricted reader; a
-            ``.csv`` with the columns id and label, 0 cat and 1 dog, but for a ``test_result.csv``, which repeats the authors'
-            file; or a dictionary, 0 cat and 1 dog, such as the predictions of an oracle network of one's own. A name may be a
-            number, "12.jpg" or a path that ends so.
+        labels: a ``.npy`` with a dictionary of labels by name, read by the restricted reader; a ``.csv`` with the columns id and
+            label; or a dictionary, such as the predictions of an oracle network of one's own. A name may be a number, "12.jpg" or
+            a path that ends so. A label is 0 or "cat", 1 or "dog"; only the numbers in the authors' file, known by its content or
+            by the name ``test_result``, are turned.
 
     Raises:
-        DataError: a file that cannot be read, a name without a number, or a label other than 0 and 1.
+        DataError: a file that cannot be read, a name without a number, or any other label.
     """
     source, turned = "the labels given", False
     if isinstance(labels, Path | str):
         source = str(labels)
-        turned = Path(labels).suffix == ".npy" or Path(labels).name == _AUTHORS_TABLE
-        found: Mapping[str | int | float, int | float]
+        found: Mapping[str | int | float, str | int | float]
         found = _read_csv(Path(labels)) if Path(labels).suffix == ".csv" else read_numbers(labels)  # type: ignore[assignment]
+        turned = _authors_coding(Path(labels))
     else:
         found = labels  # type: ignore[assignment]
     numbers: dict[int, int] = {}
     for name, label in found.items():
         number = _number(name)
-        if number is None or label not in (0, 1):
-            raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 or 1")
-        numbers[number] = 1 - int(label) if turned else int(label)
+        if number is None or label not in (0, 1, *CLASS_NAMES):
+            raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 (cat) or 1 (dog)")
+        word = isinstance(label, str)
+        numbers[number] = CLASS_NAMES.index(label) if word else 1 - int(label) if turned else int(label)  # type: ignore[arg-type]
     return numbers
+
+
+def _authors_coding(path: Path) -> bool:
+    return path.stem == "test_result" or hashlib.sha256(path.read_bytes()).hexdigest() == _PUBLISHED["test_result.npy"][1]
 
 
 def _authors_labels(folder: Path, cache_dir: Path | str | None) -> Path:
@@ -249,8 +256,8 @@ def unlabelled_test_images(
 
 
 def write_test_labels(path: Path | str, labels: Mapping[str, int]) -> Path:
-    """Write labels of test images as a ``.csv`` that :func:`read_test_labels` reads."""
-    text = "id,label\n" + "".join(f"{name},{label}\n" for name, label in labels.items())
+    """Write labels of test images, 0 (cat) or 1 (dog), in words as a ``.csv`` that :func:`read_test_labels` reads."""
+    text = "id,label\n" + "".join(f"{name},{CLASS_NAMES[label]}\n" for name, label in labels.items())
     return write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

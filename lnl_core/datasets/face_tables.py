@@ -91,6 +91,10 @@ def _table(
 ) -> FaceTable:
     name = np.array(names, dtype=np.str_)
     order = np.argsort(name, kind="stable")
+    _, first, count = np.unique(name[order], return_index=True, return_counts=True)
+    for again in name[order[first[count > 1]]].tolist():
+        skipped = [*skipped, (again, "listed more than once")]
+    order = order[first[count == 1]]
     ages, genders = np.asarray(age, dtype=np.int64)[order], np.asarray(gender, dtype=np.int64)[order]
     found = FaceTable(name[order], ages, genders, source, root, skipped, None if test is None else test[order])
     if skipped:
@@ -114,7 +118,7 @@ def parse_utkface(name: str) -> tuple[int, int]:
     Raises:
         DataError: a few words saying what is wrong with the name.
     """
-    match = re.fullmatch(r"(-?\d*)_(\d*)_(\d*)_\d+[ .]*jpg(?:\.chip\.jpg)?", name.rsplit("/", 1)[-1])
+    match = re.fullmatch(r"(-?\d{0,9})_(\d*)_(\d*)_\d+[ .]*jpg(?:\.chip\.jpg)?", name.rsplit("/", 1)[-1])
     if not match:
         raise DataError("named otherwise than age_gender_race_date.jpg.chip.jpg")
     if not match[1].strip("-"):
@@ -218,7 +222,7 @@ def read_imdb(folder: Path | str) -> FaceTable:
     """The table of IMDB as published: ``imdb.mat`` and the folders ``imdb_crop/00`` to ``99``.
 
     Entries are left out, in this order of reasons: no face found (a face_score of minus infinity), a second face, a day of birth or
-    a year that cannot be, an age outside 0..116, no gender.
+    a year that cannot be, an age outside 0..116, no gender, a photograph listed more than once.
 
     Args:
         folder: holds ``imdb_crop/`` with or without ``imdb.mat`` in it, or ``imdb.mat`` beside it.
@@ -252,14 +256,15 @@ def read_imdb(folder: Path | str) -> FaceTable:
 def read_imdb_authors(folder: Path | str) -> FaceTable:
     """The paper's authors' cleaned table of IMDB: ``imdb_age_gender.npy`` and ``imdb_split.npy``, read by the restricted reader.
 
-    Their test list is kept as :attr:`FaceTable.test`. They do not say which gender their numbers mean: it is taken from
-    ``eb1_img_list.npy`` where that is there too (its faces from 40 on are men), else as in ``imdb.mat``, 1 male.
+    Their test list is kept as :attr:`FaceTable.test`. They do not say which gender their numbers mean. It is taken from
+    ``eb1_img_list.npy``, a list of EB1 published by Ragonesi et al., where that is there too (its faces from 40 on are men); else
+    from the paper's sizes: of what is not withheld, EB1 (women 0-29, men 40+) is the larger set, 36,004 against 16,800.
 
     Args:
         folder: holds the files, and ``imdb_crop/`` with the photographs.
 
     Raises:
-        DataError: files missing, damaged or with anything else in them, or no face left.
+        DataError: files missing, damaged or with anything else in them, no face left, or nothing that tells the genders apart.
     """
     folder = Path(folder)
     records = read_records(_first(folder, ("imdb_age_gender.npy", "imdb_crop/imdb_age_gender.npy"), "the authors' age and gender"))
@@ -267,7 +272,7 @@ def read_imdb_authors(folder: Path | str) -> FaceTable:
     if not {"train_list", "test_list"} <= lists.keys():
         raise DataError(f"imdb_split.npy in {folder} has no train_list and test_list: it is not the authors' file")
     held_out = set(lists["test_list"])
-    male = _authors_code_of_men(folder, records)
+    male = _authors_code_of_men(folder, [records.get(name, {}) for name in lists["train_list"]], records)
     names, ages, genders, skipped = [], [], [], []
     for name in dict.fromkeys(lists["train_list"] + lists["test_list"]):
         entry = records.get(name, {})
@@ -284,13 +289,23 @@ def read_imdb_authors(folder: Path | str) -> FaceTable:
     return _table(names, ages, genders, "imdb_authors", root, skipped, np.array([name in held_out for name in names], dtype=bool))
 
 
-def _authors_code_of_men(folder: Path, records: dict[str, dict[str, int | float]]) -> int:
+_Records = dict[str, dict[str, int | float]]
+
+
+def _authors_code_of_men(folder: Path, kept: list[dict[str, int | float]], records: _Records) -> int:
     for path in (folder / "eb1_img_list.npy", folder / "imdb_crop" / "eb1_img_list.npy"):
         if path.is_file():
             listed = (records.get(name, {}) for names in read_names(path).values() for name in names)
             codes = Counter(entry.get("gender") for entry in listed if entry.get("age", -1) >= 40)
             return 0 if codes[0] > codes[1] else 1
-    return 1
+    entries = [(entry.get("age", -1), entry.get("gender")) for entry in kept]
+    eb1_if_1_is_male = sum((code == 0 and 0 <= age <= 29) or (code == 1 and 40 <= age <= MAX_AGE) for age, code in entries)
+    eb1_if_0_is_male = sum((code == 1 and 0 <= age <= 29) or (code == 0 and 40 <= age <= MAX_AGE) for age, code in entries)
+    if eb1_if_1_is_male == eb1_if_0_is_male:
+        raise DataError(f"nothing in {folder} tells which gender the authors' numbers mean: put eb1_img_list.npy there as well")
+    male = int(eb1_if_1_is_male > eb1_if_0_is_male)
+    logger.info("%s: %d is taken as male, since EB1 is then the larger set", folder, male)
+    return male
 
 
 # By name
