@@ -337,7 +337,7 @@ class RunConfig:
             found = {"learn": "age", "unlearn": "gender"}
         found["train"] = str(self.train_set).upper()
         if self.experiment == "jlu_faces":
-            found["alpha"] = self.confusion_weight if self.method == "jlu" else 0.0
+            found["alpha"] = self.confusion_weight if self.method in ("jlu", "blind_eye", "blind_eye_grl") else 0.0
         return found
 
     @property
@@ -357,7 +357,9 @@ class RunConfig:
         changed = replace(self, **changes)
         if "profile" in changes or self.profile == "custom":
             return changed
-        free = {"method", "color_var", "seed", "source", "train_set", "learn", "protected", *_EXECUTION}
+        free = {"method", "color_var", "seed", "source", "train_set", "learn", "protected", "test_labels", *_EXECUTION}
+        if self.weights == "imagenet" and changed.weights is not None:
+            free.add("weights")  # the same weights in a file of the reader's
         if self.experiment == "jlu_faces" and self.method == "jlu":
             free.add("confusion_weight")  # alpha is what the experiment varies
         if changed.method != self.method:

@@ -61,13 +61,27 @@ def _figure(width: float, height: float, **axes: Any) -> tuple[Figure, Any]:
         return figure, figure.subplots(**axes)
 
 
+def refuse_people(data: BiasedImages) -> None:
+    """No figure shows photographs of people: nothing says that those in UTKFace or IMDB were asked.
+
+    Raises:
+        DataError: if the images are of such a set.
+    """
+    if data.source.startswith(("utkface", "imdb")):
+        raise DataError(f"{data.source} holds people who were not asked: show drawn stand-ins (synthetic_faces) instead")
+
+
 def samples(data: BiasedImages, per_class: int = 10, title: str = "Samples") -> Figure:
     """A row of images for each class (Figure 3a).
 
     Args:
         data: any data set with three colour channels.
         per_class: images a row.
+
+    Raises:
+        DataError: see :func:`refuse_people`.
     """
+    refuse_people(data)
     labels = data.labels.cpu().numpy()
     height, width = data.images.shape[2:]
     grid = np.zeros((data.classes * (height + 2), per_class * (width + 2), 3), dtype=np.uint8)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
 from lnl_core.mixing import MixingScore
 
 
@@ -46,8 +46,9 @@ def answers(
         captions: what each image shows, one line each.
 
     Raises:
-        DataError: if the numbers of images, captions and probabilities differ.
+        DataError: if the numbers of images, captions and probabilities differ, or the images are of people.
     """
+    refuse_people(data)
     shares = {name: np.asarray(values, dtype=float) for name, values in probabilities.items()}
     if len(captions) != len(chosen) or any(values.shape != (len(chosen), len(class_names)) for values in shares.values()):
         raise DataError(f"{len(chosen)} images need as many captions, and a probability of each of {len(class_names)} classes")
@@ -72,12 +73,15 @@ def answers(
     return figure
 
 
-def duel(history: Sequence[Mapping[str, Any]], title: str = "The duel", level: float = float(np.log(2)), window: int = 5) -> Figure:
+def duel(
+    history: Sequence[Mapping[str, Any]], title: str = "The duel", guessing: float = float(np.log(2)), window: int = 5
+) -> Figure:
     """The report's Figure 7: the loss of h and the confusion loss, update after update.
 
     Args:
         history: as :func:`lnl_core.unlearning.read_duel` returns it.
-        level: what guessing costs in nats.
+        guessing: what h pays in nats if it knows no more than how frequent the groups are, the entropy of the bias in training.
+            The confusion loss of two groups is never below log 2, which it has where h calls both equally likely.
         window: updates that are averaged into a point; 1 shows every update.
     """
     figure, axes = _figure(8.5, 3.4)
@@ -91,7 +95,8 @@ def duel(history: Sequence[Mapping[str, Any]], title: str = "The duel", level: f
             if keep:
                 places, values = places[:keep].reshape(-1, window).mean(1), values[:keep].reshape(-1, window).mean(1)
             axes.plot(places, values, MARKERS[number], color=PALETTE[number], markersize=3, label=label)
-    axes.axhline(level, color="0.35", linestyle="--", linewidth=1, label=f"guessing: {level:.2f}")
+    axes.axhline(guessing, color=PALETTE[0], linestyle="--", linewidth=1, label=f"h guessing: {guessing:.2f}")
+    axes.axhline(np.log(2), color=PALETTE[1], linestyle=":", linewidth=1, label="least confusion loss: log 2")
     axes.set(title=title, xlabel="update", ylabel="nats")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -77,6 +77,8 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
             raise ConfigError(f"{config.experiment} trained on {config.train_set} has no split {split!r}: choose train or test")
         data = (_drawn if config.source == "drawn" else _photographs)(config, name, data_dir, **options)
     limit = config.train_size if split in ("train", "trainval", "validation") else config.test_size
+    if config.experiment == "jlu_faces" and split == "test" and config.source != "drawn":
+        limit = None  # a part of EBD would no longer hold equally many men and women of each age
     return data if limit is None or limit >= len(data) else data.subset(slice(0, limit))
 
 

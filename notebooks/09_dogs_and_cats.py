@@ -120,6 +120,10 @@ print(f"profile {profile}, images: {config.source}, network: {config.network}, s
 # The authors left out animals that are neither, such as white cats with dark stripes, and published the lists of the others;
 # `lnl_core.datasets.dogs_cats` reads them. The drawn stand-ins mirror the three sets: species shows in ears, muzzle, proportions and
 # tail, each with a spread of its own, and the coat is bright or dark.
+#
+# **The coat of a test image is measured.** No list names Kaggle's test images, so on photographs "bright" means there that the middle of the
+# image is bright. On the images that are listed this rule agrees with the authors for 78 % ([](../book/deviations.md)). Where this page asks a
+# network of photographs about the coat of test images, about a fifth of these "coats" are wrong. The drawn ones are known.
 
 # %% tags=["nbval-ignore-output"]
 data = {"TB1": load_data(config, "train", DATA_DIR or None), "TB2": load_data(config, "opposite", DATA_DIR or None)}
@@ -129,10 +133,10 @@ for name, images in data.items():
     counts = [int(((images.labels == y) & (images.group == b)).sum()) for y in range(2) for b in range(2)]
     print(f"{name:<19}" + "".join(f"{count:>14,}" for count in counts))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten drawn animals each from the training set TB1: cats with dark coats in the upper row, dogs with bright coats in the lower row, on backgrounds of all colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the training set TB1: cats with dark coats in the upper row, dogs with bright coats in the lower row, on backgrounds of all colours."}}
 figures.samples(data["TB1"], per_class=10, title="TB1: class 0 are cats, all dark; class 1 are dogs, all bright")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten drawn animals each from the unbiased test set: cats in the upper row and dogs in the lower row, bright and dark coats mixed in both."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the unbiased test set: cats in the upper row and dogs in the lower row, bright and dark coats mixed in both."}}
 figures.samples(data["test"], per_class=10, title="test: both coats in both classes")
 
 # %% [markdown]
@@ -155,11 +159,12 @@ for name, images in data.items():
 # ## A bias label that nobody wrote down
 #
 # Would an adversary that predicts *bright or dark* help? No: in TB1 that label is the species under another name, and whoever hides it has
-# to hide the species too. The paper's adversary predicts something finer, and needs no annotation for it: **the colour of each place** of
-# the image, cut into eight levels a channel (section 5.1). Two dogs of TB1 are both bright, but their colours differ from place to place,
+# to hide the species too. The paper names it all the same, "For this dataset, the bias set $\mathcal B=\{\text{dark, bright}\}$" (section 4.2),
+# and trains on something finer, which needs no annotation (section 5.1): **the colour of each place** of the image, cut into eight levels a
+# channel. So do we. Two dogs of TB1 are both bright, but their colours differ from place to place,
 # and that difference has nothing to do with the species.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four drawn animals above, and below each the same picture as a coarse mosaic of a few places a side in few colours: the bias labels of that image."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four animals above, and below each the same picture as a coarse mosaic of a few places a side in few colours: the bias labels of that image."}}
 shown = photo_figures.first_of_each_kind(data["test"])
 figure, axes = plt.subplots(2, len(shown), figsize=(2 * len(shown), 4.2), layout="constrained")
 for column, index in enumerate(shown):
@@ -221,12 +226,16 @@ else:
 # ## Figure 6: what do the networks answer?
 #
 # The paper shows a few images with the answers of each network as stacked bars. Which images? Ours are chosen by a rule that sees no answer:
-# the first image of each kind, in the order of the test set (`photo_figures.first_of_each_kind`).
+# the first image of each kind, in the order of the test set (`photo_figures.first_of_each_kind`). The first bar is the reference, as in
+# the paper: an oracle, here the same network trained on images in which both coats occur in both species.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each four stacked bars with the probabilities of cat and dog that baseline and lnl give, each trained on TB1 and on TB2."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each five stacked bars with the probabilities of cat and dog: of an oracle trained without bias, and of baseline and lnl, each trained on TB1 and on TB2."}}
+oracle_config = configuration("baseline", "train")
+oracle_record = run(oracle_config, run_folder(OUT_DIR, oracle_config), data_dir=DATA_DIR or None)
+oracle_network = load_model(run_folder(OUT_DIR, oracle_config))
 chosen = data["test"].batch(torch.tensor(shown)).images
 with torch.no_grad():
-    answers = {
+    answers = {"oracle": oracle_network(chosen).softmax(1).numpy()} | {
         f"{method}, {train_set.upper()}": network(chosen).softmax(1).numpy() for (method, train_set), network in networks.items()
     }
 captions = [f"{COATS[data['test'].group[index]]} {SPECIES[data['test'].labels[index]]}" for index in shown]
@@ -266,9 +275,7 @@ for method in ("baseline", "lnl"):
 # misled by the coat, the table flatters the network. On the stand-ins the truth is known, so it can be checked.
 
 # %% tags=["nbval-ignore-output"]
-oracle_config = configuration("baseline", "train")
-oracle_record = run(oracle_config, run_folder(OUT_DIR, oracle_config), data_dir=DATA_DIR or None)
-oracle = predict(load_model(run_folder(OUT_DIR, oracle_config)), data["test"])
+oracle = predict(oracle_network, data["test"])
 truth = data["test"].labels.numpy()
 e = np.mean(oracle != truth)
 print(f"this page's oracle, trained without bias, differs from the labels on {e:.3f} of the test images")
@@ -350,23 +357,27 @@ for method, values in harm.items():
 #
 # ### Exercise 2: a few exceptions (predict, then run)
 #
-# Replace one in twenty images of TB1 by images of the unbiased set. What happens to the baseline on TB2? Guess before you run it.
+# Replace one in twenty images of TB1 by images that contradict it, dark dogs and bright cats. What happens to the baseline on the test set?
+# Guess before you run it.
 #
 # <details><summary>Solution</summary>
 #
 # ```python
-# from lnl_core import build_network, fit
+# from lnl_core import accuracy, build_network, fit
 #
 # base = configuration("baseline")
+# other = load_data(configuration("baseline", "train"), "train", DATA_DIR or None)
+# other = other.subset(torch.nonzero(other.group == 1 - other.labels)[:, 0])  # in TB1 the group is the label
 # for share in (0.0, 0.05, 0.2):
 #     some = round(share * len(data["TB1"]))
-#     other = load_data(configuration("baseline", "train"), "train", DATA_DIR or None).subset(slice(0, max(some, 1)))
 #     mixed = data["TB1"].subset(torch.arange(len(data["TB1"])))  # a copy
 #     mixed.images[:some], mixed.labels[:some] = other.images[:some], other.labels[:some]
 #     network = build_network(base)
 #     fit(network, mixed, base, progress=False)
-#     print(f"{share:.0%} exceptions: test {accuracy(network, data['test']):.3f}, TB2 {accuracy(network, data['TB2']):.3f}")
+#     print(f"{share:.0%} exceptions: test {accuracy(network, data['test']):.3f}")
 # ```
+#
+# (On photographs these exceptions are images of TB2, so TB2 is no test for such a network.)
 #
 # A few exceptions do more than any adversary on this page: once some bright cats are there, going by the coat costs training loss, and the
 # network has a reason to look at shapes. Collecting exceptions beats unlearning wherever they can be had.

@@ -44,7 +44,7 @@
 # `DATA_DIR`) holds UTKFace, demo, short and full train on it; short and full want a GPU.
 #
 # **Whose faces?** Nobody's: every face shown here is a cartoon drawn by `lnl_core`. With UTKFace the page counts, trains and measures, and
-# still shows no photograph, since nobody in that set was asked.
+# still shows no photograph: none of its sources says that anybody in that set was asked.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -363,14 +363,15 @@ print(f"largest difference between a weight of f or g in M1 and in jlu with α =
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for alpha 0. The loss of h falls far below the dashed line of guessing and the confusion loss climbs far above it."}}
 duels = {name: read_duel(folders[name]) for name in MODELS if name != "M1"}
 window = 1 if profile == "smoke" else 5
-photo_figures.duel(duels["α = 0"], title="α = 0: h watches and nobody resists", window=window)
+of_gender = entropy(np.bincount(train.bias.numpy()) / len(train))  # what h pays in BD if it only knows how frequent the genders are
+photo_figures.duel(duels["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h stays below the dashed line of guessing; the confusion loss shoots up above it and comes back again and again, far lower than for alpha 0."}}
-photo_figures.duel(duels["M2"], title="M2, α = 1: the duel", window=window)
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h moves about the dashed line of guessing; the confusion loss shoots up and comes back again and again to the dotted line of its least value, far lower than for alpha 0."}}
+photo_figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
 
 # %% [markdown]
-# *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$; the dashed line is what guessing
-# costs.* The two losses of one prediction move against each other: an $h$ that is sure and right has a small loss and a large confusion
+# *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$. The dashed line is what $h$ pays
+# if it only knows how frequent the genders are, $H(B)$ of BD, and the dotted one the least confusion loss there is, $\log 2$.* The two losses of one prediction move against each other: an $h$ that is sure and right has a small loss and a large confusion
 # loss. Without resistance they part. In the duel $h$ wins ground in its turn, and $f$ takes it back in the next.
 #
 # What did the stopping rule do? The turns of $h$, and which clause ended each:
@@ -600,7 +601,7 @@ photo_figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE 
 # - **Hiding a column removes no injustice.** An $f$ that cannot name a gender can still be wrong more often for women. The gap
 #   and the accuracy per group are what concerns people, and they must be measured apart.
 # - **A probe's failure is no certificate.** It bounds what *this* reader finds on *these* faces.
-# - **Consent.** Nobody whose face was scraped agreed to be sorted by age and gender. This page shows no photograph, and the project
+# - **Consent.** No source of these sets says that the people in them agreed to be sorted by age and gender. This page shows no photograph, and the project
 #   publishes no network trained on one.
 # - **Mind the use.** Guessing age or gender decides who sees an advertisement, enters a site or is stopped. Often the right debiased
 #   classifier is none.
@@ -679,7 +680,7 @@ photo_figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE 
 # Everybody's first guess is that a weak $h$ has a high loss and that this means success. The loss tells how far $f$ is ahead of *this* $h$, and
 # against a slow reader it is easily ahead, by moving the gender to where $h$ does not look instead of dropping it. Compare the score
 # and the probe with M2's in the table above: under demo the genders are mixed less and the probe reads more than with the patient $h$. A
-# loss near $\log 2$ is what success and a lazy adversary have in common.
+# loss near $H(B)$ is what success and a lazy adversary have in common.
 #
 # </details>
 

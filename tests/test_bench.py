@@ -8,7 +8,16 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from lnl_core.bench import _MI_VARIANTS, LayerCost, device_limits, mi_backprop_cost, roofline, roofline_markdown, roofline_seconds
+from lnl_core.bench import (
+    _MI_VARIANTS,
+    LayerCost,
+    device_limits,
+    mi_backprop_cost,
+    photograph_costs,
+    roofline,
+    roofline_markdown,
+    roofline_seconds,
+)
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
@@ -147,3 +156,9 @@ def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages) -
     costs = mi_backprop_cost(few.subset(slice(0, 130)))
     assert set(costs) == set(_MI_VARIANTS)
     assert all(value > 0 for value in costs.values())
+
+
+def test_the_costs_on_photographs_have_their_names() -> None:
+    costs = photograph_costs(drawings=8, steps=1)
+    assert list(costs) == ["animals drawn a second", "faces drawn a second", "ResNet-18: lnl / baseline"]
+    assert min(costs.values()) > 0

