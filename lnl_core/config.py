@@ -38,8 +38,8 @@ GRAYSCALES = ("luminance", "mean", "lightness")
 SOURCES = {
     "colored_mnist": ("auto", "mnist", "mini", "authors"),
     "dogs_cats": ("auto", "kaggle", "drawn"),
-    "faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
-    "jlu_faces": ("auto", "utkface", "imdb", "imdb_authors", "drawn"),
+    "faces": ("auto", "utkface", "imdb", "imdb_cleaned", "imdb_authors", "drawn"),
+    "jlu_faces": ("auto", "utkface", "imdb", "imdb_cleaned", "imdb_authors", "drawn"),
     "census": ("auto", "uci", "drawn"),
 }
 COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)

