@@ -289,10 +289,10 @@ for (method, train_set), network in networks.items():
 # %% [markdown]
 # ## Table 1
 #
-# The paper's numbers beside ours, if there are any yet (the cell says how many). **Ours are not the paper's experiment**: a part of the photographs (843 of TB1, 560 of TB2, 1,001 test
-# images with the authors' oracle labels), 64 pixels a side instead of ImageNet's 224, and weights that start at random because ImageNet's were
-# not at hand. So the levels cannot be compared; whether the methods come in the same order can. Only records of profile `short` or `full` on
-# photographs enter.
+# The paper's numbers beside ours, if there are any yet (the cell says how many). **Ours are not the paper's experiment**: a part of the
+# photographs (843 of TB1, 560 of TB2, 1,001 test images with the authors' oracle labels), 64 pixels a side instead of ImageNet's 224, and
+# weights that start at random because ImageNet's were not at hand. So the levels cannot be compared; whether the methods come in the same
+# order can. Only records of profile `short` or `full` on photographs enter.
 
 # %% tags=["nbval-ignore-output"]
 rows = results_table("dogs_cats")

@@ -371,8 +371,9 @@ photo_figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
 
 # %% [markdown]
 # *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$. The dashed line is what $h$ pays
-# if it only knows how frequent the genders are, $H(B)$ of BD, and the dotted one the least confusion loss there is, $\log 2$.* The two losses of one prediction move against each other: an $h$ that is sure and right has a small loss and a large confusion
-# loss. Without resistance they part. In the duel $h$ wins ground in its turn, and $f$ takes it back in the next.
+# if it only knows how frequent the genders are, $H(B)$ of BD, and the dotted one the least confusion loss there is, $\log 2$.* The two
+# losses of one prediction move against each other: an $h$ that is sure and right has a small loss and a large confusion loss. Without
+# resistance they part. In the duel $h$ wins ground in its turn, and $f$ takes it back in the next.
 #
 # What did the stopping rule do? The turns of $h$, and which clause ended each:
 
@@ -601,8 +602,8 @@ photo_figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE 
 # - **Hiding a column removes no injustice.** An $f$ that cannot name a gender can still be wrong more often for women. The gap
 #   and the accuracy per group are what concerns people, and they must be measured apart.
 # - **A probe's failure is no certificate.** It bounds what *this* reader finds on *these* faces.
-# - **Consent.** No source of these sets says that the people in them agreed to be sorted by age and gender. This page shows no photograph, and the project
-#   publishes no network trained on one.
+# - **Consent.** No source of these sets says that the people in them agreed to be sorted by age and gender. This page shows no photograph,
+#   and the project publishes no network trained on one.
 # - **Mind the use.** Guessing age or gender decides who sees an advertisement, enters a site or is stopped. Often the right debiased
 #   classifier is none.
 
