@@ -152,14 +152,26 @@ def test_models_kept_with_the_project_belong_to_a_record(model: dict[str, Any]) 
     assert model_config(model["path"]).fingerprint() == record.run_config().fingerprint()
 
 
-@pytest.mark.parametrize(
-    "record", read_records(ROOT / "results" / "runs"), ids=lambda r: f"{r.method}-{r.setting['color_var']}-{r.seed}"
-)
+SIZES: dict[str, dict[str | None, tuple[int, int]]] = {
+    "colored_mnist": {None: (60_000, 10_000)},
+    "dogs_cats": {"tb1": (843, 1001), "tb2": (560, 1001)},  # the part that the pages name
+    "faces": {"eb1": (7872, 3246), "eb2": (5264, 3246)},
+    "jlu_faces": {"bd": (1499, 956), "od": (5011, 956)},
+}
+"""Images for training and testing, by experiment and training set."""
+
+
+@pytest.mark.parametrize("record", read_records(ROOT / "results" / "runs"), ids=lambda r: run_folder(".", r.run_config()).name)
 def test_a_record_of_the_table_can_be_made_again_by_its_preset(record: RunRecord) -> None:
     config = record.run_config()
-    wanted = preset(record.profile, record.method, color_var=config.color_var, seed=record.seed, source="mnist")
+    varied = ["seed", "source"]
+    varied += ["color_var"] if record.experiment == "colored_mnist" else ["train_set"]
+    varied += ["learn"] if record.experiment == "faces" else []
+    varied += ["confusion_weight"] if record.method == "jlu" else []
+    wanted = preset(record.profile, record.method, experiment=record.experiment, **{name: getattr(config, name) for name in varied})
+    assert config.source in ("mnist", "kaggle", "utkface")
     assert config.fingerprint() == wanted.fingerprint()
     assert record.profile in ("short", "full")
-    assert (record.data["train_size"], record.data["test_size"]) == (60_000, 10_000)
+    assert (record.data["train_size"], record.data["test_size"]) == SIZES[record.experiment][config.train_set]
     assert record.provenance["dirty"] is False
     assert record.selection == "last_epoch"
