@@ -193,7 +193,8 @@ print(
     f"and lies above gray at {sum(lnl[v] > gray[v] for v in lnl)} of {len(lnl)} variances."
 )
 ours = {(row["method"], row["color_var"]): row for row in rows if row["n"]}
-print(f"Ours: {len(ours)} of {len(cells)} points are drawn." if ours else "Ours: no point yet; see the count above.")
+beside = sum(cell in ours for cell in cells)
+print(f"Ours: {beside} points beside {len(cells)} published ones, and {len(ours) - beside} of methods without published numbers.")
 
 # %% [markdown]
 # The shape to reproduce is a fan: methods far apart where the bias is strong, close together where it is weak.

@@ -90,6 +90,7 @@ from math import log, sqrt
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
 from lnl_core import (
@@ -458,7 +459,7 @@ print("One seed: a direction, no proof." if profile != "smoke" else "Smoke: thes
 # project has.
 
 # %% tags=["nbval-ignore-output"]
-print(table_markdown(results_table("jlu_faces")))
+Markdown(table_markdown(results_table("jlu_faces")))
 
 # %% [markdown]
 # ## What can be expected?

@@ -204,6 +204,15 @@ def test_no_page_shows_an_error(site: Path) -> None:
 
 
 @pytest.mark.slow
+def test_tables_are_shown_as_tables(site: Path) -> None:
+    for document in DOCUMENTS:
+        text = (site / f"{document}.html").read_text(encoding="utf-8")
+        assert not re.search(r"<p>\s*\|", text), document
+    for name in ("07_results", "09_dogs_and_cats", "10_faces", "11_joint_unlearning"):
+        assert '<th class="head"><p>published' in (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8"), name
+
+
+@pytest.mark.slow
 def test_no_machine_paths_in_the_site(site: Path) -> None:
     places = {str(ROOT), str(Path.home()) + "/", sys.prefix, gettempdir() + "/", "ipykernel_"}
     for path in [*site.rglob("*.html"), *site.rglob("*.ipynb"), *site.rglob("*.md"), *site.rglob("searchindex.js")]:
