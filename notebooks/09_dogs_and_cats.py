@@ -229,7 +229,7 @@ else:
 # the first image of each kind, in the order of the test set (`photo_figures.first_of_each_kind`). The first bar is the reference, as in
 # the paper: an oracle, here the same network trained on images in which both coats occur in both species.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each five stacked bars with the probabilities of cat and dog: of an oracle trained without bias, and of baseline and lnl, each trained on TB1 and on TB2."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each six stacked bars with the probabilities of cat and dog: of an oracle trained without bias, of baseline and lnl trained on TB1 and on TB2, and of blind_eye trained on TB1."}}
 oracle_config = configuration("baseline", "train")
 oracle_record = run(oracle_config, run_folder(OUT_DIR, oracle_config), data_dir=DATA_DIR or None)
 oracle_network = load_model(run_folder(OUT_DIR, oracle_config))
