@@ -106,20 +106,19 @@ def photograph_costs(repeats: int = 1, *, drawings: int = 1000, steps: int = 8) 
         "animals drawn a second", "faces drawn a second", and "ResNet-18: lnl / baseline", the ratio of the time of a step.
     """
     best: dict[str, float] = {}
-    for _ in range(repeats):
-        for name, work in (
-            ("animals", lambda: animals("tb1", size=64, n=drawings)),
-            ("faces", lambda: synthetic_faces("eb1", size=64, n=drawings)),
-        ):
-            best[name] = min(best.get(name, float("inf")), _seconds(work))
+
+    def measure(name: str, work: Callable[[], Any]) -> None:
+        best[name] = min(best.get(name, float("inf")), _seconds(work))
+
     data = synthetic_faces("eb1", size=64, n=64 * steps, learn="gender")
     for _ in range(repeats):
+        measure("animals", lambda: animals("tb1", size=64, n=drawings))
+        measure("faces", lambda: synthetic_faces("eb1", size=64, n=drawings))
         for method in ("baseline", "lnl"):
             config = preset("short", method, experiment="faces", epochs=1)
             network = build_network(config)
-            fit(build_network(config), data.subset(slice(0, 128)), config, progress=False)
-            taken = _seconds(lambda n=network, c=config: fit(n, data, c, progress=False))  # type: ignore[misc]
-            best[method] = min(best.get(method, float("inf")), taken)
+            fit(build_network(config), data.subset(slice(0, 128)), config, progress=False)  # warm-up
+            measure(method, lambda n=network, c=config: fit(n, data, c, progress=False))  # type: ignore[misc]
     drawn = {f"{name} drawn a second": drawings / best[name] for name in ("animals", "faces")}
     return {**drawn, "ResNet-18: lnl / baseline": best["lnl"] / best["baseline"]}
 

@@ -25,8 +25,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; def
 Source = Annotated[
     str | None,
     typer.Option(
-        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, drawn; on "
-        "census tables uci, drawn; auto."
+        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, "
+        "imdb_cleaned, drawn; on census tables uci, drawn; auto."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]

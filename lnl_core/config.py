@@ -358,8 +358,6 @@ class RunConfig:
         if "profile" in changes or self.profile == "custom":
             return changed
         free = {"method", "color_var", "seed", "source", "train_set", "learn", "protected", "test_labels", *_EXECUTION}
-        if self.weights == "imagenet" and changed.weights is not None:
-            free.add("weights")  # the same weights in a file of the reader's
         if self.experiment == "jlu_faces" and self.method == "jlu":
             free.add("confusion_weight")  # alpha is what the experiment varies
         if changed.method != self.method:

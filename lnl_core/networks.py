@@ -364,8 +364,9 @@ def resnet18_network(
         classes: number of label classes.
         bias_classes: number of bias classes K, for colour the levels a channel.
         bias: "color" or "label".
-        weights: "imagenet" for torchvision's weights, downloaded once; the path of a file with them, ``.safetensors`` or
-            torchvision's ``.pth``; or ``None`` for random ones. The last linear layer is random in any case, as in the paper.
+        weights: "imagenet" for torchvision's weights, downloaded once or taken from torch's cache
+            (``torch.hub.get_dir()/checkpoints``); the path of a file, ``.safetensors`` or torchvision's ``.pth``; or ``None`` for
+            random ones. The last linear layer is random in any case, as in the paper.
         grayscale: let f begin by making every image grey, the paper's "Gray" model; the kind of :class:`Grayscale`.
 
     Returns:

@@ -337,8 +337,8 @@ for method, values in harm.items():
 #   networks, one by shape and one by coat, have the same training loss. Every preference between them is built in, by the network, its
 #   first weights, or the form of the bias labels.
 # - **The test set is not the opposite set.** A method may gain on TB2 by answering against the coat. Gains on both are what counts.
-# - **Balancing has nothing to weigh.** `bias_balanced` ([its page](../book/bias_balanced.md)) adds $\log p(y\mid b)$ to the logits while
-#   training, so that what the bias already says need not be learnt. On TB1 the coat says everything, and nothing is left for the shape.
+# - **Balancing has nothing to draw on.** `bias_balanced` ([its page](../book/bias_balanced.md)) draws images more often whose bias misleads, and
+#   tells $g$ what the bias says already, so that the rest has to be learnt. TB1 has no such image, and no rest.
 #
 # ## Exercises
 #

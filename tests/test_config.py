@@ -145,6 +145,13 @@ def test_setting_and_seed_are_free() -> None:
     assert preset("full").with_options(seed=3, color_var=0.05).profile == "full"
 
 
+def test_other_labels_of_the_test_set_train_the_same_network_and_other_weights_do_not() -> None:
+    short = preset("short", experiment="dogs_cats")
+    assert short.with_options(test_labels="mine.csv").profile == "short"
+    full = preset("full", experiment="dogs_cats")
+    assert full.with_options(weights="mine.safetensors").profile == "custom"
+
+
 def test_custom_stays_custom() -> None:
     custom = preset("full", epochs=3)
     assert custom.with_options(epochs=100).profile == "custom"

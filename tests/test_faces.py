@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from lnl_core.cli import app
 from lnl_core.config import preset
 from lnl_core.datasets import AgeGenderEstimator, BiasedImages, FaceTable, PackagedEstimator, clean, faces, jlu_faces, read_faces
-from lnl_core.datasets.face_tables import age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
-from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, OLD_FROM, extreme_bias, jlu_age_bins, jlu_sets
+from lnl_core.datasets.face_tables import OLD_FROM, age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
+from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, extreme_bias, jlu_age_bins, jlu_sets
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.splits import load_data
 
@@ -601,6 +601,9 @@ def test_cleaned_imdb_is_a_source_of_its_own(tmp_path: Path, monkeypatch: pytest
     assert table.name.tolist() == [str(n) for n in clean(all_faces, PackagedEstimator(), progress=False).name]
     config = preset("smoke", "baseline", experiment="faces", source="imdb_cleaned")
     assert load_data(config, "train", tmp_path).source == "imdb_cleaned"
+    (folder / "cleaned.txt").write_text("")
+    with pytest.raises(DataError, match="names no face: run lnl clean again"):
+        read_faces("imdb_cleaned", tmp_path)
     (folder / "cleaned.txt").write_text("none.jpg\n")
     with pytest.raises(DataError, match="names 1 faces that IMDB's table does not hold"):
         read_faces("imdb_cleaned", tmp_path)

@@ -177,8 +177,10 @@ def read_test_labels(labels: Labels) -> dict[int, int]:
         number = _number(name)
         if number is None or label not in (0, 1, *CLASS_NAMES):
             raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 (cat) or 1 (dog)")
-        word = isinstance(label, str)
-        numbers[number] = CLASS_NAMES.index(label) if word else 1 - int(label) if turned else int(label)  # type: ignore[arg-type]
+        if isinstance(label, str):
+            numbers[number] = CLASS_NAMES.index(label)
+        else:
+            numbers[number] = 1 - int(label) if turned else int(label)
     return numbers
 
 

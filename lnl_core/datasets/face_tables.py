@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 FACE_SOURCES = ("utkface", "imdb", "imdb_cleaned", "imdb_authors")
 GENDER_NAMES = ("male", "female")
 MAX_AGE = 116
+YOUNG_TO, OLD_FROM = 29, 40
+"""EB1, EB2 and test hold ages 0..29 and from 40 on (section 4.3); those between are in none."""
 
 _CLEANED = "cleaned.txt"
 _MATLAB_1970 = 719_529  # MATLAB's number of 1 January 1970
@@ -301,11 +303,11 @@ def _authors_code_of_men(folder: Path, kept: list[dict[str, int | float]], recor
             codes = Counter(entry.get("gender") for entry in listed if entry.get("age", -1) >= 40)
             return 0 if codes[0] > codes[1] else 1
     entries = [(entry.get("age", -1), entry.get("gender")) for entry in kept]
-    eb1_if_1_is_male = sum((code == 0 and 0 <= age <= 29) or (code == 1 and 40 <= age <= MAX_AGE) for age, code in entries)
-    eb1_if_0_is_male = sum((code == 1 and 0 <= age <= 29) or (code == 0 and 40 <= age <= MAX_AGE) for age, code in entries)
-    if eb1_if_1_is_male == eb1_if_0_is_male:
+    extreme = [(age, code) for age, code in entries if 0 <= age <= YOUNG_TO or OLD_FROM <= age <= MAX_AGE]
+    codes_of_eb1 = Counter(code if age >= OLD_FROM else 1 - code for age, code in extreme if code in (0, 1))
+    if codes_of_eb1[0] == codes_of_eb1[1]:
         raise DataError(f"nothing in {folder} tells which gender the authors' numbers mean: put eb1_img_list.npy there as well")
-    male = int(eb1_if_1_is_male > eb1_if_0_is_male)
+    male = int(codes_of_eb1[1] > codes_of_eb1[0])
     logger.info("%s: %d is taken as male, since EB1 is then the larger set", folder, male)
     return male
 
@@ -319,15 +321,17 @@ def write_cleaned(table: FaceTable, data_dir: Path | str | None = None) -> Path:
 def _read_cleaned(folder: Path) -> FaceTable:
     path = folder / _CLEANED
     try:
-        names = path.read_text(encoding="utf-8").split("\n")[:-1]
+        names = set(path.read_text(encoding="utf-8").split("\n")[:-1])
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: run lnl clean, which writes it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a list of names ({error}): run lnl clean again") from None
     table = read_imdb(folder)
-    kept = np.isin(table.name, names)
-    if not kept.any() or kept.sum() < len(set(names)):
-        raise DataError(f"{path} names {len(set(names)) - kept.sum():,} faces that IMDB's table does not hold: run lnl clean again")
+    absent = names - set(table.name.tolist())
+    if absent or not names:
+        what = f"{len(absent):,} faces that IMDB's table does not hold" if absent else "no face"
+        raise DataError(f"{path} names {what}: run lnl clean again")
+    kept = np.isin(table.name, list(names))
     return replace(table.subset(kept), source="imdb_cleaned")
 
 

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.face_tables import GENDER_NAMES, MAX_AGE, FaceTable, read_faces
+from lnl_core.datasets.face_tables import GENDER_NAMES, MAX_AGE, OLD_FROM, YOUNG_TO, FaceTable, read_faces
 from lnl_core.datasets.photographs import is_archive, load_photographs
 from lnl_core.errors import ConfigError, DataError
 
 FACE_SPLITS = ("eb1", "eb2", "test")
 JLU_SPLITS = ("od", "bd", "bd_complement", "ebd")
 AGE_NAMES = ("0-29", "40+")
-YOUNG_TO, OLD_FROM = 29, 40
-"""EB1, EB2 and test hold ages 0..29 and from 40 on; those between are in none."""
 TEST_SHARE = 0.2
 AGE_EDGES = (0, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, MAX_AGE + 1)
 """Lower edges of the twelve age bins that are the bias labels, and the end. The paper does not print its bins; these are what the
