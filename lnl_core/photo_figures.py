@@ -14,12 +14,16 @@ from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_peo
 from lnl_core.mixing import MixingScore
 
 
-def first_of_each_kind(data: BiasedImages) -> list[int]:
+def first_of_each_kind(data: BiasedImages, group: ArrayLike | None = None) -> list[int]:
     """Which images Figures 6 and 7 show: the first one, in the set's order, of each pair of label and group that occurs.
 
     The rule sees no prediction, so it cannot pick the images on which a method looks good.
+
+    Args:
+        group: (N,) whole numbers from 0, to sort the images by in place of the set's own groups.
     """
-    labels, groups = data.labels.cpu().numpy(), data.group.cpu().numpy()
+    labels = data.labels.cpu().numpy()
+    groups = data.group.cpu().numpy() if group is None else np.asarray(group)
     chosen = []
     for label, group in product(range(data.classes), range(int(groups.max()) + 1)):
         here = np.flatnonzero((labels == label) & (groups == group))

@@ -24,6 +24,10 @@ def test_the_first_image_of_each_kind_is_chosen() -> None:
     for index, (label, group) in zip(chosen, kinds, strict=True):
         assert not ((data.labels[:index] == label) & (data.group[:index] == group)).any()
     assert len(figures.first_of_each_kind(animals("tb1", n=40, size=32))) == 2, "only the pairs that occur"
+    thirds = np.arange(len(data)) % 3
+    assert [(int(data.labels[i]), int(thirds[i])) for i in figures.first_of_each_kind(data, thirds)] == [
+        (label, third) for label in (0, 1) for third in (0, 1, 2)
+    ]
 
 
 def test_each_bar_is_one_networks_probabilities() -> None:
