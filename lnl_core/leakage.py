@@ -8,6 +8,7 @@ al. 2023). :func:`adversary_reading` is what the network's own h says, to be set
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -37,6 +38,7 @@ from lnl_core.information import entropy
 from lnl_core.losses import bias_loss, log_probabilities
 from lnl_core.networks import LNLNetwork
 
+_SVD_TOLERANCE = 1e-9  # of LEACE: directions of the cross-covariance below it are rounding
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
@@ -296,8 +298,8 @@ def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Arra
 
     .. math:: r(z) = z - W^+ P \, W (z - E[z]), \qquad W = \Sigma_{zz}^{-1/2}, \quad P \text{ the projection onto } W \Sigma_{zb}
 
-    (Belrose et al. 2023, theorem 4.3). It holds on the examples that it was fitted to; what a probe with a hidden layer reads may
-    stay.
+    (Belrose et al. 2023, theorem 4.3), by the authors' package ``concept-erasure``. It holds on the examples that it was fitted to;
+    what a probe with a hidden layer reads may stay.
 
     Args:
         embeddings: (N, D), N clearly larger than D, since with fewer examples than features everything is linear.
@@ -312,20 +314,17 @@ def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Arra
     x, y, classes = probe_inputs(embeddings, bias)
     if len(x) <= x.shape[1]:
         raise DataError(f"{len(x)} examples of {x.shape[1]} features: linear erasure needs more examples than features")
-    x, onehot = x.double(), F.one_hot(y, classes).double()
-    mean = x.mean(0)
-    centred = x - mean
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
-    kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps  # directions that vary at all
-    vectors, scale = vectors[:, kept], values[kept].sqrt()
-    basis, size, _ = torch.linalg.svd((vectors / scale).T @ (centred.T @ (onehot - onehot.mean(0)) / len(x)), full_matrices=False)
-    basis = basis[:, size > 1e-9]
-    read, write = (vectors / scale) @ basis, (vectors * scale) @ basis  # W and its pseudo-inverse on the erased directions
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # at import it compiles other erasers with torch.jit.script
+        from concept_erasure import LeaceEraser
+
+    # Without the shrinkage and the bound on the trace, which would leave the closed form above.
+    eraser = LeaceEraser.fit(
+        x.double(), F.one_hot(y, classes).double(), shrinkage=False, constrain_cov_trace=False, svd_tol=_SVD_TOLERANCE
+    )
 
     def erase(features: Tensor) -> Tensor:
-        z = features.flatten(1).double()
-        center, reading, writing = (part.to(z.device) for part in (mean, read, write))
-        erased: Tensor = (z - (z - center) @ reading @ writing.T).float()
+        erased: Tensor = eraser(features.cpu().flatten(1).double()).float().to(features.device)
         return erased
 
     return erase

@@ -150,6 +150,20 @@ def test_nothing_linear_is_left_and_the_rest_stays() -> None:
     assert leakage(erased, group, kind="mlp", seeds=1).accuracy.mean > 0.75, "a probe with a hidden layer still finds it"
 
 
+def test_erasure_of_ten_classes_is_the_closed_form() -> None:
+    group = labels(3000, 10)
+    features = normal(3000, 24) @ normal(24, 24, seed=9) + normal(10, 24, seed=8)[group]
+    x, onehot = features.double(), torch.nn.functional.one_hot(group, 10).double()
+    centred = x - x.mean(0)
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
+    whiten, unwhiten = (vectors * values**power @ vectors.T for power in (-0.5, 0.5))
+    seen = whiten @ centred.T @ (onehot - onehot.mean(0)) / len(x)
+    projection = seen @ torch.linalg.pinv(seen, rtol=1e-9)
+    assert torch.linalg.matrix_rank(projection, rtol=1e-6) == 9
+    expected = x - centred @ (unwhiten @ projection @ whiten).T
+    assert torch.allclose(linear_eraser(features, group)(features).double(), expected, atol=1e-5)
+
+
 def test_no_other_projection_of_that_kind_changes_the_features_less() -> None:
     """Among affine maps without cross-covariance, the least change in mean square; tried against two others that reach it too:
     dropping the direction between the means of the classes, and a constant."""

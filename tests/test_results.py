@@ -114,6 +114,17 @@ def test_a_new_record_makes_the_pages_stale(tree: Path) -> None:
     assert results.stale(tree) == ["figure_4.md"]
 
 
+def test_each_grey_formula_has_its_own_column(tree: Path) -> None:
+    for kind, folder, values in (("luminance", "runs", (0.8, 0.82)), ("mean", "ablations", (0.84,))):
+        for seed, value in enumerate(values):
+            config = preset("short", "gray", color_var=0.02, grayscale=kind, seed=seed)
+            record = replace(record_of(seed=seed, value=value), method="gray", profile=config.profile, config=config.to_dict())
+            write_record(record, tree / "results" / folder / f"{kind}{seed}.json")
+    rows = results.tables(tree)["grayscale.md"].splitlines()
+    assert "| 0.02 | 0.8374 | 0.810 ± 0.014 (n = 2) | 0.840 (n = 1) | – |" in rows
+    assert "| 0.03 | 0.8996 | – | – | – |" in rows
+
+
 def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
     for name, changes in {**ablations.PLACES, **ablations.PARTS, **ablations.CHOICES}.items():
         reference = ablations.config_of({key: value for key, value in changes.items() if key == "method"}).to_dict()
