@@ -49,7 +49,8 @@ def ksg(a: ArrayLike, b: ArrayLike, *, neighbors: int = 3) -> float:
 
     where :math:`n_a(i)` counts the other points whose a is strictly nearer to a_i than the k-th neighbour of point i in the joint
     space. Estimator 1 of Kraskov, Stögbauer and Grassberger (2004), with the maximum norm, coordinates scaled to variance 1. No
-    bound: it may be negative, and it is too small where the information is large or the variables have many dimensions.
+    bound: it may be negative, and it is too small where the information is large or the variables have many dimensions. Of
+    single numbers it is scikit-learn's ``mutual_info_regression``, which takes no vectors.
 
     Args:
         a, b: (N,) or (N, ...), continuous. A variable that takes one value only has information 0.

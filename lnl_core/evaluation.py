@@ -253,8 +253,7 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
     x, y = torch.as_tensor(embeddings).cpu().flatten(1).float(), torch.as_tensor(bias).cpu().long().flatten()
     if len(x) != len(y):
         raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
-    if not torch.isfinite(x).all():
-        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
+    refuse_infinite(x)
     classes = int(y.max()) + 1 if len(y) else 0
     if len(y) and int(y.min()) < 0:
         raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
@@ -263,6 +262,12 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
     if not enough_to_probe(y):
         raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
     return x, y, classes
+
+
+def refuse_infinite(embeddings: Tensor) -> None:
+    """Raise a :class:`DataError` if an embedding is not finite: nothing that is read from it means anything."""
+    if not torch.isfinite(embeddings).all():
+        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
 
 
 def standardized(x: Tensor, reference: Tensor) -> Tensor:
@@ -331,7 +336,11 @@ def probe_leakage(
 
 
 def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
-    """The bias loss of the network's own h on ``data`` in nats a labelled place, in evaluation mode: what the adversary says."""
+    """The bias loss of the network's own h on ``data`` in nats a labelled place, in evaluation mode: what the adversary says.
+
+    Raises:
+        DataError: if h answers with NaN or infinite values.
+    """
     device, was_training = _device(network), _evaluating(network)
     total, labelled = 0.0, 0
     with torch.no_grad():
@@ -343,6 +352,8 @@ def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
             total += float(bias_loss(logits, bias)) * places
             labelled += places
     network.train(was_training)
+    if not math.isfinite(total):
+        raise DataError("h answers with NaN or infinite values: the network has diverged")
     return total / max(1, labelled)
 
 
@@ -381,9 +392,9 @@ def evaluate(
         readings.append(("background_probe", "mlp", pool_places(features, background)))
     asked = source.group[: len(features)].cpu()
     if not enough_to_probe(asked):
-        _log.warning(
-            "%d examples with %d kinds of bias are too few for a probe: nothing is said of leakage", len(asked), len(asked.unique())
-        )
+        kinds = len(asked.unique())
+        why = "the bias takes one value only, its information is 0" if kinds < 2 else "these are too few for a probe"
+        _log.warning("%d examples with %d kinds of bias: %s, and nothing is said of leakage", len(asked), kinds, why)
         return metrics
     for name, kind, inputs in readings:
         result = probe_leakage(inputs, asked, kind=kind, seed=seed)
@@ -426,18 +437,16 @@ def probe_map(features: Tensor, bias: Tensor | ArrayLike, *, seed: int = 0, ridg
         (H, W) accuracies on the held-out half.
 
     Raises:
-        DataError: if the lengths differ.
+        DataError: as :func:`probe_leakage`.
     """
-    y = torch.as_tensor(np.asarray(bias)).long()
-    if len(features) != len(y):
-        raise DataError(f"features and bias labels must have the same length, got {len(features)} and {len(y)}")
+    _, y, classes = probe_inputs(features, bias)
     count, channels, height, width = features.shape
     x = features.float().permute(2, 3, 0, 1).reshape(height * width, count, channels)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
     train, test = order[: count // 2], order[count // 2 :]
     mean, deviation = x[:, train].mean(1, keepdim=True), x[:, train].std(1, keepdim=True).clamp(min=1e-6)
     x = torch.cat([(x - mean) / deviation, torch.ones(height * width, count, 1)], dim=2)
-    onehot = F.one_hot(y, int(y.max()) + 1).float()
+    onehot = F.one_hot(y, classes).float()
     moments = x[:, train].mT @ x[:, train] / len(train) + ridge * torch.eye(channels + 1)
     weights = torch.linalg.solve(moments, x[:, train].mT @ onehot[train] / len(train))
     named = (x[:, test] @ weights).argmax(2) == y[test]

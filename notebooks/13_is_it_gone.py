@@ -179,26 +179,26 @@ for method, network in networks.items():
 #
 # Now a question about the image as a whole: which of the ten mean colours was it painted around? Three kinds of probe, a linear one, one
 # with a hidden layer (mlp) and one with two convolutions (conv), each trained `seeds` times from new weights on a new split. Beside each,
-# the **control**: the same probe trained on shuffled labels. The probes read means of $f(x)$ over $2\times2$ places, which can
+# the **control**: the same probe trained and asked on shuffled labels, where there is nothing to read. The probes read means of $f(x)$ over $2\times2$ places, which can
 # only hold less than $f(x)$ itself.
 
 # %% tags=["nbval-ignore-output"]
 features = {method: F.avg_pool2d(feature_maps(network, probed), 2) for method, network in networks.items()}
 found = {}
-print("network        probe    accuracy [95 % interval]   control   selectivity   nats at least   found")
+print("network        probe    accuracy [95 % interval]   control   nats at least   found")
 for method, maps in features.items():
     found[method] = {kind: leakage(maps, probed.group, kind=kind, seeds=seeds) for kind in ("linear", "mlp", "conv")}
     for kind, one in found[method].items():
         print(
             f"{method:<14} {kind:<7} {one.accuracy.mean:>7.3f} [{one.accuracy.low:.3f}, {one.accuracy.high:.3f}] {one.control.mean:>12.3f} "
-            f"{one.selectivity:>11.3f} {one.information.mean:>14.3f}        {'yes' if one.found else 'no'}"
+            f"{one.information.mean:>14.3f}        {'yes' if one.found else 'no'}"
         )
 
 # %% [markdown]
-# *How to read a line.* **Selectivity** is accuracy minus the control's: what was read and not learnt by heart. **Nats at least** is $H(B)$ minus
-# the probe's held-out cross-entropy, out of $\log 10$. Averaged over images it is the V-information of this kind of probe, and up
-# to sampling error a lower bound of $I(B;F)$, so the largest of the three counts. "Found" says that the whole interval is above chance and
-# control.
+# *How to read a line.* A **control** clearly above chance, one in ten, would say that the measurement itself leaks. **Nats at least** is
+# $H(B)$ minus the probe's held-out cross-entropy, out of $\log 10$. Averaged over images it is the V-information of this kind of probe, and
+# up to sampling error a lower bound of $I(B;F)$, so the largest of the three counts. "Found" says that the whole interval is above chance
+# and control.
 
 # %% tags=["nbval-ignore-output"]
 for method, kinds in found.items():

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.feature_selection import mutual_info_regression
 from torch import Tensor
 
 from lnl_core.errors import ConfigError, DataError
@@ -203,6 +204,15 @@ def test_neighbours_by_the_definition() -> None:
         radius = np.sort(np.maximum(near_a, near_b))[3]
         total += digamma((near_a < radius).sum() + 1) + digamma((near_b < radius).sum() + 1)
     assert ksg(a, b, neighbors=4) == pytest.approx(digamma(4) + digamma(60) - total / 60, abs=1e-12)
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.9])
+def test_ksg_of_two_numbers_is_that_of_scikit_learn(correlation: float) -> None:
+    """Which has no public function for vectors, and shows what is negative as 0."""
+    a, b = normal_pairs(500, correlation, 1, seed=1)
+    expected = mutual_info_regression(a.reshape(-1, 1), b.ravel(), n_neighbors=4, random_state=0)[0]
+    assert expected > 0
+    assert ksg(a, b, neighbors=4) == pytest.approx(expected, abs=1e-6)
 
 
 def test_neighbours_do_not_care_about_units_or_useless_coordinates() -> None:

@@ -284,3 +284,16 @@ def test_the_map_shows_the_places_that_hold_the_bias_and_no_others() -> None:
 def test_the_map_needs_a_label_for_each_image() -> None:
     with pytest.raises(DataError, match="must have the same length, got 4 and 3"):
         probe_map(torch.zeros(4, 2, 3, 3), [0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("value", "bias", "message"),
+    [
+        (math.nan, [0, 1] * 4, "NaN or infinite"),
+        (0.0, [1] * 8, "its information is 0"),
+        (0.0, range(8), "too few to probe 8 bias classes"),
+    ],
+)
+def test_a_map_of_nothing_is_refused(value: float, bias: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        probe_map(torch.full((8, 2, 3, 3), value), list(bias))

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lnl_core import leak_figures
+from lnl_core.config import COLOR_VARS
 from tools import forgetting
 from tools.leakage import METHODS, read_leakage
 from tools.notebooks import ROOT
@@ -18,32 +19,37 @@ def _with_spread(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['high'] - value['mean']:.3f}"
 
 
-def nats_left(model: Model) -> float:
-    """V-information of the strongest of the probes: the most that any of them proves to be there."""
-    return max(float(probe["information"]["mean"]) for probe in model["probes"].values())
+def nats_left(model: Model) -> dict[str, float]:
+    """V-information of the strongest of the probes with its interval: the most that any of them proves to be there."""
+    found: list[dict[str, float]] = [probe["information"] for probe in model["probes"].values()]
+    return max(found, key=lambda information: information["mean"])
 
 
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
-    """One row a variance and method; a method without a measurement at a variance that others have is named below the table."""
+    """One row a variance and method; what has no measurement is named below the table."""
     found: dict[tuple[float, str], Model] = {}
     for one in read_leakage(root):  # of several seeds the first
         found.setdefault((one["color_var"], one["method"]), one)
     lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
-    missing = []
-    for color_var in sorted({color_var for color_var, _ in found}):
-        for method in METHODS:
-            model = found.get((color_var, method))
-            if model is None:
-                missing.append(f"{method} at {color_var:g}")
-                continue
-            lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
-    return "\n".join(lines) + "\n\n" + _how(list(found.values()), missing)
+    for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
+        lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
+    return "\n".join(lines) + "\n\n" + _how(list(found.values()), _missing(set(found)))
+
+
+def _missing(found: set[tuple[float, str]]) -> list[str]:
+    """What of :data:`METHODS` at the variances of Figure 4 is not among ``found``, in few words."""
+    empty = [color_var for color_var in COLOR_VARS if not any(color_var == there for there, _ in found)]
+    missing = [f"any method at {', '.join(f'{color_var:g}' for color_var in empty)}"] if empty else []
+    for color_var in (color_var for color_var in COLOR_VARS if color_var not in empty):
+        absent = [method for method in METHODS if (color_var, method) not in found]
+        missing += [f"{', '.join(absent)} at {color_var:g}"] if absent else []
+    return missing
 
 
 def _how(models: list[Model], missing: list[str]) -> str:
     if not models:
         return "Nothing has been measured yet.\n"
-    without = f" Not measured: {', '.join(missing)}." if missing else ""
+    without = f" Not measured: {'; '.join(missing)}." if missing else ""
     settings, commits = models[0]["settings"], sorted({str(model["provenance"]["commit"])[:7] for model in models})
     return (
         f"{settings['images']:,} test digits in random colours, half of them held out, {settings['seeds']} probes of each kind; "
@@ -75,7 +81,7 @@ def said_table(root: Path = ROOT) -> str:
             "fresh h (chance)": lambda model: _beside_chance(model["fresh_h"]),
             "nats: fresh h": lambda model: _nats(model["fresh_h"]),
             "fresh linear probe": lambda model: _with_spread(model["levels"]["accuracy"]),
-            "nats: probe": lambda model: f"{model['levels']['information']['mean']:.3f}",
+            "nats: probe": lambda model: _with_spread(model["levels"]["information"]),
         },
     )
 
@@ -92,8 +98,8 @@ def left_table(root: Path = ROOT) -> str:
             "linear": probe("linear"),
             "MLP": probe("mlp"),
             "conv": probe("conv"),
-            "selectivity": lambda model: f"{max(one['selectivity'] for one in model['probes'].values()):.3f}",
-            "nats left": lambda model: f"{nats_left(model):.3f}",
+            "control": lambda model: f"{max(one['control']['mean'] for one in model['probes'].values()):.3f}",
+            "nats left": lambda model: _with_spread(nats_left(model)),
             "compression": lambda model: f"{model['code_length']['compression']:.3f}",
             "linear, after LEACE": lambda model: _with_spread(model["erased"]["linear"]["accuracy"]),
             "MLP, after LEACE": lambda model: _with_spread(model["erased"]["mlp"]["accuracy"]),

@@ -36,7 +36,7 @@ from lnl_core.runs import MODEL, RECORD, load_data, load_model, run_folder
 from tools.notebooks import ROOT
 
 FOLDER = Path("results", "leakage")
-METHODS = ("baseline", "gray", "blind_eye", "lnl", "mi_backprop", "bias_balanced")
+METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "mi_backprop", "bias_balanced")
 """The methods of Figure 4 and mi_backprop, in the order of the table."""
 SCHEMA = 1
 SETTINGS: dict[str, Any] = {
@@ -138,7 +138,7 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
     for path in sorted((root / FOLDER).glob("colored_mnist-*.json")):
         try:
             one = json.loads(path.read_text(encoding="utf-8"))
-            known = one["schema"] == SCHEMA
+            known = one["schema"] == SCHEMA and one["method"] in METHODS
         except (ValueError, KeyError, TypeError):
             known = False
         if not known:
