@@ -181,7 +181,8 @@ def _probe(kind: str, shape: torch.Size, classes: int) -> nn.Module:
 _PROBE_RATES = (1e-3, 1e-2)
 _PROBE_STEPS = 600
 _PROBE_PATIENCE = 10
-_SMALLEST_DEVIATION = 0.05  # of the largest standard deviation of a feature
+_SMALLEST_DEVIATION = 1e-5  # of the largest standard deviation of a feature; below lies rounding
+_FARTHEST = 5.0  # deviations
 
 
 def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
@@ -201,13 +202,14 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
     """
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
-    best_loss, best = float("inf"), nn.Module()
+    best_loss = float("inf")
     with torch.random.fork_rng(devices=[]):
+        best = _probe(kind, shape, classes)
         for rate in _PROBE_RATES:
             torch.manual_seed(seed)
             probe = _probe(kind, shape, classes)
             optimizer = torch.optim.Adam(probe.parameters(), lr=rate)
-            stale = 0
+            least, stale = float("inf"), 0  # of this rate: a small one may be ahead for a while
             for _ in range(epochs):
                 for index in torch.split(torch.randperm(kept), 128):
                     optimizer.zero_grad()
@@ -215,7 +217,7 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
                     optimizer.step()
                 with torch.no_grad():
                     loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))
-                stale = 0 if loss < best_loss else stale + 1
+                least, stale = (loss, 0) if loss < least else (least, stale + 1)
                 if loss < best_loss:
                     best_loss, best = loss, copy.deepcopy(probe)
                 if stale >= _PROBE_PATIENCE:
@@ -271,13 +273,14 @@ def refuse_infinite(embeddings: Tensor) -> None:
 
 
 def standardized(x: Tensor, reference: Tensor) -> Tensor:
-    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out.
+    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out, cut at five deviations.
 
-    Features that hardly vary keep their small size: scaled to variance one, their rare values would blind a probe.
+    A bias hidden in a feature that hardly varies is then as large as any other. Without the cut, features that are zero but for a
+    few examples would blind a probe with values of tens of deviations.
     """
     mean, deviation = reference.mean(0), reference.std(0)
     floor = float(deviation.max()) * _SMALLEST_DEVIATION
-    return (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+    return ((x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)).clamp(-_FARTHEST, _FARTHEST)
 
 
 def probe_leakage(

@@ -224,6 +224,37 @@ def test_scale_of_the_features_does_not_matter() -> None:
     assert small == pytest.approx(large, abs=0.02)
 
 
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_a_bias_made_small_is_read_all_the_same(kind: str) -> None:
+    bit = (np.arange(600) % 2).astype(np.int64)
+    features = np.random.default_rng(0).normal(size=(600, 8))
+    for scale in (1.0, 1e-2, 1e-4):
+        features[:, 3] = scale * (2 * bit - 1 + 0.1 * features[:, 0])
+        found = probe_leakage(features, bit, kind=kind)
+        assert found.accuracy > 0.97, scale
+        assert found.information > 0.6, scale
+    features[:, 3] = 1e-4 * features[:, 1]
+    assert probe_leakage(features, bit, kind=kind).information < 0.05, "control: nothing is there"
+
+
+def test_rare_spikes_do_not_blind_a_probe() -> None:
+    """A hundred features that are zero but for one example in two hundred, beside one that tells the bit half of the time."""
+    bit, rng = (np.arange(2000) % 2).astype(np.int64), np.random.default_rng(0)
+    spikes = 100 * rng.normal(size=(2000, 100)) * (rng.random((2000, 100)) < 0.005)
+    told = bit + rng.normal(size=2000)
+    alone, beside = (probe_leakage(x, bit).information for x in (told[:, None], np.column_stack([told, spikes])))
+    assert alone > 0.08
+    assert beside > alone - 0.06
+
+
+def test_the_larger_rate_is_given_its_time() -> None:
+    """Ten classes by their means, as far apart as 1.4 nats of 600 examples: 10 steps of a rate say less than 600 of a small one."""
+    labels, rng = np.arange(1500) % 10, np.random.default_rng(0)
+    features = rng.normal(size=(1500, 40))
+    features[np.arange(1500), labels] += 2.5
+    assert probe_leakage(features, labels, kind="linear").information > 1.25
+
+
 @pytest.mark.parametrize(
     ("features", "bias", "options", "message"),
     [

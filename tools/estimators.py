@@ -1,11 +1,15 @@
 """The runs behind "Measuring mutual information": every estimator on data whose information is known.
 
-python -m tools.estimators     writes results/estimators/runs.json (about ten minutes on one core)
+python -m tools.estimators [--only pairs|labels]     writes runs.json and labels.json into results/estimators
+
+Ten minutes and five on one core.
 
 Normal pairs of several dimensions and sizes, all with the same information; some of them shuffled, whose information is 0; strongly
-dependent pairs; and a parity, which a weak reader cannot see.
+dependent pairs; and a parity, which a weak reader cannot see. Labels: two of them, whose table is known, and normal features whose
+mean is the label's.
 """
 
+import argparse
 import json
 import math
 import time
@@ -15,11 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from lnl_core._files import write_json
 from lnl_core.estimators import BOUNDS, estimate_information, ksg
 from lnl_core.evaluation import probe_leakage
-from lnl_core.information import gaussian_information, mutual_information
+from lnl_core.information import gaussian_information, mutual_information, plug_in_mutual_information
 from lnl_core.records import provenance
 from tools.notebooks import ROOT
 
@@ -35,6 +41,21 @@ SETTINGS: dict[str, Any] = {
     "neighbors": 3,
     "critic": {"hidden": 64, "steps": 400, "batch_size": 64, "lr": 2e-3, "test_share": 0.5, "moving_average": 0.01},
 }
+LABELS = Path("results", "estimators", "labels.json")
+LABEL_SETTINGS: dict[str, Any] = {
+    "tables": {"agree": 0.5, "classes": [2, 8, 32], "sizes": [100, 400, 1600, 6400], "seeds": list(range(50))},
+    "features": {
+        "classes": 10,
+        "distance": 2.5,
+        "dimensions": [10, 40, 160],
+        "sizes": [500, 1500, 4500],
+        "control": {"dimensions": 40, "size": 1500},
+        "readers": ["linear", "mlp"],
+        "seeds": [0, 1, 2, 3, 4],
+        "exact_samples": 1_000_000,
+    },
+}
+"""``agree``: share of labels that are copied, the others are drawn from all classes; ``distance``: that of each mean from 0."""
 
 
 def normal_pairs(size: int, dimensions: int, information: float, seed: int) -> tuple[Any, Any]:
@@ -95,6 +116,70 @@ def parity_runs(seed: int) -> list[dict[str, Any]]:
     return runs
 
 
+def label_table(classes: int) -> NDArray[np.float64]:
+    """Joint probabilities (classes, classes) of a label and its noisy copy."""
+    agree = LABEL_SETTINGS["tables"]["agree"]
+    joint: NDArray[np.float64] = (agree * np.eye(classes) + (1 - agree) / classes) / classes
+    return joint
+
+
+def table_runs(seed: int) -> list[dict[str, Any]]:
+    """Counting, as it is and corrected, on samples of tables that are known."""
+    runs = []
+    for classes in LABEL_SETTINGS["tables"]["classes"]:
+        joint = label_table(classes)
+        for size in LABEL_SETTINGS["tables"]["sizes"]:
+            drawn = np.random.default_rng([seed, classes, size]).choice(classes**2, size=size, p=joint.ravel())
+            where = {"classes": classes, "size": size, "exact": mutual_information(joint), "seed": seed}
+            for name, corrected in (("plug_in", False), ("miller_madow", True)):
+                value = plug_in_mutual_information(*np.divmod(drawn, classes), corrected=corrected)
+                runs.append({**where, "estimator": name, "value": value})
+    return runs
+
+
+def labelled_features(size: int, dimensions: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(size, dimensions) and (size,): standard normal noise, and in the label's own coordinate its distance from 0."""
+    settings, rng = LABEL_SETTINGS["features"], np.random.default_rng([seed, size, dimensions])
+    labels = rng.integers(0, settings["classes"], size)
+    features = rng.normal(size=(size, dimensions))
+    features[np.arange(size), labels] += settings["distance"]
+    return features.astype(np.float32), labels
+
+
+def label_information() -> float:
+    """Nats of the label in such features, from its true posterior; coordinates without a label add nothing."""
+    settings = LABEL_SETTINGS["features"]
+    features, labels = labelled_features(settings["exact_samples"], settings["classes"], seed=0)
+    log_posterior = log_softmax(settings["distance"] * features.astype(np.float64), axis=1)
+    return math.log(settings["classes"]) + float(log_posterior[np.arange(len(labels)), labels].mean())
+
+
+def feature_runs(seed: int, exact: float) -> list[dict[str, Any]]:
+    """The bound of a probe on features whose information is known, and on shuffled labels."""
+    settings = LABEL_SETTINGS["features"]
+    control = settings["control"]
+    cells = [("features", dimensions, size) for dimensions in settings["dimensions"] for size in settings["sizes"]]
+    runs = []
+    for kind, dimensions, size in [*cells, ("shuffled", control["dimensions"], control["size"])]:
+        features, labels = labelled_features(size, dimensions, seed)
+        labels = np.random.default_rng(seed).permutation(labels) if kind == "shuffled" else labels
+        where = {"kind": kind, "dimensions": dimensions, "size": size, "exact": 0.0 if kind == "shuffled" else exact, "seed": seed}
+        for reader in settings["readers"]:
+            runs.append(
+                {**where, "estimator": reader, "value": probe_leakage(features, labels, kind=reader, seed=seed).information}
+            )
+    return runs
+
+
+def read_labels(root: Path = ROOT) -> dict[str, Any]:
+    """The stored runs on labels: ``settings``, ``tables``, ``features`` and ``provenance``; empty lists where there are none."""
+    path = root / LABELS
+    if not path.is_file():
+        return {"settings": LABEL_SETTINGS, "tables": [], "features": [], "provenance": {}}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def read_runs(root: Path = ROOT) -> dict[str, Any]:
     """The stored runs: ``settings``, ``normal``, ``parity`` and ``provenance``; empty lists where nothing has been run."""
     path = root / FILE
@@ -104,13 +189,27 @@ def read_runs(root: Path = ROOT) -> dict[str, Any]:
     return found
 
 
+def _write(path: Path, settings: dict[str, Any], started: datetime, runs: dict[str, list[dict[str, Any]]]) -> None:
+    origin = provenance(started, (datetime.now(UTC) - started).total_seconds(), torch.device("cpu"))
+    write_json(ROOT / path, {"settings": settings, **runs, "provenance": origin})
+    print(f"wrote {sum(map(len, runs.values()))} runs into {path}")
+
+
 def main() -> None:
-    started, clock = datetime.now(UTC), time.perf_counter()
-    normal = [run for seed in SETTINGS["seeds"] for run in normal_runs(seed)]
-    parity = [run for seed in SETTINGS["seeds"] for run in parity_runs(seed)]
-    origin = provenance(started, time.perf_counter() - clock, torch.device("cpu"))
-    write_json(ROOT / FILE, {"settings": SETTINGS, "normal": normal, "parity": parity, "provenance": origin})
-    print(f"wrote {len(normal) + len(parity)} runs into {FILE}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("pairs", "labels"))
+    only = parser.parse_args().only
+    started = datetime.now(UTC)
+    if only != "labels":
+        normal = [run for seed in SETTINGS["seeds"] for run in normal_runs(seed)]
+        parity = [run for seed in SETTINGS["seeds"] for run in parity_runs(seed)]
+        _write(FILE, SETTINGS, started, {"normal": normal, "parity": parity})
+    started = datetime.now(UTC)
+    if only != "pairs":
+        exact = label_information()
+        tables = [run for seed in LABEL_SETTINGS["tables"]["seeds"] for run in table_runs(seed)]
+        features = [run for seed in LABEL_SETTINGS["features"]["seeds"] for run in feature_runs(seed, exact)]
+        _write(LABELS, LABEL_SETTINGS, started, {"tables": tables, "features": features})
 
 
 if __name__ == "__main__":

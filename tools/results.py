@@ -175,6 +175,36 @@ def estimators_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n\n" + _settings(found)
 
 
+COUNTS = {"plug_in": "counted", "miller_madow": "counted and corrected"}
+READERS = {"linear": "linear probe", "mlp": "probe with a hidden layer"}
+
+
+def counts_table(root: Path = ROOT) -> str:
+    """Counting on samples of tables that are known."""
+    found = estimators.read_labels(root)
+    lines = ["| classes | pairs | exact | " + " | ".join(COUNTS.values()) + " |", "|---" * 5 + "|"]
+    for (classes, size, exact), runs in _grouped(found["tables"], "classes", "size", "exact").items():
+        cells = [_spread([run for run in runs if run["estimator"] == name]) for name in COUNTS]
+        lines.append(f"| {classes} | {size} | {exact:.3f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n" + _drawn(found, "tables")
+
+
+def probes_table(root: Path = ROOT) -> str:
+    """The bound of a probe on features whose information is known."""
+    found = estimators.read_labels(root)
+    lines = ["| dimensions | examples | exact | " + " | ".join(READERS.values()) + " |", "|---" * 5 + "|"]
+    for (kind, dimensions, size, exact), runs in _grouped(found["features"], "kind", "dimensions", "size", "exact").items():
+        cells = [_spread([run for run in runs if run["estimator"] == name]) for name in READERS]
+        examples = f"{size}, shuffled" if kind == "shuffled" else str(size)
+        lines.append(f"| {dimensions} | {examples} | {exact:.3f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n" + _drawn(found, "features")
+
+
+def _drawn(found: dict[str, Any], part: str) -> str:
+    commit = f" Commit {found['provenance']['commit'][:7]}." if found["provenance"].get("commit") else ""
+    return f"Nats, mean and standard deviation over {len(found['settings'][part]['seeds'])} samples.{commit}\n"
+
+
 def parity_table(root: Path = ROOT) -> str:
     """Readers of features that show a bit and of features that hold it as a parity."""
     found = estimators.read_runs(root)
@@ -298,6 +328,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
         "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
         "estimators.md": _NOTE + estimators_table(root),
+        "counts.md": _NOTE + counts_table(root),
+        "probes.md": _NOTE + probes_table(root),
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
         "limit_methods.md": _NOTE + limit_methods_table(root),
