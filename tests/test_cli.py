@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 import subprocess
 import sys
@@ -201,6 +202,17 @@ def test_a_model_is_not_evaluated_on_digits_it_has_seen(tmp_path: Path, lnl: Com
     config = preset("short", "baseline")
     runs.save_model(build_network(config), config, tmp_path / "model.safetensors")
     refused(lnl("evaluate", tmp_path / "model.safetensors", "--source", "mini"), "training digits of mnist", "leave --source out")
+
+
+def test_probes_of_what_is_not_there(finished: Path, tmp_path: Path, lnl: Command) -> None:
+    refused(lnl("probe", finished, "--kinds", "linear,tree"), "unknown probe 'tree'", "choose one of linear, mlp, conv")
+    refused(lnl("probe", finished, "--seeds", "0"), "seeds must be a whole number of at least 1, got 0")
+    refused(lnl("probe", tmp_path / "nowhere"), "nowhere")
+    diverged = build_network(preset("smoke", "lnl"))
+    with torch.no_grad():
+        next(diverged.extractor.parameters()).fill_(math.nan)
+    runs.save_model(diverged, preset("smoke", "lnl"), tmp_path / "model.safetensors")
+    refused(lnl("probe", tmp_path / "model.safetensors"), "the embeddings hold NaN or infinite values")
 
 
 def test_table_as_json_holds_the_published_numbers(lnl: Command) -> None:
