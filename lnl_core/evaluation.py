@@ -144,6 +144,7 @@ class ProbeResult:
         chance: share of the most frequent bias class among the held-out examples.
         information: H(B) minus the held-out cross-entropy, in nats: a lower bound of I(B; Z) up to sampling error. It can be
             negative, when the probe is worse than no probe.
+        control_information: the same for the probe of shuffled labels.
         n_train, n_test: number of examples.
     """
 
@@ -152,6 +153,7 @@ class ProbeResult:
     control_accuracy: float
     chance: float
     information: float
+    control_information: float
     n_train: int
     n_test: int
 
@@ -326,13 +328,14 @@ def probe_leakage(
     control = train_probe(kind, shape, x[train], shuffled[train], classes, epochs, seed)
     with torch.no_grad():
         logits, control_logits = probe(x[test]), control(x[test])
-    shares = np.bincount(y[test].numpy(), minlength=classes) / len(test)
+    shares, control_shares = (np.bincount(labels[test].numpy(), minlength=classes) / len(test) for labels in (y, shuffled))
     return ProbeResult(
         kind=kind,
         accuracy=float((logits.argmax(1) == y[test]).float().mean()),
         control_accuracy=float((control_logits.argmax(1) == shuffled[test]).float().mean()),
         chance=float(shares.max()),
         information=entropy(shares) - float(F.cross_entropy(logits, y[test])),
+        control_information=entropy(control_shares) - float(F.cross_entropy(control_logits, shuffled[test])),
         n_train=len(train),
         n_test=len(test),
     )

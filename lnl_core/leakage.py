@@ -149,18 +149,27 @@ def fresh_adversary(
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over probe seeds with its 95 % confidence interval (Student's t); the ends are the mean itself for one seed."""
+    """A mean over seeds with its 95 % confidence interval (Student's t); the ends are the mean itself for one seed."""
 
     mean: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Interval":
+    def of(cls, values: Sequence[float], *, overlap: float = 0.0) -> "Interval":
+        r"""The interval of J values.
+
+        .. math:: \bar v \pm t_{0.975, J - 1} \, s \sqrt{\tfrac1J + o}
+
+        Args:
+            values: J numbers.
+            overlap: o, 0 for independent values; for values of J random splits of the same examples the quotient of held-out and
+                training examples, the correction of Nadeau and Bengio (2003, section 3).
+        """
         mean = float(np.mean(values))
         if len(values) < 2:
             return cls(mean, mean, mean)
-        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
         return cls(mean, mean - half, mean + half)
 
 
@@ -168,7 +177,8 @@ class Interval:
 class Leakage:
     """What fresh probes of one kind read, over seeds that draw the split, the weights and the shuffled control anew.
 
-    The interval covers the choice of split and weights, not the training of the network whose features are probed.
+    The intervals cover the choice of split and weights, not the training of the network whose features are probed. The splits are
+    of the same examples, for which they are corrected (:meth:`Interval.of`).
 
     Attributes:
         kind: "linear", "mlp" or "conv".
@@ -179,6 +189,7 @@ class Leakage:
         chance: share of the most frequent class, mean over the splits.
         information: H(B) minus the held-out cross-entropy in nats: the V-information of this kind of probe, and a lower bound of
             I(B; Z) up to sampling error.
+        control_information: the same for probes of shuffled labels, at most 0 up to sampling error.
         seeds: number of probes.
     """
 
@@ -187,6 +198,7 @@ class Leakage:
     control: Interval
     chance: float
     information: Interval
+    control_information: Interval
     seeds: int
 
     @property
@@ -217,12 +229,14 @@ def leakage(
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
     results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
+    overlap = results[0].n_test / results[0].n_train
     return Leakage(
         kind=kind,
-        accuracy=Interval.of([result.accuracy for result in results]),
-        control=Interval.of([result.control_accuracy for result in results]),
+        accuracy=Interval.of([result.accuracy for result in results], overlap=overlap),
+        control=Interval.of([result.control_accuracy for result in results], overlap=overlap),
         chance=float(np.mean([result.chance for result in results])),
-        information=Interval.of([result.information for result in results]),
+        information=Interval.of([result.information for result in results], overlap=overlap),
+        control_information=Interval.of([result.control_information for result in results], overlap=overlap),
         seeds=seeds,
     )
 

@@ -39,6 +39,8 @@ def test_the_interval_is_students() -> None:
     half = 4.302653 * 0.1 / math.sqrt(3)  # t for two degrees of freedom
     assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=1e-6)
     assert Interval.of([0.3]) == Interval(0.3, 0.3, 0.3)
+    halves = Interval.of(values, overlap=1.0)  # three splits of the same examples into halves
+    assert halves.high - halves.mean == pytest.approx(2 * half)
 
 
 def test_planted_bias_is_found_and_noise_is_not() -> None:
@@ -64,6 +66,29 @@ def test_each_seed_is_one_probe() -> None:
     single = [probe_leakage(features, group, kind="linear", seed=seed) for seed in (0, 1)]
     assert found.accuracy.mean == pytest.approx(np.mean([result.accuracy for result in single]))
     assert found.control.mean == pytest.approx(np.mean([result.control_accuracy for result in single]))
+    assert found.control_information.mean == pytest.approx(np.mean([result.control_information for result in single]))
+    independent = Interval.of([result.accuracy for result in single])
+    assert found.accuracy.high - found.accuracy.mean == pytest.approx(math.sqrt(3) * (independent.high - independent.mean))
+
+
+def test_intervals_of_overlapping_splits_hold_what_they_promise() -> None:
+    """Means of halves of the same hundred numbers: the plain interval misses the truth far more often than one time in twenty."""
+    rng, missed = np.random.default_rng(0), np.zeros(2)
+    for _ in range(300):
+        sample = rng.normal(size=100)
+        means = [sample[rng.permutation(100)[:50]].mean() for _ in range(5)]
+        missed += [not found.low < 0 < found.high for found in (Interval.of(means), Interval.of(means, overlap=1.0))]
+    plain, corrected = missed / 300
+    assert plain > 0.2
+    assert corrected < 0.1
+
+
+def test_the_control_has_no_information() -> None:
+    group = labels(600, 4)
+    features = 3.0 * torch.nn.functional.one_hot(group, 4) + normal(600, 4)
+    found = leakage(features, group, kind="linear", seeds=2)
+    assert found.information.mean > 0.8
+    assert found.control_information.mean < 0.05
 
 
 def test_a_conv_probe_sees_what_only_neighbours_tell() -> None:

@@ -58,7 +58,8 @@ def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
     probes = [[probe_leakage(features, channel, seed=seed) for channel in levels.T] for seed in range(seeds)]
 
     def over_seeds(name: str) -> dict[str, float]:
-        return asdict(Interval.of([float(np.mean([getattr(probe, name) for probe in three])) for three in probes]))
+        values = [float(np.mean([getattr(probe, name) for probe in three])) for three in probes]
+        return asdict(Interval.of(values, overlap=probes[0][0].n_test / probes[0][0].n_train))
 
     chance = float(np.mean([probe.chance for three in probes for probe in three]))
     return {**{name: over_seeds(name) for name in ("accuracy", "control_accuracy", "information")}, "chance": chance}
