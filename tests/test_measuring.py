@@ -1,5 +1,6 @@
 """What the chapters "Measuring mutual information" and "The limit" say in words is what their stored numbers say."""
 
+import json
 import math
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from lnl_core import information_figures
-from lnl_core.information import gaussian_information
+from lnl_core.evaluation import probe_leakage
+from lnl_core.information import gaussian_information, mutual_information
 from tools import estimators, results
 
 FOUND = estimators.read_runs()
@@ -104,6 +106,73 @@ def test_words_about_the_parity() -> None:
         assert of("parity", reader, estimator) == pytest.approx([0] * 5, abs=0.02)
     for estimator in ("donsker_varadhan", "probe"):
         assert of("parity", "mlp", estimator) == pytest.approx([math.log(2)] * 5, abs=0.03)
+
+
+LABELS = estimators.read_labels()
+
+
+def of_labels(part: str, estimator: str, **where: Any) -> float:
+    chosen = [run for run in LABELS[part] if run["estimator"] == estimator and all(run[key] == where[key] for key in where)]
+    assert len(chosen) == len(LABELS["settings"][part]["seeds"]), where
+    return float(np.mean([run["value"] for run in chosen]))
+
+
+def test_runs_on_labels_are_complete_and_can_be_made_again() -> None:
+    assert LABELS["settings"] == json.loads(json.dumps(estimators.LABEL_SETTINGS))
+    assert LABELS["provenance"]["dirty"] is False
+    assert [run for run in LABELS["tables"] if run["seed"] == 7] == estimators.table_runs(7)
+    exact = LABELS["features"][0]["exact"]
+    assert estimators.label_information() == pytest.approx(exact, abs=1e-6)
+    (stored,) = [
+        run
+        for run in LABELS["features"]
+        if (run["kind"], run["dimensions"], run["size"], run["seed"], run["estimator"]) == ("features", 10, 500, 0, "linear")
+    ]
+    features, labels = estimators.labelled_features(500, 10, 0)
+    assert probe_leakage(features, labels, kind="linear", seed=0).information == pytest.approx(stored["value"], abs=0.01)
+
+
+def test_exact_information_of_the_labels() -> None:
+    assert mutual_information(estimators.label_table(2)) == pytest.approx(
+        math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)
+    )
+    features, labels = estimators.labelled_features(2000, 40, 3)
+    assert features[np.arange(2000), labels].mean() == pytest.approx(2.5, abs=0.1)
+    features[np.arange(2000), labels] -= 2.5
+    assert abs(features.mean()) < 0.02
+
+
+def test_words_about_counting() -> None:
+    settings = LABELS["settings"]["tables"]
+    for classes in (8, 32):
+        for size in settings["sizes"]:
+            where = {"classes": classes, "size": size}
+            exact = mutual_information(estimators.label_table(classes))
+            plain, corrected = (of_labels("tables", name, **where) - exact for name in ("plug_in", "miller_madow"))
+            assert plain > 0
+            assert abs(corrected) < max(plain, 0.003)
+            if size > classes**2:
+                assert plain == pytest.approx((classes - 1) ** 2 / (2 * size), rel=0.35, abs=0.003)
+                assert abs(corrected) < max(0.55 * plain, 0.003)
+    few = of_labels("tables", "plug_in", classes=32, size=100)
+    assert few > 2 * mutual_information(estimators.label_table(32))
+    assert of_labels("tables", "miller_madow", classes=32, size=100) > 0.9 * few
+
+
+def test_words_about_probes() -> None:
+    settings = LABELS["settings"]["features"]
+    exact = LABELS["features"][0]["exact"]
+    assert exact / math.log(10) == pytest.approx(0.75, abs=0.01)
+    for reader in settings["readers"]:
+        for dimensions in settings["dimensions"]:
+            means = [of_labels("features", reader, kind="features", dimensions=dimensions, size=size) for size in settings["sizes"]]
+            assert means == sorted(means)
+            assert means[-1] < exact
+        assert of_labels("features", reader, kind="features", dimensions=10, size=4500) > exact - 0.05
+        assert -0.02 < of_labels("features", reader, kind="shuffled") < 0.005
+    linear, hidden = (of_labels("features", reader, kind="features", dimensions=160, size=500) for reader in ("linear", "mlp"))
+    assert linear < 0.05
+    assert hidden > linear + 0.2
 
 
 def test_the_table_counts_what_diverged_and_averages_the_rest() -> None:
