@@ -361,15 +361,13 @@ def clean(
 
     Estimates are kept in estimates.jsonl in IMDB's folder: the same call goes on where it was interrupted.
     """
-    from lnl_core.datasets.digits import data_folder
     from lnl_core.datasets.face_cleaning import PackagedEstimator
     from lnl_core.datasets.face_cleaning import clean as keep_what_agrees
-    from lnl_core.datasets.face_tables import read_faces, write_cleaned
+    from lnl_core.datasets.face_tables import imdb_folder, read_faces, write_cleaned
 
     estimator = PackagedEstimator()
     faces = read_faces("imdb", data_dir)
-    kept = data_folder(data_dir) / "imdb" / "estimates.jsonl"
-    cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance, estimates=kept)
+    cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance, estimates=imdb_folder(data_dir) / "estimates.jsonl")
     path = write_cleaned(cleaned, data_dir)
     typer.echo(f"{len(cleaned):,} of {len(faces):,} faces agree: {path}; train on them with --source imdb_cleaned")
 

@@ -28,6 +28,8 @@ PROTECTED = {"adult": ("sex", "race"), "german": ("age", "sex")}
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
 OWN_LOOPS = ("mi_backprop", "jlu")
 """Methods with a training loop of their own, :mod:`lnl_core.mi_backprop` and :mod:`lnl_core.unlearning`."""
+ALL_METHODS = (*METHODS, *OWN_LOOPS)
+"""In the order of the tables."""
 ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
 """What "mi_backprop" can descend, see :mod:`lnl_core.estimators`; "mine" is the first with the moving average in its gradient."""
 BIAS_LABELS = ("pixel", "image")
@@ -70,7 +72,7 @@ _LATER: dict[str, Any] = {
 """Fields that came after the first records: at these values a run keeps the name it had before."""
 _CHOICES = {
     "experiment": EXPERIMENTS,
-    "method": (*METHODS, *OWN_LOOPS),
+    "method": ALL_METHODS,
     "profile": (*PROFILES, "custom"),
     "bias_labels": BIAS_LABELS,
     "bias_places": BIAS_PLACES,
@@ -95,7 +97,7 @@ class RunConfig:
 
     Attributes:
         experiment: data set and task, one of :data:`EXPERIMENTS`.
-        method: one of :data:`METHODS` or :data:`OWN_LOOPS`.
+        method: one of :data:`ALL_METHODS`.
         color_var: variance sigma^2 of each colour channel around its mean, colours in [0, 1]. Elsewhere than on digits it means
             nothing and is always 0.03.
         seed: seeds the colours, the initial weights and the order of the batches.

@@ -268,10 +268,15 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
     return x, y, classes
 
 
-def refuse_infinite(embeddings: Tensor) -> None:
-    """Raise a :class:`DataError` if an embedding is not finite: nothing that is read from it means anything."""
-    if not torch.isfinite(embeddings).all():
-        raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
+def refuse_infinite(values: Tensor, subject: str = "the embeddings hold") -> None:
+    """Raise a :class:`DataError` if a value is not finite: nothing that is read from it means anything.
+
+    Args:
+        values: of any shape.
+        subject: how the sentence begins.
+    """
+    if not torch.isfinite(values).all():
+        raise DataError(f"{subject} NaN or infinite values: the network that made them has diverged")
 
 
 def standardized(x: Tensor, reference: Tensor) -> Tensor:
@@ -358,8 +363,7 @@ def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
             total += float(bias_loss(logits, bias)) * places
             labelled += places
     network.train(was_training)
-    if not math.isfinite(total):
-        raise DataError("h answers with NaN or infinite values: the network has diverged")
+    refuse_infinite(torch.tensor(total), "h answers with")
     return total / max(1, labelled)
 
 

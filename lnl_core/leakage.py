@@ -95,8 +95,7 @@ def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReadi
         sums.append((right, loss, levels))
     network.train(was_training)
     right, loss, levels = (torch.stack(parts).sum(0).double() for parts in zip(*sums, strict=True))
-    if not torch.isfinite(loss).all():
-        raise DataError("h answers with NaN or infinite values: the network has diverged")
+    refuse_infinite(loss, "h answers with")
     places = levels.sum(1)
     if not bool((places > 0).all()):
         raise DataError("no place of these images has a bias label: there is nothing to ask h")

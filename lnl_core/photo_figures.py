@@ -21,12 +21,15 @@ def first_of_each_kind(data: BiasedImages, group: ArrayLike | None = None) -> li
 
     Args:
         group: (N,) whole numbers from 0, to sort the images by in place of the set's own groups.
+
+    Returns:
+        Places in ``data``, by label and then by group.
     """
     labels = data.labels.cpu().numpy()
     groups = data.group.cpu().numpy() if group is None else np.asarray(group)
     chosen = []
-    for label, group in product(range(data.classes), range(int(groups.max()) + 1)):
-        here = np.flatnonzero((labels == label) & (groups == group))
+    for label, kind in product(range(data.classes), range(int(groups.max()) + 1)):
+        here = np.flatnonzero((labels == label) & (groups == kind))
         if len(here):
             chosen.append(int(here[0]))
     return chosen

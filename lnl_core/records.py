@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lnl_core._files import write_atomically, write_json
-from lnl_core.config import EXPERIMENTS, METHODS, OWN_LOOPS, RunConfig
+from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.splits import OPPOSITE
 
@@ -384,9 +384,9 @@ def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
 
 
 def _table_order(key: tuple[str, Setting]) -> tuple[Any, ...]:
-    """Rows by task, then by method in the order of :data:`METHODS`, then by training set, with the unbiased test last."""
+    """Rows by task, then by method in the order of :data:`ALL_METHODS`, then by training set, with the unbiased test last."""
     method, values = key[0], dict(key[1])
-    order = (*METHODS, *OWN_LOOPS)
+    order = ALL_METHODS
     place = order.index(method) if method in order else len(order)
     number = values.get("color_var", values.get("alpha", 0.0))
     return values.get("learn") != "gender", place, method, values.get("train", ""), values.get("test") == "test", number

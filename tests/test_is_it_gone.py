@@ -129,9 +129,9 @@ def test_a_fresh_h_reads_what_the_old_one_does_not_and_f_stays() -> None:
 
 def test_a_network_that_diverged_is_refused_by_every_reader(mini_test: BiasedImages) -> None:
     data = mini_test.subset(slice(0, 40))
-    with pytest.raises(DataError, match="h answers with NaN or infinite values: the network has diverged"):
+    with pytest.raises(DataError, match="h answers with NaN or infinite values: the network that made them has diverged"):
         adversary_reading(with_head(Says(torch.full((8,), math.nan))), data)
-    with pytest.raises(DataError, match="h answers with NaN or infinite values: the network has diverged"):
+    with pytest.raises(DataError, match="h answers with NaN or infinite values: the network that made them has diverged"):
         adversary_loss(with_head(Says(torch.full((8,), math.nan))), data)
     network = build_network(preset("smoke", "lnl")).train()
     assert fresh_adversary(network, data, epochs=1).extractor.training, "f is the caller's, its mode too"

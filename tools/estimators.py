@@ -171,22 +171,19 @@ def feature_runs(seed: int, exact: float) -> list[dict[str, Any]]:
     return runs
 
 
-def read_labels(root: Path = ROOT) -> dict[str, Any]:
-    """The stored runs on labels: ``settings``, ``tables``, ``features`` and ``provenance``; empty lists where there are none."""
-    path = root / LABELS
-    if not path.is_file():
-        return {"settings": LABEL_SETTINGS, "tables": [], "features": [], "provenance": {}}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def _stored(path: Path, empty: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**empty, "provenance": {}}
     return found
 
 
 def read_runs(root: Path = ROOT) -> dict[str, Any]:
-    """The stored runs: ``settings``, ``normal``, ``parity`` and ``provenance``; empty lists where nothing has been run."""
-    path = root / FILE
-    if not path.is_file():
-        return {"settings": SETTINGS, "normal": [], "parity": [], "provenance": {}}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """The stored runs on pairs: ``settings``, ``normal``, ``parity`` and ``provenance``; empty lists where there are none."""
+    return _stored(root / FILE, {"settings": SETTINGS, "normal": [], "parity": []})
+
+
+def read_labels(root: Path = ROOT) -> dict[str, Any]:
+    """The stored runs on labels: ``settings``, ``tables``, ``features`` and ``provenance``; empty lists where there are none."""
+    return _stored(root / LABELS, {"settings": LABEL_SETTINGS, "tables": [], "features": []})
 
 
 def _write(path: Path, settings: dict[str, Any], started: datetime, runs: dict[str, list[dict[str, Any]]]) -> None:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from lnl_core import fairness_figures, figures, information_figures
 from lnl_core._files import write_atomically
-from lnl_core.config import METHODS, OWN_LOOPS, RunConfig, preset
+from lnl_core.config import ALL_METHODS, RunConfig, preset
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
@@ -48,7 +48,6 @@ def _cell(records: list[RunRecord], metric: str) -> str:
     return f"{np.mean(values):.3f}{spread}"
 
 
-_ORDER = (*METHODS, *OWN_LOOPS)
 GRAYSCALES = {"luminance": "luminance", "mean": "mean of the channels", "lightness": "lightness of HSL"}
 PLACE_COLUMNS = {
     "validation_accuracy": "accuracy",
@@ -252,7 +251,7 @@ def limit_methods_table(root: Path = ROOT) -> str:
     names = ("σ²", "limit", "method", "accuracy, painted as in training", "nats of colour this proves", "accuracy, unbiased", "n")
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     groups = _grouped(under_limit.read_measured(root), "color_var", "method")
-    for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], _ORDER.index(item[0][1]))):
+    for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], ALL_METHODS.index(item[0][1]))):
         cells = [_spread([{"value": run[key]} for run in runs]) for key in ("painted_accuracy", "proved_leak", "test_accuracy")]
         lines.append(f"| {color_var:g} | {limits[color_var]:.3f} | {method} | {' | '.join(cells)} | {len(runs)} |")
     return "\n".join(lines) + "\n"

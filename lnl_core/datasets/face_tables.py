@@ -312,9 +312,14 @@ def _authors_code_of_men(folder: Path, kept: list[dict[str, int | float]], recor
     return male
 
 
+def imdb_folder(data_dir: Path | str | None = None) -> Path:
+    """Where IMDB's table and faces are looked for, and what is made from them is kept."""
+    return data_folder(data_dir) / "imdb"
+
+
 def write_cleaned(table: FaceTable, data_dir: Path | str | None = None) -> Path:
     """Write the names of cleaned IMDB faces to ``imdb/cleaned.txt`` in the data folder, which is then source "imdb_cleaned"."""
-    path = data_folder(data_dir) / "imdb" / _CLEANED
+    path = imdb_folder(data_dir) / _CLEANED
     return write_atomically(path, lambda temporary: temporary.write_text("\n".join(table.name) + "\n", encoding="utf-8"))
 
 
