@@ -307,7 +307,7 @@ def _source(source: str | None) -> dict[str, Any]:
 def probe(
     folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
     kinds: Annotated[str, typer.Option(help="Kinds of probe, separated by commas: linear, mlp, conv.")] = "linear,mlp",
-    seeds: Annotated[int, typer.Option(help="Probes of each kind.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Probes, and codes, of each kind.")] = 5,
     code: Annotated[bool, typer.Option("--code-length", help="Also the code length of the bias given the features.")] = False,
     data_dir: DataDir = None,
     source: Source = None,
@@ -335,7 +335,7 @@ def probe(
         "probes": [leakage(features, group, kind=kind, seeds=seeds).to_dict() for kind in chosen],
     }
     if code:
-        result["code_length"] = [code_length(features, group, kind=kind).to_dict() for kind in chosen]
+        result["code_length"] = [code_length(features, group, kind=kind, seeds=seeds).to_dict() for kind in chosen]
     typer.echo(json.dumps(result, indent=2))
 
 

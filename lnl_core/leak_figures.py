@@ -35,7 +35,7 @@ def said_and_read(models: Sequence[Mapping[str, Any]], title: str = "What h says
         if levels is not None:
             _interval(axes[0], row, levels["accuracy"], color=FRESH, marker="s", **first)
             axes[0].plot(levels["chance"], row, "|", color="0.35", markersize=14)
-        axes[0].plot(model["fresh_h"]["accuracy"], row, "o", color=H, markersize=5, zorder=4)
+        _interval(axes[0], row, model["fresh_h"]["accuracy"], color=H, marker="o", zorder=4)
         if adversary is not None:
             axes[0].plot(adversary["unbiased"]["accuracy"], row, "o", color=H, mfc="white", markersize=7, zorder=4)
         for offset, (kind, probe) in zip((-0.2, 0.0, 0.2), model["probes"].items(), strict=False):

@@ -209,6 +209,11 @@ class Leakage:
         return {**asdict(self), "found": self.found}
 
 
+def _require_seeds(seeds: int) -> None:
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+
+
 def leakage(
     embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", seeds: int = 5, **options: Any
 ) -> Leakage:
@@ -225,8 +230,7 @@ def leakage(
         ConfigError: no positive number of seeds.
         DataError: see :func:`lnl_core.evaluation.probe_leakage`.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+    _require_seeds(seeds)
     results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
     overlap = results[0].n_test / results[0].n_train
     return Leakage(
@@ -244,31 +248,32 @@ def leakage(
 class CodeLength:
     """What it costs to send the bias labels to someone who has the features, in nats.
 
+    The intervals are over codes that send the same labels in other orders, with probes of other weights.
+
     Attributes:
         kind: kind of the probe.
         nats: online code length.
+        control: code length of shuffled labels, about the uniform one.
+        compression: uniform over online code length: 1 if the features help nothing, larger the earlier they do.
         uniform: what N labels of K equally likely classes cost, N log K.
-        control: code length of shuffled labels.
         n: number of labels.
+        seeds: number of codes.
     """
 
     kind: str
-    nats: float
+    nats: Interval
+    control: Interval
+    compression: Interval
     uniform: float
-    control: float
     n: int
-
-    @property
-    def compression(self) -> float:
-        """Uniform over online code length: 1 if the features help nothing, larger the earlier they do."""
-        return self.uniform / self.nats
+    seeds: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "compression": self.compression}
+        return asdict(self)
 
 
 def code_length(
-    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seed: int = 0
+    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seeds: int = 5
 ) -> CodeLength:
     r"""Minimum description length by online coding (Voita and Titov 2020, section 2.2).
 
@@ -280,22 +285,23 @@ def code_length(
 
     Args:
         embeddings, bias, kind, epochs: as of :func:`lnl_core.evaluation.probe_leakage`.
-        seed: seeds order, weights and shuffled control.
+        seeds: number of codes, at least 1; each has an order, weights and a shuffled control of its own.
 
     Raises:
+        ConfigError: no positive number of seeds.
         DataError: as there, or if the first part holds fewer than twice as many examples as there are classes.
     """
+    _require_seeds(seeds)
     x, y, classes = probe_inputs(embeddings, bias)
     shape = torch.as_tensor(embeddings).shape[1:]
     ends = [round(share * len(x)) for share in _PORTIONS]
     if ends[0] < 2 * classes:
         least = math.ceil(2 * classes / _PORTIONS[0])
         raise DataError(f"{len(x)} examples are too few for the code length of {classes} classes: use at least {least}")
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
-    shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
-    x = standardized(x, x)
+    x, uniform = standardized(x, x), len(x) * math.log(classes)
 
-    def cost(labels: Tensor) -> float:
+    def cost(labels: Tensor, seed: int) -> float:
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
         total = ends[0] * math.log(classes)
         for start, end in pairwise(ends):
             known, new = order[:start], order[start:end]
@@ -304,7 +310,17 @@ def code_length(
                 total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
         return total
 
-    return CodeLength(kind, cost(y), len(x) * math.log(classes), cost(shuffled), len(x))
+    shuffled = [y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))] for seed in range(seeds)]
+    nats = [cost(y, seed) for seed in range(seeds)]
+    return CodeLength(
+        kind=kind,
+        nats=Interval.of(nats),
+        control=Interval.of([cost(labels, seed) for seed, labels in enumerate(shuffled)]),
+        compression=Interval.of([uniform / value for value in nats]),
+        uniform=uniform,
+        n=len(x),
+        seeds=seeds,
+    )
 
 
 def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike) -> Callable[[Tensor], Tensor]:

@@ -244,8 +244,8 @@ figures.lines(
 # %% tags=["nbval-ignore-output"]
 print("network          nats paid   uniform   shuffled labels   compression")
 for method, maps in features.items():
-    code = code_length(maps, probed.group, kind="mlp", seed=SEED)
-    print(f"{method:<14} {code.nats:>10.0f} {code.uniform:>9.0f} {code.control:>14.0f} {code.compression:>14.2f}")
+    code = code_length(maps, probed.group, kind="mlp", seeds=seeds)
+    print(f"{method:<14} {code.nats.mean:>10.0f} {code.uniform:>9.0f} {code.control.mean:>14.0f} {code.compression.mean:>14.2f}")
 
 # %% [markdown]
 # ## Erasing by a formula

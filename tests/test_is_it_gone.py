@@ -20,7 +20,7 @@ from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
 from lnl_core.information import entropy
 from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs import run
+from lnl_core.runs import MODEL, RECORD, run, run_folder
 from lnl_core.splits import load_data
 from lnl_core.training import fit
 from tools import forgetting, leak_tables
@@ -175,7 +175,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
         run(config, root / method, progress=False, device="cpu")
         target = root / tool.FOLDER / f"colored_mnist-{method}.json"
-        tool.probe_run(root / method, target, None, SMALL)
+        tool.probe_run(root / method / RECORD, root / method / MODEL, target, None, SMALL)
     return root
 
 
@@ -191,7 +191,10 @@ def test_a_measurement_holds_everything_and_agrees_with_the_library(stored: Path
         assert model["probes"]["linear"]["seeds"] == 2
         assert model["probes"]["linear"]["accuracy"]["mean"] > 0.3, "after one epoch the colour is there"
         assert model["erased"]["linear"]["accuracy"]["mean"] < model["erased"]["linear_before"]["accuracy"]["mean"] - 0.1
-        assert model["code_length"]["compression"] > 1
+        assert model["code_length"]["compression"]["mean"] > 1
+        fresh = model["fresh_h"]
+        assert fresh["accuracy"]["low"] < fresh["accuracy"]["mean"] < fresh["accuracy"]["high"]
+        assert fresh["seeds"] == 2
         assert model["levels"]["accuracy"]["mean"] > model["levels"]["control_accuracy"]["mean"] + 0.05
         assert {"commit", "seconds", "device", "packages"} <= set(model["provenance"])
 
@@ -213,6 +216,22 @@ def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) ->
     assert not tool.stored(path.with_name("other.json"), SMALL)
 
 
+def test_a_run_that_is_not_there_is_taken_from_what_was_published(tmp_path: Path) -> None:
+    config = preset("short", "lnl", color_var=0.02, source="mnist")
+    assert tool.trained(tmp_path, config, tmp_path) is None, "neither a run nor a copy of it"
+    found = tool.trained(tmp_path, config)
+    assert found is not None
+    record, weights = found
+    assert (record.stem, weights.name) == (run_folder(".", config).name, "lnl-0.02.safetensors")
+    own = run_folder(tmp_path, config)
+    own.mkdir()
+    (own / RECORD).touch()
+    assert tool.trained(tmp_path, config) == found, "a run without weights is not finished"
+    (own / MODEL).touch()
+    assert tool.trained(tmp_path, config) == (own / RECORD, own / MODEL)
+    assert tool.trained(tmp_path, preset("short", "grl", color_var=0.02, source="mnist"), tmp_path) is None
+
+
 def test_mixed_settings_and_damaged_files_are_refused(stored: Path, tmp_path: Path) -> None:
     shutil.copytree(stored / "results", tmp_path / "results")
     path = tmp_path / tool.FOLDER / "colored_mnist-lnl.json"
@@ -231,21 +250,27 @@ def model_of(method: str, color_var: float, accuracy: float) -> dict[str, Any]:
     def probe(mean: float) -> dict[str, Any]:
         interval = {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
         information = {"mean": mean * 2, "low": mean * 2 - 0.02, "high": mean * 2 + 0.02}
-        return {"accuracy": interval, "information": information, "control": {"mean": mean / 5}}
+        controls = {"control": {"mean": mean / 5}, "control_information": {"mean": mean / -10}}
+        return {"accuracy": interval, "information": information, **controls}
 
     reading = {"accuracy": 0.215, "chance": 0.195, "information": -0.004}
     return {
-        "schema": 1,
+        "schema": 2,
         "method": method,
         "color_var": color_var,
         "seed": 0,
         "settings": tool.SETTINGS,
+        "weights": "float16" if method == "baseline" else "float32",
         "test_accuracy": accuracy,
         "adversary": None if method == "baseline" else {"training": reading, "unbiased": reading},
-        "fresh_h": {"accuracy": 0.22, "chance": 0.19, "information": 0.011},
+        "fresh_h": {
+            "accuracy": probe(0.22)["accuracy"],
+            "chance": 0.19,
+            "information": {"mean": 0.011, "low": 0.009, "high": 0.013},
+        },
         "levels": {"accuracy": probe(0.3)["accuracy"], "information": {"mean": 0.123, "low": 0.12, "high": 0.126}, "chance": 0.195},
         "probes": {"linear": probe(0.4), "mlp": probe(0.45), "conv": probe(0.5)},
-        "code_length": {"compression": 1.25},
+        "code_length": {"compression": {"mean": 1.25, "low": 1.24, "high": 1.26}},
         "erased": {"linear": probe(0.11), "mlp": probe(0.2)},
         "provenance": {"commit": "abcdef0123"},
     }
@@ -266,17 +291,17 @@ def row(table: str, start: str) -> list[str]:
 
 
 def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None:
-    fresh = ["0.220 (0.190)", "0.011", "0.300 ± 0.010", "0.123 ± 0.003"]
+    fresh = ["0.220 ± 0.010 (0.190)", "0.011 ± 0.002", "0.300 ± 0.010", "0.123 ± 0.003"]
     said, left = leak_tables.said_table(tree), leak_tables.left_table(tree)
     assert row(said, "0.02 | lnl") == ["0.800", *["0.215 (0.195)"] * 2, "-0.004", *fresh]
     assert row(said, "0.02 | baseline") == ["0.432", *["no h"] * 3, *fresh]
-    cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.100", "1.000 ± 0.020", "1.250"]
+    cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.100", "1.000 ± 0.020", "-0.040", "1.250 ± 0.010"]
     cells += ["0.110 ± 0.010", "0.200 ± 0.010"]
     assert row(left, "0.05 | lnl") == cells
     for table in (said, left):
         assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 3, "a row for each measurement"
         missing = table[table.index("Not measured: ") :]
-        assert "Commit abcdef0. Not measured:" in table
+        assert "Commit abcdef0. The weights of baseline at 0.02 are the published ones, in float16. Not measured:" in table
         rest = "gray, blind_eye, grl, blind_eye_grl, lnl_adv, mi_backprop, bias_balanced"
         assert missing.startswith("Not measured: any method at 0.025, 0.03, 0.035, 0.04, 0.045; ")
         assert f"; {rest} at 0.02; baseline, {rest} at 0.05." in missing

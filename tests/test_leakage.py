@@ -126,10 +126,10 @@ def test_noise_is_sent_at_the_uniform_price_and_planted_bias_below_it() -> None:
     noise = code_length(normal(640, 4, seed=3), group, kind="linear")
     cheap = code_length(planted, group, kind="linear")
     assert noise.uniform == pytest.approx(640 * math.log(4))
-    assert noise.compression == pytest.approx(1.0, abs=0.06)
-    assert cheap.compression > 3
-    assert cheap.control / cheap.uniform == pytest.approx(1.0, abs=0.06), "shuffled labels cost the uniform price"
-    assert cheap.nats >= round(640 / 32) * math.log(4), "the first part is sent as it is"
+    assert noise.compression.mean == pytest.approx(1.0, abs=0.06)
+    assert cheap.compression.mean > 3
+    assert cheap.control.mean / cheap.uniform == pytest.approx(1.0, abs=0.06), "shuffled labels cost the uniform price"
+    assert cheap.nats.low >= round(640 / 32) * math.log(4), "the first part is sent as it is"
 
 
 def test_bias_that_takes_more_examples_to_read_costs_more() -> None:
@@ -139,8 +139,21 @@ def test_bias_that_takes_more_examples_to_read_costs_more() -> None:
     hidden = torch.stack([sign, sign * (2.0 * group - 1)], dim=1) + 0.1 * normal(640, 2, seed=4)  # the product tells
     both = torch.cat([hidden, normal(640, 20, seed=5)], dim=1)
     easy, hard = code_length(direct, group, kind="mlp"), code_length(both, group, kind="mlp")
-    assert easy.nats < 0.7 * hard.nats
-    assert hard.compression > 1.3
+    assert easy.nats.mean < 0.7 * hard.nats.mean
+    assert hard.compression.mean > 1.3
+
+
+def test_each_seed_is_one_code() -> None:
+    group = labels(320, 2)
+    features = normal(320, 3)
+    features[:, 0] += group
+    one, two = (code_length(features, group, kind="linear", seeds=seeds) for seeds in (1, 2))
+    assert one.nats.low == one.nats.mean == one.nats.high
+    assert two.nats.low < one.nats.mean < two.nats.high, "the first code of two is the one alone"
+    assert two.compression.mean == pytest.approx(two.uniform / two.nats.mean, rel=0.01)
+    assert (one.seeds, two.seeds, two.n) == (1, 2, 320)
+    with pytest.raises(ConfigError, match="seeds must be a whole number of at least 1, got 0"):
+        code_length(features, group, seeds=0)
 
 
 def test_too_few_examples_for_a_code_are_refused() -> None:
@@ -236,4 +249,5 @@ def test_the_command_prints_every_probe(tmp_path: Path) -> None:
     (found,) = result["probes"]
     assert found["seeds"] == 2
     assert found["accuracy"]["low"] <= found["accuracy"]["mean"] <= found["accuracy"]["high"]
-    assert result["code_length"][0]["compression"] > 0.8
+    assert result["code_length"][0]["compression"]["low"] > 0.8
+    assert result["code_length"][0]["seeds"] == 2

@@ -50,10 +50,13 @@ def _how(models: list[Model], missing: list[str]) -> str:
     if not models:
         return "Nothing has been measured yet.\n"
     without = f" Not measured: {'; '.join(missing)}." if missing else ""
+    copies = [f"{model['method']} at {model['color_var']:g}" for model in models if model["weights"] == "float16"]
+    rounded = f" The weights of {', '.join(copies)} are the published ones, in float16." if copies else ""
     settings, commits = models[0]["settings"], sorted({str(model["provenance"]["commit"])[:7] for model in models})
     return (
-        f"{settings['images']:,} test digits in random colours, half of them held out, {settings['seeds']} probes of each kind; "
-        f"± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}.{without}\n"
+        f"{settings['images']:,} test digits in random colours, half of them held out; {settings['seeds']} probes, fresh h's and "
+        f"codes of each kind, ± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}."
+        f"{rounded}{without}\n"
     )
 
 
@@ -78,8 +81,8 @@ def said_table(root: Path = ROOT) -> str:
             "h, training images (chance)": _of_h("training", _beside_chance),
             "h (chance)": _of_h("unbiased", _beside_chance),
             "nats: h": _of_h("unbiased", _nats),
-            "fresh h (chance)": lambda model: _beside_chance(model["fresh_h"]),
-            "nats: fresh h": lambda model: _nats(model["fresh_h"]),
+            "fresh h (chance)": lambda model: f"{_with_spread(model['fresh_h']['accuracy'])} ({model['fresh_h']['chance']:.3f})",
+            "nats: fresh h": lambda model: _with_spread(model["fresh_h"]["information"]),
             "fresh linear probe": lambda model: _with_spread(model["levels"]["accuracy"]),
             "nats: probe": lambda model: _with_spread(model["levels"]["information"]),
         },
@@ -100,7 +103,8 @@ def left_table(root: Path = ROOT) -> str:
             "conv": probe("conv"),
             "control": lambda model: f"{max(one['control']['mean'] for one in model['probes'].values()):.3f}",
             "nats left": lambda model: _with_spread(nats_left(model)),
-            "compression": lambda model: f"{model['code_length']['compression']:.3f}",
+            "nats, control": lambda model: f"{max(one['control_information']['mean'] for one in model['probes'].values()):.3f}",
+            "compression": lambda model: _with_spread(model["code_length"]["compression"]),
             "linear, after LEACE": lambda model: _with_spread(model["erased"]["linear"]["accuracy"]),
             "MLP, after LEACE": lambda model: _with_spread(model["erased"]["mlp"]["accuracy"]),
         },

@@ -2,10 +2,10 @@
 
     python -m tools.leakage RUNS [--methods ...] [--color-vars ...] [--seeds 0]     one JSON a model into results/leakage
 
-RUNS holds the folders of finished runs, such as the ``.work`` folder of a sweep. A model whose file is there is skipped; a run
-that is not finished is left out and said so. Probes read unbiased images, the test digits in random colours: the leak is measured
-here and nothing is chosen by it, and the test digits are those that the accuracy in the same row was measured on. About a minute
-and a half a model on one core.
+RUNS holds the folders of finished runs, such as the ``.work`` folder of a sweep. Where one is missing there, its published copy in
+results/models (float16) is measured instead. A model whose file is there is skipped; a run that is not finished is left out and
+said so. Probes read unbiased images, the test digits in random colours: the leak is measured here and nothing is chosen by it, and
+the test digits are those that the accuracy in the same row was measured on. About two minutes a model on one core.
 """
 
 import argparse
@@ -26,19 +26,20 @@ from tqdm import tqdm
 from lnl_core._files import write_json
 from lnl_core.config import COLOR_VARS, RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
+from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import feature_maps, probe_leakage
 from lnl_core.information import entropy
 from lnl_core.leakage import Interval, adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.networks import LNLNetwork
-from lnl_core.records import provenance, read_record
+from lnl_core.records import provenance, published_models, read_record
 from lnl_core.runs import MODEL, RECORD, load_data, load_model, run_folder
 from tools.notebooks import ROOT
 
 FOLDER = Path("results", "leakage")
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "mi_backprop", "bias_balanced")
 """The methods of Figure 4 and mi_backprop, in the order of the table."""
-SCHEMA = 1
+SCHEMA = 2
 SETTINGS: dict[str, Any] = {
     "split": "test",
     "pool": 2,
@@ -65,6 +66,21 @@ def level_probe(features: Tensor, levels: Tensor, seeds: int) -> dict[str, Any]:
     return {**{name: over_seeds(name) for name in ("accuracy", "control_accuracy", "information")}, "chance": chance}
 
 
+def fresh_h(network: LNLNetwork, probed: BiasedImages, epochs: int, seeds: int) -> dict[str, Any]:
+    """Fresh h's on halves of the images, drawn anew for each, asked about the other halves: intervals over seeds."""
+    readings = []
+    for seed in range(seeds):
+        order = torch.randperm(len(probed), generator=torch.Generator().manual_seed(seed))
+        half = len(probed) // 2
+        head = fresh_adversary(network, probed.subset(order[:half]), epochs=epochs, seed=seed)
+        readings.append(adversary_reading(head, probed.subset(order[half:])))
+    found = {
+        name: asdict(Interval.of([getattr(reading, name) for reading in readings], overlap=1.0))
+        for name in ("accuracy", "information")
+    }
+    return {**found, "chance": float(np.mean([reading.chance for reading in readings])), "seeds": seeds}
+
+
 def erased(features: Tensor, group: Tensor, images: int, seeds: int) -> dict[str, Any]:
     """Probes of the first ``images`` before and after linear erasure, which is fitted to all the others."""
     erase = linear_eraser(features[images:], group[images:])
@@ -85,9 +101,8 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     everything = F.avg_pool2d(everything, settings["pool"]) if is_map else everything
     probed = test.subset(slice(0, images))
     maps, group = everything[:images], probed.group
-    fresh = fresh_adversary(network, probed.subset(slice(0, images // 2)), epochs=settings["fresh_h_epochs"])
     found: dict[str, Any] = {"adversary": None, "levels": None}
-    found["fresh_h"] = adversary_reading(fresh, probed.subset(slice(images // 2, images))).to_dict()
+    found["fresh_h"] = fresh_h(network, probed, settings["fresh_h_epochs"], seeds)
     if config.method not in ("baseline", "gray"):
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
@@ -97,7 +112,7 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     found["entropy"] = entropy(np.bincount(group.numpy()) / len(group))
     kinds = [kind for kind in settings["kinds"] if is_map or kind != "conv"]
     found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in kinds}
-    found["code_length"] = code_length(maps, group, kind=settings["code"]).to_dict()
+    found["code_length"] = code_length(maps, group, kind=settings["code"], seeds=seeds).to_dict()
     found["erased"] = erased(everything, test.group, settings["erased_images"], seeds)
     return found
 
@@ -107,9 +122,21 @@ def stored(path: Path, settings: dict[str, Any]) -> bool:
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings
 
 
-def probe_run(run: Path, target: Path, data_dir: str | None = None, settings: dict[str, Any] = SETTINGS) -> dict[str, Any]:
+def trained(runs: Path, config: RunConfig, root: Path = ROOT) -> tuple[Path, Path] | None:
+    """The record and the weights of a finished run: those in its folder below ``runs``, else the published ones, else ``None``."""
+    run = run_folder(runs, config)
+    if (run / RECORD).is_file() and (run / MODEL).is_file():
+        return run / RECORD, run / MODEL
+    records = root / "results" / "runs" / f"{run.name}.json"
+    copies = [model["path"] for model in published_models(root / "results") if model["record"] == run.name]
+    return (records, copies[0]) if copies and records.is_file() else None
+
+
+def probe_run(
+    record_path: Path, weights: Path, target: Path, data_dir: str | None = None, settings: dict[str, Any] = SETTINGS
+) -> dict[str, Any]:
     """Measure one finished run and write what was found."""
-    record = read_record(run / RECORD)
+    record = read_record(record_path)
     config = record.run_config()
     started, clock = datetime.now(UTC), time.perf_counter()
     found = {
@@ -121,8 +148,9 @@ def probe_run(run: Path, target: Path, data_dir: str | None = None, settings: di
         "profile": record.profile,
         "source": record.data["source"],
         "settings": settings,
+        "weights": "float32" if weights.name == MODEL else "float16",
         "test_accuracy": record.metrics["test_accuracy"],
-        **measure(load_model(run), config, data_dir, settings),
+        **measure(load_model(weights), config, data_dir, settings),
     }
     found["provenance"] = provenance(started, time.perf_counter() - clock, torch.device("cpu"))
     write_json(target, found)
@@ -166,14 +194,15 @@ def main() -> int:
         for var in arguments.color_vars.split(",")
         for method in arguments.methods.split(",")
     ]
-    runs = {run_folder(arguments.runs, config): arguments.out / f"{run_folder('.', config).name}.json" for config in wanted}
-    missing = [run.name for run in runs if not ((run / RECORD).is_file() and (run / MODEL).is_file())]
-    todo = [run for run, target in runs.items() if run.name not in missing and not stored(target, SETTINGS)]
-    for run in tqdm(todo, unit="model"):
-        probe_run(run, runs[run], arguments.data_dir)
-    print(
-        f"{len(todo)} measured, {len(runs) - len(todo) - len(missing)} there already, {len(missing)} not finished", file=sys.stderr
-    )
+    measured = {config: arguments.out / f"{run_folder('.', config).name}.json" for config in wanted}
+    found = {config: trained(arguments.runs, config) for config in wanted}
+    there = [config for config in wanted if found[config] is not None]
+    todo = [config for config in there if not stored(measured[config], SETTINGS)]
+    for config in tqdm(todo, unit="model"):
+        files = found[config]
+        assert files is not None
+        probe_run(*files, measured[config], arguments.data_dir)
+    print(f"{len(todo)} measured, {len(there) - len(todo)} there already, {len(wanted) - len(there)} not finished", file=sys.stderr)
     return 0
 
 
