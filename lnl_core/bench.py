@@ -79,10 +79,11 @@ def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
         data: at least two batches of digits.
         repeats: rounds; the smallest time of each side counts.
     """
-    some = data.subset(slice(0, min(len(data), 41 * BATCH)))
+    some, warm_up = data.subset(slice(0, min(len(data), 41 * BATCH))), data.subset(slice(0, 2 * BATCH))
     seconds: dict[str, float] = {}
 
     def measure(name: str, work: Callable[..., Any], config: RunConfig) -> None:
+        work(build_network(config), warm_up, config, progress=False)
         taken = _seconds(lambda: work(build_network(config), some, config, progress=False))
         seconds[name] = min(seconds.get(name, float("inf")), taken)
 

@@ -30,6 +30,8 @@ OWN_LOOPS = ("mi_backprop", "jlu")
 """Methods with a training loop of their own, :mod:`lnl_core.mi_backprop` and :mod:`lnl_core.unlearning`."""
 ALL_METHODS = (*METHODS, *OWN_LOOPS)
 """In the order of the tables."""
+_NOT_OF_MI_BACKPROP: dict[str, Any] = {"updates": "joint", "bias_steps": 1, "clip_norm": 0.0, "augment": 0.0, "elastic": 0.0}
+"""Fields that :mod:`lnl_core.mi_backprop` would not look at, with the values that change nothing."""
 ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
 """What "mi_backprop" can descend, see :mod:`lnl_core.estimators`; "mine" is the first with the moving average in its gradient."""
 BIAS_LABELS = ("pixel", "image")
@@ -254,6 +256,9 @@ class RunConfig:
             raise ConfigError(
                 f"{self.other_adversary} belongs to feature maps of colored_mnist and not to {' or '.join(OWN_LOOPS)}: leave it out"
             )
+        unused = [name for name, usual in _NOT_OF_MI_BACKPROP.items() if getattr(self, name) != usual]
+        if self.method == "mi_backprop" and unused:
+            raise ConfigError(f"{unused[0]} has no effect on method 'mi_backprop': leave it out")
         if self.grayscale != "luminance" and self.method != "gray":
             raise ConfigError("grayscale belongs to method 'gray': leave it out elsewhere")
         if self.extractor_convs not in (1, 2):
@@ -595,7 +600,7 @@ def _census_values(profile: str, method: str, changes: dict[str, Any]) -> dict[s
     if method == "bias_balanced":
         values["balance_wean"] = 0.0
     if method == "mi_backprop":
-        values |= {"mi_weight": 1.0, "statistics_lr": 1e-3, "statistics_steps": 10}
+        values |= {"bias_steps": 1, "mi_weight": 1.0, "statistics_lr": 1e-3, "statistics_steps": 10}
     return values
 
 

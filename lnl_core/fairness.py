@@ -186,7 +186,7 @@ def reduction(train: BiasedImages, constraint: str, bound: float, *, rounds: int
     moment = {"demographic_parity": reductions.DemographicParity, "equalized_odds": reductions.EqualizedOdds}[constraint]
     model = reductions.ExponentiatedGradient(_logistic(), moment(difference_bound=bound), eps=bound, max_iter=rounds)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a regression stopped early, and of a bound not met in so many rounds
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # of pandas, about how Fairlearn writes its tables
         model.fit(_table(train), train.labels.numpy(), sensitive_features=train.bias.numpy())
     return lambda data, seed: np.asarray(model.predict(_table(data), random_state=seed), dtype=np.int64)
 

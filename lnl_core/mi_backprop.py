@@ -331,8 +331,8 @@ def fit_mi_backprop(
     without weight decay, whose learning rate is lambda times the first one's. With Adam, as in the authors' code, the second step
     is about lambda times as long as the first, however short the gradient is; with SGD it is lambda times the clipped gradient.
     With lambda = 0 f and g are trained as the baseline's. In the first ``warmup_epochs`` lambda is 0. h learns beside f, by
-    ``bias_lr``, and nothing of it reaches f. The statistics network has Adam. The fields updates, bias_steps, clip_norm, augment
-    and those of other methods have no effect.
+    ``bias_lr``, and nothing of it reaches f. The statistics network has Adam. The fields of other methods have no effect; updates,
+    bias_steps, clip_norm, augment and elastic, which all the others share, are refused by the configuration.
 
     A bias that takes one value only has information 0: that is said once, and f and g are trained as the baseline's.
 
