@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lnl_core.config import preset
@@ -18,6 +19,7 @@ from lnl_core.evaluation import (
     confusion,
     data_information,
     embeddings,
+    enough_to_probe,
     evaluate,
     group_accuracy,
     pool_places,
@@ -25,6 +27,8 @@ from lnl_core.evaluation import (
     prediction_information,
     probe_leakage,
     probe_map,
+    standardized,
+    train_probe,
 )
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork, build_network
@@ -329,3 +333,39 @@ def test_the_map_needs_a_label_for_each_image() -> None:
 def test_a_map_of_nothing_is_refused(value: float, bias: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         probe_map(torch.full((8, 2, 3, 3), value), list(bias))
+
+
+# The parts of a probe
+
+
+def test_standardized_features_by_hand() -> None:
+    reference = torch.tensor([[0.0, 10.0, 3.0], [2.0, 30.0, 3.0]])  # means 1, 20, 3; deviations sqrt 2, 10 sqrt 2, 0
+    found = standardized(torch.tensor([[1.0, 20.0, 3.0], [1.0 + 2**0.5, 20.0 - 20 * 2**0.5, 3.0], [1e6, -1e6, 3.0]]), reference)
+    assert torch.allclose(found, torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0], [5.0, -5.0, 0.0]]), atol=1e-5)
+    assert standardized(torch.ones(3, 2), torch.ones(4, 2)).tolist() == [[0.0, 0.0]] * 3, "features that never vary"
+    noise = standardized(torch.tensor([[1.0, 1e-9]]), torch.tensor([[0.0, 0.0], [2.0, 1e-9]]))
+    assert abs(float(noise[0, 1])) < 1e-3, "what varies a billionth as much as another is rounding and is not blown up"
+
+
+def test_enough_to_probe_is_two_values_and_twice_the_classes() -> None:
+    assert enough_to_probe(torch.tensor([0, 1, 0, 1]))
+    assert not enough_to_probe(torch.tensor([0, 1, 0])), "three examples of two classes"
+    assert not enough_to_probe(torch.tensor([1, 1, 1, 1])), "one value"
+    assert not enough_to_probe(torch.tensor([0, 1, 2, 2, 1])), "five examples of three classes"
+
+
+def test_a_probe_keeps_a_fifth_back_and_the_callers_random_state() -> None:
+    """The examples kept back agree with a rule that the others contradict: weights fitted to them too would follow it in part."""
+    x = torch.randn(400, 1, generator=torch.Generator().manual_seed(1))
+    y = (x[:, 0] > 0).long()
+    against = y.clone()
+    against[320:] = 1 - y[320:]
+    state = torch.get_rng_state()
+    probe = train_probe("linear", torch.Size([1]), x, against, 2, 5, 3)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert float(probe[1].factor) == pytest.approx(1e-3), (
+        "the examples kept back choose the temperature: what was learnt is worthless"
+    )
+    same, other = (train_probe("linear", torch.Size([1]), x, y, 2, 5, seed)(x) for seed in (3, 4))
+    assert torch.equal(same, train_probe("linear", torch.Size([1]), x, y, 2, 5, 3)(x))
+    assert not torch.equal(same, other)
