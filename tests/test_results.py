@@ -111,7 +111,23 @@ def test_a_changed_number_is_noticed(tree: Path) -> None:
 
 def test_a_new_record_makes_the_pages_stale(tree: Path) -> None:
     write_record(record_of(seed=1, value=0.8), tree / "results" / "runs" / "two.json")
-    assert results.stale(tree) == ["figure_4.md"]
+    assert results.stale(tree) == ["figure_4.md", "mi_backprop.md"]
+
+
+def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path) -> None:
+    """At 0.02 eight levels a channel leave 0.448 nats of the label open, so that a label loss of 0.1 needs log 10 - 0.1 - 0.448."""
+    (tree / "results" / "limit" / "runs").mkdir(parents=True)
+    shutil.copy(ROOT / "results" / "limit" / "colored_mnist.json", tree / "results" / "limit")
+    for network, folder, value in ((None, "runs", 0.4344), ("ragonesi", "ablations", 0.5432)):
+        config = preset("short", "mi_backprop", color_var=0.02, network=network)
+        changed = {"method": "mi_backprop", "profile": config.profile, "config": config.to_dict(), "setting": config.setting}
+        write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{network}.json")
+    measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
+    measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
+    (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
+    rows = results.tables(tree)["mi_backprop.md"].splitlines()
+    assert "| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 |" in rows
+    assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 |" in rows
 
 
 def test_each_grey_formula_has_its_own_column(tree: Path) -> None:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from lnl_core import fairness_figures, figures, information_figures
 from lnl_core._files import write_atomically
-from lnl_core.config import ALL_METHODS, RunConfig, preset
+from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
@@ -257,6 +257,49 @@ def limit_methods_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
+def mi_backprop_table(root: Path = ROOT) -> str:
+    """mi_backprop beside baseline and lnl, what a figure of others shows, and how near its bound came to the least possible."""
+    rows = {(row["method"], row["color_var"]): row for row in results_table(folder=root / "results")}
+    stored = read_records(root / "results" / "ablations")
+    theirs = _by_variance([one for one in stored if one.method == "mi_backprop" and one.config["network"] == "ragonesi"])
+    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
+    measured = [run["last_epoch"] | run for run in under_limit.read_measured(root) if run["method"] == "mi_backprop"]
+    ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
+    readings = _readings(root)
+    names = (
+        *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "mi_backprop, their network"),
+        *("bound, last epoch", "least", "a figure of others: base", "and BackMI"),
+    )
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    for color_var in COLOR_VARS:
+        cells = [_accuracy(rows.get((method, color_var))) for method in ("baseline", "lnl", "mi_backprop")]
+        cells.append(theirs.get(color_var, "–"))
+        end = ends.get(color_var)
+        least = None if end is None else math.log(10) - end["label_loss"] - open_labels[color_var]
+        cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least:.2f}"]
+        cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
+        lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _readings(root: Path) -> dict[tuple[str, float], float]:
+    """What was read off a figure, another protocol than ours, by method and variance."""
+    found = json.loads((root / "results" / "paper.json").read_text(encoding="utf-8"))["figure_readings"]["colored_mnist"]["results"]
+    return {(row["method"], row["setting"]["color_var"]): row["value"] for row in found}
+
+
+def _by_variance(records: list[RunRecord]) -> dict[float, str]:
+    """Test accuracy, mean and standard deviation over seeds, by variance."""
+    groups = _grouped([{**record.setting, "value": record.metrics["test_accuracy"]} for record in records], "color_var")
+    return {color_var: _spread(runs) for (color_var,), runs in groups.items()}
+
+
+def _accuracy(row: dict[str, Any] | None) -> str:
+    if row is None or row["mean"] is None:
+        return "–"
+    return f"{row['mean']:.3f}" + (f" ± {row['std']:.3f}" if row["n"] > 1 else "")
+
+
 FAIRNESS_COLUMNS = {
     "test_accuracy": "accuracy",
     "test_balanced_accuracy": "balanced accuracy",
@@ -332,6 +375,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
         "limit_methods.md": _NOTE + limit_methods_table(root),
+        "mi_backprop.md": _NOTE + mi_backprop_table(root),
         "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
         "fairness_german.md": _NOTE + fairness_table("german-age", root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),

@@ -4,7 +4,7 @@
 
 Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
 are there already are left alone. "Painted" digits are the test digits, each in the colour that its class has in training, drawn
-anew: on that distribution, and only there, the limit holds.
+anew: on that distribution, and only there, the limit holds. Of mi_backprop the last epoch's label loss and bound are kept too.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from lnl_core._files import write_json
 from lnl_core.evaluation import accuracy
 from lnl_core.limit import label_entropy, proved_leak
 from lnl_core.records import provenance, read_record
-from lnl_core.runs import RECORD, load_data, load_model
+from lnl_core.runs import RECORD, load_data, load_model, read_history
 from tools.notebooks import ROOT
 
 FOLDER = Path("results", "limit", "runs")
@@ -34,7 +34,7 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
     record = read_record(run / RECORD)
     config = record.run_config()
     painted = accuracy(load_model(run), load_data(config, "test", data_dir, random_colors=False))
-    return {
+    found = {
         "run": run.name,
         "method": config.method,
         "color_var": config.color_var,
@@ -47,6 +47,10 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
         "proved_leak": proved_leak(painted, label_entropy(config.color_var).value),
         "provenance": provenance(started, time.perf_counter() - clock, torch.device("cpu")),
     }
+    if config.method == "mi_backprop":
+        last = read_history(run)[-1]
+        found["last_epoch"] = {name: last.get(name) for name in ("label_loss", "bound")}
+    return found
 
 
 def read_measured(root: Path = ROOT) -> list[dict[str, Any]]:
