@@ -20,11 +20,13 @@ from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
 from lnl_core.information import entropy
 from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.records import read_record
 from lnl_core.runs import MODEL, RECORD, run, run_folder
 from lnl_core.splits import load_data
 from lnl_core.training import fit
 from tools import forgetting, leak_tables
 from tools import leakage as tool
+from tools.notebooks import ROOT
 
 SMALL: dict[str, Any] = {
     **tool.SETTINGS,
@@ -374,3 +376,5 @@ def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
     assert model["record"].endswith(config.fingerprint())
     assert model["settings"] == tool.SETTINGS
     assert model["provenance"]["dirty"] is False
+    paths = [ROOT / "results" / folder / f"{model['record']}.json" for folder in ("runs", "retrained")]
+    assert model["test_accuracy"] in [read_record(path).metrics["test_accuracy"] for path in paths if path.is_file()]
