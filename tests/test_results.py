@@ -17,7 +17,7 @@ from lnl_core.config import PROFILES, preset
 from lnl_core.information import entropy
 from lnl_core.records import RunRecord, published_models, read_records, results_table, write_record
 from lnl_core.runs import load_model, model_config, run, run_folder
-from tools import ablations, models, results
+from tools import ablations, mi_cost, models, results
 from tools.notebooks import ROOT
 
 NUMBER = re.compile(r"(?<![\w.])[01]\.\d{3,}(?![\w.])")
@@ -120,7 +120,7 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     shutil.copy(ROOT / "results" / "limit" / "colored_mnist.json", tree / "results" / "limit")
     for network, folder, value in ((None, "runs", 0.4344), ("ragonesi", "ablations", 0.5432)):
         config = preset("short", "mi_backprop", color_var=0.02, network=network)
-        changed = {"method": "mi_backprop", "profile": config.profile, "config": config.to_dict(), "setting": config.setting}
+        changed: dict[str, Any] = {"method": "mi_backprop", "profile": config.profile, "config": config.to_dict(), "setting": config.setting}
         write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{network}.json")
     measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
@@ -128,6 +128,18 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
     assert "| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 |" in rows
     assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 |" in rows
+
+
+def test_costs_have_a_column_for_each_device(tree: Path) -> None:
+    assert "Nothing has been measured yet." in results.tables(tree)["mi_cost.md"]
+    for device, cost in (("one cpu", 6.04), ("one gpu", 2.5)):
+        measured = {"costs": {"mi_backprop bf16": cost}, "repeats": 3, "provenance": {"device": device}}
+        path = tree / mi_cost.FOLDER / f"{device}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(measured), encoding="utf-8")
+    rows = results.tables(tree)["mi_cost.md"].splitlines()
+    assert "| K = 40, in epochs of lnl | one cpu (3 rounds) | one gpu (3 rounds) |" in rows
+    assert "| mi_backprop bf16 | 6.0 | 2.5 |" in rows
 
 
 def test_each_grey_formula_has_its_own_column(tree: Path) -> None:

@@ -23,7 +23,7 @@ from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
 from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
-from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, under_limit
+from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, mi_cost, under_limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
@@ -282,6 +282,18 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
+def mi_cost_table(root: Path = ROOT) -> str:
+    """What an epoch of mi_backprop with K = 40 costs in epochs of lnl, a row a variant and a column a device."""
+    stored = mi_cost.read_costs(root)
+    if not stored:
+        return "Nothing has been measured yet.\n"
+    devices = [f"{one['provenance']['device']} ({one['repeats']} rounds)" for one in stored]
+    lines = ["| K = 40, in epochs of lnl | " + " | ".join(devices) + " |", "|---" * (len(devices) + 1) + "|"]
+    for name in dict.fromkeys(name for one in stored for name in one["costs"]):
+        lines.append(f"| {name} | " + " | ".join(f"{one['costs'][name]:.1f}" for one in stored) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _readings(root: Path) -> dict[tuple[str, float], float]:
     """What was read off a figure, another protocol than ours, by method and variance."""
     found = json.loads((root / "results" / "paper.json").read_text(encoding="utf-8"))["figure_readings"]["colored_mnist"]["results"]
@@ -375,6 +387,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
         "limit_methods.md": _NOTE + limit_methods_table(root),
+        "mi_cost.md": _NOTE + mi_cost_table(root),
         "mi_backprop.md": _NOTE + mi_backprop_table(root),
         "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
         "fairness_german.md": _NOTE + fairness_table("german-age", root),
