@@ -120,7 +120,12 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     shutil.copy(ROOT / "results" / "limit" / "colored_mnist.json", tree / "results" / "limit")
     for network, folder, value in ((None, "runs", 0.4344), ("ragonesi", "ablations", 0.5432)):
         config = preset("short", "mi_backprop", color_var=0.02, network=network)
-        changed: dict[str, Any] = {"method": "mi_backprop", "profile": config.profile, "config": config.to_dict(), "setting": config.setting}
+        changed: dict[str, Any] = {
+            "method": "mi_backprop",
+            "profile": config.profile,
+            "config": config.to_dict(),
+            "setting": config.setting,
+        }
         write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{network}.json")
     measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
