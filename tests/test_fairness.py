@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,10 @@ def test_what_is_said_of_adult() -> None:
     assert [adult("lnl", weight, PARITY) for weight in tool.WEIGHTS] == sorted(
         (adult("lnl", weight, PARITY) for weight in tool.WEIGHTS), reverse=True
     )
+    for method in ("lnl", "blind_eye"):
+        assert adult(method, 4, PARITY) < adult(method, 2, PARITY) < adult(method, 1, PARITY)
+        assert adult(method, 1, LEAK) < 0.5 * adult("baseline", 0, LEAK)
+        assert adult(method, 4, LEAK) > 0.8 * adult(method, 1, LEAK)
     spread = {weight: np.std([record.metrics[PARITY] for record in stored("adult-sex")["lnl", weight]]) for weight in (1.0, 4.0)}
     assert spread[4.0] > 2 * spread[1.0]
 
@@ -354,8 +359,10 @@ def test_what_is_said_of_adult() -> None:
 def test_what_is_said_of_mi_backprop_on_adult() -> None:
     adult = partial(level, "adult-sex")
     assert adult("mi_backprop", 2, "test_accuracy") > adult("lnl", 1, "test_accuracy") - 0.001
-    assert adult("mi_backprop", 2, PARITY) == pytest.approx(adult("lnl", 1, PARITY), abs=0.005)
-    assert adult("mi_backprop", 2, LEAK) < 0.5 * adult("lnl", 1, LEAK)
+    assert 0 < adult("mi_backprop", 2, PARITY) - adult("lnl", 1, PARITY) < 0.01
+    assert adult("mi_backprop", 2, LEAK) < 0.334 * adult("lnl", 1, LEAK)
+    falls = [(adult("mi_backprop", weight, PARITY), adult("mi_backprop", weight, LEAK)) for weight in tool.WEIGHTS]
+    assert all(more > less for first, second in pairwise(falls) for more, less in zip(first, second, strict=True))
     assert min(adult("mi_backprop", weight, LEAK) for weight in tool.WEIGHTS) > 0
     assert adult("mi_backprop", 2, LEAK) < 0.1 * adult("baseline", 0, LEAK)
     spread = {
