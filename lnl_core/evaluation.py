@@ -279,15 +279,17 @@ def refuse_infinite(values: Tensor, subject: str = "the embeddings hold") -> Non
         raise DataError(f"{subject} NaN or infinite values: the network that made them has diverged")
 
 
-def standardized(x: Tensor, reference: Tensor) -> Tensor:
-    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out, cut at five deviations.
+def standardized(x: Tensor, reference: Tensor, *, cut: bool = True) -> Tensor:
+    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out, and cut at five deviations.
 
     A bias hidden in a feature that hardly varies is then as large as any other. Without the cut, features that are zero but for a
-    few examples would blind a probe with values of tens of deviations.
+    few examples would blind a probe with values of tens of deviations. With it, a linear probe is linear in the cut features only:
+    a promise about linear readers, such as that of linear erasure, is tested with ``cut=False``.
     """
     mean, deviation = reference.mean(0), reference.std(0)
     floor = float(deviation.max()) * _SMALLEST_DEVIATION
-    return ((x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)).clamp(-_FARTHEST, _FARTHEST)
+    scaled = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+    return scaled.clamp(-_FARTHEST, _FARTHEST) if cut else scaled
 
 
 def probe_leakage(
@@ -298,6 +300,7 @@ def probe_leakage(
     test_share: float = 0.5,
     epochs: int = 20,
     seed: int = 0,
+    cut: bool = True,
 ) -> ProbeResult:
     """Train a fresh probe of the bias on frozen embeddings, and the same probe on shuffled labels as a control.
 
@@ -312,6 +315,7 @@ def probe_leakage(
         epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
             choose the learning rate, the pass and the temperature.
         seed: seeds the split, the shuffle and the weights.
+        cut: of :func:`standardized`.
 
     Raises:
         DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
@@ -326,7 +330,7 @@ def probe_leakage(
     test, train = order[:held_out], order[held_out:]
     if len(train) < 2:
         raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
-    x = standardized(x, x[train])
+    x = standardized(x, x[train], cut=cut)
     probe = train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]

@@ -120,6 +120,8 @@ def fresh_adversary(
     Args:
         network: f is shared with the result and stays as it is.
         data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`adversary_reading`.
+        lr: rate of SGD. Features may be large: where the last epoch's loss is more than twice that of a constant, the training has
+            diverged and begins again with a tenth of the rate, at most twice.
         seed: seeds weights and order; the random state of the caller is left alone.
 
     Raises:
@@ -127,7 +129,19 @@ def fresh_adversary(
     """
     features = feature_maps(network, data)
     refuse_infinite(features)
-    labels, bias = data.labels.cpu(), data.bias.cpu()
+    everything = Batch(features, data.labels.cpu(), data.bias.cpu())
+    for rate in (lr, lr / 10, lr / 100):
+        head, loss, constant = _fresh_head(network, everything, epochs, rate, batch_size, seed)
+        if loss <= 2 * constant:  # and not for NaN
+            break
+    head.to(_device(network)).eval()  # and not the whole: f and g are the caller's
+    return LNLNetwork(network.extractor, network.label_head, head)
+
+
+def _fresh_head(
+    network: LNLNetwork, data: Batch, epochs: int, lr: float, batch_size: int, seed: int
+) -> tuple[torch.nn.Module, float, float]:
+    """A trained h, the mean loss of its last epoch, and the loss of who knows the shares of the levels and nothing else."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = copy.deepcopy(network.bias_head).cpu().train()
@@ -136,14 +150,20 @@ def fresh_adversary(
             reset()
         other = LNLNetwork(network.extractor, network.label_head, head)
         optimizer = torch.optim.SGD(head.parameters(), lr=lr, momentum=0.9)
+        losses: list[float] = []
         for _ in range(epochs):
-            for index in torch.randperm(len(data)).split(batch_size):
+            losses = []
+            for index in torch.randperm(len(data.images)).split(batch_size):
                 optimizer.zero_grad()
-                logits, levels = other.read_bias(features[index], Batch(features[index], labels[index], bias[index]))
-                bias_loss(logits, levels, "sum").backward()
+                some = Batch(data.images[index], data.labels[index], data.bias[index])
+                loss = bias_loss(*other.read_bias(some.images, some), "sum")
+                loss.backward()
                 optimizer.step()
-    head.to(_device(network)).eval()  # and not the whole: f and g are the caller's
-    return other
+                losses.append(float(loss.detach()))
+    channels = data.bias.shape[1] if data.bias.ndim > 1 else 1
+    levels = data.bias.reshape(len(data.bias), channels, -1)
+    shares = [np.bincount(channel[channel != IGNORE].numpy()) for channel in levels.unbind(1)]
+    return head, float(np.mean(losses)), sum(entropy(counts / max(1, counts.sum())) for counts in shares)
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,27 @@ def test_images_without_any_label_are_refused(mini_test: BiasedImages) -> None:
         adversary_reading(with_head(Says(torch.zeros(8))), unlabelled)
 
 
+def test_erasure_hands_the_bias_to_features_that_hardly_vary() -> None:
+    """Two loud features hold the bias, two hundred others are zero but for a spike; only with these can it be read after erasure."""
+    generator = torch.Generator().manual_seed(0)
+    group = torch.randint(0, 2, (3000,), generator=generator)
+    loud = torch.randn(3000, 2, generator=generator) + 2.0 * group[:, None]
+    rare = 0.01 * (torch.rand(3000, 200, generator=generator) < 0.002)
+    found = tool.erased(torch.cat([loud, rare], 1), group, 1000, live=0.1, seeds=2)
+    assert (found["features"], found["all_features"]) == (2, 202)
+    assert found["linear_before"]["accuracy"]["mean"] > 0.9
+    assert abs(found["linear"]["accuracy"]["mean"] - 0.5) < 0.08
+    assert found["all_linear"]["accuracy"]["mean"] > 0.8
+
+
+def test_a_fresh_h_starts_again_with_a_tenth_of_a_rate_that_is_too_large(mini_test: BiasedImages) -> None:
+    network, data = build_network(preset("smoke", "mi_backprop")).eval(), mini_test.subset(slice(0, 200))
+    large, found = (fresh_adversary(network, data, epochs=3, lr=lr) for lr in (20.0, 2.0))
+    for one, other in zip(large.bias_head.parameters(), found.bias_head.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert adversary_reading(large, data).information > -1.0
+
+
 # What is stored of a model
 
 
@@ -273,7 +294,10 @@ def model_of(method: str, color_var: float, accuracy: float) -> dict[str, Any]:
         "levels": {"accuracy": probe(0.3)["accuracy"], "information": {"mean": 0.123, "low": 0.12, "high": 0.126}, "chance": 0.195},
         "probes": {"linear": probe(0.4), "mlp": probe(0.45), "conv": probe(0.5)},
         "code_length": {"compression": {"mean": 1.25, "low": 1.24, "high": 1.26}},
-        "erased": {"linear": probe(0.11), "mlp": probe(0.2)},
+        "erased": {
+            **{"linear_before": probe(0.3), "linear": probe(0.11), "mlp": probe(0.2), "all_linear": probe(0.35)},
+            **{"features": 50, "all_features": 1568},
+        },
         "provenance": {"commit": "abcdef0123"},
     }
 
@@ -298,9 +322,11 @@ def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None
     assert row(said, "0.02 | lnl") == ["0.800", *["0.215 (0.195)"] * 2, "-0.004", *fresh]
     assert row(said, "0.02 | baseline") == ["0.432", *["no h"] * 3, *fresh]
     cells = ["0.400 ± 0.010", "0.450 ± 0.010", "0.500 ± 0.010", "0.100", "1.000 ± 0.020", "-0.040", "1.250 ± 0.010"]
-    cells += ["0.110 ± 0.010", "0.200 ± 0.010"]
     assert row(left, "0.05 | lnl") == cells
-    for table in (said, left):
+    erased = leak_tables.erased_table(tree)
+    cells = ["50 of 1568", "0.300 ± 0.010", "0.110 ± 0.010", "0.220 ± 0.020", "0.200 ± 0.010", "0.350 ± 0.010"]
+    assert row(erased, "0.05 | lnl") == cells
+    for table in (said, left, erased):
         assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 3, "a row for each measurement"
         missing = table[table.index("Not measured: ") :]
         assert "Commit abcdef0. The weights of baseline at 0.02 are the published ones, in float16. Not measured:" in table

@@ -105,8 +105,25 @@ def left_table(root: Path = ROOT) -> str:
             "nats left": lambda model: _with_spread(nats_left(model)),
             "nats, control": lambda model: f"{max(one['control_information']['mean'] for one in model['probes'].values()):.3f}",
             "compression": lambda model: _with_spread(model["code_length"]["compression"]),
-            "linear, after LEACE": lambda model: _with_spread(model["erased"]["linear"]["accuracy"]),
-            "MLP, after LEACE": lambda model: _with_spread(model["erased"]["mlp"]["accuracy"]),
+        },
+    )
+
+
+def erased_table(root: Path = ROOT) -> str:
+    """Probes before and after linear erasure, of the features that vary and of all."""
+
+    def probe(name: str) -> Callable[[Model], str]:
+        return lambda model: _with_spread(model["erased"][name]["accuracy"])
+
+    return _rows(
+        root,
+        {
+            "features that vary": lambda model: f"{model['erased']['features']} of {model['erased']['all_features']}",
+            "linear, before": probe("linear_before"),
+            "linear, after LEACE": probe("linear"),
+            "nats, linear, after": lambda model: _with_spread(model["erased"]["linear"]["information"]),
+            "MLP, after LEACE": probe("mlp"),
+            "linear, after LEACE of all features": probe("all_linear"),
         },
     )
 

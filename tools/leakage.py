@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "kinds": ["linear", "mlp", "conv"],
     "code": "mlp",
     "erased_images": 2400,
+    "live": 0.1,
     "fresh_h_epochs": 15,
 }
 """Where f(x) has places, probes read means over ``pool`` x ``pool`` of them. These hold less, and of them probes read more from a
@@ -81,14 +82,26 @@ def fresh_h(network: LNLNetwork, probed: BiasedImages, epochs: int, seeds: int) 
     return {**found, "chance": float(np.mean([reading.chance for reading in readings])), "seeds": seeds}
 
 
-def erased(features: Tensor, group: Tensor, images: int, seeds: int) -> dict[str, Any]:
-    """Probes of the first ``images`` before and after linear erasure, which is fitted to all the others."""
-    erase = linear_eraser(features[images:], group[images:])
-    before, after, group = features[:images].flatten(1), erase(features[:images]), group[:images]
+def erased(features: Tensor, group: Tensor, images: int, live: float, seeds: int) -> dict[str, Any]:
+    """Probes of the first ``images`` before and after linear erasure, which is fitted to all the others.
+
+    Of the features that vary, those whose deviation is at least ``live`` of the largest, and once of all. There what is taken out
+    shows: a feature that is zero nearly everywhere becomes, by the correction, a linear guess of the bias that the others held.
+    Linear probes of the features that vary are not cut, for the promise of erasure is about linear readers.
+    """
+    features = features.flatten(1)
+    deviation = features[images:].std(0)
+    vary = features[:, deviation >= live * deviation.max()]
+    after = linear_eraser(vary[images:], group[images:])(vary[:images])
+    everything = linear_eraser(features[images:], group[images:])(features[:images])
+    group = group[:images]
     return {
-        "linear_before": leakage(before, group, kind="linear", seeds=seeds).to_dict(),
-        "linear": leakage(after, group, kind="linear", seeds=seeds).to_dict(),
+        "features": vary.shape[1],
+        "linear_before": leakage(vary[:images], group, kind="linear", seeds=seeds, cut=False).to_dict(),
+        "linear": leakage(after, group, kind="linear", seeds=seeds, cut=False).to_dict(),
         "mlp": leakage(after, group, kind="mlp", seeds=seeds).to_dict(),
+        "all_features": features.shape[1],
+        "all_linear": leakage(everything, group, kind="linear", seeds=seeds).to_dict(),
     }
 
 
@@ -113,7 +126,7 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     kinds = [kind for kind in settings["kinds"] if is_map or kind != "conv"]
     found["probes"] = {kind: leakage(maps, group, kind=kind, seeds=seeds).to_dict() for kind in kinds}
     found["code_length"] = code_length(maps, group, kind=settings["code"], seeds=seeds).to_dict()
-    found["erased"] = erased(everything, test.group, settings["erased_images"], seeds)
+    found["erased"] = erased(everything, test.group, settings["erased_images"], settings["live"], seeds)
     return found
 
 

@@ -394,6 +394,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
         "said.md": _NOTE + leak_tables.said_table(root),
         "left.md": _NOTE + leak_tables.left_table(root),
+        "erased.md": _NOTE + leak_tables.erased_table(root),
         "adversaries.md": _NOTE + ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
 
