@@ -167,7 +167,7 @@ def test_images_without_any_label_are_refused(mini_test: BiasedImages) -> None:
 
 
 def test_erasure_hands_the_bias_to_features_that_hardly_vary() -> None:
-    """Two loud features hold the bias, two hundred others are zero but for a spike; only with these can it be read after erasure."""
+    """Two loud features hold the bias, two hundred others are zero but for spikes; only with these is it read after erasure."""
     generator = torch.Generator().manual_seed(0)
     group = torch.randint(0, 2, (3000,), generator=generator)
     loud = torch.randn(3000, 2, generator=generator) + 2.0 * group[:, None]
