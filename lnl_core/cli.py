@@ -274,6 +274,8 @@ def evaluate(
     """Evaluate a trained model on the unbiased test set and print JSON."""
     from dataclasses import replace
 
+    import torch
+
     from lnl_core.evaluation import evaluate as measure
     from lnl_core.runs import load_model, model_config
     from lnl_core.splits import load_data, load_probe_data, resolve
@@ -286,6 +288,8 @@ def evaluate(
     if config.source == "mini" and trained_on in ("mnist", "authors"):
         raise ConfigError(f"the embedded digits are training digits of {trained_on}, which this model has seen: leave --source out")
     network = load_model(folder).to(choose_device(device))
+    if config.channels_last:  # as in training: the rounding of another layout moves what a probe learns
+        network.to(memory_format=torch.channels_last)
     test = load_data(config, "test", data_dir)
     metrics = measure(network, test, probe_data=load_probe_data(config, data_dir), seed=config.seed)
     result = {

@@ -65,7 +65,7 @@ def model_config(path: Path | str) -> RunConfig:
 
 
 def load_model(path: Path | str) -> LNLNetwork:
-    """A trained network in evaluation mode, on the CPU, in the memory layout of its training: its answers are those of the record.
+    """A trained network in evaluation mode, on the CPU.
 
     Args:
         path: a ``.safetensors`` file of ours, or the folder of a run.
@@ -79,8 +79,6 @@ def load_model(path: Path | str) -> LNLNetwork:
         network.load_state_dict(tensors)
     except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last)
     return network.eval()
 
 
