@@ -37,8 +37,9 @@ from lnl_core.evaluation import (
 )
 from lnl_core.information import entropy
 from lnl_core.losses import bias_loss, log_probabilities
-from lnl_core.networks import LNLNetwork
+from lnl_core.networks import LNLNetwork, VectorBiasHead
 
+_SMALLEST_SCALE = 0.01  # of the largest deviation of a feature: one that hardly varies is not blown up
 _SVD_TOLERANCE = 1e-9  # of LEACE: directions of the cross-covariance below it are rounding
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
@@ -120,8 +121,9 @@ def fresh_adversary(
     Args:
         network: f is shared with the result and stays as it is.
         data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`adversary_reading`.
-        lr: rate of SGD. Features may be large: where the last epoch's loss is more than twice that of a constant, the training has
-            diverged and begins again with a tenth of the rate, at most twice.
+        lr: rate of SGD. Where the last epoch's loss is more than twice that of a constant, the training has diverged and begins
+            again with a tenth of the rate, at most twice. A linear h on a vector is trained on features scaled to mean 0 and
+            deviation 1, which its weights then undo: their scale is f's choice, and SGD on them as they are gets nowhere.
         seed: seeds weights and order; the random state of the caller is left alone.
 
     Raises:
@@ -129,11 +131,19 @@ def fresh_adversary(
     """
     features = feature_maps(network, data)
     refuse_infinite(features)
-    everything = Batch(features, data.labels.cpu(), data.bias.cpu())
+    mean, scale = torch.zeros(()), torch.ones(())
+    if isinstance(network.bias_head, VectorBiasHead):
+        mean, deviation = features.mean(0), features.std(0)
+        scale = deviation.clamp(min=float(deviation.max()) * _SMALLEST_SCALE or 1.0)
+    everything = Batch((features - mean) / scale, data.labels.cpu(), data.bias.cpu())
     for rate in (lr, lr / 10, lr / 100):
         head, loss, constant = _fresh_head(network, everything, epochs, rate, batch_size, seed)
         if loss <= 2 * constant:  # and not for NaN
             break
+    if isinstance(head, VectorBiasHead):
+        with torch.no_grad():
+            head.layer.weight.div_(scale)
+            head.layer.bias.sub_(head.layer.weight @ mean)
     head.to(_device(network)).eval()  # and not the whole: f and g are the caller's
     return LNLNetwork(network.extractor, network.label_head, head)
 

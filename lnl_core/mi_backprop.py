@@ -235,11 +235,13 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
     whole = [index for index in batches if len(index) == len(batches[0])]  # a smaller last one is not for T
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + 700_000 + epoch)
 
+    codes = game.codes[torch.stack(whole)]
+
     def learn(steps: int, features: Tensor) -> None:
         shuffles = _shuffles(steps, len(batches[0]), generator, data.device)
         for step in range(steps):
             place = step % len(features)
-            game.statistics_step(game.codes[whole[place]], features[place], shuffles[step])
+            game.statistics_step(codes[place], features[place], shuffles[step])
 
     if game.statistics is not None:
         learn(len(whole), encode(network, data, torch.cat(whole), config).view(len(whole), len(batches[0]), -1))

@@ -113,7 +113,7 @@ class MaxPool(nn.MaxPool2d):
     """Max-pooling over 3x3 places at every second one, as ``nn.MaxPool2d(3, stride=2, padding=1)``.
 
     Where no gradient is wanted nobody needs to know which place won, and maxima of shifted copies, rows before columns, take
-    half the time on a CPU. The values are the same.
+    less time on a CPU in bfloat16, and no more in float32. The values are the same.
     """
 
     def __init__(self) -> None:
@@ -124,9 +124,9 @@ class MaxPool(nn.MaxPool2d):
         if torch.is_grad_enabled() or features.device.type != "cpu" or features.shape[2] % 2 or features.shape[3] % 2:
             return cast(Tensor, super().forward(features))
         rows = torch.maximum(features[:, :, 0::2], features[:, :, 1::2])
-        rows[:, :, 1:] = torch.maximum(rows[:, :, 1:], features[:, :, 1:-1:2])
+        torch.maximum(rows[:, :, 1:], features[:, :, 1:-1:2], out=rows[:, :, 1:])  # no temporary copy
         pooled = torch.maximum(rows[..., 0::2], rows[..., 1::2])
-        pooled[..., 1:] = torch.maximum(pooled[..., 1:], rows[..., 1:-1:2])
+        torch.maximum(pooled[..., 1:], rows[..., 1:-1:2], out=pooled[..., 1:])
         return pooled
 
 

@@ -187,6 +187,21 @@ def test_a_fresh_h_starts_again_with_a_tenth_of_a_rate_that_is_too_large(mini_te
     assert adversary_reading(large, data).information > -1.0
 
 
+def test_a_linear_fresh_h_reads_features_of_any_scale_alike(mini_test: BiasedImages) -> None:
+    """Each feature times a number of its own, and moved: the same information, and more than none."""
+    network, data = build_network(preset("smoke", "mi_backprop")).eval(), mini_test.subset(slice(0, 400))
+    width = network.label_head[0].in_features  # type: ignore[index,union-attr]
+    found = adversary_reading(fresh_adversary(network, data), data)
+
+    class Rescaled(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return 100 * z * torch.linspace(1, 3, int(width)) + 50
+
+    other = LNLNetwork(nn.Sequential(network.extractor, Rescaled()), network.label_head, network.bias_head).eval()
+    assert found.information > 0.1
+    assert adversary_reading(fresh_adversary(other, data), data).information == pytest.approx(found.information, abs=1e-2)
+
+
 # What is stored of a model
 
 
@@ -404,3 +419,55 @@ def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
     assert model["provenance"]["dirty"] is False
     paths = [ROOT / "results" / folder / f"{model['record']}.json" for folder in ("runs", "retrained")]
     assert model["test_accuracy"] in [read_record(path).metrics["test_accuracy"] for path in paths if path.is_file()]
+
+
+# The chapter's words, on what is stored
+
+
+def at(method: str, color_var: float) -> dict[str, Any]:
+    (found,) = [model for model in tool.read_leakage() if (model["method"], model["color_var"]) == (method, color_var)]
+    return found
+
+
+def nats(method: str, color_var: float) -> float:
+    return leak_tables.nats_left(at(method, color_var))["mean"]
+
+
+def test_every_probe_finds_colour_in_every_network_and_none_on_shuffled_labels() -> None:
+    assert {(model["method"], model["color_var"]) for model in tool.read_leakage()} >= {
+        (method, color_var) for method in tool.METHODS for color_var in (0.02, 0.03, 0.05)
+    }
+    for model in tool.read_leakage():
+        for kind, probe in model["probes"].items():
+            name = f"{model['record']}, {kind}"
+            assert probe["found"], name
+            assert probe["accuracy"]["low"] > max(probe["chance"], probe["control"]["high"]), name
+            assert probe["control_information"]["mean"] < 0.01, name
+
+
+@pytest.mark.parametrize("method", ["lnl", "grl", "blind_eye_grl"])
+def test_an_h_at_chance_a_fresh_h_at_chance_and_a_probe_that_is_not(method: str) -> None:
+    model = at(method, 0.02)
+    for reading in (model["adversary"]["unbiased"], {"chance": model["fresh_h"]["chance"]} | {
+        name: model["fresh_h"][name]["mean"] for name in ("accuracy", "information")
+    }):
+        assert abs(reading["accuracy"] - reading["chance"]) < 0.01
+        assert reading["information"] < 0.005
+    assert model["levels"]["accuracy"]["low"] > model["levels"]["chance"] + 0.04
+    assert model["probes"]["mlp"]["accuracy"]["low"] > 0.3
+
+
+def test_h_names_more_levels_of_training_images() -> None:
+    for model in tool.read_leakage():
+        if model["adversary"] is not None:
+            assert model["adversary"]["training"]["accuracy"] > model["adversary"]["unbiased"]["accuracy"], model["record"]
+
+
+def test_the_order_of_what_is_left() -> None:
+    assert 0.3 < nats("lnl", 0.02) / nats("baseline", 0.02) < 0.4
+    assert nats("lnl", 0.02) < min(nats(method, 0.02) for method in tool.METHODS if method != "lnl")
+    assert nats("lnl_adv", 0.02) > 1.9 * nats("lnl", 0.02)
+    assert nats("bias_balanced", 0.02) > nats("lnl", 0.02)
+    assert 0.75 < nats("mi_backprop", 0.02) / nats("baseline", 0.02) < 0.85
+    for color_var in (0.02, 0.03, 0.05):
+        print({method: round(nats(method, color_var), 3) for method in tool.METHODS})
