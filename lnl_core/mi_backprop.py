@@ -21,6 +21,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.losses import label_loss
 from lnl_core.methods import watch
-from lnl_core.networks import LNLNetwork, NormalizedConv
+from lnl_core.networks import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -159,9 +160,17 @@ class Encoder:
         if self.first is None:
             together = encode(self.network, self.data, torch.cat(list(self.batches)), self.config)
             return together.view(len(self.batches), -1, together.shape[1])
-        rest = cast(nn.Sequential, self.network.extractor)[1:]
+        first, rest = self.first, _joined([*cast(nn.Sequential, self.network.extractor)[1:]])
         with _held_still(self.network.extractor), autocast(self.config, self.data.device):
-            return torch.stack([rest(self.first.convolve(*prepared)).flatten(1).float() for prepared in self.prepared])
+            maps = (reduce(lambda x, layer: layer(x), rest, first.convolve(*prepared)) for prepared in self.prepared)
+            return torch.stack([features.flatten(1).float() for features in maps])
+
+
+def _joined(layers: list[nn.Module]) -> list[Callable[[Tensor], Tensor]]:
+    """The same layers, with max-pooling and the ReLU after it in one. A NaN may be lost there; a step of f would meet it."""
+    if len(layers) > 1 and isinstance(layers[0], MaxPool) and isinstance(layers[1], nn.ReLU):
+        return [layers[0].positive, *layers[2:]]
+    return [*layers]
 
 
 @dataclass

@@ -121,8 +121,24 @@ class MaxPool(nn.MaxPool2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H / 2, W / 2), rounded up."""
-        if torch.is_grad_enabled() or features.device.type != "cpu" or features.shape[2] % 2 or features.shape[3] % 2:
-            return cast(Tensor, super().forward(features))
+        return cast(Tensor, super().forward(features)) if self._by_torch(features) else self._of_shifted(features)
+
+    def positive(self, features: Tensor) -> Tensor:
+        """ReLU of :meth:`forward`. Where that takes shifted copies of bfloat16, in half its time, and a NaN may be lost.
+
+        Read as integers, the bits of numbers above zero are in the order of the numbers, and those of all others are below zero.
+        """
+        if self._by_torch(features) or features.dtype != torch.bfloat16:
+            return F.relu(self(features))
+        return self._of_shifted(features.view(torch.int16)).clamp_min_(0).view(torch.bfloat16)
+
+    @staticmethod
+    def _by_torch(features: Tensor) -> bool:
+        odd = features.shape[2] % 2 or features.shape[3] % 2
+        return bool(torch.is_grad_enabled() or features.device.type != "cpu" or odd)
+
+    @staticmethod
+    def _of_shifted(features: Tensor) -> Tensor:
         rows = torch.maximum(features[:, :, 0::2], features[:, :, 1::2])
         torch.maximum(rows[:, :, 1:], features[:, :, 1:-1:2], out=rows[:, :, 1:])  # no temporary copy
         pooled = torch.maximum(rows[..., 0::2], rows[..., 1::2])

@@ -168,6 +168,21 @@ def test_max_pooling_is_torchs_with_and_without_gradient(size: tuple[int, int], 
         assert torch.equal(gradient, torch.autograd.grad(expected.sum(), laid)[0])
 
 
+@pytest.mark.parametrize("size", [(28, 28), (6, 2), (7, 8)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_max_pooling_of_what_is_positive(size: tuple[int, int], dtype: torch.dtype) -> None:
+    features = torch.randn(3, 5, *size, generator=torch.Generator().manual_seed(0)).sub(2).to(dtype)
+    features[0, 0] = -torch.inf
+    features[1, 0, :2, :2] = torch.tensor([[torch.inf, 1e-39], [-0.0, 0.0]], dtype=dtype)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        laid = features.contiguous(memory_format=layout)
+        expected = torch.nn.functional.max_pool2d(laid, 3, stride=2, padding=1).relu()
+        assert torch.equal(MaxPool().positive(laid), expected)
+        with torch.no_grad():
+            assert torch.equal(MaxPool().positive(laid), expected)
+            assert torch.equal(laid, features)
+
+
 def test_max_pooling_without_gradient_writes_into_nothing_it_was_given() -> None:
     features = torch.rand(2, 3, 4, 4)
     before = features.clone()
