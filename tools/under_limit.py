@@ -5,6 +5,10 @@
 Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
 are there already are left alone. "Painted" digits are the test digits, each in the colour that its class has in training, drawn
 anew: on that distribution, and only there, the limit holds. Of mi_backprop the last epoch's label loss and bound are kept too.
+
+Variances below those of Figure 4 have their run records beside the measurements, so that they enter no results table:
+
+    lnl sweep --methods all --color-vars 0.01,0 --profile short --work WORK --out results/limit/records     and mi_backprop
 """
 
 import argparse
