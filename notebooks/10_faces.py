@@ -571,6 +571,9 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # of the losses chosen on drawings. So the paper is not refuted. But the argument of this page lets nobody expect much on such data, and our
 # runs give no reason to.
 #
+# `mi_backprop` has no published numbers here that could be read, and single runs of ours, for gender only. It lost the labels; [its
+# chapter](../book/mi_backprop.md) says how.
+#
 # ## Exercises
 #
 # ### Exercise 1: too much of a good thing (pencil)

@@ -306,6 +306,37 @@ def test_the_bound_of_mi_backprop_ended_near_the_least_that_remains() -> None:
         assert (0.35 < above < 0.45) if found["color_var"] == 0.04 else (0.08 < above < 0.22), found["color_var"]
 
 
+def test_with_its_authors_network_the_bound_ended_below_the_least_and_the_accuracy_above_the_control() -> None:
+    """What the chapter on mi_backprop says of its second table, with the same network at lambda = 0 as the control."""
+    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit()["rows"]}
+    nats: dict[tuple[float, bool], float] = {}
+    accuracy: dict[tuple[float, bool], float] = {}
+    for found in under_limit.read_measured(profiles=("custom",)):
+        record = read_record(ROOT / "results" / "ablations" / f"{found['run']}.json")
+        assert (found["method"], record.config["network"]) == ("mi_backprop", "ragonesi")
+        played, color_var = record.config["mi_weight"] > 0, found["color_var"]
+        least = math.log(10) - found["last_epoch"]["label_loss"] - open_labels[color_var]
+        assert (-1.2 < found["last_epoch"]["bound"] - least < -0.6) if played else (found["last_epoch"]["bound"] > least + 0.3)
+        nats[color_var, played] = record.metrics["bias_mlp_probe_information"]
+        accuracy[color_var, played] = record.metrics["test_accuracy"]
+        if played:
+            assert 0.988 <= found["painted_accuracy"] <= 0.995
+            assert abs(found["proved_leak"] - least) < 0.03
+    assert [color_var for color_var, played in sorted(accuracy) if played] == [*COLOR_VARS]
+    for color_var, gain in ((0.02, 0.25), (0.05, 0.07)):
+        assert accuracy[color_var, True] - accuracy[color_var, False] == pytest.approx(gain, abs=0.005)
+        assert nats[color_var, True] < 0.5 * nats[color_var, False]
+    assert nats[0.05, True] < 0.06
+    records = [path for path in (ROOT / "results" / "runs").glob("colored_mnist-lnl-0.05-seed*-short-*.json")]
+    assert all(0.08 < read_record(path).metrics["bias_mlp_probe_information"] < 0.27 for path in records)
+
+
+def test_on_faces_mi_backprop_lost_the_labels() -> None:
+    for train_set, accuracy in (("eb1", 0.52), ("eb2", 0.50)):
+        (path,) = (ROOT / "results" / "runs").glob(f"faces-mi_backprop-gender-{train_set}-seed0-short-*.json")
+        assert read_record(path).metrics["test_accuracy"] == pytest.approx(accuracy, abs=0.005)
+
+
 # The chapter's claims, on tables p(y, b, z)
 
 

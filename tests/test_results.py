@@ -118,21 +118,50 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     """At 0.02 eight levels a channel leave 0.448 nats of the label open, so that a label loss of 0.1 needs log 10 - 0.1 - 0.448."""
     (tree / "results" / "limit" / "runs").mkdir(parents=True)
     shutil.copy(ROOT / "results" / "limit" / "colored_mnist.json", tree / "results" / "limit")
-    for network, folder, value in ((None, "runs", 0.4344), ("ragonesi", "ablations", 0.5432)):
-        config = preset("short", "mi_backprop", color_var=0.02, network=network)
+    shown: list[tuple[dict[str, Any], str, float]] = [
+        ({}, "runs", 0.4344),
+        ({"network": "ragonesi"}, "ablations", 0.5432),
+        ({"network": "ragonesi", "mi_weight": 0.0}, "ablations", 0.3456),
+    ]
+    for changes, folder, value in shown:
+        config = preset("short", "mi_backprop", color_var=0.02, **changes)
         changed: dict[str, Any] = {
             "method": "mi_backprop",
             "profile": config.profile,
             "config": config.to_dict(),
             "setting": config.setting,
         }
-        write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{network}.json")
+        write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{value}.json")
     measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
     (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
     assert "| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 |" in rows
     assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 |" in rows
+
+
+def test_mi_backprop_with_its_authors_network_stands_above_the_same_without_its_second_step(tree: Path) -> None:
+    (tree / "results" / "limit" / "runs").mkdir(parents=True)
+    shutil.copy(ROOT / "results" / "limit" / "colored_mnist.json", tree / "results" / "limit")
+    for mi_weight, bound in ((0.0, None), (0.7, 1.2345)):
+        config = preset("short", "mi_backprop", color_var=0.02, network="ragonesi", mi_weight=mi_weight)
+        metrics = {"test_accuracy": 0.1 + mi_weight, "bias_mlp_probe_accuracy": 0.25, "bias_mlp_probe_information": 0.5}
+        record = replace(
+            record_of(), method="mi_backprop", profile="custom", config=config.to_dict(), setting=config.setting, metrics=metrics
+        )
+        write_record(record, tree / "results" / "ablations" / f"weight-{mi_weight}.json")
+        measured = {
+            "run": f"weight-{mi_weight}",
+            "method": "mi_backprop",
+            "color_var": 0.02,
+            "source": "mnist",
+            "profile": "custom",
+        }
+        measured |= {"last_epoch": {"label_loss": 0.1, "bound": bound}}
+        (tree / "results" / "limit" / "runs" / f"{mi_weight}.json").write_text(json.dumps(measured), encoding="utf-8")
+    rows = results.tables(tree)["mi_backprop_network.md"].splitlines()
+    assert rows[-2:] == ["| 0.02 | 0.7 | 0.800 | 1.23 | 1.75 | 0.250 | 0.50 |", "| 0.02 | 0 | 0.100 | – | 1.75 | 0.250 | 0.50 |"]
+    assert "weight" not in results.tables(tree)["limit_methods.md"]
 
 
 def test_costs_have_a_column_for_each_device(tree: Path) -> None:

@@ -22,7 +22,7 @@ from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
-from lnl_core.records import RunRecord, paper_numbers, read_records, results_table, table_markdown
+from lnl_core.records import RunRecord, paper_numbers, read_record, read_records, results_table, table_markdown
 from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, mi_cost, under_limit
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
@@ -261,7 +261,8 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     """mi_backprop beside baseline and lnl, what a figure of others shows, and how near its bound came to the least possible."""
     rows = {(row["method"], row["color_var"]): row for row in results_table(folder=root / "results")}
     stored = read_records(root / "results" / "ablations")
-    theirs = _by_variance([one for one in stored if one.method == "mi_backprop" and one.config["network"] == "ragonesi"])
+    on_theirs = [one for one in stored if one.method == "mi_backprop" and one.config["network"] == "ragonesi"]
+    theirs = _by_variance([one for one in on_theirs if one.config["mi_weight"]])
     open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
     measured = [run["last_epoch"] | run for run in under_limit.read_measured(root) if run["method"] == "mi_backprop"]
     ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
@@ -279,6 +280,29 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least:.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
         lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def mi_backprop_network_table(root: Path = ROOT) -> str:
+    """mi_backprop with its authors' network, and without its second step: accuracy, bound, the least, what probes read."""
+    stored = [
+        (run["last_epoch"], read_record(root / "results" / "ablations" / f"{run['run']}.json"))
+        for run in under_limit.read_measured(root, ("custom",))
+    ]
+    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
+    names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    for end, one in sorted(stored, key=lambda both: (both[1].config["color_var"], -both[1].config["mi_weight"])):
+        color_var = one.config["color_var"]
+        numbers = (
+            (one.metrics["test_accuracy"], 3),
+            (end["bound"], 2),
+            (math.log(10) - end["label_loss"] - open_labels[color_var], 2),
+            (one.metrics["bias_mlp_probe_accuracy"], 3),
+            (one.metrics["bias_mlp_probe_information"], 2),
+        )
+        cells = " | ".join("–" if number is None else f"{number:.{digits}f}" for number, digits in numbers)
+        lines.append(f"| {color_var:g} | {one.config['mi_weight']:g} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -387,6 +411,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "parity.md": _NOTE + parity_table(root),
         "limit.md": _NOTE + limit_table(root),
         "limit_methods.md": _NOTE + limit_methods_table(root),
+        "mi_backprop_network.md": _NOTE + mi_backprop_network_table(root),
         "mi_cost.md": _NOTE + mi_cost_table(root),
         "mi_backprop.md": _NOTE + mi_backprop_table(root),
         "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),

@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,10 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
     return found
 
 
-def read_measured(root: Path = ROOT) -> list[dict[str, Any]]:
+def read_measured(root: Path = ROOT, profiles: Sequence[str] = ("short", "full")) -> list[dict[str, Any]]:
     """What has been measured on the full data set, in the order of file names."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / FOLDER).glob("*.json"))]
-    return [run for run in found if run["source"] == "mnist" and run["profile"] in ("short", "full")]
+    return [run for run in found if run["source"] == "mnist" and run["profile"] in profiles]
 
 
 def main() -> int:
