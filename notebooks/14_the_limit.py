@@ -217,7 +217,7 @@ for variance in wanted:
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the variance of the colours. On the left the accuracy of each method on digits in the colours of training, with the limit as a thick line and the area above it shaded. On the right the accuracy on unbiased digits, with a limit above nine tenths."}}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "limit" / "runs").glob("*.json"))]
-stored = [found for found in stored if found["source"] == "mnist" and found["profile"] in ("short", "full")]
+stored = [found for found in stored if found["source"] == "mnist" and "network" not in found.get("changed", {})]
 where = f"{len(stored)} networks trained on the full data" if stored else "the networks of this page"
 display(information_figures.limit_methods(rows, stored or measured, title=f"Methods and the limit: {where}"))
 

@@ -19,7 +19,7 @@ from lnl_core.information import conditional_entropy, entropy, mutual_informatio
 from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak, unbiased_accuracy
 from lnl_core.records import read_record
 from lnl_core.runs import run
-from tools import limit, under_limit
+from tools import leakage, limit, under_limit
 from tools.notebooks import ROOT
 
 # The integral
@@ -277,12 +277,25 @@ def test_models_are_measured_on_digits_in_the_colours_of_training(tmp_path: Path
     assert found["painted_accuracy"] > 0.9 > 0.5 > found["test_accuracy"], "the colour tells everything, and nothing on the test"
     assert found["proved_leak"] == pytest.approx(proved_leak(found["painted_accuracy"], 0.0))
     assert found["proved_leak"] > 1.5
+    assert not under_limit.collapsed(tmp_path / "run")
+    history = tmp_path / "run" / "metrics.jsonl"
+    history.write_text(history.read_text() + '{"epoch": 21, "label_loss": 2.301}\n')
+    assert under_limit.collapsed(tmp_path / "run")
 
 
 def test_of_the_stored_models_only_bias_balanced_passes_what_is_left_on_the_test() -> None:
+    """And that only where colours vary."""
     limits = {row["color_var"]: unbiased_accuracy(row["accuracy"]) for row in limit.read_limit()["rows"]}
     for found in under_limit.read_measured():
-        assert (found["test_accuracy"] > limits[found["color_var"]]) == (found["method"] == "bias_balanced"), found["run"]
+        above = found["method"] == "bias_balanced" and found["color_var"] > 0
+        assert (found["test_accuracy"] > limits[found["color_var"]]) == above, found["run"]
+
+
+def test_without_variance_there_is_a_network_of_every_method_and_all_know_the_colour() -> None:
+    runs = {found["method"]: found for found in under_limit.read_measured() if found["color_var"] == 0}
+    assert set(runs) == {*leakage.METHODS}
+    assert min(found["painted_accuracy"] for found in runs.values()) > 0.98
+    assert min(found["proved_leak"] for found in runs.values()) > 2.1
 
 
 def test_stored_models_agree_with_their_records() -> None:
@@ -311,7 +324,7 @@ def test_with_its_authors_network_the_bound_ended_below_the_least_and_the_accura
     open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit()["rows"]}
     nats: dict[tuple[float, bool], float] = {}
     accuracy: dict[tuple[float, bool], float] = {}
-    for found in under_limit.read_measured(profiles=("custom",)):
+    for found in under_limit.read_measured(other_networks=True):
         record = read_record(ROOT / "results" / "ablations" / f"{found['run']}.json")
         assert (found["method"], record.config["network"]) == ("mi_backprop", "ragonesi")
         played, color_var = record.config["mi_weight"] > 0, found["color_var"]

@@ -156,6 +156,7 @@ def test_mi_backprop_with_its_authors_network_stands_above_the_same_without_its_
             "color_var": 0.02,
             "source": "mnist",
             "profile": "custom",
+            "changed": {"network": "ragonesi"},
         }
         measured |= {"last_epoch": {"label_loss": 0.1, "bound": bound}}
         (tree / "results" / "limit" / "runs" / f"{mi_weight}.json").write_text(json.dumps(measured), encoding="utf-8")

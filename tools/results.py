@@ -287,7 +287,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
     """mi_backprop with its authors' network, and without its second step: accuracy, bound, the least, what probes read."""
     stored = [
         (run["last_epoch"], read_record(root / "results" / "ablations" / f"{run['run']}.json"))
-        for run in under_limit.read_measured(root, ("custom",))
+        for run in under_limit.read_measured(root, other_networks=True)
     ]
     open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
     names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats")

@@ -3,8 +3,9 @@
     python -m tools.under_limit WORK [--data-dir DIR]
 
 Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
-are there already are left alone. "Painted" digits are the test digits, each in the colour that its class has in training, drawn
-anew: on that distribution, and only there, the limit holds. Of mi_backprop the last epoch's label loss and bound are kept too.
+are there already are left alone, and so are runs that ended without having learnt a digit, with a word. "Painted" digits are the
+test digits, each in the colour that its class has in training, drawn anew: on that distribution, and only there, the limit holds.
+Of mi_backprop the last epoch's label loss and bound are kept too.
 
 Variances below those of Figure 4 have their run records beside the measurements, so that they enter no results table:
 
@@ -13,9 +14,9 @@ Variances below those of Figure 4 have their run records beside the measurements
 
 import argparse
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import torch
 from tqdm import tqdm
 
 from lnl_core._files import write_json
+from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
 from lnl_core.limit import label_entropy, proved_leak
 from lnl_core.records import provenance, read_record
@@ -45,6 +47,7 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
         "color_var": config.color_var,
         "seed": config.seed,
         "profile": record.profile,
+        "changed": changed(config) if record.profile == "custom" else {},
         "source": record.data["source"],
         "test_size": record.data["test_size"],
         "painted_accuracy": painted,
@@ -58,10 +61,28 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
     return found
 
 
-def read_measured(root: Path = ROOT, profiles: Sequence[str] = ("short", "full")) -> list[dict[str, Any]]:
-    """What has been measured on the full data set, in the order of file names."""
+def changed(config: RunConfig) -> dict[str, Any]:
+    """What a configuration has otherwise than the profile short of its method."""
+    ours = config.to_dict()
+    short = preset("short", config.method, color_var=config.color_var, seed=config.seed, source=config.source).to_dict()
+    return {name: value for name, value in ours.items() if name != "profile" and value != short[name]}
+
+
+def collapsed(run: Path) -> bool:
+    """Whether the label loss ended where a guess is: such a run says nothing of its method."""
+    return float(read_history(run)[-1]["label_loss"]) > 0.95 * math.log(10)
+
+
+def read_measured(root: Path = ROOT, *, other_networks: bool = False) -> list[dict[str, Any]]:
+    """What has been measured on the full data set, in the order of file names; or the same of ``other_networks``.
+
+    A limit on the length of a step is no other method: a run that has it stands with those of its profile.
+    """
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / FOLDER).glob("*.json"))]
-    return [run for run in found if run["source"] == "mnist" and run["profile"] in profiles]
+    full = [run for run in found if run["source"] == "mnist"]
+    if other_networks:
+        return [run for run in full if "network" in run.get("changed", {})]
+    return [run for run in full if run["profile"] in ("short", "full") or [*run.get("changed", {})] == ["clip_norm"]]
 
 
 def main() -> int:
@@ -75,7 +96,9 @@ def main() -> int:
         return 1
     for run in tqdm(runs, desc="runs"):
         target = ROOT / FOLDER / f"{run.name}.json"
-        if not target.is_file():
+        if collapsed(run):
+            tqdm.write(f"{run.name} learnt no digit and is left out")
+        elif not target.is_file():
             write_json(target, measure(run, arguments.data_dir))
     return 0
 
