@@ -483,6 +483,28 @@ def test_what_is_said_of_other_adversaries() -> None:
     assert 0.8 < ratio[0.05] < 1.2
 
 
+def test_what_is_said_of_the_leak_over_training() -> None:
+    courses: dict[str, list[list[dict[str, float]]]] = {}
+    for course in forgetting.read_training():
+        courses.setdefault(course["name"], []).append(course["epochs"])
+    assert {name: len(runs) for name, runs in courses.items()} == dict.fromkeys(forgetting.METHODS, 3)
+
+    def mean(name: str, key: str, epoch: int) -> float:
+        return sum(run[epoch][key] for run in courses[name]) / 3
+
+    for name in courses:
+        assert mean(name, "linear_accuracy", 0) > 0.55
+        assert mean(name, "validation_accuracy", 0) < 0.15
+    leak = [mean("lnl", "linear_accuracy", epoch) for epoch in range(12)]
+    assert leak[-1] < leak[5] - 0.02 < leak[4] - 0.03
+    assert leak[-1] > 0.5
+    assert all(mean("lnl", "h_accuracy", epoch) < mean("lnl", "levels_accuracy", epoch) - 0.09 for epoch in range(12))
+    assert mean("lnl", "h_accuracy", 1) > mean("lnl", "h_accuracy", 0) + 0.02
+    assert max(abs(mean("lnl", "h_accuracy", epoch) - 0.26) for epoch in range(1, 12)) < 0.02
+    assert mean("baseline", "h_accuracy", 11) > mean("baseline", "h_accuracy", 0) + 0.1
+    assert mean("baseline", "levels_accuracy", 11) < mean("baseline", "levels_accuracy", 0) + 0.02
+
+
 def test_the_order_of_what_is_left() -> None:
     for method in tool.METHODS:
         assert nats(method, 0.02) > nats(method, 0.03) > nats(method, 0.05), method
