@@ -505,6 +505,26 @@ def test_what_is_said_of_the_leak_over_training() -> None:
     assert mean("baseline", "levels_accuracy", 11) < mean("baseline", "levels_accuracy", 0) + 0.02
 
 
+def test_what_is_said_of_other_hs() -> None:
+    def runs(name: str, key: str) -> list[float]:
+        paths = [run_folder(ROOT, forgetting.config_of(forgetting.ADVERSARIES[name], seed)).name for seed in (0, 1)]
+        return [read_record(ROOT / "results" / "ablations" / f"{path}.json").metrics[key] for path in paths]
+
+    nats = {name: sum(runs(name, "bias_mlp_probe_information")) / 2 for name in forgetting.ADVERSARIES}
+    steps, one_run = "three steps of h a step of f", runs("three steps of h a step of f", "bias_mlp_probe_information")
+    assert sorted(nats, key=lambda name: nats[name])[:2] == [steps, "all three"]
+    assert [nats["lnl"] - nats[name] for name in (steps, "all three")] == pytest.approx([0.18, 0.16], abs=0.006)
+    assert abs(one_run[0] - one_run[1]) > 0.16
+    accuracies = runs(steps, "validation_accuracy")
+    assert abs(accuracies[0] - accuracies[1]) > 0.3
+    assert nats["h is told the digit, λ 0"] == pytest.approx(nats["baseline"], abs=0.02)
+    for name in ("no entropy term: λ 0", "h starts again every 3 epochs"):
+        assert nats[name] == pytest.approx(nats["lnl"], abs=0.03)
+    heads = runs("three heads in h", "bias_mlp_probe_information")
+    assert nats["lnl"] - nats["three heads in h"] < abs(heads[0] - heads[1])
+    assert min(nats.values()) > 1
+
+
 def test_the_order_of_what_is_left() -> None:
     for method in tool.METHODS:
         assert nats(method, 0.02) > nats(method, 0.03) > nats(method, 0.05), method

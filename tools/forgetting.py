@@ -37,6 +37,7 @@ from tools.leakage import FOLDER
 from tools.notebooks import ROOT
 
 WORK = ROOT / "runs" / "forgetting"
+COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation
 COLOR_VAR = 0.03
 _SHARED: dict[str, Any] = {"epochs": 12, "precision": "bf16"}
 
@@ -130,7 +131,7 @@ def courses(seeds: Sequence[int]) -> int:
             if target.is_file() and json.loads(target.read_text(encoding="utf-8"))["settings"] == SETTINGS:
                 continue
             started, clock = datetime.now(UTC), time.perf_counter()
-            epochs = watch(config, run_folder(WORK, config), SETTINGS)
+            epochs = watch(config, run_folder(COURSES, config), SETTINGS)
             found: dict[str, Any] = {"schema": 1, "name": name, "seed": seed, "config": config.to_dict(), "settings": SETTINGS}
             origin = provenance(started, time.perf_counter() - clock, choose_device("cpu"))
             write_json(target, {**found, "epochs": epochs, "provenance": origin})
