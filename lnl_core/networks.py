@@ -116,8 +116,9 @@ class MaxPool(nn.MaxPool2d):
         super().__init__(3, stride=2, padding=1)
 
     def positive(self, features: Tensor) -> Tensor:
-        """ReLU of pooled features (B, C, H, W); on a CPU in bfloat16 without gradient in half the time, but a NaN may be lost.
+        """ReLU of :meth:`forward`, (B, C, H, W) -> (B, C, H / 2, W / 2), rounded up.
 
+        On a CPU in bfloat16 and without gradient it takes half the time of the two, but may lose a NaN, and cannot be stacked.
         Nobody needs to know which place won, so maxima of shifted copies do, rows before columns. Read as integers, the bits of
         numbers above zero are in the order of the numbers, and those of all others are below zero.
         """

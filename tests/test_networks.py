@@ -154,6 +154,28 @@ def test_the_first_layer_is_normalisation_and_convolution_in_one(network: LNLNet
         assert torch.allclose(folded.norm.get_buffer(name).double(), buffer.double(), atol=1e-12), name
 
 
+@pytest.mark.parametrize("size", [(28, 28), (6, 2), (7, 8), (1, 1)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_max_pooling_is_torchs_with_and_without_gradient(size: tuple[int, int], dtype: torch.dtype) -> None:
+    features = torch.randn(3, 5, *size, generator=torch.Generator().manual_seed(0)).sub(2).to(dtype)  # mostly below the padding's 0
+    features[0, 0, 0, 0] = torch.inf
+    for layout in (torch.contiguous_format, torch.channels_last):
+        laid = features.contiguous(memory_format=layout).requires_grad_()
+        expected = torch.nn.functional.max_pool2d(laid, 3, stride=2, padding=1)
+        with torch.no_grad():
+            assert torch.equal(MaxPool()(laid), expected)
+        (gradient,) = torch.autograd.grad(MaxPool()(laid).sum(), laid)
+        assert torch.equal(gradient, torch.autograd.grad(expected.sum(), laid)[0])
+
+
+def test_max_pooling_without_gradient_writes_into_nothing_it_was_given() -> None:
+    features = torch.rand(2, 3, 4, 4)
+    before = features.clone()
+    with torch.no_grad():
+        MaxPool()(features)
+    assert torch.equal(features, before)
+
+
 @pytest.mark.parametrize("size", [(28, 28), (6, 2), (7, 8)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_max_pooling_of_what_is_positive(size: tuple[int, int], dtype: torch.dtype) -> None:

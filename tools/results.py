@@ -261,9 +261,9 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     """mi_backprop beside baseline and lnl, what a figure of others shows, and how near its bound came to the least possible."""
     rows = {(row["method"], row["color_var"]): row for row in results_table(folder=root / "results")}
     stored = read_records(root / "results" / "ablations")
-    on_theirs = [one for one in stored if one.method == "mi_backprop" and one.config["network"] == "ragonesi"]
-    theirs = _by_variance([one for one in on_theirs if one.config["mi_weight"]])
-    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
+    mine = [one for one in stored if one.method == "mi_backprop" and one.config["mi_weight"] > 0]
+    theirs = _by_variance([one for one in mine if one.config["network"] == "ragonesi"])
+    least = _least(root)
     measured = [run["last_epoch"] | run for run in under_limit.read_measured(root) if run["method"] == "mi_backprop"]
     ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
     readings = _readings(root)
@@ -276,11 +276,16 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         cells = [_accuracy(rows.get((method, color_var))) for method in ("baseline", "lnl", "mi_backprop")]
         cells.append(theirs.get(color_var, "–"))
         end = ends.get(color_var)
-        least = None if end is None else math.log(10) - end["label_loss"] - open_labels[color_var]
-        cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least:.2f}"]
+        cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least(color_var, end['label_loss']):.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
         lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _least(root: Path) -> Callable[[float, float], float]:
+    """From variance and label loss to the nats of I(Z;C) that features with that loss have at least, log 10 - L_c - H(Y|C)."""
+    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
+    return lambda color_var, label_loss: math.log(10) - label_loss - float(open_labels[color_var])
 
 
 def mi_backprop_network_table(root: Path = ROOT) -> str:
@@ -289,7 +294,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
         (run["last_epoch"], read_record(root / "results" / "ablations" / f"{run['run']}.json"))
         for run in under_limit.read_measured(root, other_networks=True)
     ]
-    open_labels = {row["color_var"]: row["by_levels"]["8"] for row in limit.read_limit(root)["rows"]}
+    least = _least(root)
     names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats")
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     for end, one in sorted(stored, key=lambda both: (both[1].config["color_var"], -both[1].config["mi_weight"])):
@@ -297,7 +302,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
         numbers = (
             (one.metrics["test_accuracy"], 3),
             (end["bound"], 2),
-            (math.log(10) - end["label_loss"] - open_labels[color_var], 2),
+            (least(color_var, end["label_loss"]), 2),
             (one.metrics["bias_mlp_probe_accuracy"], 3),
             (one.metrics["bias_mlp_probe_information"], 2),
         )

@@ -9,7 +9,8 @@ Of mi_backprop the last epoch's label loss and bound are kept too.
 
 Variances below those of Figure 4 have their run records beside the measurements, so that they enter no results table:
 
-    lnl sweep --methods all --color-vars 0.01,0 --profile short --work WORK --out results/limit/records     and mi_backprop
+    lnl sweep --methods baseline,gray,blind_eye,grl,blind_eye_grl,lnl_adv,lnl,bias_balanced,mi_backprop --color-vars 0 \\
+        --profile short --work WORK --out results/limit/records
 """
 
 import argparse
