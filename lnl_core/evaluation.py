@@ -210,7 +210,7 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
         for rate in _PROBE_RATES:
             torch.manual_seed(seed)
             probe = _probe(kind, shape, classes)
-            optimizer = torch.optim.Adam(probe.parameters(), lr=rate)
+            optimizer = torch.optim.Adam(probe.parameters(), lr=rate, fused=True)  # a third of an MLP probe's time
             least, stale = float("inf"), 0  # of this rate: a small one may be ahead for a while
             for _ in range(epochs):
                 for index in torch.split(torch.randperm(kept), 128):
