@@ -44,7 +44,7 @@ class Grayscale(nn.Module):
             gray = (images.amax(1, keepdim=True) + images.amin(1, keepdim=True)) / 2
         else:
             gray = (images * cast(Tensor, self.weights)).sum(1, keepdim=True)
-        return gray.expand_as(images)
+        return torch.zeros_like(images) + gray  # in the images' memory layout, which an expanded tensor has not: half the step
 
 
 class NormalizedConv(nn.Module):

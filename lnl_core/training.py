@@ -208,11 +208,11 @@ def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
 
 def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
     """Give a batch other shapes, in place; labels of the colour at each place are read again from the changed photographs."""
-    if config.experiment == "colored_mnist":
-        batch.images = random_maps(batch.images, config.augment, generator, config.elastic)
-        return
-    batch.images = random_photographs(batch.images, config.augment, generator, config.elastic)
-    if batch.bias.ndim == 4:
+    on_digits = config.experiment == "colored_mnist"
+    images = (random_maps if on_digits else random_photographs)(batch.images, config.augment, generator, config.elastic)
+    # grid_sample forgets the memory layout on a CPU, and all layers would follow it.
+    batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
+    if not on_digits and batch.bias.ndim == 4:
         batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
 

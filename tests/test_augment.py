@@ -97,6 +97,22 @@ def test_photographs_are_mirrored_half_of_the_time_and_have_no_empty_rim() -> No
     assert 0.4 < float(right.float().mean()) < 0.6
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bool) -> None:
+    from lnl_core.datasets import animals
+    from lnl_core.training import augment
+
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    for experiment, options in (
+        ("colored_mnist", {"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0}),
+        ("dogs_cats", {}),
+    ):
+        config = preset("demo", experiment=experiment, channels_last=channels_last, **options)
+        batch = animals("tb1", n=8).batch(slice(0, 8), channels_last=channels_last)
+        augment(batch, config, seeded())
+        assert batch.images.is_contiguous(memory_format=layout)
+
+
 def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay() -> None:
     from lnl_core.datasets import animals, synthetic_faces
     from lnl_core.datasets.photographs import color_levels

@@ -191,6 +191,15 @@ def test_max_pooling_of_what_is_positive(size: tuple[int, int], dtype: torch.dty
             assert torch.equal(laid, features)
 
 
+@pytest.mark.parametrize("kind", ["luminance", "lightness"])
+def test_grey_images_keep_the_memory_layout(kind: str) -> None:
+    images = random_images()
+    for layout in (torch.contiguous_format, torch.channels_last):
+        grey = Grayscale(kind)(images.contiguous(memory_format=layout))
+        assert grey.is_contiguous(memory_format=layout)
+        assert torch.equal(grey, grey[:, :1].expand_as(images))
+
+
 def test_gray_network_sees_luminance_only() -> None:
     images = random_images()
     luminance = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
