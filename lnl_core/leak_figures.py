@@ -7,50 +7,102 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lnl_core.figures import MARKERS, PALETTE, _figure
+from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
 
 H, FRESH = PALETTE[3], PALETTE[0]
 KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D"), "conv": (PALETTE[4], "^")}
+_WHO = ("h itself", "a fresh h", "fresh linear probe", "chance")
+_VARIANCE = "variance σ² of the colours"
 _CHANCE: Any = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
 
-def _interval(axes: Axes, row: float, value: Mapping[str, float], **look: Any) -> None:
-    """A mean with its interval as a whisker."""
-    reach = [[value["mean"] - value["low"]], [value["high"] - value["mean"]]]
-    axes.errorbar([value["mean"]], [row], xerr=reach, linestyle="", capsize=2, markersize=6, **look)
+def nats_left(model: Mapping[str, Any]) -> dict[str, float]:
+    """V-information of the strongest of the probes with its interval: the most that any of them proves to be there, in nats."""
+    found: list[dict[str, float]] = [probe["information"] for probe in model["probes"].values()]
+    return max(found, key=lambda information: information["mean"])
 
 
-def said_and_read(models: Sequence[Mapping[str, Any]], title: str = "What h says and what fresh probes read") -> Figure:
-    """Two panels, one line a model. Left the question that h is asked, the level of a colour channel: h, a fresh h, a fresh linear
-    probe and chance. Right the colour itself, one of ten: fresh probes of three kinds. Whiskers are 95 % intervals over probes.
+def _by_method(models: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The models of each method by variance, methods in the order in which they come."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for model in models:
+        found.setdefault(model["method"], []).append(model)
+    return {method: sorted(mine, key=lambda model: model["color_var"]) for method, mine in found.items()}
+
+
+def _intervals(axes: Axes, models: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, float]], **look: Any) -> None:
+    """Means over the variance with their intervals as whiskers."""
+    means = np.array([value["mean"] for value in values])
+    reach = np.abs([[value["low"] for value in values] - means, [value["high"] for value in values] - means])
+    axes.errorbar([model["color_var"] for model in models], means, yerr=reach, capsize=2, markersize=5, linewidth=1, **look)
+
+
+def _said_panel(panel: Axes, models: Sequence[Mapping[str, Any]]) -> None:
+    """Of one method: what h, a fresh h and a fresh linear probe answer, and chance, over the variance."""
+    trained = [model for model in models if model["adversary"] is not None]
+    asked = [model for model in models if model["levels"] is not None]
+    heard = [model["adversary"]["unbiased"]["accuracy"] for model in trained]
+    panel.plot([model["color_var"] for model in trained], heard, "o", color=H, mfc="white", markersize=7, zorder=4, label=_WHO[0])
+    _intervals(panel, models, [model["fresh_h"]["accuracy"] for model in models], color=H, marker="o", label=_WHO[1])
+    _intervals(panel, asked, [model["levels"]["accuracy"] for model in asked], color=FRESH, marker="s", label=_WHO[2])
+    chance = [model["fresh_h"]["chance"] for model in models]
+    panel.plot([model["color_var"] for model in models], chance, label=_WHO[3], **_CHANCE)
+
+
+def said(
+    models: Sequence[Mapping[str, Any]], title: str = "The level of a colour channel: h and readers who never played"
+) -> Figure:
+    """One panel a method, accuracies over the variance, all for the question that h is asked: h, a fresh h, a fresh linear probe
+    and chance. Whiskers are 95 % intervals over probes.
 
     Args:
         models: as in ``results/leakage``: "method", "color_var", "adversary" (``None`` for a network without a trained h),
-            "fresh_h", "levels" and "probes".
+            "fresh_h" and "levels".
     """
-    figure, axes = _figure(10.5, 1.6 + 0.3 * len(models), ncols=2, sharey=True)
-    for row, model in enumerate(models):
-        levels, adversary = model["levels"], model["adversary"]
-        first = {"label": None if row else "fresh linear probe"}
-        if levels is not None:
-            _interval(axes[0], row, levels["accuracy"], color=FRESH, marker="s", **first)
-            axes[0].plot(levels["chance"], row, "|", color="0.35", markersize=14)
-        _interval(axes[0], row, model["fresh_h"]["accuracy"], color=H, marker="o", zorder=4)
-        if adversary is not None:
-            axes[0].plot(adversary["unbiased"]["accuracy"], row, "o", color=H, mfc="white", markersize=7, zorder=4)
-        for offset, (kind, probe) in zip((-0.2, 0.0, 0.2), model["probes"].items(), strict=False):
-            color, marker = KINDS[kind]
-            _interval(axes[1], row + offset, probe["accuracy"], color=color, marker=marker, label=None if row else f"{kind} probe")
-    axes[0].plot([], [], "o", color=H, mfc="white", label="h itself")
-    axes[0].plot([], [], "o", color=H, markersize=5, label="a fresh h")
-    axes[0].plot([], [], "|", color="0.35", markersize=12, label="chance")
-    axes[1].axvline(0.1, label="chance", **_CHANCE)
-    axes[0].set_yticks(range(len(models)), [f"{model['method']}, σ² = {model['color_var']:g}" for model in models])
-    axes[0].invert_yaxis()
-    axes[0].set(title="level of a colour channel, one of eight", xlabel="accuracy on unbiased images", ylabel="model")
-    axes[1].set(title="the colour, one of ten", xlabel="accuracy on unbiased images", ylabel="", xlim=(0, 1))
+    methods = _by_method(models)
+    columns = min(3, max(1, len(methods)))
+    rows = max(1, -(-len(methods) // columns))
+    figure, grid = _figure(
+        3.2 * columns + 1.8, 2.3 * rows + 0.6, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
+    )
+    handles: dict[str, Any] = {}
+    for panel, (method, mine) in zip(grid.flat, methods.items(), strict=False):
+        _said_panel(panel, mine)
+        panel.set_title(method)
+        handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    for panel in grid.flat[len(methods) :]:
+        panel.set_axis_off()
+    for panel in grid[-1]:
+        panel.set_xlabel(_VARIANCE)
+    for panel in grid[:, 0]:
+        panel.set_ylabel("accuracy, unbiased")
+    shown = [name for name in _WHO if name in handles]
+    figure.legend([handles[name] for name in shown], shown, loc="outside right upper", fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def left(models: Sequence[Mapping[str, Any]], title: str = "What fresh probes read of the colour") -> Figure:
+    """Two panels over the variance, one line a method: the nats that the strongest probe proves, and the compression that an online
+    code reaches. Whiskers are 95 % intervals over probes.
+
+    Args:
+        models: as in ``results/leakage``: "method" (one of :data:`lnl_core.figures.METHOD_STYLE`), "color_var", "probes" and
+            "code_length".
+    """
+    figure, axes = _figure(11, 4.4, ncols=2, sharex=True)
+    for method, mine in _by_method(models).items():
+        color, marker = METHOD_STYLE[method]
+        look = {"color": color, "marker": marker, "label": method}
+        _intervals(axes[0], mine, [nats_left(model) for model in mine], **look)
+        _intervals(axes[1], mine, [model["code_length"]["compression"] for model in mine], **look)
+    axes[0].axhline(np.log(10), label="all there is", **_CHANCE)
+    axes[1].axhline(1, **_CHANCE)
+    axes[0].set(title="nats of the colour, of the strongest probe", ylabel="nats", ylim=(0, None))
+    axes[1].set(title="how soon it is read; dashed: not at all", ylabel="compression of the labels")
     for panel in axes:
-        panel.legend(fontsize=8, loc="lower right")
+        panel.set_xlabel(_VARIANCE)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.suptitle(title)
     return figure
 

@@ -281,9 +281,13 @@ for method, network in networks.items():
 # The same measurements of models of Figure 4, one seed each, whose answers are stored with the project, and small runs that were probed after every epoch. Which
 # images, how many probes, and the tables are in [Fooled is not forgotten](../book/is_it_gone.md).
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, one line a model. Left: the accuracy of h beside that of a fresh linear probe and chance, for the level of a colour channel. Right: the accuracies of linear, mlp and conv probes of the colour, with chance at 0.1."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a method: the accuracy for the level of a colour channel over the variance, of h itself, a fresh h and a fresh linear probe, with chance dashed."}}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "leakage").glob("colored_mnist-*.json"))]
-leak_figures.said_and_read(sorted(stored, key=lambda model: model["color_var"]))
+stored.sort(key=lambda model: [*figures.METHOD_STYLE].index(model["method"]))
+leak_figures.said(stored)
+
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the variance, one line a method: the nats of the colour that the strongest fresh probe proves, and the compression of the colour labels. Both fall with the variance, the baseline is on top of each."}}
+leak_figures.left(stored)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy after every epoch for baseline, blind_eye and lnl. Above: what h sees and what a fresh linear probe sees of the levels, with chance dashed. Below: linear and mlp probes of the colour, with chance at 0.1."}}
 courses = {}
@@ -293,8 +297,8 @@ for path in sorted((results_folder() / "leakage").glob("training-*.json")):
 leak_figures.over_training(courses)
 
 # %% [markdown]
-# *The pictures: on the left of the first one, and above in the second, circles are $h$ and squares a fresh linear probe that answers the same question.* Wherever
-# a square lies to the right of, or above, its circle, somebody who looks at $h$ alone is told too little.
+# *The pictures: in the first one, and above in the third, circles are $h$ (hollow the one that was trained, filled a fresh one) and squares a fresh linear probe
+# that answers the same question.* Wherever a square lies above its circle, somebody who looks at $h$ alone is told too little.
 #
 # ## When no number may be reported
 #

@@ -3,16 +3,18 @@
 import json
 import math
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from matplotlib.colors import to_rgba
+from scipy.stats import kendalltau
 from torch import Tensor, nn
 
 from lnl_core import leak_figures
-from lnl_core.config import preset
+from lnl_core.config import COLOR_VARS, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
@@ -244,7 +246,7 @@ def test_features_without_places_are_measured_too() -> None:
     assert set(found["probes"]) == {"linear"}
     assert found["adversary"]["unbiased"]["images"] == 700
     model = {**model_of("mi_backprop", 0.02, 0.5), "probes": found["probes"]}
-    assert leak_tables.nats_left(model) == found["probes"]["linear"]["information"]
+    assert leak_figures.nats_left(model) == found["probes"]["linear"]["information"]
 
 
 def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) -> None:
@@ -341,7 +343,10 @@ def test_tables_hold_what_was_measured_and_show_what_was_not(tree: Path) -> None
     erased = leak_tables.erased_table(tree)
     cells = ["50 of 1568", "0.300 ± 0.010", "0.110 ± 0.010", "0.220 ± 0.020", "0.200 ± 0.010", "0.350 ± 0.010"]
     assert row(erased, "0.05 | lnl") == cells
-    for table in (said, left, erased):
+    fooled = leak_tables.fooled_table(tree)
+    assert row(fooled, "0.02 | lnl") == ["0.800", "0.215\N{NO-BREAK SPACE}(0.195)", "-0.004", "0.500", "1.000", "1.25"]
+    assert row(fooled, "0.02 | baseline") == ["0.432", *["no h"] * 2, "0.500", "1.000", "1.25"]
+    for table in (fooled, said, left, erased):
         assert len([line for line in table.splitlines() if line.startswith("| 0.0")]) == 3, "a row for each measurement"
         missing = table[table.index("Not measured: ") :]
         assert "Commit abcdef0. The weights of baseline at 0.02 are the published ones, in float16. Not measured:" in table
@@ -391,15 +396,18 @@ def test_a_course_reads_what_probes_of_its_network_read() -> None:
 def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
     line = {"epoch": 1, "h_accuracy": 0.2, "h_chance": 0.19, "levels_accuracy": 0.4, "linear_accuracy": 0.5, "mlp_accuracy": 0.6}
     courses = {"lnl": [[line, {**line, "epoch": 2}]] * 2}
-    for figure in (leak_tables.models_figure(tree), leak_figures.over_training(courses)):
+    said, left = leak_tables.said_figure(tree), leak_tables.left_figure(tree)
+    for figure in (said, left, leak_figures.over_training(courses)):
         assert figure.get_suptitle()
         assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
         assert all(panel.get_xlabel() for panel in figure.axes)
         assert figure.axes[0].get_ylabel()
-    left = leak_tables.models_figure(tree).axes[0]
-    assert [text.get_text() for text in left.get_yticklabels()] == ["baseline, σ² = 0.02", "lnl, σ² = 0.02", "lnl, σ² = 0.05"]
-    hollow = [mark for mark in left.lines if mark.get_marker() == "o" and mark.get_markersize() == 7 and len(mark.get_xdata()) == 1]  # type: ignore[arg-type]
-    assert len(hollow) == 2, "the baseline has no h"
+        assert len((figure.legends or [figure.axes[-1].get_legend()])[0].get_texts()) > 2
+    assert [panel.get_title() for panel in said.axes] == ["baseline", "lnl"]
+    hollow = [[list(mark.get_xdata()) for mark in panel.lines if mark.get_markersize() == 7] for panel in said.axes]
+    assert hollow == [[[]], [[0.02, 0.05]]], "the baseline has no h"
+    lnl = left.axes[0].lines[3]  # after the baseline's and its two caps
+    assert (list(lnl.get_xdata()), list(lnl.get_ydata())) == ([0.02, 0.05], [1.0, 1.0])
 
 
 def test_the_stored_courses_are_those_of_the_configurations() -> None:
@@ -423,7 +431,7 @@ def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
 
 # The chapter's words, on what is stored
 
-VARIANCES = (0.02, 0.03, 0.05)
+VARIANCES = COLOR_VARS
 PLAYED = ("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
 
 
@@ -433,7 +441,7 @@ def at(method: str, color_var: float) -> dict[str, Any]:
 
 
 def nats(method: str, color_var: float) -> float:
-    return leak_tables.nats_left(at(method, color_var))["mean"]
+    return leak_figures.nats_left(at(method, color_var))["mean"]
 
 
 def test_every_probe_finds_colour_in_every_network_and_none_on_shuffled_labels() -> None:
@@ -455,10 +463,14 @@ def test_an_h_at_chance_a_fresh_h_at_chance_and_a_probe_that_is_not(method: str,
     fresh = {name: model["fresh_h"][name]["mean"] for name in ("accuracy", "information")}
     for reading in (model["adversary"]["unbiased"], fresh | {"chance": model["fresh_h"]["chance"]}):
         assert reading["accuracy"] < reading["chance"] + 0.01
-        assert reading["information"] < 0.005
+        assert reading["information"] < 0.01
     levels, colors = model["levels"], model["probes"]["mlp"]
-    assert levels["accuracy"]["mean"] > levels["chance"] + (0.02 if color_var == 0.05 else 0.05)
-    assert colors["accuracy"]["low"] > (1.7 if color_var == 0.05 else 2.5) * colors["chance"]
+    beyond = levels["accuracy"]["mean"] - levels["chance"]
+    least, most = {0.02: (0.07, 0.09), 0.05: (0.02, 0.03)}.get(color_var, (0.015, 0.09))
+    assert least < beyond < most
+    assert levels["accuracy"]["low"] > levels["chance"]
+    assert 2 < colors["accuracy"]["mean"] / colors["chance"] < 4
+    assert colors["accuracy"]["low"] > 1.5 * colors["chance"]
 
 
 def test_what_is_said_of_other_adversaries() -> None:
@@ -471,9 +483,9 @@ def test_what_is_said_of_other_adversaries() -> None:
         assert h["blind_eye"] > 0.02 > 0.005 > at("blind_eye", color_var)["fresh_h"]["information"]["mean"]
         fresh = at("mi_backprop", color_var)["fresh_h"]["information"]
         assert fresh["low"] > at("mi_backprop", color_var)["adversary"]["unbiased"]["information"]
-        if color_var > 0.02:
-            assert at("mi_backprop", color_var)["adversary"]["unbiased"]["information"] < 0
-            assert 0.2 < fresh["mean"] < 0.55
+        assert (at("mi_backprop", color_var)["adversary"]["unbiased"]["information"] < 0) is (color_var >= 0.03)
+        if color_var >= 0.03:
+            assert 0.25 < fresh["mean"] < 0.51
     balanced = {color_var: at("bias_balanced", color_var) for color_var in VARIANCES}
     ratio = {
         color_var: one["fresh_h"]["information"]["mean"] / one["adversary"]["unbiased"]["information"]
@@ -525,16 +537,30 @@ def test_what_is_said_of_other_hs() -> None:
     assert min(nats.values()) > 1
 
 
+def test_of_those_that_play_who_leaves_less_is_right_more_often() -> None:
+    for color_var in VARIANCES:
+        left = [nats(method, color_var) for method in PLAYED]
+        right = [at(method, color_var)["test_accuracy"] for method in PLAYED]
+        assert kendalltau(left, right).statistic < -0.79, color_var
+        best = max(tool.METHODS, key=lambda method, color_var=color_var: float(at(method, color_var)["test_accuracy"]))  # type: ignore[misc]
+        assert best == "bias_balanced", "which leaves more than lnl"
+    one, other = at("blind_eye_grl", 0.025), at("blind_eye_grl", 0.03)
+    assert [one["test_accuracy"], other["test_accuracy"]] == pytest.approx([0.91, 0.84], abs=0.005)
+    assert [leak_figures.nats_left(model)["mean"] for model in (one, other)] == pytest.approx([0.34, 0.62], abs=0.01)
+
+
 def test_the_order_of_what_is_left() -> None:
     for method in tool.METHODS:
-        assert nats(method, 0.02) > nats(method, 0.03) > nats(method, 0.05), method
+        assert nats(method, 0.02) > nats(method, 0.05), method
+    for method in ("baseline", "gray", "blind_eye", "lnl_adv"):
+        assert all(nats(method, less) > nats(method, more) for less, more in pairwise(VARIANCES)), method
     for color_var in VARIANCES:
-        assert nats("lnl", color_var) == min(nats(method, color_var) for method in tool.METHODS)
+        assert nats("lnl", color_var) < min(nats(method, color_var) for method in ("gray", "bias_balanced", "grl"))
         assert nats("lnl_adv", color_var) > 1.9 * nats("lnl", color_var)
+    assert {nats("blind_eye_grl", color_var) > nats("lnl", color_var) for color_var in VARIANCES} == {True, False}
     assert 0.3 < nats("lnl", 0.02) / nats("baseline", 0.02) < 0.4
     assert 0.18 < nats("lnl", 0.05) / nats("baseline", 0.05) < 0.22
-    assert max(nats("grl", 0.05), nats("blind_eye_grl", 0.05)) < leak_tables.nats_left(at("lnl", 0.05))["high"]
-    shares = [nats("mi_backprop", color_var) / nats("baseline", color_var) for color_var in VARIANCES]
+    shares = [nats("mi_backprop", color_var) / nats("baseline", color_var) for color_var in (0.02, 0.03, 0.05)]
     assert shares == pytest.approx([0.8, 0.75, 0.5], abs=0.03)
     assert [nats("bias_balanced", color_var) / math.log(10) for color_var in (0.02, 0.05)] == pytest.approx([0.36, 1 / 7], abs=0.01)
     strongest = [max(model["probes"], key=lambda kind: model["probes"][kind]["accuracy"]["mean"]) for model in tool.read_leakage()]

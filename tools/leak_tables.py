@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from lnl_core import leak_figures
 from lnl_core.config import COLOR_VARS
+from lnl_core.leak_figures import nats_left
 from tools import forgetting
 from tools.leakage import METHODS, read_leakage
 from tools.notebooks import ROOT
@@ -19,17 +20,17 @@ def _with_spread(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['high'] - value['mean']:.3f}"
 
 
-def nats_left(model: Model) -> dict[str, float]:
-    """V-information of the strongest of the probes with its interval: the most that any of them proves to be there."""
-    found: list[dict[str, float]] = [probe["information"] for probe in model["probes"].values()]
-    return max(found, key=lambda information: information["mean"])
+def _shown(root: Path) -> list[Model]:
+    """The stored measurements, of several seeds the first."""
+    found: dict[tuple[float, str], Model] = {}
+    for one in read_leakage(root):
+        found.setdefault((one["color_var"], one["method"]), one)
+    return list(found.values())
 
 
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
     """One row a variance and method; what has no measurement is named below the table."""
-    found: dict[tuple[float, str], Model] = {}
-    for one in read_leakage(root):  # of several seeds the first
-        found.setdefault((one["color_var"], one["method"]), one)
+    found = {(one["color_var"], one["method"]): one for one in _shown(root)}
     lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
         lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
@@ -70,6 +71,21 @@ def _of_h(place: str, show: Callable[[dict[str, float]], str]) -> Callable[[Mode
 
 def _nats(reading: dict[str, float]) -> str:
     return f"{reading['information']:.3f}"
+
+
+def fooled_table(root: Path = ROOT) -> str:
+    """The table of the chapter: what h says beside the strongest of the fresh probes."""
+    return _rows(
+        root,
+        {
+            "test accuracy": lambda model: f"{model['test_accuracy']:.3f}",
+            "h (chance)": _of_h("unbiased", lambda reading: _beside_chance(reading).replace(" ", "\N{NO-BREAK SPACE}")),
+            "nats: h": _of_h("unbiased", _nats),
+            "fresh probe": lambda model: f"{max(probe['accuracy']['mean'] for probe in model['probes'].values()):.3f}",
+            "nats left": lambda model: f"{nats_left(model)['mean']:.3f}",
+            "compression": lambda model: f"{model['code_length']['compression']['mean']:.2f}",
+        },
+    )
 
 
 def said_table(root: Path = ROOT) -> str:
@@ -128,8 +144,12 @@ def erased_table(root: Path = ROOT) -> str:
     )
 
 
-def models_figure(root: Path = ROOT) -> Figure:
-    return leak_figures.said_and_read(sorted(read_leakage(root), key=lambda model: model["color_var"]))
+def said_figure(root: Path = ROOT) -> Figure:
+    return leak_figures.said(_shown(root))
+
+
+def left_figure(root: Path = ROOT) -> Figure:
+    return leak_figures.left(_shown(root))
 
 
 def training_figure(root: Path = ROOT) -> Figure:

@@ -422,6 +422,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
         "fairness_german.md": _NOTE + fairness_table("german-age", root),
         "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
+        "fooled.md": _NOTE + leak_tables.fooled_table(root),
         "said.md": _NOTE + leak_tables.said_table(root),
         "left.md": _NOTE + leak_tables.left_table(root),
         "erased.md": _NOTE + leak_tables.erased_table(root),
@@ -448,7 +449,8 @@ def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
         "choices.png": partial(_choices_figure, root),
         "places.png": partial(_places_figure, root),
         "estimators.png": partial(_estimators_figure, root),
-        "said.png": partial(leak_tables.models_figure, root),
+        "said.png": partial(leak_tables.said_figure, root),
+        "left.png": partial(leak_tables.left_figure, root),
         "leak_training.png": partial(leak_tables.training_figure, root),
         "limit.png": lambda: information_figures.limit(limit.read_limit(root)["rows"]),
         "limit_methods.png": lambda: information_figures.limit_methods(
