@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgba
@@ -402,12 +403,14 @@ def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
         assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
         assert all(panel.get_xlabel() for panel in figure.axes)
         assert figure.axes[0].get_ylabel()
-        assert len((figure.legends or [figure.axes[-1].get_legend()])[0].get_texts()) > 2
+        legend = figure.legends[0] if figure.legends else figure.axes[-1].get_legend()
+        assert legend is not None
+        assert len(legend.get_texts()) > 2
     assert [panel.get_title() for panel in said.axes] == ["baseline", "lnl"]
-    hollow = [[list(mark.get_xdata()) for mark in panel.lines if mark.get_markersize() == 7] for panel in said.axes]
+    hollow = [[np.ravel(mark.get_xdata()).tolist() for mark in panel.lines if mark.get_markersize() == 7] for panel in said.axes]
     assert hollow == [[[]], [[0.02, 0.05]]], "the baseline has no h"
     lnl = left.axes[0].lines[3]  # after the baseline's and its two caps
-    assert (list(lnl.get_xdata()), list(lnl.get_ydata())) == ([0.02, 0.05], [1.0, 1.0])
+    assert (np.ravel(lnl.get_xdata()).tolist(), np.ravel(lnl.get_ydata()).tolist()) == ([0.02, 0.05], [1.0, 1.0])
 
 
 def test_the_stored_courses_are_those_of_the_configurations() -> None:
