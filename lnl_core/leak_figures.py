@@ -10,14 +10,18 @@ from matplotlib.figure import Figure
 from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
 
 H, FRESH = PALETTE[3], PALETTE[0]
-KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D"), "conv": (PALETTE[4], "^")}
+KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D")}
 _WHO = ("h itself", "a fresh h", "fresh linear probe", "chance")
 _VARIANCE = "variance σ² of the colours"
 _CHANCE: Any = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
 
 def nats_left(model: Mapping[str, Any]) -> dict[str, float]:
-    """V-information of the strongest of the probes with its interval: the most that any of them proves to be there, in nats."""
+    """V-information of the strongest of the probes, the most that any of them proves to be there: "mean", "low" and "high" in nats.
+
+    Args:
+        model: as in ``results/leakage``: "probes".
+    """
     found: list[dict[str, float]] = [probe["information"] for probe in model["probes"].values()]
     return max(found, key=lambda information: information["mean"])
 
@@ -49,7 +53,7 @@ def _said_panel(panel: Axes, models: Sequence[Mapping[str, Any]]) -> None:
     panel.plot([model["color_var"] for model in models], chance, label=_WHO[3], **_CHANCE)
 
 
-def said(
+def what_h_says(
     models: Sequence[Mapping[str, Any]], title: str = "The level of a colour channel: h and readers who never played"
 ) -> Figure:
     """One panel a method, accuracies over the variance, all for the question that h is asked: h, a fresh h, a fresh linear probe
@@ -82,7 +86,7 @@ def said(
     return figure
 
 
-def left(models: Sequence[Mapping[str, Any]], title: str = "What fresh probes read of the colour") -> Figure:
+def what_is_left(models: Sequence[Mapping[str, Any]], title: str = "What fresh probes read of the colour") -> Figure:
     """Two panels over the variance, one line a method: the nats that the strongest probe proves, and the compression that an online
     code reaches. Whiskers are 95 % intervals over probes.
 

@@ -44,7 +44,7 @@ class Grayscale(nn.Module):
             gray = (images.amax(1, keepdim=True) + images.amin(1, keepdim=True)) / 2
         else:
             gray = (images * cast(Tensor, self.weights)).sum(1, keepdim=True)
-        return torch.zeros_like(images) + gray  # in the images' memory layout, which an expanded tensor has not: half the step
+        return torch.zeros_like(images) + gray  # expanded it would have no memory layout, and a step take twice the time
 
 
 class NormalizedConv(nn.Module):

@@ -284,10 +284,10 @@ for method, network in networks.items():
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a method: the accuracy for the level of a colour channel over the variance, of h itself, a fresh h and a fresh linear probe, with chance dashed."}}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "leakage").glob("colored_mnist-*.json"))]
 stored.sort(key=lambda model: [*figures.METHOD_STYLE].index(model["method"]))
-leak_figures.said(stored)
+leak_figures.what_h_says(stored)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the variance, one line a method: the nats of the colour that the strongest fresh probe proves, and the compression of the colour labels. Both fall with the variance, the baseline is on top of each."}}
-leak_figures.left(stored)
+leak_figures.what_is_left(stored)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy after every epoch for baseline, blind_eye and lnl. Above: what h sees and what a fresh linear probe sees of the levels, with chance dashed. Below: linear and mlp probes of the colour, with chance at 0.1."}}
 courses = {}

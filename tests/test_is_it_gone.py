@@ -466,14 +466,14 @@ def test_an_h_at_chance_a_fresh_h_at_chance_and_a_probe_that_is_not(method: str,
     fresh = {name: model["fresh_h"][name]["mean"] for name in ("accuracy", "information")}
     for reading in (model["adversary"]["unbiased"], fresh | {"chance": model["fresh_h"]["chance"]}):
         assert reading["accuracy"] < reading["chance"] + 0.01
-        assert reading["information"] < 0.01
+        assert reading["information"] < (0.01 if (method, color_var) == ("grl", 0.04) else 0.005)
     levels, colors = model["levels"], model["probes"]["mlp"]
     beyond = levels["accuracy"]["mean"] - levels["chance"]
-    least, most = {0.02: (0.07, 0.09), 0.05: (0.02, 0.03)}.get(color_var, (0.015, 0.09))
+    least, most = {0.02: (0.07, 0.09), 0.03: (0.05, 0.09), 0.05: (0.02, 0.03)}.get(color_var, (0.015, 0.09))
     assert least < beyond < most
     assert levels["accuracy"]["low"] > levels["chance"]
     assert 2 < colors["accuracy"]["mean"] / colors["chance"] < 4
-    assert colors["accuracy"]["low"] > 1.5 * colors["chance"]
+    assert colors["accuracy"]["low"] > {0.02: 2.5, 0.03: 2.5, 0.05: 1.7}.get(color_var, 1.6) * colors["chance"]
 
 
 def test_what_is_said_of_other_adversaries() -> None:
@@ -554,13 +554,18 @@ def test_of_those_that_play_who_leaves_less_is_right_more_often() -> None:
 
 def test_the_order_of_what_is_left() -> None:
     for method in tool.METHODS:
-        assert nats(method, 0.02) > nats(method, 0.05), method
+        assert nats(method, 0.02) > nats(method, 0.03) > nats(method, 0.05), method
     for method in ("baseline", "gray", "blind_eye", "lnl_adv"):
         assert all(nats(method, less) > nats(method, more) for less, more in pairwise(VARIANCES)), method
     for color_var in VARIANCES:
         assert nats("lnl", color_var) < min(nats(method, color_var) for method in ("gray", "bias_balanced", "grl"))
         assert nats("lnl_adv", color_var) > 1.9 * nats("lnl", color_var)
-    assert {nats("blind_eye_grl", color_var) > nats("lnl", color_var) for color_var in VARIANCES} == {True, False}
+    least = [
+        color_var for color_var in VARIANCES if nats("lnl", color_var) == min(nats(method, color_var) for method in tool.METHODS)
+    ]
+    assert least == [0.02, 0.03, 0.035, 0.045, 0.05]
+    assert all(nats("blind_eye_grl", color_var) < nats("lnl", color_var) for color_var in set(VARIANCES) - set(least))
+    assert max(nats("grl", 0.05), nats("blind_eye_grl", 0.05)) < leak_figures.nats_left(at("lnl", 0.05))["high"]
     assert 0.3 < nats("lnl", 0.02) / nats("baseline", 0.02) < 0.4
     assert 0.18 < nats("lnl", 0.05) / nats("baseline", 0.05) < 0.22
     shares = [nats("mi_backprop", color_var) / nats("baseline", color_var) for color_var in (0.02, 0.03, 0.05)]

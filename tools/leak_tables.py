@@ -20,17 +20,17 @@ def _with_spread(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['high'] - value['mean']:.3f}"
 
 
-def _shown(root: Path) -> list[Model]:
-    """The stored measurements, of several seeds the first."""
+def _shown(root: Path) -> dict[tuple[float, str], Model]:
+    """The stored measurements by variance and method, of several seeds the first."""
     found: dict[tuple[float, str], Model] = {}
     for one in read_leakage(root):
         found.setdefault((one["color_var"], one["method"]), one)
-    return list(found.values())
+    return found
 
 
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
     """One row a variance and method; what has no measurement is named below the table."""
-    found = {(one["color_var"], one["method"]): one for one in _shown(root)}
+    found = _shown(root)
     lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
         lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
@@ -145,11 +145,11 @@ def erased_table(root: Path = ROOT) -> str:
 
 
 def said_figure(root: Path = ROOT) -> Figure:
-    return leak_figures.said(_shown(root))
+    return leak_figures.what_h_says([*_shown(root).values()])
 
 
 def left_figure(root: Path = ROOT) -> Figure:
-    return leak_figures.left(_shown(root))
+    return leak_figures.what_is_left([*_shown(root).values()])
 
 
 def training_figure(root: Path = ROOT) -> Figure:
