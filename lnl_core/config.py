@@ -37,6 +37,8 @@ ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
+PRECISIONS = ("auto", "float32", "bf16")
+"""Of the layers; "auto" is bf16 where the device has instructions for it, else float32, see :mod:`lnl_core.precision`."""
 GRAYSCALES = ("luminance", "mean", "lightness")
 """How the method "gray" makes a colour grey, see :class:`lnl_core.networks.Grayscale`."""
 SOURCES = {
@@ -86,7 +88,7 @@ _CHOICES = {
     "updates": ("joint", "alternating"),
     "mi_reduction": ("mean", "sum"),
     "bias_reduction": ("mean", "sum"),
-    "precision": ("float32", "bf16"),
+    "precision": PRECISIONS,
     "features": ("map", "vector"),
     "optimizer": ("sgd", "adam"),
     "estimator": ESTIMATORS,
@@ -146,6 +148,8 @@ class RunConfig:
         statistics_steps: K, updates of the statistics network of "mi_backprop" a step of f and g.
         statistics_lr, statistics_width: its learning rate (Adam) and the width of its three hidden layers.
         statistics_refresh: steps of f and g after which the features that it learns from are computed anew.
+        precision: one of :data:`PRECISIONS`. It and "channels_last" are left out of the fingerprint.
+        channels_last: memory layout of images and weights.
     """
 
     experiment: str = "colored_mnist"
@@ -203,7 +207,7 @@ class RunConfig:
     statistics_width: int = 64
     statistics_refresh: int = 1
     # execution
-    precision: str = "float32"
+    precision: str = "auto"
     channels_last: bool = True
 
     def __post_init__(self) -> None:
@@ -426,7 +430,6 @@ _SHORT: dict[str, Any] = dict(
     _TUNED,
     source="mnist",
     epochs=10,
-    precision="bf16",
     bias_places="background",
     bias_lr=0.1,
     mi_weight=0.3,
@@ -436,8 +439,8 @@ _SHORT: dict[str, Any] = dict(
 _FULL: dict[str, Any] = dict()
 _PHOTOGRAPHS_SHARED: dict[str, dict[str, Any]] = {
     "smoke": dict(source="drawn", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
-    "demo": dict(source="drawn", image_size=64, test_size=600, batch_size=32, schedule="one_cycle", precision="bf16", lr=0.03),
-    "short": dict(image_size=64, batch_size=64, schedule="one_cycle", precision="bf16", lr=0.02, bias_lr=0.05, augment=0.5),
+    "demo": dict(source="drawn", image_size=64, test_size=600, batch_size=32, schedule="one_cycle", lr=0.03),
+    "short": dict(image_size=64, batch_size=64, schedule="one_cycle", lr=0.02, bias_lr=0.05, augment=0.5),
     "full": dict(image_size=224, weights="imagenet"),
 }
 _CARTOON: dict[str, Any] = dict(network="cartoon")
@@ -504,7 +507,6 @@ _MI_AUTHORS: dict[str, Any] = dict(_MI_SHARED, lr=1e-4, schedule="constant")
 _MI_OURS: dict[str, Any] = dict(
     _MI_SHARED,
     features="vector",
-    precision="bf16",
     schedule="one_cycle",
     lr=1e-3,
     mi_weight=0.7,

@@ -35,6 +35,7 @@ from lnl_core.errors import ConfigError
 from lnl_core.losses import label_loss
 from lnl_core.methods import watch
 from lnl_core.networks import LNLNetwork, MaxPool, NormalizedConv
+from lnl_core.precision import settle
 from lnl_core.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -60,6 +61,7 @@ from lnl_core.training import (
     moved,
     optimizer_state,
     read_safetensors,
+    settled,
     write_history,
 )
 
@@ -153,7 +155,8 @@ class Encoder:
 
     def _prepare(self, index: Tensor, first: NormalizedConv) -> tuple[Tensor, Tensor, Tensor]:
         images, mean, variance = first.prepare(self.data.batch(index, channels_last=self.config.channels_last).images)
-        return images.to(torch.bfloat16) if self.config.precision == "bf16" else images, mean, variance
+        halved = settle(self.config, images.device).precision == "bf16"
+        return images.to(torch.bfloat16) if halved else images, mean, variance
 
     def __call__(self) -> Tensor:
         """Features (batches, B, F) float32, as f is now."""
@@ -372,7 +375,9 @@ def fit_mi_backprop(
     if config.method != "mi_backprop":
         raise ConfigError(f"fit_mi_backprop trains the method 'mi_backprop', not {config.method!r}: use lnl_core.training.fit")
     folder = None if out_dir is None else Path(out_dir)
-    data = moved(network, data, config, choose_device(str(device)))
+    place = choose_device(str(device))
+    config = settled(config, place, folder)
+    data = moved(network, data, config, place)
     codes = bias_codes(data)
     ceiling = code_entropy(codes)
     statistics = None

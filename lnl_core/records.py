@@ -276,19 +276,20 @@ def _columns(record: RunRecord) -> dict[str, dict[str, float | str]]:
 
 
 def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> list[dict[str, Any]]:
-    """Mean and spread over seeds of records that share method, setting and every hyper-parameter but the seed.
+    """Mean and spread over seeds of records that share method, setting, precision and every hyper-parameter but the seed.
 
     Returns:
-        One row a group: method, setting, color_var (None on photographs), profile, source, mean, std (sample deviation; None for
-        one run), n, values.
+        One row a group: method, setting, color_var (None on photographs), profile, source, variant (fingerprint at seed 0),
+        precision, left_out (0), mean, std (sample deviation; None for one run), n, values.
 
     Raises:
-        RecordError: if a run appears twice, or a record does not hold the metric.
+        RecordError: if a run appears twice in one precision, or a record does not hold the metric.
     """
     groups: dict[tuple[Any, ...], dict[int, float]] = {}
     for record in records:
-        variant = RunConfig.from_dict({**record.config, "seed": 0}).fingerprint()
-        key = (record.method, _key(record.setting), record.profile, record.data.get("source"), variant)
+        config = RunConfig.from_dict({**record.config, "seed": 0})
+        source, variant = record.data.get("source"), config.fingerprint()
+        key = (record.method, _key(record.setting), record.profile, source, variant, config.precision)
         values = groups.setdefault(key, {})
         if record.seed in values:
             raise RecordError(f"two records hold the same run ({record.method}, {record.setting}, seed {record.seed}): delete one")
@@ -302,6 +303,9 @@ def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> li
             "color_var": dict(key[1]).get("color_var"),
             "profile": key[2],
             "source": key[3],
+            "variant": key[4],
+            "precision": key[5],
+            "left_out": 0,
             "mean": float(np.mean(list(values.values()))),
             "std": float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None,
             "n": len(values),
@@ -331,8 +335,9 @@ def results_table(
         profiles: which profiles may enter; where several have records of a row, the one with more runs, then the earlier one.
 
     Returns:
-        Rows of method, setting, color_var, profile, source, published, mean, std, n, values, difference (mean minus published);
-        None for a missing number.
+        Rows of method, setting, color_var, profile, source, precision, left_out, published, mean, std, n, values, difference (mean
+        minus published); None for a missing number. A mean is of runs in one precision, the one that has more runs and float32 of
+        as many; "left_out" counts the runs in the other.
 
     Raises:
         ConfigError: if ``profiles`` names another than "full" or "short".
@@ -346,9 +351,16 @@ def results_table(
     sources = FULL_DATA[experiment] if source is None else (source,)
     complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
     ours: dict[tuple[str, Setting], dict[str, Any]] = {}
-    for row in sorted(_accuracies(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
+
+    def order(row: dict[str, Any]) -> tuple[int, int, bool]:
+        return -row["n"], profiles.index(row["profile"]), row["precision"] != "float32"
+
+    for row in sorted(_accuracies(complete), key=order):
         first = ours.setdefault((row["method"], _key(row["setting"])), row)
         if first is not row and first["profile"] == row["profile"]:
+            if first["source"] == row["source"] and first["variant"] == row["variant"]:
+                first["left_out"] += row["n"]  # the same runs in another precision
+                continue
             which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
             if first["source"] != row["source"]:
                 raise RecordError(f"{which} are of {first['source']} and of {row['source']}: name one as source")
@@ -363,6 +375,8 @@ def results_table(
                 "color_var": dict(setting).get("color_var"),
                 "profile": mine["profile"] if mine else None,
                 "source": mine["source"] if mine else None,
+                "precision": mine["precision"] if mine else None,
+                "left_out": mine["left_out"] if mine else 0,
                 "published": theirs,
                 "mean": mine["mean"] if mine else None,
                 "std": mine["std"] if mine else None,
@@ -413,11 +427,14 @@ def table_markdown(rows: list[dict[str, Any]]) -> str:
         few = {0: "", 1: " (single run)", 2: " (two runs)"}.get(row["n"], "")
         return number(row["mean"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "") + few
 
+    def precision(row: dict[str, Any]) -> str:
+        return (row["precision"] or "–") + (f" ({row['left_out']} in the other precision left out)" if row["left_out"] else "")
+
     what = "σ²" if all(row["color_var"] is not None for row in rows) else "trained on"
-    lines = [f"| method | {what} | published | ours | difference | n | profile |", "|---|---|---|---|---|---|---|"]
+    lines = [f"| method | {what} | published | ours | difference | n | profile | precision |", "|---|---|---|---|---|---|---|---|"]
     lines += [
         f"| {row['method']} | {_where(row['setting'])} | {number(row['published'])} | {spread(row)} "
-        f"| {number(row['difference'], '+')} | {row['n']} | {row['profile'] or '–'} |"
+        f"| {number(row['difference'], '+')} | {row['n']} | {row['profile'] or '–'} | {precision(row)} |"
         for row in rows
     ]
     return "\n".join(lines)

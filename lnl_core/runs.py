@@ -20,6 +20,7 @@ from lnl_core.evaluation import accuracy, data_information, evaluate, predict
 from lnl_core.fairness import fairness_by_split
 from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.precision import reason, settle
 from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
 from lnl_core.splits import load_probe_data, measured_on, resolve
@@ -123,6 +124,15 @@ def read_history(folder: Path | str) -> list[dict[str, float]]:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
 
 
+def _begun_in(folder: Path) -> str | None:
+    """The precision of the interrupted run in ``folder``, if there is one; what cannot be read is :func:`_claim`'s to refuse."""
+    try:
+        begun = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8"))).precision
+    except (OSError, ValueError, TypeError, ConfigError):
+        return None
+    return begun if begun != "auto" and (folder / CHECKPOINT).exists() else None
+
+
 def _claim(folder: Path, config: RunConfig) -> None:
     """Make ``folder`` the folder of this run, or refuse if it holds something else."""
     marker = folder / CONFIG
@@ -150,7 +160,8 @@ def run(
     """Train and evaluate one configuration and leave ``record.json``, ``model.safetensors`` and ``metrics.jsonl`` in ``out_dir``.
 
     A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
-    configuration goes on from its last epoch. The record's configuration names the source that "auto" stood for.
+    configuration goes on from its last epoch. The record's configuration names the source and the precision that "auto" stood
+    for, its provenance why that precision.
 
     Args:
         config: what to run.
@@ -173,6 +184,8 @@ def run(
         return done
     started, clock = datetime.now(UTC), time.perf_counter()
     splits = _Splits(config, data_dir, place)
+    asked, begun = config.precision, _begun_in(folder)
+    config = settle(config, place, begun)
     _claim(folder, config)
     resumed = len(read_history(folder)) if (folder / CHECKPOINT).exists() and (folder / HISTORY).exists() else 0
 
@@ -187,6 +200,7 @@ def run(
     else:
         fit(network, splits.data, config, tensorboard=tensorboard, **shared)
     origin = provenance(started, time.perf_counter() - clock, place) | ({"resumed_after_epochs": resumed} if resumed else {})
+    origin["precision"] = reason(asked, config.precision, place, begun)
     return _leave_record(config, network, splits, folder, data_dir, origin)
 
 
@@ -232,7 +246,9 @@ def run_stacked(
     elif left:
         started, clock = datetime.now(UTC), time.perf_counter()
         splits = [_Splits(configs[number], data_dir, place) for number in left]
+        asked = configs[left[0]].precision
         for number in left:
+            configs[number] = settle(configs[number], place)
             _claim(folders[number], configs[number])
         networks = [build_network(configs[number]) for number in left]
         histories = fit_stacked(
@@ -248,6 +264,7 @@ def run_stacked(
         for number, network, one, history in zip(left, networks, splits, histories, strict=True):
             write_history(folders[number], history)
             origin = provenance(started, share, place) | {"stacked": len(left)}
+            origin["precision"] = reason(asked, configs[number].precision, place)
             records[number] = _leave_record(configs[number], network, one, folders[number], data_dir, origin)
     return [record for record in records.values() if record is not None]
 

@@ -29,7 +29,7 @@ from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
 from lnl_core.networks import LNLNetwork
-from lnl_core.training import Metrics, _affine_generator, _batches, _Optimizers, _update, choose_device
+from lnl_core.training import Metrics, _affine_generator, _batches, _Optimizers, _update, choose_device, settled
 
 logger = logging.getLogger(__name__)
 
@@ -384,6 +384,7 @@ def fit_stacked(
         NonFiniteLossError: a loss became infinite or NaN; the message names the network.
     """
     place = choose_device(str(device))
+    configs = [settled(config, place, None) for config in configs]
     recorded = _capture(capture, place)
     _check(networks, datasets, configs)
     if place.type == "cpu":

@@ -26,6 +26,7 @@ from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.precision import settle, warn_if_emulated
 
 CHECKPOINT = "checkpoint.safetensors"
 _FORMAT = "lnl_core checkpoint 1"
@@ -54,8 +55,22 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
-    """bf16 autocast if the configuration asks for it; the losses compute in float32 all the same."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+    """bf16 autocast if the configuration comes to it on this device; the losses compute in float32 all the same."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settle(config, device).precision == "bf16")
+
+
+def settled(config: RunConfig, device: torch.device, folder: Path | None) -> RunConfig:
+    """:func:`lnl_core.precision.settle` for a training that may go on from a checkpoint in ``folder``; warns of a slow one."""
+    begun = None
+    if config.precision == "auto" and folder is not None and (folder / CHECKPOINT).exists():
+        begun = _config_of(read_safetensors(folder / CHECKPOINT, _FORMAT)[1]).precision
+    config = settle(config, device, begun)
+    warn_if_emulated(config, device)
+    return config
+
+
+def _config_of(metadata: dict[str, str]) -> RunConfig:
+    return RunConfig.from_dict(json.loads(metadata["config"]))
 
 
 def learning_rate(config: RunConfig, base: float, progress: float) -> float:
@@ -314,7 +329,7 @@ def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor
 def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, data: str) -> list[Metrics]:
     """Load network, momentum and history from a checkpoint of the same run on the same data."""
     tensors, metadata = read_safetensors(path, _FORMAT)
-    same_run(config, RunConfig.from_dict(json.loads(metadata["config"])), path.parent)
+    same_run(config, _config_of(metadata), path.parent)
     if metadata.get("data") != data:
         raise RecordError(f"the checkpoint in {path.parent} was trained on other data: choose another folder or delete this one")
     weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
@@ -328,14 +343,16 @@ def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: Ru
 
 
 def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
-    """Refuse to continue or to reuse ``folder`` if it holds a run of another configuration.
+    """Refuse to continue or to reuse ``folder`` if it holds a run of another configuration, or of another precision by name.
 
     Raises:
         RecordError: naming the first hyper-parameters that differ.
     """
-    if config.fingerprint() != other.fingerprint():
+    other_precision = config.precision not in ("auto", other.precision)
+    if config.fingerprint() != other.fingerprint() or other_precision:
         mine, theirs = config.to_dict(), other.to_dict()
-        differing = [f"{name} {theirs[name]!r} instead of {mine[name]!r}" for name in mine if mine[name] != theirs[name]]
+        odd = [name for name in mine if mine[name] != theirs[name] and (name != "precision" or other_precision)]
+        differing = [f"{name} {theirs[name]!r} instead of {mine[name]!r}" for name in odd]
         raise RecordError(f"{folder} holds another run ({', '.join(differing[:3])}): choose another folder or delete this one")
 
 
@@ -374,7 +391,8 @@ def fit(
     Args:
         network: f, g and h; moved to the device.
         data: training data; moved to the device as uint8.
-        config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU.
+        config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. An interrupted run of
+            precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
@@ -387,7 +405,9 @@ def fit(
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     folder = None if out_dir is None else Path(out_dir)
-    data = moved(network, data, config, choose_device(str(device)))
+    place = choose_device(str(device))
+    config = settled(config, place, folder)
+    data = moved(network, data, config, place)
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
     fingerprint = _fingerprint(data)

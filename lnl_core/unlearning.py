@@ -34,6 +34,7 @@ from lnl_core.training import (
     autocast,
     choose_device,
     moved,
+    settled,
     write_history,
 )
 
@@ -222,7 +223,9 @@ def fit_jlu(
         raise ConfigError(f"fit_jlu trains the method 'jlu', not {config.method!r}: use lnl_core.training.fit")
     turns = Turns() if turns is None else turns
     folder = None if out_dir is None else Path(out_dir)
-    data = moved(network, data, config, choose_device(str(device)))
+    place = choose_device(str(device))
+    config = settled(config, place, folder)
+    data = moved(network, data, config, place)
     optimizers, fingerprint = _Optimizers(network, config), _fingerprint(data)
     history = [] if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
     if folder is not None and history:

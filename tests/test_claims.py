@@ -38,7 +38,7 @@ class Outcome:
 
 def config_of(method: str, seed: int, epochs: int = 6) -> RunConfig:
     budget: dict[str, Any] = {"epochs": epochs, "batch_size": 32, "lr": 0.01, "bias_lr": 0.03, "adv_weight": 1.0, "mi_weight": 0.1}
-    return preset("demo", method, color_var=COLOR_VAR, seed=seed, precision="bf16", channels_last=True, **budget)
+    return preset("demo", method, color_var=COLOR_VAR, seed=seed, **budget)
 
 
 def trained(config: RunConfig) -> LNLNetwork:
@@ -116,7 +116,7 @@ def test_negative_control_without_its_two_weights_lnl_gains_nothing() -> None:
 @pytest.mark.parametrize("seed", SEEDS[:2])
 def test_bias_balanced_reads_unbiased_digits_better_than_lnl(seed: int) -> None:
     """As many epochs; measured before the margin was set: 0.90 on seed 0."""
-    config = preset("demo", "bias_balanced", color_var=COLOR_VAR, seed=seed, precision="bf16", epochs=6, batch_size=32)
+    config = preset("demo", "bias_balanced", color_var=COLOR_VAR, seed=seed, epochs=6, batch_size=32)
     reached = accuracy(trained(config), load_data(config, "test"))
     assert reached > outcome("baseline", seed).accuracy + 0.2
     assert reached > outcome("lnl", seed).accuracy + 0.05

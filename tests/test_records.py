@@ -176,9 +176,26 @@ def test_only_runs_that_differ_in_nothing_but_the_seed_are_averaged() -> None:
     assert [row["n"] for row in aggregate(different)] == [1] * 5
 
 
-def test_execution_options_do_not_split_an_average() -> None:
-    (row,) = aggregate([record_of(seed=0), record_of(seed=1, precision="bf16", channels_last=True)])
+def test_the_memory_layout_does_not_split_an_average() -> None:
+    (row,) = aggregate([record_of(seed=0), record_of(seed=1, channels_last=False)])
     assert row["n"] == 2
+
+
+def test_a_mean_never_mixes_precisions() -> None:
+    records = [record_of(seed=seed, precision=kind) for seed, kind in ((0, "float32"), (0, "bf16"), (1, "bf16"))]
+    assert {row["precision"]: row["n"] for row in aggregate(records)} == {"float32": 1, "bf16": 2}
+
+
+@pytest.mark.parametrize("seeds_in_float32", [(0,), (0, 1), (0, 1, 2)])
+def test_the_table_says_which_precision_and_what_it_left_out(seeds_in_float32: tuple[int, ...]) -> None:
+    records = [record_of(seed=seed, precision="float32", value=0.5) for seed in seeds_in_float32]
+    records += [record_of(seed=seed, precision="bf16", value=0.6) for seed in (1, 2)]
+    (row,) = [row for row in results_table(records=records) if row["n"]]
+    more = len(seeds_in_float32) >= 2
+    assert (row["precision"], row["n"]) == (("float32", len(seeds_in_float32)) if more else ("bf16", 2))
+    assert row["mean"] == pytest.approx(0.5 if more else 0.6)
+    assert row["left_out"] == (2 if more else 1)
+    assert f"| {row['precision']} ({row['left_out']} in the other precision left out) |" in table_markdown([row])
 
 
 def test_the_same_run_twice_is_refused() -> None:
@@ -258,8 +275,8 @@ def test_markdown_marks_few_runs() -> None:
 
 def test_markdown_is_a_table() -> None:
     lines = table_markdown(results_table(records=[])).splitlines()
-    assert lines[1] == "|---|---|---|---|---|---|---|"
-    assert {line.count("|") for line in lines} == {8}
+    assert lines[1] == "|---|---|---|---|---|---|---|---|"
+    assert {line.count("|") for line in lines} == {9}
 
 
 def test_a_row_holds_one_profile_and_says_which() -> None:

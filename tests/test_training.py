@@ -16,6 +16,7 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.precision import native_bf16
 from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, learning_rate
 
 Weights = dict[str, Tensor]
@@ -168,11 +169,23 @@ def test_another_configuration_is_refused_and_changes_nothing(few: BiasedImages,
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
-def test_another_precision_may_go_on(few: BiasedImages, tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", [True, False])
+def test_a_run_of_precision_auto_goes_on_in_the_one_it_was_begun_in(
+    native: bool, few: BiasedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = train(config_of(precision="float32"), few)
     with pytest.raises(KeyboardInterrupt):
-        train(config_of(), few, validate=stop_after(1, lambda network: {}), out_dir=tmp_path)
-    _, history = train(config_of(precision="bf16"), few, out_dir=tmp_path)
+        train(config_of(precision="float32"), few, validate=stop_after(1, lambda network: {}), out_dir=tmp_path)
+    monkeypatch.setattr("lnl_core.precision.native_bf16", lambda device: native)
+    weights, history = train(config_of(precision="auto"), few, out_dir=tmp_path)
     assert [line["epoch"] for line in history] == [1, 2, 3]
+    assert same(whole, weights)
+
+
+def test_another_precision_by_name_is_another_run(few: BiasedImages, tmp_path: Path) -> None:
+    train(config_of(precision="float32", epochs=1), few, out_dir=tmp_path)
+    with pytest.raises(RecordError, match=r"holds another run \(precision 'float32' instead of 'bf16'\)"):
+        train(config_of(precision="bf16", epochs=1), few, out_dir=tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04garbage", bytes(8), b"\xff" * 100])
@@ -350,6 +363,7 @@ def parts_of(names: Weights) -> list[str]:
 
 
 # A min-max game amplifies rounding, so lnl's end may differ by more than the baseline's; single steps are held together above.
+@pytest.mark.skipif(not native_bf16(torch.device("cpu")), reason="bf16 is imitated on this processor, which takes minutes")
 @pytest.mark.parametrize(("method", "loss_within", "accuracy_within"), [("baseline", 0.03, 0.05), ("lnl", 0.2, 0.1)])
 def test_training_in_bf16_reaches_what_float32_reaches(
     method: str, loss_within: float, accuracy_within: float, mini_train: BiasedImages

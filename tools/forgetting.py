@@ -39,7 +39,7 @@ from tools.notebooks import ROOT
 WORK = ROOT / "runs" / "forgetting"
 COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation
 COLOR_VAR = 0.03
-_SHARED: dict[str, Any] = {"epochs": 12, "precision": "bf16"}
+_SHARED: dict[str, Any] = {"epochs": 12}
 
 Rows = dict[str, dict[str, Any]]
 

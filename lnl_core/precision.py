@@ -1,0 +1,61 @@
+"""Which precision a run is computed in: bf16 autocast where the device computes bf16 itself, else float32."""
+
+import logging
+from dataclasses import replace
+
+import torch
+
+from lnl_core.config import RunConfig
+
+_log = logging.getLogger(__name__)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether ``device`` has instructions for bf16, so that autocast makes a step faster rather than several times slower.
+
+    torch is asked, and the limits that ``ATEN_CPU_CAPABILITY`` and ``ONEDNN_MAX_CPU_ISA`` set are heeded. Apple's MPS has never
+    been measured here and counts as a device without.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    return device.type == "cpu" and _cpu_computes_bf16()
+
+
+def _cpu_computes_bf16() -> bool:
+    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    has = {name: bool(getattr(torch.cpu, f"_is_{name}_supported", bool)()) for name in ("avx512", "avx512_bf16", "amx_tile")}
+    if not has["avx512"]:  # mkldnn's answer is about other processors' own instructions
+        return not getattr(torch.cpu, "_is_avx2_supported", bool)()
+    return (has["avx512_bf16"] or has["amx_tile"]) and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def settle(config: RunConfig, device: torch.device, begun: str | None = None) -> RunConfig:
+    """The configuration with the precision that it is trained in: "float32" or "bf16" in the place of "auto".
+
+    Args:
+        config: any configuration.
+        device: where it is to run.
+        begun: the precision of an interrupted run that is to go on. "auto" keeps it: one run has one precision.
+    """
+    if config.precision != "auto":
+        return config
+    used = begun or ("bf16" if native_bf16(device) else "float32")
+    return replace(config, precision=used)
+
+
+def reason(asked: str, used: str, device: torch.device, begun: str | None = None) -> str:
+    """Why a run was computed in precision ``used``, in one sentence for its record."""
+    if asked != "auto":
+        return f"{asked} was asked for by name"
+    if begun:
+        return f"auto: the run was begun in {begun}"
+    return f"auto: {device.type} {'has' if used == 'bf16' else 'has no'} instructions for bf16"
+
+
+def warn_if_emulated(config: RunConfig, device: torch.device) -> None:
+    """Say in one line that bf16, where the device only imitates it, is slow."""
+    if config.precision == "bf16" and not native_bf16(device):
+        _log.warning(
+            "precision 'bf16' is imitated on this device and several times slower than float32: leave it at 'auto'"
+        )
