@@ -64,17 +64,17 @@ PLACE_COLUMNS = {
     "foreground_probe_accuracy": "probe of the foreground",
     "background_probe_accuracy": "probe of the background",
     "bias_mlp_probe_accuracy": "probe of everything",
-    "prediction_information": "nats of colour in the answers",
+    "prediction_information": "nats of colour in the answers (test digits)",
 }
 PART_COLUMNS = {
     "validation_accuracy": "accuracy",
     "bias_mlp_probe_accuracy": "probe of everything",
-    "prediction_information": "nats of colour in the answers",
+    "prediction_information": "nats of colour in the answers (test digits)",
 }
 CHOICE_COLUMNS = {
     "validation_accuracy": "accuracy",
     "bias_mlp_probe_accuracy": "probe of everything",
-    "prediction_information": "nats of colour in the answers",
+    "prediction_information": "nats of colour in the answers (test digits)",
 }
 
 
@@ -83,7 +83,7 @@ ADVERSARY_COLUMNS = {
     "bias_probe_accuracy": "linear probe",
     "bias_mlp_probe_accuracy": "MLP probe",
     "bias_mlp_probe_information": "nats left (MLP)",
-    "prediction_information": "nats of colour in the answers",
+    "prediction_information": "nats of colour in the answers (test digits)",
 }
 
 
