@@ -446,6 +446,18 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     return "higher" if difference > 0 else "lower"
 
 
+def decided(answers: Sequence[str], needed: int) -> str:
+    """Whether a claim "holds", "does not hold" or one "cannot say".
+
+    Args:
+        answers: those of :func:`ordering` to each comparison that the claim makes, which it wants to be "higher".
+        needed: how many of them have to be. So many "lower" that this cannot be reached refute the claim.
+    """
+    if answers.count("higher") >= needed:
+        return "holds"
+    return "does not hold" if len(answers) - answers.count("lower") < needed else "cannot say"
+
+
 def _check_finite(values: Sequence[float]) -> None:
     bad = [value for value in values if not math.isfinite(value)]
     if bad:

@@ -18,6 +18,7 @@ from lnl_core.records import (
     RunRecord,
     aggregate,
     agreement,
+    decided,
     describe_environment,
     difference_interval,
     ordering,
@@ -454,6 +455,24 @@ def test_ordering_is_the_test_of_welch() -> None:
     assert seen == {"higher", "lower", "cannot say"}
     assert ordering([0.5] * 3, [0.4] * 3) == "higher"
     assert ordering([0.5] * 3, [0.5] * 3) == "cannot say"
+
+
+def test_a_claim_needs_enough_answers_and_is_refuted_by_too_many_others() -> None:
+    yes, no, open_ = "higher", "lower", "cannot say"
+    assert decided([yes] * 7, 7) == decided([yes] * 4 + [no] * 3, 4) == decided([yes] * 4 + [open_] * 3, 4) == "holds"
+    assert decided([yes] * 6 + [open_], 7) == decided([open_] * 7, 4) == decided([no] * 3 + [open_] * 4, 4) == "cannot say"
+    assert decided([yes] * 6 + [no], 7) == decided([no] * 4 + [open_] * 3, 4) == "does not hold"
+
+
+def test_the_claims_of_the_paper_are_not_decided_by_cells_of_one_run() -> None:
+    """With one run at four of the seven variances no claim about all of them is decided, whatever the means look like."""
+    rows = {(row["method"], row["color_var"]): row for row in results_table()}
+    variances = sorted({color_var for _, color_var in rows})
+    answers = [ordering(rows["lnl", one]["values"], rows["baseline", one]["values"]) for one in variances]
+    assert [rows["lnl", one]["n"] for one in variances] == [3, 1, 3, 1, 1, 1, 3]
+    assert answers == ["higher" if rows["lnl", one]["n"] == 3 else "cannot say" for one in variances]
+    assert all(rows["lnl", one]["mean"] > rows["baseline", one]["mean"] for one in variances)
+    assert decided(answers, len(variances)) == "cannot say"
 
 
 def test_numbers_that_cannot_be_judged_are_refused() -> None:
