@@ -56,7 +56,7 @@ def test_lnl_with_the_maps_ran_at_a_tenth_of_its_weights() -> None:
 
 def test_what_the_method_is_told_stands_beside_the_record() -> None:
     told = PAGE[PAGE.index("results/record.md") : PAGE.index("results/others.md")]
-    for need in ("exact colour", "$p(y \\mid b)$", "drawing", "affine and elastic maps", "forty settings", "eight levels a channel"):
+    for need in ("exact colour", "$p(y \\mid b)$", "drawing", "affine and elastic maps", "forty settings", "eight levels"):
         assert need in told, need
     assert "So does LNL" not in PAGE
 

@@ -384,6 +384,19 @@ def test_what_is_said_of_the_comparisons_on_adult() -> None:
     assert adult("threshold_dp", 0, ODDS) > max(adult(*one, ODDS) for one in everyone)
 
 
+def test_networks_and_reductions_do_not_start_alike_and_the_chapter_says_so() -> None:
+    page = " ".join((results.ROOT / "book" / "fairness.md").read_text(encoding="utf-8").split())
+    adult = partial(level, "adult-sex")
+    network, table = (adult(method, 0, "test_accuracy") for method in ("baseline", "logistic"))
+    assert network > table + 0.005
+    assert f"begin at an accuracy of {network:.3f} before any constraint" in page
+    assert f"at the {table:.3f} of logistic regression" in page
+    assert f"a network is {adult('mi_backprop', 1, ODDS):.3f} (mi_backprop at weight 1)" in page
+    records = [record for found in tool.read_task("adult-sex").values() for record in found]
+    assert not any("reduction" in record.method and "method" in record.config for record in records), "none on a network's features"
+    assert "they have not been run" in page
+
+
 def test_what_is_said_of_german_credit() -> None:
     german = partial(level, "german-age")
     assert german("baseline", 0, LEAK) < 0
