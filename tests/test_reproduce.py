@@ -2,7 +2,7 @@
 
 import pytest
 
-from lnl_core.config import COLOR_VARS
+from lnl_core.config import COLOR_VARS, preset
 from lnl_core.records import FEWEST_RUNS, agreement, ordering, read_records, results_table
 from tools import ablations, results
 from tools.notebooks import ROOT
@@ -132,3 +132,32 @@ def test_no_seed_of_blind_eye_without_the_limit_is_left_out() -> None:
     ]
     assert {f"{end:.3f}" for end in ends} == {"0.664", "0.371"}
     assert "at 0.664, at 0.371 and in a loss that was not a number" in PAGE
+
+
+def test_what_single_runs_say_of_where_the_colour_hides() -> None:
+    page = " ".join((ROOT / "book" / "where_the_colour_hides.md").read_text(encoding="utf-8").split())
+    found: list[float] = []
+    for changes in ablations.PLACES.values():
+        (record,) = CHOICES[ablations.config_of(changes).fingerprint()]
+        found.append(record.metrics["validation_accuracy"])
+    own, _, foreground, background, everywhere = found
+    assert f"at the same places of the foreground, gained {foreground - own:.2f}" in page
+    assert f"from the foreground to the background gained {background - foreground:.2f} more" in page
+    assert background - everywhere == pytest.approx(0.1, abs=0.005)
+    assert own < ROWS["baseline", 0.02]["mean"]
+    assert "One run a row, so this is what these networks did" in page
+
+
+def test_on_photographs_one_comparison_of_twenty_leaves_out_no_difference() -> None:
+    rows = {(row["method"], *row["setting"].values()): row["values"] for row in results_table("dogs_cats") if row["n"]}
+    columns = [key[1:] for key in rows if key[0] == "baseline"]
+    methods = ("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
+    answers = {(name, *where): ordering(rows[name, *where], rows["baseline", *where]) for name in methods for where in columns}
+    assert len(answers) == 20
+    (told,) = [key for key, answer in answers.items() if answer != "cannot say"]
+    assert (told[0], answers[told]) == ("lnl", "higher")
+    text = " ".join((ROOT / "notebooks" / "09_dogs_and_cats.py").read_text(encoding="utf-8").replace("\n# ", " ").split())
+    mean, baseline = (sum(rows[name, *told[1:]]) / 3 for name in ("lnl", "baseline"))
+    assert f"tested on TB2: {mean:.3f} against {baseline:.3f}" in text
+    config = preset("short", "lnl", experiment="dogs_cats", train_set="tb1")
+    assert f"$\\lambda={config.mi_weight}$ and $\\mu={config.adv_weight}$ (and $\\alpha={config.confusion_weight}$)" in text
