@@ -389,7 +389,7 @@ for method, values in harm.items():
 # (On photographs these exceptions are images of TB2, so TB2 is no test for such a network.)
 #
 # A few exceptions do more than any adversary on this page: once some bright cats are there, going by the coat costs training loss, and the
-# network has a reason to look at shapes. Collecting exceptions beats unlearning wherever they can be had.
+# network has a reason to look at shapes. Where exceptions can be had, collect them before you unlearn.
 #
 # </details>
 #

@@ -161,3 +161,6 @@ def test_on_photographs_one_comparison_of_twenty_leaves_out_no_difference() -> N
     assert f"tested on TB2: {mean:.3f} against {baseline:.3f}" in text
     config = preset("short", "lnl", experiment="dogs_cats", train_set="tb1")
     assert f"$\\lambda={config.mi_weight}$ and $\\mu={config.adv_weight}$ (and $\\alpha={config.confusion_weight}$)" in text
+    faces = preset("short", "lnl", experiment="faces", train_set="eb1", learn="gender")
+    page = (ROOT / "notebooks" / "10_faces.py").read_text(encoding="utf-8")
+    assert f"$\\lambda={faces.mi_weight}$, $\\mu={faces.adv_weight}$, $\\alpha={faces.confusion_weight}$" in page
