@@ -141,11 +141,11 @@ def others_table(root: Path = ROOT) -> str:
         rows.append((value, f"| {'LNL' if method == 'lnl' else 'Gray'}, published | {value:.4f} | not stated | {cited} |"))
     for other in paper["other_results"]:
         if other["comparable"] and other["setting"]["color_var"] == color_var:
-            value = ("around " if other.get("approximate") else "") + f"{other['value']:g}"
-            value += f" ± {other['std']:.4f}" if "std" in other else ""
+            shown = ("around " if other.get("approximate") else "") + f"{other['value']:g}"
+            shown += f" ± {other['std']:.4f}" if "std" in other else ""
             runs = other.get("runs", "not stated")
             told = f"{other['uses']} | {{cite:t}}`{other['cite']}`: {other['note']}"
-            rows.append((other["value"], f"| {other['label']} | {value} | {runs} | {told} |"))
+            rows.append((other["value"], f"| {other['label']} | {shown} | {runs} | {told} |"))
     head = [f"| method | accuracy at σ² = {color_var:g} | runs | what it may use | where |", "|---" * 5 + "|"]
     return "\n".join([*head, *(line for _, line in sorted(rows, key=lambda row: -row[0]))]) + "\n"
 
