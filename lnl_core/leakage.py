@@ -115,8 +115,9 @@ def fresh_adversary(
 ) -> LNLNetwork:
     """The same network with another h: the same layers with fresh weights, trained by SGD on frozen features of ``data``.
 
-    It answers whether h was *this* h's weakness: where the fresh one reads what the old one does not, the old one was fooled; where
-    neither reads what a probe does, readers of their kind are too weak.
+    Where the fresh one reads what the old one does not, the old one was fooled. Where it reads nothing, ask first whether it had
+    enough images and steps: on features whose h does read something, a fresh one has to read as much. Only then does it say that
+    readers of its kind are too weak.
 
     Args:
         network: f is shared with the result and stays as it is.

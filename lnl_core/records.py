@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import t as student
 
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig
-from lnl_core.errors import ConfigError, RecordError
+from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.splits import OPPOSITE
 
 SCHEMA = 1
@@ -31,6 +32,10 @@ FULL_DATA = {
     "census": ("uci",),
 }
 """Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""
+FEWEST_RUNS = 3
+"""Below this number of runs nothing is concluded: two values say next to nothing about their spread."""
+MARGIN = 0.02
+"""Accuracies that differ by less count as the same: about what a fresh drawing of colours and other versions of libraries move."""
 _PACKAGES = ("torch", "numpy", "torchvision", "scikit-learn", "fairlearn", "lnl_core")
 
 
@@ -386,6 +391,91 @@ def results_table(
             }
         )
     return rows
+
+
+def difference_interval(values: Sequence[float], published: float) -> tuple[float, float]:
+    r"""The 90 % interval of the mean over n seeds (Student's t) minus a published number, which is taken as exact.
+
+    .. math:: \bar v - p \pm t_{0.95, n - 1}\, s / \sqrt n
+
+    Raises:
+        DataError: for fewer than two values, or one that is not finite.
+    """
+    _check_finite([*values, published])
+    if len(values) < 2:
+        raise DataError(f"an interval needs at least two runs, got {len(values)}")
+    half = float(student.ppf(0.95, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    difference = float(np.mean(values)) - published
+    return difference - half, difference + half
+
+
+def agreement(values: Sequence[float], published: float, margin: float = MARGIN) -> str:
+    """Whether runs over seeds agree with a published number: "agrees", "differs" or "cannot say".
+
+    It agrees if all of :func:`difference_interval` lies within ``margin`` of 0 (two one-sided tests at 5 %), and differs if it
+    lies wholly further away. Else nothing can be said, nor with fewer than :data:`FEWEST_RUNS` runs. A wider spread widens the
+    interval, so a method that scatters more is never judged sooner, in either direction.
+
+    Args:
+        values: accuracies, one a seed.
+        published: one number, taken as exact since no spread is published with it.
+        margin: the largest difference that counts as the same.
+
+    Raises:
+        ConfigError: for a margin that is not positive.
+        DataError: for a number that is not finite.
+    """
+    if not 0 < margin < math.inf:
+        raise ConfigError(f"the margin must be a positive number, got {margin}")
+    _check_finite([*values, published])
+    if len(values) < FEWEST_RUNS:
+        return "cannot say"
+    low, high = difference_interval(values, published)
+    if -margin <= low and high <= margin:
+        return "agrees"
+    return "differs" if low > margin or high < -margin else "cannot say"
+
+
+def ordering(values: Sequence[float], others: Sequence[float]) -> str:
+    """Whether one method's runs score "higher" or "lower" than another's, or one "cannot say".
+
+    An answer needs :data:`FEWEST_RUNS` runs of each and a 95 % interval of the difference of the means (Welch) that leaves out 0.
+
+    Raises:
+        DataError: for a number that is not finite.
+    """
+    _check_finite([*values, *others])
+    if min(len(values), len(others)) < FEWEST_RUNS:
+        return "cannot say"
+    difference = float(np.mean(values) - np.mean(others))
+    squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
+    half = 0.0
+    if sum(squares) > 0:
+        freedom = sum(squares) ** 2 / sum(
+            square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
+        )
+        half = float(student.ppf(0.975, freedom)) * math.sqrt(sum(squares))
+    if abs(difference) <= half:
+        return "cannot say"
+    return "higher" if difference > 0 else "lower"
+
+
+def decided(answers: Sequence[str], needed: int) -> str:
+    """Whether a claim "holds", "does not hold" or one "cannot say".
+
+    Args:
+        answers: those of :func:`ordering` to each comparison that the claim makes, which it wants to be "higher".
+        needed: how many of them have to be. So many "lower" that this cannot be reached refute the claim.
+    """
+    if answers.count("higher") >= needed:
+        return "holds"
+    return "does not hold" if len(answers) - answers.count("lower") < needed else "cannot say"
+
+
+def _check_finite(values: Sequence[float]) -> None:
+    bad = [value for value in values if not math.isfinite(value)]
+    if bad:
+        raise DataError(f"accuracies must be finite, got {bad[0]}: leave out runs that diverged and say so")
 
 
 def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:

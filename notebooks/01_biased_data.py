@@ -279,7 +279,7 @@ plt.show()
 # *The picture: curves, one for each number of levels, that start high at $\sigma^2=0$ and sink towards zero at large variance; the
 # paper's range is a narrow grey band where they begin to fall steeply.* All of the paper's settings are heavily biased. The dashed line
 # is the same question asked of the **group**, the index of the mean colour: in training the group *is* the class, so it tells everything
-# at every $\sigma^2$. What fades with the variance is not the rule of the deal but how well a single colour betrays its group.
+# at every $\sigma^2$. The rule that assigns mean colours to digits stays the same at every variance; only single colours become ambiguous.
 #
 # The coarsest curve first *rises*: with two levels, means that fall into the same cell are told apart only once noise throws them across
 # its border unequally often. Engineers call it dithering.

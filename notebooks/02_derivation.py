@@ -764,8 +764,8 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 # ```
 #
 # The sharper the start, the longer it takes to leave, and in the end $f$ does not move at all: the gradient of a softmax that has made up
-# its mind is nearly zero, and so is that of an $h$ that is always right. A network that has learnt the bias too well is hard to
-# talk out of it; a short warm start is better than a long one.
+# its mind is nearly zero, and so is that of an $h$ that is always right. In this toy, what was learnt too well
+# is not unlearnt: an argument for a short warm start, and no measurement of one.
 #
 # </details>
 

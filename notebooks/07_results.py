@@ -27,7 +27,7 @@
 #
 # - read a run record and say which model was chosen, on which data, and what could not be rerun from it;
 # - decide which runs may stand in a results table, and keep the others out by rule rather than by taste;
-# - compare a published number that has no spread with a handful of runs of your own, without claiming more than they show;
+# - compare a published number that has no spread with a handful of runs of your own, and say when they do not suffice for an answer;
 # - check the paper's *claims*, the orderings, apart from its *values*.
 #
 # **What you need**
@@ -79,14 +79,24 @@ OUT_DIR = "runs"
 # %matplotlib inline
 import json
 from itertools import pairwise
-from math import sqrt
 from pathlib import Path
 
 from IPython.display import Markdown
 
 from lnl_core import figures, preset, read_records, resolve_profile, results_table, run, run_folder
 from lnl_core.config import COLOR_VARS
-from lnl_core.records import describe_environment, paper_numbers, read_record, results_folder, table_markdown
+from lnl_core.records import (
+    FEWEST_RUNS,
+    MARGIN,
+    agreement,
+    decided,
+    describe_environment,
+    ordering,
+    paper_numbers,
+    read_record,
+    results_folder,
+    table_markdown,
+)
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -209,67 +219,55 @@ Markdown(table_markdown(rows))
 # %% [markdown]
 # ## Was it reproduced?
 #
-# Fix the yardstick before reading the numbers. Published values carry no spread, so we allow for the uncertainty of *our* mean, two
-# standard errors, plus a margin of 0.02, about what a fresh drawing of colours and another version of the libraries may move. A cell
-# with fewer than three runs gets no verdict. A mean outside is printed as not reproduced, in either direction: being better than the paper
-# is a failed reproduction too.
+# Fix the yardstick before reading the numbers. Published values carry no spread, so each is taken as exact, and the uncertainty is that of
+# *our* mean: its 90 % interval over the seeds (Student's t). The margin is 0.02, about what a fresh drawing of colours and another version of
+# the libraries may move. `lnl_core.records.agreement` gives one of three answers.
+#
+# - **agrees**: the whole interval lies within the margin of the published number (an equivalence test).
+# - **differs**: the whole interval lies outside, in either direction. Being better than the paper is a failed reproduction too.
+# - **cannot say**: neither, or fewer than three runs.
+#
+# A method whose runs scatter more has a wider interval, so noise never makes an answer easier to get. [The chapter](../book/reproduce.md) prints the
+# same answers from the same function.
 
 # %% tags=["nbval-ignore-output"]
-MARGIN = 0.02
-
-
-def verdict(row):
-    """Whether our mean agrees with the published number, in words."""
-    if row["published"] is None or not row["n"]:
-        return "missing"
-    if row["n"] < 3:
-        return "too few runs"
-    allowed = MARGIN + 2 * row["std"] / sqrt(row["n"])
-    return "reproduced" if abs(row["difference"]) <= allowed else "NOT REPRODUCED"
-
-
-verdicts = {(row["method"], row["color_var"]): verdict(row) for row in rows}
-for kind in ("reproduced", "NOT REPRODUCED", "too few runs", "missing"):
-    found = [key for key, value in verdicts.items() if value == kind]
-    print(f"{kind:<16}{len(found):>3}")
-    if kind in ("NOT REPRODUCED", "too few runs"):
-        for key in found:
-            row = ours[key]
-            print(f"    {key[0]:<10} sigma^2 {key[1]:<6} published {row['published']:.4f}, ours {row['mean']:.4f}, n = {row['n']}")
+judged = [row for row in rows if row["published"] is not None]
+for answer in ("agrees", "differs", "cannot say"):
+    found = [row for row in judged if agreement(row["values"], row["published"]) == answer]
+    few = sum(row["n"] < FEWEST_RUNS for row in found)
+    print(f"{answer:<11}{len(found):>3} of {len(judged)}" + (f", {few} of them with fewer than {FEWEST_RUNS} runs" if few else ""))
+    for row in found:
+        if row["n"] >= FEWEST_RUNS:
+            spread = f"{row['mean']:.4f} ± {row['std']:.4f}, n = {row['n']}"
+            print(f"    {row['method']:<10} sigma^2 {row['color_var']:<6} published {row['published']:.4f}, ours {spread}")
+print(f"margin {MARGIN}")
 
 # %% [markdown]
 # Values depend on details that no paper can list. Its **claims** should survive them. Section 5.2 makes four that can be checked against
-# any complete set of numbers, the published ones included.
+# any complete set of numbers. A claim is a list of comparisons. Two published numbers, which have no spread, are compared as they are. Ours
+# are compared over their seeds with `lnl_core.records.ordering`: higher, lower, or cannot say, and fewer than three runs of either cannot say.
 
 # %% tags=["nbval-ignore-output"]
-pairs = list(pairwise(COLOR_VARS))
-CLAIMS = {  # claim: methods it speaks of, test
-    "every method gains as the bias weakens": (list(published), lambda a: all(a[m][v] < a[m][w] for m in a for v, w in pairs)),
-    "lnl beats the baseline at every variance": (
-        ["lnl", "baseline"],
-        lambda a: all(a["lnl"][v] > a["baseline"][v] for v in COLOR_VARS),
-    ),
-    "lnl beats blind_eye at every variance": (
-        ["lnl", "blind_eye"],
-        lambda a: all(a["lnl"][v] > a["blind_eye"][v] for v in COLOR_VARS),
-    ),
-    "lnl beats gray at most variances": (
-        ["lnl", "gray"],
-        lambda a: sum(a["lnl"][v] > a["gray"][v] for v in COLOR_VARS) > len(COLOR_VARS) / 2,
-    ),
+everywhere = {other: [(("lnl", var), (other, var)) for var in COLOR_VARS] for other in ("baseline", "blind_eye", "gray")}
+weaker = [((method, more), (method, less)) for method in published for less, more in pairwise(COLOR_VARS)]
+CLAIMS = {  # claim: pairs of cells of which the first should be higher, and how many of them have to be
+    "every method gains as the bias weakens": (weaker, len(weaker)),
+    "lnl beats the baseline at every variance": (everywhere["baseline"], len(COLOR_VARS)),
+    "lnl beats blind_eye at every variance": (everywhere["blind_eye"], len(COLOR_VARS)),
+    "lnl beats gray at most variances": (everywhere["gray"], len(COLOR_VARS) // 2 + 1),
 }
-for claim, (methods, holds) in CLAIMS.items():
-    gaps = sum((method, var) not in ours for method in methods for var in COLOR_VARS)
-    answers = {"published": holds({m: published[m] for m in methods})}
-    if not gaps:
-        answers["ours"] = holds({m: {var: ours[m, var]["mean"] for var in COLOR_VARS} for m in methods})
-    said = {who: "holds" if answer else "DOES NOT HOLD" for who, answer in answers.items()}
-    print(
-        f"{claim:<42}published: {said['published']:<15}ours: {said.get('ours', f'cannot be said, {gaps} of {len(COLOR_VARS) * len(methods)} cells are missing')}"
-    )
+
+
+for claim, (comparisons, needed) in CLAIMS.items():
+    theirs = ["higher" if published[a[0]][a[1]] > published[b[0]][b[1]] else "lower" for a, b in comparisons]
+    mine = [ordering(*(ours[cell]["values"] if cell in ours else [] for cell in pair)) for pair in comparisons]
+    counts = ", ".join(f"{mine.count(answer)} {answer}" for answer in ("higher", "lower", "cannot say"))
+    print(f"{claim:<42}published: {decided(theirs, needed):<15}ours: {decided(mine, needed)} ({counts})")
 
 # %% [markdown]
-# A claim needs all of its cells. With one missing the honest answer is that it cannot be said, even if the cells that are there look fine.
+# A claim about every variance needs runs at every variance. While there are variances with one run only, the honest answer is *cannot say*, even
+# if the means that are there look fine. And a rank says nothing of how long each method was looked after:
+# [the chapter](../book/reproduce.md) lists how many settings were tried for each.
 #
 # ## And the runs of this book?
 #
@@ -399,8 +397,8 @@ else:
 # ## Summary
 #
 # - A number stands in the table only with a record behind it: profile full or short, full data, last epoch, every seed shown.
-# - Published values carry no spread, so agreement is judged with a margin fixed beforehand, and disagreement is printed as such.
-# - Claims about orderings can be checked apart from values, and only where all their cells are filled.
+# - Published values carry no spread, so agreement is judged with a margin fixed beforehand, and there are three answers: agrees, differs, cannot say.
+# - Claims about orderings can be checked apart from values, and only where every cell that they need has at least three runs.
 # - Demonstration runs teach; they are not evidence about the paper.
 #
 # Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) leaves painted digits behind and meets a bias that came with the photographs.

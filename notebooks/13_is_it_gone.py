@@ -152,8 +152,9 @@ for method in ("lnl", "bias_balanced"):
 # ## The same h with fresh weights
 #
 # So take another $h$: the same layers, the same question at the same places, on the same frozen features, but with weights that have never
-# been in a duel. `fresh_adversary` trains it on half of the unbiased digits, and the other half asks it. The baseline is the control: its
-# features never had to hide anything.
+# been in a duel. `fresh_adversary` trains it on half of the unbiased digits, and the other half asks it. The baseline's line says that it reads
+# at all, from features that never had to hide anything. That is an easy control: it does not say that a fresh $h$ has seen enough images to read
+# what is faint.
 
 # %% tags=["nbval-ignore-output"]
 half = images // 2
@@ -169,11 +170,12 @@ for method, network in networks.items():
 # Three things can come out of a line.
 #
 # - The fresh $h$ is above chance and the old one is not: **the old one was fooled**, outrun by $f$, and the colour was not forgotten.
-# - Neither is above chance: what readers of *this kind* can see *at these places* is gone. The weights of $h$ were not the trouble.
+# - Neither is above chance: **cannot say.** Either readers of *this kind* see nothing *at these places*, or the fresh one had too few images
+#   and steps. In [the chapter's](../book/is_it_gone.md) networks whose own $h$ does read something, the fresh one reads less each time.
 # - The old one is above chance itself: it was never fooled.
 #
-# In the second case the question moves on. $h$ looks through a window of five by five places, asks about one channel at a time, and in these
-# models it is asked in the background only. Who looks at the whole picture?
+# In the second case the question moves on to readers of another kind. $h$ looks through a window of five by five places, asks about one channel
+# at a time, and in these models it is asked in the background only. Who looks at the whole picture?
 #
 # ## Fresh probes: which of the ten colours?
 #

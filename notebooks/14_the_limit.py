@@ -150,8 +150,8 @@ print(f"closest mean colours: {COLOR_NAMES[one]} ({one}) and {COLOR_NAMES[other]
 
 # %% [markdown]
 # *The picture: each row is a digit, each cell how much its colours suggest another digit; the diagonal is left out.* What the bias leaves
-# open is not spread over the digits. It is a few pairs of neighbours on the palette, and whoever may not use the colour may only know what
-# those pairs leave unsaid.
+# open is not spread over the digits. It is a few pairs of neighbours on the palette. Features that are free of the colour can separate only digits
+# whose colours overlap.
 #
 # ## From nats to accuracy and back
 #

@@ -41,6 +41,7 @@ from lnl_core.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import fairness as tool
 from tools import results
+from tools.notebooks import ROOT
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -382,6 +383,19 @@ def test_what_is_said_of_the_comparisons_on_adult() -> None:
     assert adult("reduction_eo", 0.005, ODDS) < min(adult(*one, ODDS) for one in networks)
     everyone = [one for one in stored("adult-sex") if one != ("threshold_dp", 0.0)]
     assert adult("threshold_dp", 0, ODDS) > max(adult(*one, ODDS) for one in everyone)
+
+
+def test_networks_and_reductions_do_not_start_alike_and_the_chapter_says_so() -> None:
+    page = " ".join((ROOT / "book" / "fairness.md").read_text(encoding="utf-8").split())
+    adult = partial(level, "adult-sex")
+    network, table = (adult(method, 0, "test_accuracy") for method in ("baseline", "logistic"))
+    assert network > table + 0.005
+    assert f"begin at an accuracy of {network:.3f} before any constraint" in page
+    assert f"at the {table:.3f} of logistic regression" in page
+    assert f"a network is {adult('mi_backprop', 1, ODDS):.3f} (mi_backprop at weight 1)" in page
+    records = [record for found in tool.read_task("adult-sex").values() for record in found]
+    assert not any("reduction" in record.method and "method" in record.config for record in records), "none on a network's features"
+    assert "they have not been run" in page
 
 
 def test_what_is_said_of_german_credit() -> None:

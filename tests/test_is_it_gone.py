@@ -1,5 +1,6 @@
 """Is the bias gone? What h says, what is stored of a model and of its training, and that tables hold what is stored."""
 
+import inspect
 import json
 import math
 import shutil
@@ -435,6 +436,7 @@ def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
 # The chapter's words, on what is stored
 
 VARIANCES = COLOR_VARS
+CHAPTER = " ".join((ROOT / "book" / "is_it_gone.md").read_text(encoding="utf-8").split())
 PLAYED = ("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
 
 
@@ -496,6 +498,37 @@ def test_what_is_said_of_other_adversaries() -> None:
     }
     assert ratio[0.02] > 10
     assert 0.8 < ratio[0.05] < 1.2
+
+
+def test_a_fresh_h_fails_its_control_so_nothing_is_concluded_from_its_silence() -> None:
+    """Of the five methods with an adversary two have an h that reads something, and the fresh h reads less in each of them."""
+    reading = [at(method, color_var) for method in ("blind_eye", "lnl_adv") for color_var in VARIANCES]
+    own = [model["adversary"]["unbiased"]["information"] for model in reading]
+    fresh = [model["fresh_h"]["information"]["mean"] for model in reading]
+    assert min(own) > 0.03
+    assert sum(there < here for there, here in zip(fresh, own, strict=True)) == len(reading)
+    assert f"in all {len(reading)} of these networks the fresh $h$ reads less" in CHAPTER
+    settings = tool.SETTINGS
+    images = settings["images"] // 2
+    steps = settings["fresh_h_epochs"] * math.ceil(images / inspect.signature(fresh_adversary).parameters["batch_size"].default)
+    assert f"It is trained on {images:,} images in {steps} steps" in CHAPTER
+    easy = [at("baseline", color_var)["fresh_h"]["information"]["mean"] for color_var in VARIANCES]
+    assert 0.8 < min(easy) < max(easy) < 0.9
+    for conclusion in ("were not outrun", "is gone:", "can see is gone"):
+        assert conclusion not in CHAPTER
+
+
+def test_the_printed_intervals_hold_the_correction_for_splits_of_the_same_images() -> None:
+    """Two splits into halves: t(0.975, 1) = 12.7062 deviations times the root of 1/2 + 1, and not of 1/2."""
+    generator = torch.Generator().manual_seed(0)
+    features, levels = torch.randn(80, 3, generator=generator), torch.randint(0, 2, (80, 1), generator=generator)
+    values = [probe_leakage(features, levels[:, 0], seed=seed).accuracy for seed in (0, 1)]
+    found = tool.level_probe(features, levels, 2)["accuracy"]
+    assert values[0] != values[1]
+    assert found["high"] - found["mean"] == pytest.approx(12.7062 * float(np.std(values, ddof=1)) * math.sqrt(1.5), rel=1e-4)
+    assert "is **already in every printed ±**" in CHAPTER
+    for table in (leak_tables.left_table(), leak_tables.said_table(), leak_tables.erased_table()):
+        assert "the correction of Nadeau and Bengio for splits of the same images is already in it" in table
 
 
 def test_what_is_said_of_the_leak_over_training() -> None:
@@ -576,3 +609,5 @@ def test_the_order_of_what_is_left() -> None:
     save = {method: 1 - 1 / at(method, 0.02)["code_length"]["compression"]["mean"] for method in tool.METHODS}
     assert save["baseline"] == pytest.approx(2 / 3, abs=0.02)
     assert max(save["lnl"], save["bias_balanced"]) < 0.25
+    weakest = 1 - 1 / at("baseline", 0.05)["code_length"]["compression"]["mean"]
+    assert f"save two thirds of it at $\\sigma^2 = 0.02$, and {weakest:.0%} at 0.05".replace("%", " %") in CHAPTER

@@ -22,6 +22,8 @@ from lnl_core.runs import run
 from tools import leakage, limit, under_limit
 from tools.notebooks import ROOT
 
+CHAPTER = " ".join((ROOT / "book" / "the_limit.md").read_text(encoding="utf-8").split())
+
 # The integral
 
 
@@ -309,6 +311,30 @@ def test_without_variance_there_is_a_network_of_every_method_and_all_know_the_co
     ]
     assert sorted(record.seed for record in left_out) == [0, 1]
     assert all(record.metrics["prediction_information"] < 0.01 for record in left_out), "they give one answer to all"
+
+
+def test_near_chance_is_above_chance() -> None:
+    """Three networks at 0.117 to 0.119 of 10,000 unbiased digits: a standard error of 0.003, so that they are not at 0.1."""
+    runs = {found["method"]: found for found in under_limit.read_measured() if found["color_var"] == 0}
+    near = [runs[method]["test_accuracy"] for method in ("baseline", "blind_eye", "mi_backprop")]
+    assert f"are near chance: {min(near):.3f} to {max(near):.3f}" in CHAPTER
+    assert all((one - 0.1) / math.sqrt(one * (1 - one) / runs["baseline"]["test_size"]) > 5 for one in near)
+    assert "are at chance" not in CHAPTER
+    assert len([found for found in under_limit.read_measured() if found["color_var"] == 0]) == len(runs), "one run a method"
+
+
+def test_with_the_network_of_kim_et_al_mi_backprop_has_no_control() -> None:
+    """Its baseline had another optimiser and other epochs, and without its second step only the other network was run."""
+    page = " ".join((ROOT / "book" / "mi_backprop.md").read_text(encoding="utf-8").split())
+    ours, baseline = preset("short", "mi_backprop"), preset("short", "baseline")
+    assert (ours.optimizer, baseline.optimizer) == ("adam", "sgd")
+    assert f"trained by SGD for {baseline.epochs} epochs, `mi_backprop` by Adam for {ours.epochs}" in page
+    stored = read_records(ROOT / "results" / "ablations") + read_records(ROOT / "results" / "runs")
+    records = [record for record in stored if (record.method, record.experiment) == ("mi_backprop", "colored_mnist")]
+    controls = {record.run_config().network for record in records if record.run_config().mi_weight == 0}
+    assert controls == {"ragonesi"}
+    assert "with this network it has not been run." in page
+    assert "cannot be told from its baseline" not in page
 
 
 def test_stored_models_agree_with_their_records() -> None:

@@ -7,15 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_1samp, ttest_ind
 
 from lnl_core.config import METHODS, preset
-from lnl_core.errors import ConfigError, RecordError
+from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.records import (
     RunRecord,
     aggregate,
+    agreement,
+    decided,
     describe_environment,
+    difference_interval,
+    ordering,
     paper_numbers,
     provenance,
     read_record,
@@ -388,3 +394,108 @@ def test_stand_ins_and_changed_runs_stay_out_of_the_tables(changes: dict[str, An
     assert results_table("dogs_cats", [record]) == results_table("dogs_cats", [])
     control = photograph_record("dogs_cats", "lnl", source="kaggle-part")
     assert results_table("dogs_cats", [control]) != results_table("dogs_cats", [])
+
+
+# Does it agree? Is it higher?
+
+SPREAD = (0.0, 0.001, 0.004, 0.01, 0.03, 0.1, 0.3)
+
+
+def three(mean: float, spread: float) -> list[float]:
+    """Three values with that mean and that sample deviation."""
+    return [mean - spread, mean, mean + spread]
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_agreement_in_closed_form(side: int) -> None:
+    """The half width for three runs is t(0.95, 2) = 2.91999 deviations over the root of 3."""
+    half = 2.91999 / math.sqrt(3)
+    for spread in (0.001, 0.005, 0.01):
+        for inside in (-1e-4, 1e-4):
+            near, far = 0.02 - half * spread + inside, 0.02 + half * spread + inside
+            if near > 0:
+                assert agreement(three(0.8 + side * near, spread), 0.8) == ("agrees" if inside < 0 else "cannot say")
+            assert agreement(three(0.8 + side * far, spread), 0.8) == ("cannot say" if inside < 0 else "differs")
+    assert agreement(three(0.8 + side * 0.03, 0.001), 0.8, margin=0.05) == "agrees"
+    assert agreement([0.8 + side * 0.019] * 3, 0.8) == "agrees"
+    assert agreement([0.8 + side * 0.021] * 3, 0.8) == "differs"
+
+
+def test_the_interval_in_closed_form() -> None:
+    assert difference_interval(three(0.83, 0.01), 0.8) == pytest.approx((0.03 - 0.0168586, 0.03 + 0.0168586), abs=1e-7)
+    assert difference_interval([0.7, 0.7], 0.8) == pytest.approx((-0.1, -0.1))
+    with pytest.raises(DataError, match="an interval needs at least two runs, got 1"):
+        difference_interval([0.7], 0.8)
+
+
+def test_agreement_is_two_one_sided_tests() -> None:
+    rng = np.random.default_rng(0)
+    seen: set[str] = set()
+    for _ in range(200):
+        values = 0.8 + rng.normal(rng.choice([0, 0.01, 0.05]), rng.choice([0.002, 0.02]), size=rng.integers(3, 8))
+        below = ttest_1samp(values, 0.78, alternative="greater").pvalue
+        above = ttest_1samp(values, 0.82, alternative="less").pvalue
+        answer = agreement(values.tolist(), 0.8)
+        assert (answer == "agrees") == (max(below, above) <= 0.05)
+        seen.add(answer)
+    assert seen == {"agrees", "differs", "cannot say"}
+
+
+@pytest.mark.parametrize("off", [0.0, 0.005, 0.015, 0.019, 0.021, 0.05, 0.2])
+def test_a_method_that_scatters_more_is_never_judged_sooner(off: float) -> None:
+    """The rule 0.02 + 2 standard errors, used before, called a difference of 0.2 reproduced if only the runs scattered enough."""
+    answers = [agreement(three(0.8 + off, spread), 0.8) for spread in SPREAD]
+    last = max((place for place, answer in enumerate(answers) if answer != "cannot say"), default=-1)
+    assert answers[: last + 1] == [answers[0]] * (last + 1), "the same answer until none is given"
+    assert answers[-1] == "cannot say"
+    assert answers[0] == ("agrees" if off < 0.02 else "differs")
+
+
+@pytest.mark.parametrize("values", [[], [0.8], [0.8, 0.8]])
+def test_fewer_than_three_runs_say_nothing(values: list[float]) -> None:
+    assert agreement(values, 0.8) == agreement(values, 0.1) == "cannot say"
+    assert ordering(values, [0.1, 0.1, 0.1]) == ordering([0.1, 0.1, 0.1], values) == "cannot say"
+
+
+def test_ordering_is_the_test_of_welch() -> None:
+    rng = np.random.default_rng(1)
+    seen: set[str] = set()
+    for _ in range(200):
+        one = rng.normal(0.8, rng.choice([0.001, 0.02]), size=rng.integers(3, 6))
+        two = rng.normal(rng.choice([0.77, 0.8, 0.83]), rng.choice([0.001, 0.02]), size=rng.integers(3, 6))
+        answer = ordering(one.tolist(), two.tolist())
+        found = ttest_ind(one, two, equal_var=False)
+        assert (answer != "cannot say") == (found.pvalue < 0.05)
+        if answer != "cannot say":
+            assert answer == ("higher" if one.mean() > two.mean() else "lower")
+        seen.add(answer)
+    assert seen == {"higher", "lower", "cannot say"}
+    assert ordering([0.5] * 3, [0.4] * 3) == "higher"
+    assert ordering([0.5] * 3, [0.5] * 3) == "cannot say"
+
+
+def test_a_claim_needs_enough_answers_and_is_refuted_by_too_many_others() -> None:
+    yes, no, open_ = "higher", "lower", "cannot say"
+    assert decided([yes] * 7, 7) == decided([yes] * 4 + [no] * 3, 4) == decided([yes] * 4 + [open_] * 3, 4) == "holds"
+    assert decided([yes] * 6 + [open_], 7) == decided([open_] * 7, 4) == decided([no] * 3 + [open_] * 4, 4) == "cannot say"
+    assert decided([yes] * 6 + [no], 7) == decided([no] * 4 + [open_] * 3, 4) == "does not hold"
+
+
+def test_the_claims_of_the_paper_are_not_decided_by_cells_of_one_run() -> None:
+    """With one run at four of the seven variances no claim about all of them is decided, whatever the means look like."""
+    rows = {(row["method"], row["color_var"]): row for row in results_table()}
+    variances = sorted({color_var for _, color_var in rows})
+    answers = [ordering(rows["lnl", one]["values"], rows["baseline", one]["values"]) for one in variances]
+    assert [rows["lnl", one]["n"] for one in variances] == [3, 1, 3, 1, 1, 1, 3]
+    assert answers == ["higher" if rows["lnl", one]["n"] == 3 else "cannot say" for one in variances]
+    assert all(rows["lnl", one]["mean"] > rows["baseline", one]["mean"] for one in variances)
+    assert decided(answers, len(variances)) == "cannot say"
+
+
+def test_numbers_that_cannot_be_judged_are_refused() -> None:
+    for margin in (0.0, -0.1, math.nan, math.inf):
+        with pytest.raises(ConfigError, match="the margin must be a positive number"):
+            agreement([0.8, 0.8, 0.8], 0.8, margin)
+    for judge in (lambda values: agreement(values, 0.8), lambda values: ordering(values, [0.8, 0.8, 0.8])):
+        with pytest.raises(DataError, match="accuracies must be finite, got nan: leave out runs that diverged and say so"):
+            judge([0.8, math.nan, 0.8])

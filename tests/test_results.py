@@ -101,6 +101,36 @@ def test_tables_hold_means_and_numbers_of_runs(tree: Path) -> None:
     assert other.endswith("| 0 |")
 
 
+def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Path) -> None:
+    """The mean 0.9137 + 0.004 with a deviation of 0.001: 2.92 deviations over the root of 3 are 0.0017."""
+    for seed, value in ((1, 0.9177), (2, 0.9187), (3, 0.9167)):
+        write_record(record_of("gray", 0.03, seed, value - 0.9137 + 0.8996), tree / "results" / "runs" / f"gray{seed}.json")
+    write_record(record_of(seed=1, value=0.8765), tree / "results" / "runs" / "two.json")
+    table = results.tables(tree)["agreement.md"]
+    (line,) = [line for line in table.splitlines() if line.startswith("| gray")]
+    assert line == "| gray | 0.03 | 0.8996 | 0.9036 | 3 | +0.0023 to +0.0057 | agrees |"
+    assert "| lnl |" not in table, "two runs are not judged"
+    assert "The other 27 of the 28 published numbers have fewer than 3 runs beside them: cannot say." in table
+
+
+def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:
+    for columns in (results.CHOICE_COLUMNS, results.PART_COLUMNS, results.PLACE_COLUMNS, results.ADVERSARY_COLUMNS):
+        assert "validation_accuracy" in columns
+        assert not {"test_accuracy", "worst_group_accuracy"} & set(columns)
+        assert [metric for metric, name in columns.items() if "test digits" in name] == ["prediction_information"]
+
+
+def test_what_stands_beside_ours_is_sorted_and_says_what_it_may_use(tree: Path) -> None:
+    write_record(record_of("bias_balanced", 0.02, value=0.95, profile="short"), tree / "results" / "runs" / "balanced.json")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in results.others_table(tree).splitlines()[2:]]
+    assert [row[1].partition(" ±")[0] for row in rows] == ["0.959", "0.951", "0.9500", "around 0.943", "0.9293", "0.8374", "0.8185"]
+    assert all(row[3] for row in rows)
+    assert all(row[4].startswith("{cite:t}`") for row in rows if not row[0].startswith("bias_balanced"))
+    works = set(re.findall(r"^@\w+\{([\w:-]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\{cite:t\}`([\w]+)`", results.others_table())) <= works
+    assert "student" not in results.others_table(), "its test set is not stated"
+
+
 def test_a_changed_number_is_noticed(tree: Path) -> None:
     assert results.stale(tree) == []
     page = tree / "book" / "results" / "figure_4.md"
@@ -112,6 +142,8 @@ def test_a_changed_number_is_noticed(tree: Path) -> None:
 def test_a_new_record_makes_the_pages_stale(tree: Path) -> None:
     write_record(record_of(seed=1, value=0.8), tree / "results" / "runs" / "two.json")
     assert results.stale(tree) == ["figure_4.md", "mi_backprop.md"]
+    write_record(record_of(seed=2, value=0.85), tree / "results" / "runs" / "three.json")
+    assert results.stale(tree) == ["figure_4.md", "agreement.md", "mi_backprop.md"], "the third run of a cell is judged"
 
 
 def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path) -> None:

@@ -56,7 +56,8 @@ def _how(models: list[Model], missing: list[str]) -> str:
     settings, commits = models[0]["settings"], sorted({str(model["provenance"]["commit"])[:7] for model in models})
     return (
         f"{settings['images']:,} test digits in random colours, half of them held out; {settings['seeds']} probes, fresh h's and "
-        f"codes of each kind, ± is half a 95 % interval over them. One trained model a row, seed 0. Commit {', '.join(commits)}."
+        f"codes of each kind, ± is half a 95 % interval over them; for probes and fresh h's the correction of Nadeau and Bengio "
+        f"for splits of the same images is already in it. One trained model a row, seed 0. Commit {', '.join(commits)}."
         f"{rounded}{without}\n"
     )
 

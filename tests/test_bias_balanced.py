@@ -1,0 +1,78 @@
+"""What the chapter on bias-balanced learning says stands beside what was measured, read and tried."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lnl_core.config import COLOR_VARS, preset
+from lnl_core.records import read_records
+from tools import ablations, results
+from tools.notebooks import ROOT
+
+PAGE = " ".join((ROOT / "book" / "bias_balanced.md").read_text(encoding="utf-8").split())
+RUNS = results._by_configuration(read_records(ROOT / "results" / "ablations"))
+PAPER: dict[str, Any] = json.loads((ROOT / "results" / "paper.json").read_text(encoding="utf-8"))
+
+
+def part(name: str) -> float:
+    (record,) = RUNS[ablations.config_of(ablations.PARTS[name]).fingerprint()]
+    return float(record.metrics["validation_accuracy"])
+
+
+def test_what_the_parts_did_is_told_as_single_runs_with_their_numbers() -> None:
+    for sentence, name in (
+        ("With **the balanced loss alone** this run reached {:.3f}", "the balanced loss alone"),
+        ("**without the unlearning terms** it reached {:.3f}", "without unlearning: λ 0, μ 0"),
+        ("**Without any maps** it reached {:.3f}", "without any maps"),
+        ("with all parts {:.3f}", "all parts"),
+        ("with the maps and the weights of this method reached {:.3f}", "lnl with the same weights and maps"),
+    ):
+        assert sentence.format(part(name)) in PAGE, name
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("weaned from the prior: ε grows to 1", "Its row in the table below has not been run"),
+        ("unlearning ten times as strong: λ 0.3, μ 1", "its row below has not been run"),
+        ("lnl with ten times these weights, and maps", "With its own weights and the maps it has not been run"),
+    ],
+)
+def test_a_row_that_was_not_run_is_said_to_be_empty(name: str, sentence: str) -> None:
+    """And a row that has been run since must be read: then this sentence has to go."""
+    was_run = ablations.config_of(ablations.PARTS[name]).fingerprint() in RUNS
+    assert (sentence in PAGE) is not was_run
+
+
+def test_lnl_with_the_maps_ran_at_a_tenth_of_its_weights() -> None:
+    (record,) = RUNS[ablations.config_of(ablations.PARTS["lnl with the same weights and maps"]).fingerprint()]
+    working = preset("short", "lnl")
+    for weight in ("mi_weight", "adv_weight"):
+        assert record.config[weight] == pytest.approx(getattr(working, weight) / 10)
+    assert "the maps are not the reason" not in PAGE
+    assert "they are not the reason" not in PAGE
+
+
+def test_what_the_method_is_told_stands_beside_the_record() -> None:
+    told = PAGE[PAGE.index("results/record.md") : PAGE.index("results/others.md")]
+    for need in ("exact colour", "$p(y \\mid b)$", "drawing", "affine and elastic maps", "forty settings", "eight levels"):
+        assert need in told, need
+    assert "So does LNL" not in PAGE
+
+
+def test_figures_of_other_protocols_are_those_that_were_read() -> None:
+    readings = {
+        (row.get("label"), row["setting"]["color_var"]): row["value"]
+        for row in PAPER["figure_readings"]["colored_mnist"]["results"]
+    }
+    assert [readings["SABAF", 0.02], readings["SABAF", 0.05]] == [0.94, 0.97]
+    assert [readings["SABAF-universal", 0.02], readings["SABAF-universal", 0.05]] == [0.97, 0.98]
+    assert "SABAF about 0.94 at 0.02 and 0.97 at 0.05, and about 0.97 and 0.98" in PAGE
+    others = {
+        (row["label"], row["setting"]["color_var"]): row for row in PAPER["experiments"]["colored_mnist"]["other_results"]
+    }
+    null = [others["NIFR, cVAE", color_var] for color_var in (0.02, 0.05)]
+    assert not any(row["comparable"] for row in null)
+    assert "have {} at 0.02 and {} at 0.05".format(*(row["value"] for row in null)) in PAGE
+    assert {row["setting"]["color_var"] for row in others.values() if row["comparable"]} == {COLOR_VARS[0]}
