@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import entr, ndtr, ndtri, softmax
+from scipy.special import betaincinv, entr, ndtr, ndtri, softmax
 from scipy.stats import qmc
 
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, check_color_var
@@ -168,7 +168,32 @@ def _check_accuracy(accuracy: float, classes: int) -> None:
         raise DataError(f"accuracy must be a share in [0, 1], got {accuracy}")
 
 
-def proved_leak(accuracy: float, entropy: float, classes: int = 10) -> float:
+def accuracy_at_least(accuracy: float, examples: int, confidence: float = 0.95) -> float:
+    r"""The lower confidence limit of an accuracy that was counted on independent examples (Clopper and Pearson 1934, one-sided).
+
+    .. math:: \underline a = \max\{p : P(\mathrm{Bin}(n, p) \ge n a) \le 1 - c\}
+
+    Whatever the true accuracy is, at most a share 1 - c of all samples gives a limit above it.
+
+    Args:
+        accuracy: a, the share of the examples that is named rightly, in [0, 1].
+        examples: n, how many examples were asked, at least 1.
+        confidence: c, in (0, 1).
+
+    Raises:
+        DataError: the accuracy is not in [0, 1].
+        ConfigError: no positive number of examples, or a confidence that is not in (0, 1).
+    """
+    _check_accuracy(accuracy, 2)
+    if isinstance(examples, bool) or not isinstance(examples, int | np.integer) or examples < 1:
+        raise ConfigError(f"examples must be a whole number of at least 1, got {examples!r}")
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    right = accuracy * examples
+    return float(betaincinv(right, examples - right + 1, 1 - confidence)) if right > 0 else 0.0
+
+
+def proved_leak(accuracy: float, entropy: float, classes: int = 10, *, examples: int | None, confidence: float = 0.95) -> float:
     r"""Nats of the bias that features must hold, from nothing but an accuracy on the training distribution.
 
     A guess that is right with probability a is worth at least :math:`\log K - h(e) - e \log(K-1)` nats of the label, e = 1 - a
@@ -176,19 +201,28 @@ def proved_leak(accuracy: float, entropy: float, classes: int = 10) -> float:
 
     .. math:: I(Z;B) \ge I(Z;Y) - H(Y|B) \ge \log K - h(e) - e \log(K-1) - H(Y|B)
 
+    An accuracy that was counted on a sample is known up to chance only. Its lower confidence limit (:func:`accuracy_at_least`)
+    then takes the place of a, so that of samples of features without the bias at most 5 % "prove" a leak. A limit at or below
+    1/K proves nothing.
+
     Args:
         accuracy: a, of fresh examples of the distribution that features and bias are drawn from.
         entropy: H(Y|B) in nats, such as :func:`label_entropy`, at least 0.
         classes: K, at least 2.
+        examples: how many examples the accuracy was counted on; None for an accuracy that is known exactly, such as one computed
+            from a table of probabilities.
+        confidence: of the lower limit, in (0, 1); means nothing for an exact accuracy.
 
     Returns:
-        A lower bound of I(Z;B) in nats; 0 where the accuracy proves nothing.
+        A lower bound of I(Z;B) in nats, at this confidence; 0 where the accuracy proves nothing.
 
     Raises:
         DataError: the accuracy is not in [0, 1], or the entropy negative or not a number.
-        ConfigError: there are fewer than two classes.
+        ConfigError: there are fewer than two classes, no positive number of examples, or a confidence out of range.
     """
     _check_accuracy(accuracy, classes)
     if not entropy >= 0:
         raise DataError(f"entropy must be a number of at least 0, got {entropy}")
+    if examples is not None:
+        accuracy = max(accuracy_at_least(accuracy, examples, confidence), 1 / classes)
     return max(0.0, math.log(classes) - _fano(1 - accuracy, classes) - entropy)

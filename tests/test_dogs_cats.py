@@ -16,7 +16,14 @@ from PIL import Image
 
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, dogs_cats
-from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, read_lists, read_test_labels, write_test_labels
+from lnl_core.datasets.dogs_cats import (
+    DOGS_CATS_SPLITS,
+    measured_groups,
+    read_lists,
+    read_test_labels,
+    unlabelled_test_images,
+    write_test_labels,
+)
 from lnl_core.datasets.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import predict
@@ -310,6 +317,35 @@ def test_files_with_other_names_and_damaged_ones_are_told_of(data_dir: Path) -> 
     ):
         data = load("tb1", data_dir)
     assert len(data) == 5
+
+
+@pytest.mark.parametrize("deeper", [1, 2])
+@pytest.mark.parametrize("split", DOGS_CATS_SPLITS)
+def test_an_archive_unpacked_too_deep_is_read(split: str, deeper: int, data_dir: Path) -> None:
+    expected = load(split, data_dir)
+    for part in ("train", "test1"):
+        for _ in range(deeper):
+            flat = data_dir / "dogs-vs-cats" / part
+            flat.rename(flat.with_name("moved"))
+            flat.mkdir()
+            (flat / "Thumbs.db").write_bytes(b"not ours")
+            flat.with_name("moved").rename(flat / part)
+    found = load(split, data_dir)
+    assert torch.equal(found.images, expected.images)
+    assert torch.equal(found.labels, expected.labels)
+    names, _ = unlabelled_test_images(size=32, data_dir=data_dir)
+    assert names == sorted(f"{number}.jpg" for number in TEST_LABELS)
+
+
+@pytest.mark.parametrize("split", ["tb1", "train"])
+def test_training_images_under_other_names_are_named(split: str, data_dir: Path) -> None:
+    train = data_dir / "dogs-vs-cats" / "train"
+    (train / "cats").mkdir()
+    for path in list(train.glob("*.jpg")):
+        path.rename(train / "cats" / path.name)
+    message = r"none of the 12 files in .*train is named as cat\.0\.jpg \(the first is cats/cat\.0\.jpg\): put Kaggle's training"
+    with pytest.raises(DataError, match=message):
+        load(split, data_dir)
 
 
 @pytest.mark.parametrize("split", DOGS_CATS_SPLITS)

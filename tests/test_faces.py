@@ -20,7 +20,18 @@ from typer.testing import CliRunner
 
 from lnl_core.cli import app
 from lnl_core.config import preset
-from lnl_core.datasets import AgeGenderEstimator, BiasedImages, FaceTable, PackagedEstimator, clean, faces, jlu_faces, read_faces
+from lnl_core.datasets import (
+    AgeGenderEstimator,
+    BiasedImages,
+    FaceTable,
+    PackagedEstimator,
+    clean,
+    face_tables,
+    faces,
+    jlu_faces,
+    photographs,
+    read_faces,
+)
 from lnl_core.datasets.face_tables import OLD_FROM, age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
 from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, extreme_bias, jlu_age_bins, jlu_sets
 from lnl_core.errors import ConfigError, DataError
@@ -136,6 +147,40 @@ def test_copies_in_utkface_are_left_out(tmp_path: Path) -> None:
     table = read_utkface(tmp_path)
     assert [str(name).split(".")[0] for name in table.name] == ["20_0_0_1", "70_1_0_6"]
     assert table.skipped_reasons() == {"that are copies": 2, "with the same picture under other labels": 2}
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The archives and folders whose files are hashed from now on."""
+    hashed: list[Path] = []
+
+    def content_hashes(source: Path, names: list[str]) -> dict[str, bytes]:
+        hashed.append(source)
+        return photographs.content_hashes(source, names)
+
+    monkeypatch.setattr(face_tables, "content_hashes", content_hashes)
+    return hashed
+
+
+def test_utkface_is_hashed_once_for_all_splits_of_a_run(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = counting(monkeypatch)
+    found = {split: load(split, data_dir).images for split in FACE_SPLITS}
+    assert hashed == [data_dir / "utkface" / "UTKFace.tar"]
+    table = read_utkface(hashed[0])
+    table.age[:] = 0  # a caller's own copy
+    assert all(torch.equal(load(split, data_dir).images, found[split]) for split in FACE_SPLITS)
+    assert len(hashed) == 1
+
+
+def test_utkface_is_hashed_again_when_a_file_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = counting(monkeypatch)
+    (tmp_path / "20_0_0_1.jpg").write_bytes(picture(20, 0))
+    (tmp_path / "70_1_0_2.jpg").write_bytes(picture(70, 1))
+    assert [len(read_utkface(tmp_path)), len(read_utkface(tmp_path)), len(hashed)] == [2, 2, 1]
+    (tmp_path / "20_0_1_3.jpg").write_bytes(picture(20, 0))
+    table = read_utkface(tmp_path)
+    assert (len(table), table.skipped_reasons(), len(hashed)) == (2, {"that are copies": 1}, 2)
+    (tmp_path / "20_0_1_3.jpg").write_bytes(picture(20, 0) + b"no longer a copy")
+    assert [len(read_utkface(tmp_path)), len(hashed)] == [3, 3]
 
 
 def test_utkface_that_is_not_there_or_holds_no_labels(tmp_path: Path) -> None:
@@ -287,6 +332,14 @@ def test_faces_from_imdb(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"left out: .*(nm0\.jpg \(not an image\)|nm50\.jpg \(missing\))"):
         sizes = [len(load(split, tmp_path, source="imdb")) for split in FACE_SPLITS]
     assert sum(sizes) == sum(len(index) for index in extreme_bias(read_faces("imdb", tmp_path)).values()) - 2
+
+
+def test_imdb_unpacked_one_folder_too_deep_is_read(tmp_path: Path) -> None:
+    imdb_folder(tmp_path / "flat" / "imdb")
+    imdb_folder(tmp_path / "deep" / "imdb" / "imdb_crop")
+    for split in FACE_SPLITS:
+        flat, deep = (load(split, tmp_path / name, source="imdb") for name in ("flat", "deep"))
+        assert torch.equal(flat.images, deep.images)
 
 
 def authors_files(folder: Path, *, men: int = 1, with_eb1: bool = False, lists: Any = None) -> Path:

@@ -298,7 +298,8 @@ def limit_table(root: Path = ROOT) -> str:
 def limit_methods_table(root: Path = ROOT) -> str:
     """Each method beside the limit: accuracy on painted digits, the nats that it proves, accuracy on unbiased digits."""
     limits = {row["color_var"]: row["accuracy"] for row in limit.read_limit(root)["rows"]}
-    names = ("σ²", "limit", "method", "accuracy, painted as in training", "nats of colour this proves", "accuracy, unbiased", "n")
+    named = ("accuracy, painted as in training", "nats of colour this proves at 95 %", "accuracy, unbiased")
+    names = ("σ²", "limit", "method", *named, "n")
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     groups = _grouped(under_limit.read_measured(root), "color_var", "method")
     for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], ALL_METHODS.index(item[0][1]))):

@@ -26,7 +26,15 @@ from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_numbers
-from lnl_core.datasets.photographs import cache_folder, centre_brightness, color_levels, list_photographs, load_photographs, reorder
+from lnl_core.datasets.photographs import (
+    cache_folder,
+    centre_brightness,
+    color_levels,
+    inner_folder,
+    list_photographs,
+    load_photographs,
+    reorder,
+)
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -71,9 +79,9 @@ def _folder(data_dir: Path | str | None) -> Path:
 
 
 def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_dir():
-            return folder / name
+    for place in (folder / name for name in names):
+        if place.is_dir():
+            return inner_folder(place)
     where = " or ".join(str(folder / name) for name in names)
     raise DataError(f"the photographs are missing: unzip Kaggle's Dogs vs. Cats into {where}")
 
@@ -217,6 +225,11 @@ def _training_images(
     source = _images_folder(folder, ("train",))
     listed = list_photographs(source)
     names = [name for name in listed if _label(name) is not None]
+    if not names:
+        raise DataError(
+            f"none of the {len(listed):,} files in {source} is named as cat.0.jpg (the first is {listed[0]}): put Kaggle's "
+            "training images into it, directly and with their own names"
+        )
     if len(names) < len(listed):
         odd = next(name for name in listed if _label(name) is None)
         warnings.warn(f"{len(listed) - len(names):,} files in {source} are not named as cat.0.jpg: {odd}, ...", stacklevel=3)

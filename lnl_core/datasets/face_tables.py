@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from lnl_core._files import write_atomically
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_names, read_records
-from lnl_core.datasets.photographs import content_hashes, list_photographs
+from lnl_core.datasets.photographs import content_hashes, file_state, inner_folder, is_archive, list_photographs
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
@@ -139,13 +140,24 @@ def read_utkface(path: Path | str) -> FaceTable:
 
     Names without an age in 0..116 and a gender are left out, counted and logged, and so are copies: the set holds some pictures
     several times, which a split would put on both sides, and some with two different labels, of which none is kept.
+    To find them every file is read; a process does this once, and again when a file's size or time has changed.
 
     Raises:
         DataError: nothing there, a damaged or hostile archive, or no name that holds labels.
     """
     path = Path(path)
+    files: tuple[tuple[str, tuple[int, int]], ...] = ()
+    if not is_archive(path):
+        files = tuple((name, file_state(path / name)) for name in list_photographs(path))
+    found = _utkface(path, path.resolve(), file_state(path), files)
+    return replace(found, name=found.name.copy(), age=found.age.copy(), gender=found.gender.copy(), skipped=[*found.skipped])
+
+
+@lru_cache(maxsize=4)
+def _utkface(path: Path, resolved: Path, state: tuple[int, int], files: tuple[tuple[str, tuple[int, int]], ...]) -> FaceTable:
+    """The table of an archive of this size and time, or of a folder with these files; all but ``path`` only tells them apart."""
     names, ages, genders, skipped = [], [], [], []
-    for name in list_photographs(path):
+    for name in [name for name, _ in files] or list_photographs(path):
         try:
             age, gender = parse_utkface(name)
         except DataError as error:
@@ -205,6 +217,11 @@ def _first(folder: Path, names: Sequence[str], what: str) -> Path:
     raise DataError(f"{what} is missing: put it at {folder / names[0]}")
 
 
+def _crops(folder: Path) -> Path:
+    """The folder that holds IMDB's photographs."""
+    return inner_folder(folder / "imdb_crop") if (folder / "imdb_crop").is_dir() else folder
+
+
 def _load_mat(path: Path) -> dict[str, NDArray[Any]]:
     from scipy.io import loadmat
 
@@ -238,7 +255,7 @@ def read_imdb(folder: Path | str) -> FaceTable:
         DataError: files missing or damaged, or no entry left.
     """
     folder = Path(folder)
-    path = _first(folder, ("imdb_crop/imdb.mat", "imdb.mat"), "imdb.mat of IMDB-WIKI")
+    path = _first(folder, ("imdb_crop/imdb.mat", "imdb_crop/imdb_crop/imdb.mat", "imdb.mat"), "imdb.mat of IMDB-WIKI")
     columns = _load_mat(path)
     age = age_when_taken(columns["dob"], columns["photo_taken"])
     taken, gender = columns["photo_taken"], columns["gender"]
@@ -253,7 +270,7 @@ def read_imdb(folder: Path | str) -> FaceTable:
     reasons = np.select([wrong for _, wrong in checks], [reason for reason, _ in checks], default="")
     kept, names = reasons == "", columns["full_path"]
     skipped = [(str(name), str(reason)) for name, reason in zip(names[~kept], reasons[~kept], strict=True)]
-    root = folder / "imdb_crop" if (folder / "imdb_crop").is_dir() else folder
+    root = _crops(folder)
     return _table(names[kept].tolist(), age[kept], 1 - gender[kept], "imdb", root, skipped)
 
 
@@ -289,7 +306,7 @@ def read_imdb_authors(folder: Path | str) -> FaceTable:
             names.append(name)
             ages.append(int(age))
             genders.append(int(gender != male))
-    root = folder / "imdb_crop" if (folder / "imdb_crop").is_dir() else folder
+    root = _crops(folder)
     return _table(names, ages, genders, "imdb_authors", root, skipped, np.array([name in held_out for name in names], dtype=bool))
 
 

@@ -170,6 +170,12 @@ def is_archive(source: Path | str) -> bool:
     return Path(source).is_file()
 
 
+def inner_folder(folder: Path) -> Path:
+    """``folder``, or the folder of the same name in it, as where an archive was unpacked too deep: ``train/train``."""
+    inner = folder / folder.name
+    return inner_folder(inner) if inner.is_dir() and not any(folder.glob("*.jpg")) else folder
+
+
 def _check_name(name: str, source: Path) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
@@ -308,17 +314,18 @@ def decode_all(
     return Photographs(torch.from_numpy(images[: len(kept)]), [names[i] for i in kept], kept, list(reasons.items()), transient)
 
 
+def file_state(path: Path) -> tuple[int, int]:
+    """Size and time of a file, which tell whether it is still the same; (-1, -1) where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
 def _fingerprint(source: Path, names: Sequence[str] | None, size: int, crop: bool) -> str:
     """A hash of all that the decoded array depends on: which files, their sizes and times, and what is made of them."""
-
-    def stamp(path: Path) -> list[int]:
-        try:
-            status = path.stat()
-        except OSError:
-            return [-1, -1]
-        return [status.st_size, status.st_mtime_ns]
-
-    files: Any = stamp(source) if is_archive(source) else [stamp(source / name) for name in names or ()]
+    files: Any = file_state(source) if is_archive(source) else [file_state(source / name) for name in names or ()]
     inputs = [_CACHE_VERSION, PIL.__version__, str(source.resolve()), names, files, size, crop, MAX_PIXELS, MAX_BYTES]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
