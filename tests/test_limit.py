@@ -305,7 +305,8 @@ def test_the_figures_draw_the_limit_and_each_method() -> None:
 
 
 def test_models_are_measured_on_digits_in_the_colours_of_training(tmp_path: Path) -> None:
-    config = preset("smoke", "baseline", color_var=0.0).with_options(train_size=1000, epochs=20, lr=0.02, schedule="one_cycle", batch_size=32)
+    budget: dict[str, Any] = {"train_size": 1000, "epochs": 20, "lr": 0.02, "schedule": "one_cycle", "batch_size": 32}
+    config = preset("smoke", "baseline", color_var=0.0).with_options(**budget)
     record = run(config, tmp_path / "run", progress=False)
     found = under_limit.measure(tmp_path / "run")
     assert found["test_accuracy"] == record.metrics["test_accuracy"]
