@@ -54,6 +54,7 @@ def milliseconds(step: Callable[[], None], steps: int) -> float:
     return (time.perf_counter() - started) / steps * 1e3
 
 
+@keep_freed_memory()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", default="lnl")
@@ -64,7 +65,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     chosen = parser.parse_args()
     device = training.choose_device()
-    keep_freed_memory()
     data = colored_mnist("train", 0.03, source="mini").subset(slice(0, 4 * chosen.batch)).to(device)
     place = provenance(datetime.now(UTC), 0.0, device)
     print(f"{chosen.method}, {chosen.precision}, batch {chosen.batch}, torch {place['packages']['torch']}, {place['device']}")

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
 
@@ -41,8 +42,7 @@ def label_given_bias(data: BiasedImages, seed: int = 0) -> Tensor:
         (N, classes) float32 log-probabilities on the CPU.
     """
     x, y = _bias_features(data), data.labels.cpu()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, data.classes))
         optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
         for epoch in range(_EPOCHS):

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 from torch import Tensor, nn
 
+from lnl_core._random import seeded
 from lnl_core.errors import ConfigError, DataError
 
 _SLACK = 0.1  # nats above the largest possible information that sampling alone explains
@@ -352,8 +353,7 @@ def estimate_information(
     if distinct == 1:
         return result(0.0, 0.0, "a variable takes one value only: its information is 0")
     x, y = (torch.as_tensor(part[order], dtype=torch.float32) for part in (first, second))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         critic = (_Conditional if bound == "club" else _Critic)(x.shape[1], y.shape[1], hidden)
         trained = _train(bound, critic, (x[n_test:], y[n_test:]), batch_size, steps, lr, moving_average)
     if trained is None:

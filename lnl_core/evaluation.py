@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from lnl_core._random import seed_cpu, seeded
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.information import contingency_table, entropy, mutual_information, plug_in_mutual_information
@@ -205,10 +206,10 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
     best_loss = float("inf")
-    with torch.random.fork_rng(devices=[]):
+    with seeded(seed):
         best = _probe(kind, shape, classes)
         for rate in _PROBE_RATES:
-            torch.manual_seed(seed)
+            seed_cpu(seed)
             probe = _probe(kind, shape, classes)
             optimizer = torch.optim.Adam(probe.parameters(), lr=rate, fused=True)  # a third of an MLP probe's time
             least, stale = float("inf"), 0  # of this rate: a small one may be ahead for a while

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
+from lnl_core._random import seeded
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import (
@@ -153,8 +154,7 @@ def _fresh_head(
     network: LNLNetwork, data: Batch, epochs: int, lr: float, batch_size: int, seed: int
 ) -> tuple[torch.nn.Module, float, float]:
     """A trained h, the mean loss of its last epoch, and the loss of who knows the shares of the levels and nothing else."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         head = copy.deepcopy(network.bias_head).cpu().train()
         for module in head.modules():
             reset: Any = getattr(module, "reset_parameters", lambda: None)

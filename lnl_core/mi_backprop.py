@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
@@ -329,6 +330,7 @@ def _save(folder: Path, game: Game, history: list[Metrics], data: str) -> None:
     write_history(folder, history)
 
 
+@keep_freed_memory()
 def fit_mi_backprop(
     network: LNLNetwork,
     data: BiasedImages,

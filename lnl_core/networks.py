@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.census import PROTECTED, feature_names
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
@@ -531,8 +532,7 @@ def census_network(
 
 def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         gray = config.grayscale if config.method == "gray" else None
         if config.experiment == "jlu_faces":
             return face_network()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lnl_core._files import write_atomically, write_json
+from lnl_core._memory import keep_freed_memory
 from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
@@ -148,6 +149,7 @@ def _claim(folder: Path, config: RunConfig) -> None:
         write_json(marker, config.to_dict())
 
 
+@keep_freed_memory()
 def run(
     config: RunConfig,
     out_dir: Path | str,
@@ -204,6 +206,7 @@ def run(
     return _leave_record(config, network, splits, folder, data_dir, origin)
 
 
+@keep_freed_memory()
 def run_stacked(
     configs: Sequence[RunConfig],
     out_dirs: Sequence[Path | str],

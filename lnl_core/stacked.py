@@ -353,6 +353,7 @@ def _fit_together(
     return histories
 
 
+@keep_freed_memory()
 def fit_stacked(
     networks: Sequence[LNLNetwork],
     datasets: Sequence[BiasedImages],
@@ -387,8 +388,6 @@ def fit_stacked(
     configs = [settled(config, place, None) for config in configs]
     recorded = _capture(capture, place)
     _check(networks, datasets, configs)
-    if place.type == "cpu":
-        keep_freed_memory()
     initial = [copy.deepcopy(network.state_dict()) for network in networks]
     histories: list[list[Metrics]] = []
     together = len(networks)

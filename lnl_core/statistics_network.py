@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.errors import DataError
@@ -97,8 +98,7 @@ class StatisticsNetwork(nn.Module):
 def statistics_network(codes: Tensor, features: int, config: RunConfig) -> StatisticsNetwork:
     """The untrained T of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     blocks = int(codes[0].sum())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         return StatisticsNetwork(codes.shape[1], blocks, features, config.estimator, config.statistics_width).to(codes.device)
 
 

@@ -364,14 +364,13 @@ def write_history(folder: Path, history: list[Metrics]) -> None:
 
 def moved(network: LNLNetwork, data: BiasedImages, config: RunConfig, device: torch.device) -> BiasedImages:
     """Move the network, in place, and the data to the device they are trained on, as ``config`` lays out memory."""
-    if device.type == "cpu":
-        keep_freed_memory()
     network.to(device)
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
     return data if data.device == device else data.to(device)
 
 
+@keep_freed_memory()
 def fit(
     network: LNLNetwork,
     data: BiasedImages,
@@ -387,6 +386,7 @@ def fit(
 
     With ``out_dir`` a checkpoint and ``metrics.jsonl`` (one line an epoch) are written after every epoch; a call that finds a
     checkpoint of the same configuration goes on from there and ends with the same weights as an uninterrupted run.
+    Until it returns, freed memory stays in the process, see :func:`lnl_core._memory.keep_freed_memory`.
 
     Args:
         network: f, g and h; moved to the device.

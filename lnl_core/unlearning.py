@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
+from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, RecordError
@@ -183,6 +184,7 @@ def read_duel(folder: Path | str) -> Duel:
         raise RecordError(f"{path} is missing or damaged: train the run again in another folder") from None
 
 
+@keep_freed_memory()
 def fit_jlu(
     network: LNLNetwork,
     data: BiasedImages,

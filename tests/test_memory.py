@@ -1,0 +1,84 @@
+"""Training keeps freed memory in the process and hands it back when it ends: a caller's process stays the caller's."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lnl_core import _memory, fit, fit_jlu, fit_mi_backprop, fit_stacked, run
+from lnl_core._memory import keep_freed_memory
+from lnl_core.config import preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.errors import ConfigError
+from lnl_core.networks import build_network
+
+ON_GLIBC = sys.platform.startswith("linux") and sys.implementation.name == "cpython"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What is asked of a malloc that is not really there; (0, 0) stands for malloc_trim(0)."""
+    calls: list[tuple[int, int]] = []
+    mallopt, malloc_trim = lambda option, value: calls.append((option, value)), lambda pad: calls.append((0, pad))
+    monkeypatch.setattr(_memory, "_glibc", lambda: SimpleNamespace(mallopt=mallopt, malloc_trim=malloc_trim))
+    return calls
+
+
+KEEPING, AFTERWARDS = list(_memory._KEEPING.items()), [*_memory._AFTERWARDS.items(), (0, 0)]
+
+
+def test_the_settings_are_taken_back(asked: list[tuple[int, int]]) -> None:
+    with keep_freed_memory():
+        assert asked == KEEPING
+        with keep_freed_memory():
+            assert asked == KEEPING, "the outermost block alone counts"
+        assert asked == KEEPING
+    assert asked == KEEPING + AFTERWARDS
+
+
+def test_they_are_taken_back_after_an_error(asked: list[tuple[int, int]]) -> None:
+    with pytest.raises(KeyboardInterrupt), keep_freed_memory():
+        raise KeyboardInterrupt
+    assert asked == KEEPING + AFTERWARDS
+
+
+def test_fit_takes_them_back(asked: list[tuple[int, int]], few: BiasedImages) -> None:
+    config = preset("smoke", "baseline", train_size=64, epochs=1)
+    during: list[int] = []
+    fit(build_network(config), few, config, progress=False, validate=lambda _: {"asked": during.append(len(asked)) or 0.0})
+    assert during == [len(KEEPING)]
+    assert asked == KEEPING + AFTERWARDS
+
+
+@pytest.mark.parametrize("train", [fit, fit_jlu, fit_mi_backprop, fit_stacked, run])
+def test_every_way_to_train_does(train: Callable[..., object], asked: list[tuple[int, int]]) -> None:
+    with pytest.raises((AttributeError, TypeError, ConfigError)):
+        train(None, None, None)
+    assert asked == KEEPING + AFTERWARDS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MALLOC_TRIM_THRESHOLD_", "131072"), ("GLIBC_TUNABLES", "glibc.malloc.top_pad=4096")], ids=str
+)
+def test_what_the_environment_sets_is_left_alone(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    assert _memory._glibc() is None
+
+
+@pytest.mark.skipif(not ON_GLIBC or _memory._glibc() is None, reason="this system's malloc has no such settings")
+def test_memory_goes_back_to_the_system() -> None:
+    """200 MiB in blocks of 1 MiB, freed in the block: they stay there until it ends."""
+
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+    with keep_freed_memory():
+        blocks = [bytearray(b"x" * 2**20) for _ in range(200)]
+        full = resident()
+        del blocks
+        kept = resident()
+    after = resident()
+    assert kept > full - 40
+    assert after < full - 120
