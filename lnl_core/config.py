@@ -113,9 +113,10 @@ _READERS: dict[str, dict[str, tuple[str | None, ...]]] = {
 }
 """Who reads a field: the values of other fields under which it has an effect. A field that is not named here has one always."""
 _SHARES = ("color_var", "momentum", "lr_gamma", "augment", "elastic", "balance_power", "balance_wean")
-_WEIGHTS = ("lr", "bias_lr", "weight_decay", "mi_weight", "adv_weight", "confusion_weight", "clip_norm", "statistics_lr")
-_NUMBERS: dict[str, float] = {**dict.fromkeys(_SHARES, 1.0), **dict.fromkeys(_WEIGHTS, 1e6)}
-"""Fields that hold a number from 0 on, with the largest that makes any sense."""
+_WEIGHTS = ("weight_decay", "mi_weight", "adv_weight", "confusion_weight", "clip_norm")
+_RATES = ("lr", "bias_lr", "statistics_lr")
+_NUMBERS: dict[str, float] = {**dict.fromkeys(_SHARES, 1.0), **dict.fromkeys(_WEIGHTS, 1e6), **dict.fromkeys(_RATES, 1e30)}
+"""Fields that hold a number from 0 on, with the largest that torch or the data can be given."""
 _COUNTS = {
     "seed": (0, 2**63 - 1),
     "epochs": (1, 10**6),
@@ -468,6 +469,8 @@ class RunConfig:
 
         What was stored keeps its name and its fingerprint, although its preset may have other values today.
         """
+        if not isinstance(values, dict):
+            raise ConfigError(f"a configuration is a table of names and values, got {shown(values)}")
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -687,6 +690,8 @@ def _preset_values(profile: str, method: str, experiment: str, train_set: str | 
 
 def _digit_values(profile: str, method: str) -> dict[str, Any]:
     values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}[profile]
+    if profile == "smoke" and method not in _WATCHING:
+        values = {**values, "warmup_epochs": 0}
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED, **({"epochs": 12} if profile == "short" else {})}
     if method == "mi_backprop":

@@ -321,7 +321,7 @@ def results_table(
     """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
 
     Only records of ``profiles`` on real data enter, :data:`FULL_DATA`, and a row holds those of one profile; smoke, demo and
-    changed hyper-parameters never do.
+    changed hyper-parameters never do. What a record says of its profile is not believed: see :func:`of_its_preset`.
 
     Args:
         experiment: which experiment.
@@ -336,7 +336,7 @@ def results_table(
 
     Raises:
         ConfigError: if ``profiles`` names another than "full" or "short".
-        RecordError: if one profile's records of a row differ in hyper-parameters or source, so that no mean can be formed.
+        RecordError: if one profile's records of a row differ in source, so that no mean can be formed.
     """
     if not set(profiles) <= {"full", "short"}:
         raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
@@ -344,7 +344,8 @@ def results_table(
     published = _published(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
     sources = FULL_DATA[experiment] if source is None else (source,)
-    complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    named = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    complete = [record for record in named if of_its_preset(record)]
     ours: dict[tuple[str, Setting], dict[str, Any]] = {}
     for row in sorted(_accuracies(complete), key=lambda row: (-row["n"], profiles.index(row["profile"]))):
         first = ours.setdefault((row["method"], _key(row["setting"])), row)
@@ -352,7 +353,7 @@ def results_table(
             which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
             if first["source"] != row["source"]:
                 raise RecordError(f"{which} are of {first['source']} and of {row['source']}: name one as source")
-            raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
+            raise RecordError(f"{which} differ in hyper-parameters: keep those of one kind")
     rows = []
     for method, setting in sorted(set(published) | set(ours), key=_table_order):
         mine, theirs = ours.get((method, setting)), published.get((method, setting))
@@ -372,6 +373,17 @@ def results_table(
             }
         )
     return rows
+
+
+def of_its_preset(record: RunRecord) -> bool:
+    """Whether a record's configuration has every value of the preset it is called after, and is that of its other fields.
+
+    Raises:
+        ConfigError: a configuration of another version of lnl_core.
+    """
+    config = record.run_config()
+    said = (record.experiment, record.method, record.setting, record.seed, record.profile)
+    return config.is_preset() and said == (config.experiment, config.method, config.setting, config.seed, config.profile)
 
 
 def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
