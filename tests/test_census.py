@@ -2,6 +2,7 @@
 
 import hashlib
 import urllib.request
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
