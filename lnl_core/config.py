@@ -293,7 +293,7 @@ class RunConfig:
             )
         for name in ("bias_given_label", "channels_last"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be true or false, got {shown(getattr(self, name))}")
         own_h = self.method in OWN_LOOPS or self.features == "vector" or self.network
         if self.other_adversary and (not on_digits or own_h):
             raise ConfigError(
@@ -317,14 +317,14 @@ class RunConfig:
         """That source, training set and task are those of the experiment."""
         allowed = SOURCES[self.experiment]
         if self.source not in allowed:
-            raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
+            raise ConfigError(f"unknown source {shown(self.source)}: choose one of {', '.join(allowed)}, for {self.experiment}")
         if self.color_var != _NO_COLOR_VAR and (reason := self.unread("color_var")):
             raise ConfigError(reason)
         if self.experiment == "colored_mnist":
             if self.source == "authors" and self.train_split == "train":
                 raise ConfigError("the authors' files hold no images out: set train_split to 'trainval'")
             if self.network not in (None, "ragonesi"):
-                raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {self.network!r}")
+                raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {shown(self.network)}")
             self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "network"))
             self._check_left_out("experiment census", "protected")
             return
@@ -332,7 +332,7 @@ class RunConfig:
             raise ConfigError("on dogs_cats the bias is a map of levels: mi_backprop and features 'vector' need one bias an image")
         sets = TRAINING_SETS[self.experiment]
         if self.train_set not in sets:
-            raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
+            raise ConfigError(f"unknown train_set {shown(self.train_set)} of {self.experiment}: choose one of {', '.join(sets)}")
         if self.experiment == "census":
             self._check_census()
             return
@@ -341,12 +341,13 @@ class RunConfig:
             raise ConfigError("learn must be 'gender' or 'age' for experiment 'faces', and is not given for the others")
         networks = (None,) if self.experiment == "jlu_faces" else ("resnet18", "cartoon")
         if self.network not in networks:
-            raise ConfigError(f"network must be {' or '.join(map(repr, networks))} for {self.experiment}, got {self.network!r}")
+            wanted = " or ".join(map(repr, networks))
+            raise ConfigError(f"network must be {wanted} for {self.experiment}, got {shown(self.network)}")
         if self.weights is not None and self.network != "resnet18":
             raise ConfigError("weights are those of network 'resnet18': leave them out")
         for name in ("weights", "test_labels"):
             if not isinstance(getattr(self, name), str | None):
-                raise ConfigError(f"{name} must be the path of a file, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be the path of a file, got {shown(getattr(self, name))}")
         if self.test_labels is not None and self.experiment != "dogs_cats":
             raise ConfigError(f"test_labels are those of dogs_cats: leave them out of {self.experiment}")
         if self.image_size is None:
@@ -362,9 +363,9 @@ class RunConfig:
         attributes = PROTECTED[str(self.train_set)]
         if self.protected not in attributes:
             allowed = " or ".join(map(repr, attributes))
-            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {self.protected!r}")
+            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {shown(self.protected)}")
         if self.augment or self.elastic or self.method in ("gray", "jlu"):
-            what = f"method {self.method!r} is" if self.method in ("gray", "jlu") else "augment and elastic are"
+            what = f"method {shown(self.method)} is" if self.method in ("gray", "jlu") else "augment and elastic are"
             raise ConfigError(f"{what} for images: leave them out of census")
 
     @property
@@ -407,7 +408,7 @@ class RunConfig:
         known = {field.name for field in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
-            raise ConfigError(f"unknown hyper-parameter {unknown[0]!r}: choose one of {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown hyper-parameter {shown(unknown[0])}: choose one of {', '.join(sorted(known))}")
         changed = replace(self, **changes)
         for name in changes:
             if getattr(changed, name) != getattr(self, name) and (reason := changed.unread(name)):
@@ -475,7 +476,7 @@ class RunConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(
-                f"unknown hyper-parameter {unknown[0]!r} in a configuration: it was written by another version of lnl_core"
+                f"unknown hyper-parameter {shown(unknown[0])} in a configuration: it was written by another version of lnl_core"
             )
         config = object.__new__(cls)  # a profile that was stored stays as it was stored, see is_preset
         for field in fields(cls):
@@ -671,9 +672,9 @@ def preset(
             read.
     """
     if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+        raise ConfigError(f"unknown profile {shown(profile)}: choose one of {', '.join(PROFILES)}")
     if experiment not in EXPERIMENTS:
-        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(EXPERIMENTS)}")
+        raise ConfigError(f"unknown experiment {shown(experiment)}: choose one of {', '.join(EXPERIMENTS)}")
     values = _preset_values(profile, method, experiment, changes.get("train_set"))
     values |= {"profile": profile, "method": method, "experiment": experiment, "color_var": color_var, "seed": seed}
     return RunConfig(**values).with_options(**changes)
@@ -738,5 +739,5 @@ def resolve_profile(profile: str) -> str:
     """
     chosen = os.environ.get("LNL_PROFILE") or profile
     if chosen not in PROFILES:
-        raise ConfigError(f"unknown profile {chosen!r}: choose one of {', '.join(PROFILES)}")
+        raise ConfigError(f"unknown profile {shown(chosen)}: choose one of {', '.join(PROFILES)}")
     return chosen
