@@ -28,6 +28,7 @@ def _bias_features(data: BiasedImages) -> Tensor:
     return F.one_hot(data.group.cpu()).float()
 
 
+@torch.enable_grad()  # the caller may be measuring without gradients
 def label_given_bias(data: BiasedImages, seed: int = 0) -> Tensor:
     r"""Estimate :math:`\log p(y|b)` with a small network on the bias alone (the image's colour), for every image.
 

@@ -53,6 +53,8 @@ COLOR_VARS = (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05)
 
 _NO_COLOR_VAR = 0.03  # what the field holds where it means nothing
 _EXECUTION = ("precision", "channels_last")
+_FREE = ("method", "experiment", "color_var", "seed", "source", "train_set", "learn", "protected", "test_labels", *_EXECUTION)
+"""What may be chosen without leaving a preset."""
 _PHOTOGRAPHS = ("train_set", "learn", "image_size", "network", "weights", "test_labels")
 _ADVERSARY: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0}
 _MI_BACKPROP: dict[str, Any] = {
@@ -74,6 +76,67 @@ _LATER: dict[str, Any] = {
     **_MI_BACKPROP,
 }
 """Fields that came after the first records: at these values a run keeps the name it had before."""
+_WATCHING = tuple(method for method in ALL_METHODS if method not in ("baseline", "gray"))
+_JOINT = tuple(method for method in METHODS if method in _WATCHING)
+_DESCENDS_MI = ("lnl_adv", "lnl", "bias_balanced")
+_CONFUSES = ("blind_eye", "blind_eye_grl", "jlu")
+_PAINTED = {"experiment": ("colored_mnist", "dogs_cats")}
+_READERS: dict[str, dict[str, tuple[str | None, ...]]] = {
+    "color_var": {"experiment": ("colored_mnist",)},
+    "train_split": {"experiment": ("colored_mnist", "census")},
+    "bias_labels": {"experiment": ("colored_mnist",)},
+    "bias_places": {"experiment": ("colored_mnist",)},
+    "color_outside": {"experiment": ("colored_mnist",), "source": ("auto", "mnist", "mini")},
+    "test_labels": {"source": ("auto", "kaggle")},
+    "features": {"experiment": ("colored_mnist", "faces"), "network": (None, "resnet18", "cartoon")},
+    "bias_lr": {"method": _WATCHING},
+    "bias_reduction": {"method": _WATCHING, **_PAINTED},
+    "warmup_epochs": {"method": _WATCHING},
+    "momentum": {"optimizer": ("sgd",)},
+    "lr_step": {"schedule": ("step",)},
+    "lr_gamma": {"schedule": ("step",)},
+    "mi_weight": {"method": (*_DESCENDS_MI, "mi_backprop")},
+    "mi_reduction": {"method": _DESCENDS_MI, **_PAINTED},
+    "mi_places": {"method": (*_DESCENDS_MI, *_CONFUSES)},
+    "adv_weight": {"method": ("grl", "blind_eye_grl", "lnl", "bias_balanced")},
+    "confusion_weight": {"method": _CONFUSES},
+    "updates": {"method": _JOINT},
+    "bias_steps": {"method": _JOINT},
+    "adversaries": {"method": _JOINT},
+    "bias_given_label": {"method": _JOINT},
+    "bias_restart": {"method": _JOINT},
+    "clip_norm": {"method": (*METHODS, "jlu")},
+    "augment": {"method": (*METHODS, "jlu")},
+    "elastic": {"method": (*METHODS, "jlu")},
+    "grayscale": {"method": ("gray",)},
+    "balance_power": {"method": ("bias_balanced",)},
+    "balance_wean": {"method": ("bias_balanced",)},
+    **{name: {"method": ("mi_backprop",)} for name in _MI_BACKPROP},
+}
+"""Who reads a field: the values of other fields under which it has an effect. A field that is not named here has one always."""
+_SHARES = ("color_var", "momentum", "lr_gamma", "augment", "elastic", "balance_power", "balance_wean")
+_WEIGHTS = ("weight_decay", "mi_weight", "adv_weight", "confusion_weight", "clip_norm")
+_RATES = ("lr", "bias_lr", "statistics_lr")
+_NUMBERS: dict[str, float] = {**dict.fromkeys(_SHARES, 1.0), **dict.fromkeys(_WEIGHTS, 1e6), **dict.fromkeys(_RATES, 1e30)}
+"""Fields that hold a number from 0 on, with the largest that torch or the data can be given."""
+_COUNTS = {
+    "seed": (0, 2**63 - 1),
+    "epochs": (1, 10**6),
+    "batch_size": (1, 10**6),
+    "lr_step": (1, 10**6),
+    "warmup_epochs": (0, 10**6),
+    "bias_restart": (0, 10**6),
+    "bias_steps": (1, 10**4),
+    "adversaries": (1, 100),
+    "train_size": (2, 10**6),
+    "test_size": (1, 10**6),
+    "image_size": (32, 1024),
+    "statistics_steps": (0, 10**4),
+    "statistics_width": (1, 10**4),
+    "statistics_refresh": (1, 10**6),
+}
+"""Fields that hold a whole number, with the least and the largest."""
+_OPTIONAL = ("train_size", "test_size", "image_size")
 _CHOICES = {
     "experiment": EXPERIMENTS,
     "method": ALL_METHODS,
@@ -103,9 +166,9 @@ class RunConfig:
         experiment: data set and task, one of :data:`EXPERIMENTS`.
         method: one of :data:`ALL_METHODS`.
         color_var: variance sigma^2 of each colour channel around its mean, colours in [0, 1]. Elsewhere than on digits it means
-            nothing and is always 0.03.
-        seed: seeds the colours, the initial weights and the order of the batches.
-        profile: the preset this came from, or "custom" once a hyper-parameter was changed.
+            nothing and must be left at 0.03.
+        seed: seeds the colours, the initial weights and the order of the batches; below 2^63.
+        profile: the preset that all other values are those of; it becomes "custom" where one is not.
         source: where the images come from, one of its experiment's :data:`SOURCES`.
         train_split: "trainval" trains on all training images as the paper does; "train" holds the validation images out.
         bias_labels: the colour level of each place itself ("pixel", the authors') or of the whole image ("image").
@@ -211,41 +274,21 @@ class RunConfig:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
+        self._check()
+        if not self.is_preset():
+            object.__setattr__(self, "profile", "custom")
+
+    def _check(self) -> None:
+        """Refuse values that no configuration may have, and words and numbers that do not go together."""
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
-                raise ConfigError(f"unknown {name} {value!r}: choose one of {', '.join(allowed)}")
-        for name in (
-            "color_var",
-            "lr",
-            "bias_lr",
-            "momentum",
-            "weight_decay",
-            "lr_gamma",
-            "mi_weight",
-            "adv_weight",
-            "confusion_weight",
-            "clip_norm",
-            "augment",
-            "elastic",
-            "balance_power",
-            "balance_wean",
-            "statistics_lr",
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                raise ConfigError(f"{name} must be a finite number that is not negative, got {value!r}")
-            object.__setattr__(self, name, float(value))  # 0 and 0.0 are one configuration with one fingerprint
-        for name in ("epochs", "batch_size", "lr_step", "bias_steps", "adversaries", "statistics_width", "statistics_refresh"):
-            _require_count(name, getattr(self, name), least=1)
-        for name in ("seed", "warmup_epochs", "bias_restart", "statistics_steps"):
-            _require_count(name, getattr(self, name), least=0)
-        for name, least in (("train_size", 2), ("test_size", 1)):
-            if getattr(self, name) is not None:
-                _require_count(name, getattr(self, name), least=least)
-        for name in ("augment", "elastic", "balance_power", "balance_wean"):
-            if getattr(self, name) > 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, got {getattr(self, name)!r}")
+                raise ConfigError(f"unknown {name} {shown(value)}: choose one of {', '.join(allowed)}")
+        for name, most in _NUMBERS.items():
+            object.__setattr__(self, name, _require_number(name, getattr(self, name), most))
+        for name, (least, most) in _COUNTS.items():
+            if getattr(self, name) is not None or name not in _OPTIONAL:
+                _require_count(name, getattr(self, name), least, most)
         self._check_experiment()
         on_digits = self.experiment == "colored_mnist"
         if on_digits and (self.augment or self.elastic) and (self.bias_labels, self.bias_places) != ("image", "everywhere"):
@@ -254,7 +297,7 @@ class RunConfig:
             )
         for name in ("bias_given_label", "channels_last"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be true or false, got {shown(getattr(self, name))}")
         own_h = self.method in OWN_LOOPS or self.features == "vector" or self.network
         if self.other_adversary and (not on_digits or own_h):
             raise ConfigError(
@@ -265,8 +308,8 @@ class RunConfig:
             raise ConfigError(f"{unused[0]} has no effect on method 'mi_backprop': leave it out")
         if self.grayscale != "luminance" and self.method != "gray":
             raise ConfigError("grayscale belongs to method 'gray': leave it out elsewhere")
-        if self.extractor_convs not in (1, 2):
-            raise ConfigError(f"extractor_convs must be 1 or 2, got {self.extractor_convs!r}")
+        if isinstance(self.extractor_convs, bool) or self.extractor_convs not in (1, 2):
+            raise ConfigError(f"extractor_convs must be 1 or 2, got {shown(self.extractor_convs)}")
         if self.extractor_convs == 1 and (not on_digits or self.network or self.features == "vector"):
             raise ConfigError(
                 "extractor_convs moves the cut in the feature maps of Kim et al.'s digit network: leave it out elsewhere"
@@ -278,14 +321,14 @@ class RunConfig:
         """That source, training set and task are those of the experiment."""
         allowed = SOURCES[self.experiment]
         if self.source not in allowed:
-            raise ConfigError(f"unknown source {self.source!r}: choose one of {', '.join(allowed)}, for {self.experiment}")
-        if self.experiment != "colored_mnist":
-            object.__setattr__(self, "color_var", _NO_COLOR_VAR)  # one run, one fingerprint
+            raise ConfigError(f"unknown source {shown(self.source)}: choose one of {', '.join(allowed)}, for {self.experiment}")
+        if self.color_var != _NO_COLOR_VAR and (reason := self.unread("color_var")):
+            raise ConfigError(reason)
         if self.experiment == "colored_mnist":
             if self.source == "authors" and self.train_split == "train":
                 raise ConfigError("the authors' files hold no images out: set train_split to 'trainval'")
             if self.network not in (None, "ragonesi"):
-                raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {self.network!r}")
+                raise ConfigError(f"network must be None or 'ragonesi' for colored_mnist, got {shown(self.network)}")
             self._check_left_out("the experiments on photographs", *(name for name in _PHOTOGRAPHS if name != "network"))
             self._check_left_out("experiment census", "protected")
             return
@@ -293,7 +336,7 @@ class RunConfig:
             raise ConfigError("on dogs_cats the bias is a map of levels: mi_backprop and features 'vector' need one bias an image")
         sets = TRAINING_SETS[self.experiment]
         if self.train_set not in sets:
-            raise ConfigError(f"unknown train_set {self.train_set!r} of {self.experiment}: choose one of {', '.join(sets)}")
+            raise ConfigError(f"unknown train_set {shown(self.train_set)} of {self.experiment}: choose one of {', '.join(sets)}")
         if self.experiment == "census":
             self._check_census()
             return
@@ -302,17 +345,17 @@ class RunConfig:
             raise ConfigError("learn must be 'gender' or 'age' for experiment 'faces', and is not given for the others")
         networks = (None,) if self.experiment == "jlu_faces" else ("resnet18", "cartoon")
         if self.network not in networks:
-            raise ConfigError(f"network must be {' or '.join(map(repr, networks))} for {self.experiment}, got {self.network!r}")
+            wanted = " or ".join(map(repr, networks))
+            raise ConfigError(f"network must be {wanted} for {self.experiment}, got {shown(self.network)}")
         if self.weights is not None and self.network != "resnet18":
             raise ConfigError("weights are those of network 'resnet18': leave them out")
         for name in ("weights", "test_labels"):
             if not isinstance(getattr(self, name), str | None):
-                raise ConfigError(f"{name} must be the path of a file, got {getattr(self, name)!r}")
+                raise ConfigError(f"{name} must be the path of a file, got {shown(getattr(self, name))}")
         if self.test_labels is not None and self.experiment != "dogs_cats":
             raise ConfigError(f"test_labels are those of dogs_cats: leave them out of {self.experiment}")
         if self.image_size is None:
             raise ConfigError(f"image_size must be given for {self.experiment}: use preset(), which knows a good one")
-        _require_count("image_size", self.image_size, least=32)
 
     def _check_left_out(self, owner: str, *names: str) -> None:
         given = [name for name in names if getattr(self, name) is not None]
@@ -324,9 +367,9 @@ class RunConfig:
         attributes = PROTECTED[str(self.train_set)]
         if self.protected not in attributes:
             allowed = " or ".join(map(repr, attributes))
-            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {self.protected!r}")
+            raise ConfigError(f"protected must be {allowed} for {self.train_set}, got {shown(self.protected)}")
         if self.augment or self.elastic or self.method in ("gray", "jlu"):
-            what = f"method {self.method!r} is" if self.method in ("gray", "jlu") else "augment and elastic are"
+            what = f"method {shown(self.method)} is" if self.method in ("gray", "jlu") else "augment and elastic are"
             raise ConfigError(f"{what} for images: leave them out of census")
 
     @property
@@ -360,35 +403,90 @@ class RunConfig:
         return "-".join(part for part in (self.learn, self.train_set, self.protected, alpha) if part)
 
     def with_options(self, **changes: Any) -> "RunConfig":
-        """A copy with other hyper-parameters. Its profile becomes "custom" if any of them differs from the preset."""
+        """A copy with other hyper-parameters. Its profile becomes "custom" if any of them differs from the preset.
+
+        Raises:
+            ConfigError: an unknown name, a value out of range, or a change that would change nothing: a field that this method,
+                schedule, optimiser or experiment does not read.
+        """
         known = {field.name for field in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
-            raise ConfigError(f"unknown hyper-parameter {unknown[0]!r}: choose one of {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown hyper-parameter {shown(unknown[0])}: choose one of {', '.join(sorted(known))}")
         changed = replace(self, **changes)
-        if "profile" in changes or self.profile == "custom":
-            return changed
-        free = {"method", "color_var", "seed", "source", "train_set", "learn", "protected", "test_labels", *_EXECUTION}
-        if self.experiment == "jlu_faces" and self.method == "jlu":
-            free.add("confusion_weight")  # alpha is what the experiment varies
-        if changed.method != self.method:
+        for name in changes:
+            if getattr(changed, name) != getattr(self, name) and (reason := changed.unread(name)):
+                raise ConfigError(reason)
+        if changed.method != self.method and "profile" not in changes and self.profile != "custom":
             raise ConfigError("the method decides other values too: call preset() with the method instead of changing it")
-        moved = [name for name in changes if name not in free and getattr(changed, name) != getattr(self, name)]
-        return replace(changed, profile="custom") if moved else changed
+        return changed
+
+    def unread(self, name: str) -> str | None:
+        """Why the field has no effect on this run, in a sentence that says whose it is; ``None`` where it has one."""
+        for decider, allowed in _READERS.get(name, {}).items():
+            value = getattr(self, decider)
+            if value not in allowed:
+                *others, last = (str(one) for one in allowed if one is not None)
+                owners = f"{', '.join(others)} or {last}" if others else last
+                return f"{name} belongs to {decider} {owners}: leave it out of {value}"
+        if name == "test_size" and self.experiment == "jlu_faces" and self.source not in ("auto", "drawn"):
+            return "test_size belongs to drawn faces, EBD is always used whole: leave it out"
+        return None
+
+    def check_read(self) -> None:
+        """Refuse a value that nothing in the run would read, unless one of the presets or the default put it there.
+
+        Every training loop asks this. :meth:`with_options` and :func:`preset` refuse such a change at once; what is built
+        directly, or by :func:`dataclasses.replace`, can still hold one.
+
+        Raises:
+            ConfigError: naming the field and whose it is.
+        """
+        inherited = [self._preset(profile) for profile in PROFILES]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            known = [field.default, *(values[field.name] for values in inherited)]
+            if value not in known and (reason := self.unread(field.name)):
+                raise ConfigError(reason)
+
+    def is_preset(self) -> bool:
+        """Whether the profile is "custom", or every value is the one that the preset of this name has today.
+
+        Free are the method, what the experiment varies, the source, and the options under "execution".
+        """
+        if self.profile == "custom":
+            return True
+        # alpha is what jlu_faces varies
+        free = {*_FREE, *(["confusion_weight"] if (self.experiment, self.method) == ("jlu_faces", "jlu") else [])}
+        return all(getattr(self, name) == value for name, value in self._preset(self.profile).items() if name not in free)
+
+    def _preset(self, profile: str) -> dict[str, Any]:
+        """Every value of the preset of this run's experiment, method and training set."""
+        found = {field.name: field.default for field in fields(self)} | {"profile": profile}
+        return found | _preset_values(profile, self.method, self.experiment, self.train_set)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
-        """The inverse of :meth:`to_dict`; an unknown name is a :class:`ConfigError`."""
+        """The inverse of :meth:`to_dict`; an unknown name is a :class:`ConfigError`.
+
+        What was stored keeps its name and its fingerprint, although its preset may have other values today.
+        """
+        if not isinstance(values, dict):
+            raise ConfigError(f"a configuration is a table of names and values, got {shown(values)}")
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(
-                f"unknown hyper-parameter {unknown[0]!r} in a configuration: it was written by another version of lnl_core"
+                f"unknown hyper-parameter {shown(unknown[0])} in a configuration: it was written by another version of lnl_core"
             )
-        return cls(**values)
+        config = object.__new__(cls)  # a profile that was stored stays as it was stored, see is_preset
+        for field in fields(cls):
+            object.__setattr__(config, field.name, values.get(field.name, field.default))
+        config._check()
+        return config
 
     def fingerprint(self) -> str:
         """Twelve hex digits that name this run: equal for equal hyper-parameters, whatever the execution options."""
@@ -399,9 +497,31 @@ class RunConfig:
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _require_count(name: str, value: object, least: int) -> None:
+def shown(value: object) -> str:
+    """A value for a message, cut where it is long: a number may have more digits than Python is willing to print."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
+
+
+def _require_count(name: str, value: object, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        raise ConfigError(f"{name} must be a whole number of at least {least}, got {shown(value)}")
+    if value > most:
+        raise ConfigError(f"{name} must be a whole number of at most {most}, got {shown(value)}")
+
+
+def _require_number(name: str, value: object, most: float) -> float:
+    """The value as a float: 0 and 0.0 are one configuration with one fingerprint."""
+    large = isinstance(value, int) and value > most  # more digits than a float holds
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (large or math.isfinite(value)) or value < 0:
+        raise ConfigError(f"{name} must be a finite number that is not negative, got {shown(value)}")
+    if value > most:
+        between = f"lie between 0 and {most:g}" if most == 1 else f"be at most {most:g}"
+        raise ConfigError(f"{name} must {between}, got {shown(value)}")
+    return float(value)
 
 
 _SMOKE: dict[str, Any] = dict(
@@ -550,24 +670,31 @@ def preset(
     none, on the drawn stand-ins. For "census" all four are ours: no paper's setting is followed.
 
     Raises:
-        ConfigError: an unknown profile, experiment or method, or a value out of range.
+        ConfigError: an unknown profile, experiment or method, a value out of range, or a change of a field that this run would not
+            read.
     """
     if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+        raise ConfigError(f"unknown profile {shown(profile)}: choose one of {', '.join(PROFILES)}")
     if experiment not in EXPERIMENTS:
-        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(EXPERIMENTS)}")
-    if experiment == "census":
-        values = _census_values(profile, method, changes)
-    elif experiment == "colored_mnist":
-        values = _digit_values(profile, method)
-    else:
-        values = _photograph_values(profile, method, experiment)
+        raise ConfigError(f"unknown experiment {shown(experiment)}: choose one of {', '.join(EXPERIMENTS)}")
+    values = _preset_values(profile, method, experiment, changes.get("train_set"))
     values |= {"profile": profile, "method": method, "experiment": experiment, "color_var": color_var, "seed": seed}
     return RunConfig(**values).with_options(**changes)
 
 
+def _preset_values(profile: str, method: str, experiment: str, train_set: str | None) -> dict[str, Any]:
+    """What a preset has otherwise than :class:`RunConfig`'s defaults."""
+    if experiment == "census":
+        return _census_values(profile, method, train_set)
+    if experiment == "colored_mnist":
+        return _digit_values(profile, method)
+    return _photograph_values(profile, method, experiment)
+
+
 def _digit_values(profile: str, method: str) -> dict[str, Any]:
     values = {"smoke": _SMOKE, "demo": _DEMO, "short": _SHORT, "full": _FULL}[profile]
+    if profile == "smoke" and method not in _WATCHING:
+        values = {**values, "warmup_epochs": 0}
     if method == "bias_balanced":
         values = {**values, **_BIAS_BALANCED, **({"epochs": 12} if profile == "short" else {})}
     if method == "mi_backprop":
@@ -594,9 +721,9 @@ def _photograph_values(profile: str, method: str, experiment: str) -> dict[str, 
     return values
 
 
-def _census_values(profile: str, method: str, changes: dict[str, Any]) -> dict[str, Any]:
-    train_set = changes.get("train_set", "adult")
-    values = {"train_set": train_set, "protected": PROTECTED.get(train_set, (None,))[0], **_CENSUS, **_CENSUS_PROFILES[profile]}
+def _census_values(profile: str, method: str, train_set: str | None) -> dict[str, Any]:
+    train_set = train_set if train_set in TRAINING_SETS["census"] else "adult"  # another one is refused as a change
+    values = {"train_set": train_set, "protected": PROTECTED[train_set][0], **_CENSUS, **_CENSUS_PROFILES[profile]}
     if train_set == "german" and profile != "smoke":
         values |= _GERMAN
     if method == "bias_balanced":
@@ -614,5 +741,5 @@ def resolve_profile(profile: str) -> str:
     """
     chosen = os.environ.get("LNL_PROFILE") or profile
     if chosen not in PROFILES:
-        raise ConfigError(f"unknown profile {chosen!r}: choose one of {', '.join(PROFILES)}")
+        raise ConfigError(f"unknown profile {shown(chosen)}: choose one of {', '.join(PROFILES)}")
     return chosen

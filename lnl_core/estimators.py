@@ -256,6 +256,7 @@ def _merit(bound: str, scores: Tensor) -> Tensor:
     return scores.diagonal().mean() if bound == "club" else _VALUES[bound](scores)
 
 
+@torch.enable_grad()  # the caller may be measuring without gradients
 def _train(
     bound: str, critic: nn.Module, data: tuple[Tensor, Tensor], batch_size: int, steps: int, lr: float, rate: float
 ) -> nn.Module | None:

@@ -188,6 +188,7 @@ _SMALLEST_DEVIATION = 1e-5  # of the largest standard deviation of a feature; be
 _FARTHEST = 5.0  # deviations
 
 
+@torch.enable_grad()  # the caller may be measuring without gradients
 def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
     """Adam on the first four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
 

@@ -150,6 +150,7 @@ def fresh_adversary(
     return LNLNetwork(network.extractor, network.label_head, head)
 
 
+@torch.enable_grad()  # the caller may be measuring without gradients
 def _fresh_head(
     network: LNLNetwork, data: Batch, epochs: int, lr: float, batch_size: int, seed: int
 ) -> tuple[torch.nn.Module, float, float]:

@@ -50,12 +50,14 @@ from lnl_core.training import (
     Metrics,
     _batches,
     _check_finite,
+    _check_sound,
     _fingerprint,
     _Optimizers,
     _resume,
     _save_checkpoint,
     autocast,
     choose_device,
+    derived_seed,
     learning_rate,
     load_optimizer_state,
     make_optimizer,
@@ -246,7 +248,7 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
     config, data, network = game.config, game.data, game.network
     batches = _batches(len(data), config, epoch, data.device)
     whole = [index for index in batches if len(index) == len(batches[0])]  # a smaller last one is not for T
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + 700_000 + epoch)
+    generator = torch.Generator().manual_seed(derived_seed(config.seed, 700_000 + epoch))
 
     codes = game.codes[torch.stack(whole)]
 
@@ -278,6 +280,7 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
         bar.update()
     table = torch.stack(rows).cpu()
     _check_finite(table, names, epoch, folder)
+    _check_sound(network, batch, config, game.optimizers, epoch, folder, _beside(game))
     means = dict(zip(names, table.mean(0).tolist(), strict=True))
     return {f"{name}_loss" if name in ("label", "bias") else name: value for name, value in means.items()}
 
@@ -318,7 +321,8 @@ def _continue(folder: Path, game: Game, data: str) -> list[Metrics]:
     return history
 
 
-def _save(folder: Path, game: Game, history: list[Metrics], data: str) -> None:
+def _beside(game: Game) -> dict[str, Tensor]:
+    """What a checkpoint holds beside the network and its optimisers."""
     more = {f"second/{k}": v for k, v in optimizer_state(game.second, dict(game.network.named_parameters())).items()}
     if game.statistics is not None and game.of_statistics is not None:
         more |= {f"statistics/{k}": v for k, v in game.statistics.state_dict().items()}
@@ -326,7 +330,11 @@ def _save(folder: Path, game: Game, history: list[Metrics], data: str) -> None:
         more |= {f"of_statistics/{k}": v for k, v in remembered.items()}
     if game.log_average is not None:
         more["log_average"] = game.log_average
-    _save_checkpoint(folder / CHECKPOINT, game.network, game.optimizers, game.config, history, data, more)
+    return more
+
+
+def _save(folder: Path, game: Game, history: list[Metrics], data: str) -> None:
+    _save_checkpoint(folder / CHECKPOINT, game.network, game.optimizers, game.config, history, data, _beside(game))
     write_history(folder, history)
 
 
@@ -347,8 +355,7 @@ def fit_mi_backprop(
     without weight decay, whose learning rate is lambda times the first one's. With Adam, as in the authors' code, the second step
     is about lambda times as long as the first, however short the gradient is; with SGD it is lambda times the clipped gradient.
     With lambda = 0 f and g are trained as the baseline's. In the first ``warmup_epochs`` lambda is 0. h learns beside f, by
-    ``bias_lr``, and nothing of it reaches f. The statistics network has Adam. The fields of other methods have no effect; updates,
-    bias_steps, clip_norm, augment and elastic, which all the others share, are refused by the configuration.
+    ``bias_lr``, and nothing of it reaches f. The statistics network has Adam. What belongs to other methods is refused.
 
     A bias that takes one value only has information 0: that is said once, and f and g are trained as the baseline's.
 
@@ -369,13 +376,14 @@ def fit_mi_backprop(
         entropy of the codes, bound_diverged stands in the place of bound.
 
     Raises:
-        ConfigError: a configuration of another method.
+        ConfigError: a configuration of another method, or with a value that this one would not read.
         DataError: see :func:`lnl_core.statistics_network.bias_codes`.
         NonFiniteLossError: a loss or the bound became infinite or NaN; the last good checkpoint is kept.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     if config.method != "mi_backprop":
         raise ConfigError(f"fit_mi_backprop trains the method 'mi_backprop', not {config.method!r}: use lnl_core.training.fit")
+    config.check_read()
     folder = None if out_dir is None else Path(out_dir)
     place = choose_device(str(device))
     config = settled(config, place, folder)

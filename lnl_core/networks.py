@@ -482,7 +482,9 @@ def load_body(body: nn.Module, state: dict[str, Tensor], source: str) -> None:
     body.load_state_dict(state, strict=False)
 
 
-def face_network(classes: int = 14, bias_classes: int = 2, *, representation: int = 128) -> LNLNetwork:
+def face_network(
+    classes: int = 14, bias_classes: int = 2, *, representation: int = 128, grayscale: str | None = None
+) -> LNLNetwork:
     """The report's network for faces of 96x96 pixels: a representation of 128 numbers, an age head and a gender head.
 
     f: normalisation, four times (conv 3x3, batch normalisation, ReLU, max-pool to half) with 16, 32, 64 and 128 channels, 6x6
@@ -495,12 +497,13 @@ def face_network(classes: int = 14, bias_classes: int = 2, *, representation: in
         classes: label classes, 14 bins of age.
         bias_classes: bias classes, 2 genders.
         representation: size of the features.
+        grayscale: let f begin by making every image grey; the kind of :class:`Grayscale`.
 
     Returns:
         A network for images (B, 3, 96, 96) in [0, 1] of 689,824 parameters: f 687,760, g 1,806, h 258. Other sizes of at least 32
         pixels work too: the places are averaged, or repeated, to 6x6.
     """
-    layers: list[nn.Module] = [Standardize()]
+    layers: list[nn.Module] = [*([Grayscale(grayscale)] if grayscale else []), Standardize()]
     for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
         layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2)]
@@ -535,7 +538,7 @@ def build_network(config: RunConfig) -> LNLNetwork:
     with seeded(config.seed):
         gray = config.grayscale if config.method == "gray" else None
         if config.experiment == "jlu_faces":
-            return face_network()
+            return face_network(grayscale=gray)
         if config.experiment == "census":
             name, protected = str(config.train_set), str(config.protected)
             return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))

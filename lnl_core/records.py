@@ -330,7 +330,7 @@ def results_table(
     """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
 
     Only records of ``profiles`` on real data enter, :data:`FULL_DATA`, and a row holds those of one profile; smoke, demo and
-    changed hyper-parameters never do.
+    changed hyper-parameters never do. What a record says of its profile is not believed: see :func:`of_its_preset`.
 
     Args:
         experiment: which experiment.
@@ -346,7 +346,7 @@ def results_table(
 
     Raises:
         ConfigError: if ``profiles`` names another than "full" or "short".
-        RecordError: if one profile's records of a row differ in hyper-parameters or source, so that no mean can be formed.
+        RecordError: if one profile's records of a row differ in source, so that no mean can be formed.
     """
     if not set(profiles) <= {"full", "short"}:
         raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
@@ -354,7 +354,8 @@ def results_table(
     published = _published(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
     sources = FULL_DATA[experiment] if source is None else (source,)
-    complete = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    named = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    complete = [record for record in named if of_its_preset(record)]
     ours: dict[tuple[str, Setting], dict[str, Any]] = {}
 
     def order(row: dict[str, Any]) -> tuple[int, int, bool]:
@@ -369,7 +370,7 @@ def results_table(
             which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
             if first["source"] != row["source"]:
                 raise RecordError(f"{which} are of {first['source']} and of {row['source']}: name one as source")
-            raise RecordError(f"{which} differ in hyper-parameters: keep those of one preset")
+            raise RecordError(f"{which} differ in hyper-parameters: keep those of one kind")
     rows = []
     for method, setting in sorted(set(published) | set(ours), key=_table_order):
         mine, theirs = ours.get((method, setting)), published.get((method, setting))
@@ -401,7 +402,7 @@ def difference_interval(values: Sequence[float], published: float) -> tuple[floa
     Raises:
         DataError: for fewer than two values, or one that is not finite.
     """
-    _check_finite([*values, published])
+    _refuse_infinite([*values, published])
     if len(values) < 2:
         raise DataError(f"an interval needs at least two runs, got {len(values)}")
     half = float(student.ppf(0.95, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -427,7 +428,7 @@ def agreement(values: Sequence[float], published: float, margin: float = MARGIN)
     """
     if not 0 < margin < math.inf:
         raise ConfigError(f"the margin must be a positive number, got {margin}")
-    _check_finite([*values, published])
+    _refuse_infinite([*values, published])
     if len(values) < FEWEST_RUNS:
         return "cannot say"
     low, high = difference_interval(values, published)
@@ -444,7 +445,7 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     Raises:
         DataError: for a number that is not finite.
     """
-    _check_finite([*values, *others])
+    _refuse_infinite([*values, *others])
     if min(len(values), len(others)) < FEWEST_RUNS:
         return "cannot say"
     difference = float(np.mean(values) - np.mean(others))
@@ -472,10 +473,21 @@ def decided(answers: Sequence[str], needed: int) -> str:
     return "does not hold" if len(answers) - answers.count("lower") < needed else "cannot say"
 
 
-def _check_finite(values: Sequence[float]) -> None:
+def _refuse_infinite(values: Sequence[float]) -> None:
     bad = [value for value in values if not math.isfinite(value)]
     if bad:
         raise DataError(f"accuracies must be finite, got {bad[0]}: leave out runs that diverged and say so")
+
+
+def of_its_preset(record: RunRecord) -> bool:
+    """Whether a record's configuration has every value of the preset it is called after, and is that of its other fields.
+
+    Raises:
+        ConfigError: a configuration of another version of lnl_core.
+    """
+    config = record.run_config()
+    said = (record.experiment, record.method, record.setting, record.seed, record.profile)
+    return config.is_preset() and said == (config.experiment, config.method, config.setting, config.seed, config.profile)
 
 
 def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:

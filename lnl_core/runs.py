@@ -26,7 +26,16 @@ from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_r
 from lnl_core.splits import load_data as load_data
 from lnl_core.splits import load_probe_data, measured_on, resolve
 from lnl_core.stacked import check_stackable, fit_stacked
-from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, read_safetensors, same_run, write_history
+from lnl_core.training import (
+    CHECKPOINT,
+    Metrics,
+    checkpoint_history,
+    choose_device,
+    fit,
+    read_safetensors,
+    same_run,
+    write_history,
+)
 from lnl_core.unlearning import fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
@@ -123,6 +132,8 @@ def read_history(folder: Path | str) -> list[dict[str, float]]:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is damaged ({error}): the same run again writes it anew from its checkpoint") from None
 
 
 def _begun_in(folder: Path) -> str | None:
@@ -179,6 +190,7 @@ def run(
         NonFiniteLossError: if training diverged; the last good checkpoint stays.
     """
     folder = Path(out_dir)
+    config.check_read()
     place = choose_device(str(device))
     config = resolve(config, data_dir)
     done = _finished(folder, config)
@@ -189,7 +201,7 @@ def run(
     asked, begun = config.precision, _begun_in(folder)
     config = settle(config, place, begun)
     _claim(folder, config)
-    resumed = len(read_history(folder)) if (folder / CHECKPOINT).exists() and (folder / HISTORY).exists() else 0
+    resumed = len(checkpoint_history(folder))
 
     network = build_network(config)
     shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}

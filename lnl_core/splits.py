@@ -62,10 +62,13 @@ def load_data(config: RunConfig, split: str, data_dir: Path | str | None = None,
         data_dir: see :func:`lnl_core.datasets.digits.data_folder`.
         options: for the data set's own function, such as ``random_colors`` of :func:`lnl_core.datasets.colored_mnist`.
 
+    Source "auto" is resolved first, see :func:`resolve`.
+
     Raises:
         ConfigError: an unknown split.
         DataError: if the data are not there.
     """
+    config = resolve(config, data_dir)
     if config.experiment == "colored_mnist":
         data = _digits(config, split, data_dir, **options)
     elif config.experiment == "census":

@@ -29,7 +29,16 @@ from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
 from lnl_core.networks import LNLNetwork
-from lnl_core.training import Metrics, _affine_generator, _batches, _Optimizers, _update, choose_device, settled
+from lnl_core.training import (
+    Metrics,
+    _affine_generator,
+    _batches,
+    _check_network,
+    _Optimizers,
+    _update,
+    choose_device,
+    settled,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -258,6 +267,7 @@ class _Trainer:
             advance()
         table = torch.stack(rows).cpu()  # (steps, losses, S)
         self._check_finite(table, epoch)
+        self._check_weights(epoch)
         return [
             {"epoch": epoch + 1} | {f"{name}_loss": value for name, value in zip(self.names, means, strict=True)}
             for means in table.mean(0).T.tolist()
@@ -267,12 +277,23 @@ class _Trainer:
         bad = ~torch.isfinite(table)
         if bad.any():
             step, term, s = bad.nonzero()[0].tolist()
-            config = self.configs[s]
             raise NonFiniteLossError(
-                f"the {self.names[term]} loss of the network with seed {config.seed} and color_var {config.color_var:g} became "
+                f"the {self.names[term]} loss of {self._named(s)} became "
                 f"{table[step, term, s].item()} at step {step + 1} of epoch {epoch + 1}: "
                 "lower the learning rate or the weight of that loss"
             )
+
+    def _check_weights(self, epoch: int) -> None:
+        """That no weight became infinite or NaN in the epoch's last update, which no loss has seen."""
+        finite = torch.stack([torch.isfinite(value).flatten(1).all(1) for value in self.stack.parameters()]).all(0)  # (S,)
+        if not bool(finite.all()):
+            s = int((~finite).nonzero()[0])
+            raise NonFiniteLossError(
+                f"the weights of {self._named(s)} are not finite after the last step of epoch {epoch + 1}: lower the learning rate"
+            )
+
+    def _named(self, s: int) -> str:
+        return f"the network with seed {self.configs[s].seed} and color_var {self.configs[s].color_var:g}"
 
 
 def check_stackable(configs: Sequence[RunConfig]) -> None:
@@ -292,6 +313,7 @@ def check_stackable(configs: Sequence[RunConfig]) -> None:
                     f"networks trained at once may differ in {' and '.join(FREE)} only, these differ in {name} "
                     f"({one!r} and {other!r}): train them one by one"
                 )
+    configs[0].check_read()  # they differ in seed and color_var alone
     if configs[0].experiment != "colored_mnist" or configs[0].method in OWN_LOOPS or configs[0].optimizer != "sgd":
         without = " or ".join(map(repr, OWN_LOOPS))
         raise ConfigError(
@@ -310,6 +332,8 @@ def _check(networks: Sequence[LNLNetwork], datasets: Sequence[BiasedImages], con
             "every network needs a data set and a configuration: "
             f"got {len(networks)} networks, {len(datasets)} data sets and {len(configs)} configurations"
         )
+    for network, data, config in zip(networks, datasets, configs, strict=True):
+        _check_network(network, data.subset(slice(0, 16)).to(next(network.parameters()).device), config)
     for what, error, kinds in (
         ("networks", ConfigError, [{name: value.shape for name, value in n.state_dict().items()} for n in networks]),
         ("data sets", DataError, [(data.images.shape, data._bias.shape) for data in datasets]),

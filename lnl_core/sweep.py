@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ def grid(
     replace single hyper-parameters, see :func:`lnl_core.config.preset`.
 
     Raises:
-        ConfigError: an empty list, a value named twice, or a value that no configuration may have.
+        ConfigError: an empty list, a value named twice, a value that no configuration may have, or a change that some of the
+            methods would not read.
     """
     what = "colour variance" if experiment == "colored_mnist" else "setting"
     lists: dict[str, Sequence[Any]] = {"method": methods, what: [_hashable(setting) for setting in settings], "seed": seeds}
@@ -73,6 +74,11 @@ def grid(
         value, times = Counter(values).most_common(1)[0]
         if times > 1:
             raise ConfigError(f"the {what} {value} is in the grid {times} times: name it once")
+    bases = {method: preset(profile, method, experiment=experiment, **_options(settings[0])) for method in methods}
+    for name, value in changes.items():
+        deaf = [m for m, base in bases.items() if getattr(base, name, value) != value and replace(base, **changes).unread(name)]
+        if len(deaf) > 1:
+            raise ConfigError(f"{name} has no effect on {', '.join(deaf)}: leave it out, or sweep over these methods apart")
     return [
         preset(profile, method, experiment=experiment, seed=seed, **_options(setting), **changes)
         for seed in seeds

@@ -8,24 +8,24 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
-from lnl_core.config import RunConfig
+from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
-from lnl_core.losses import bias_loss
+from lnl_core.losses import bias_loss, label_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
-from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, build_network
 from lnl_core.precision import settle, warn_if_emulated
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -52,6 +52,11 @@ def choose_device(name: str = "auto") -> torch.device:
     if not there or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
         raise ConfigError(f"device {name!r} is not available here: choose auto or cpu")
     return device
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """A seed of its own for each ``number`` below 1,000,003 of a run's ``seed``, small enough for torch however large that is."""
+    return (seed * 1_000_003 + number) % 2**63
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
@@ -199,15 +204,58 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
 
 
 def _restart_bias_head(network: LNLNetwork, config: RunConfig, optimizers: _Optimizers, epoch: int) -> None:
-    """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away."""
-    fresh = build_network(replace(config, seed=config.seed * 1_000_003 + 700_000 + epoch))
-    network.bias_head.load_state_dict(fresh.bias_head.state_dict())
+    """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away.
+
+    The h of :func:`lnl_core.networks.build_network` gets the weights of a new one; the layers of any other draw their own anew.
+    """
+    seed = derived_seed(config.seed, 700_000 + epoch)
+    fresh = build_network(replace(config, seed=seed, weights=None)).bias_head
+    if _layout(fresh) == _layout(network.bias_head):
+        network.bias_head.load_state_dict(fresh.state_dict())
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for module in network.bias_head.modules():
+                getattr(module, "reset_parameters", lambda: None)()
     optimizers.bias.state.clear()
+
+
+def _layout(module: nn.Module) -> list[tuple[str, torch.Size]]:
+    return [(name, value.shape) for name, value in module.state_dict().items()]
+
+
+def _check_network(network: LNLNetwork, data: BiasedImages, config: RunConfig) -> None:
+    """Refuse a network of one's own that is not what the configuration says it is.
+
+    Raises:
+        ConfigError: "gray" with an f that sees colour, other adversaries than h has, or an h that cannot start again.
+    """
+    if config.method == "gray":
+        images = data.batch(slice(0, 16)).images
+        was_training = network.training
+        with torch.no_grad():
+            seen = network.eval().extractor(torch.cat([images, Grayscale(config.grayscale).to(images.device)(images)]))
+        network.train(was_training)
+        as_they_are, grey = seen.chunk(2)
+        if not torch.allclose(as_they_are, grey, rtol=1e-3, atol=1e-3 * float(grey.abs().max())):
+            raise ConfigError(
+                "the f of this network sees colours, so method 'gray' would train the baseline: let its extractor begin with "
+                f"lnl_core.networks.Grayscale({config.grayscale!r}), as build_network does"
+            )
+    told = isinstance(network.bias_head, BiasHeads) and network.bias_head.told is not None
+    if config.adversaries not in (1, network.adversaries) or (config.bias_given_label and not told):
+        name = "bias_given_label" if config.adversaries in (1, network.adversaries) else "adversaries"
+        raise ConfigError(f"{name} is a matter of h, and the h of this network is another: make it lnl_core.networks.BiasHeads")
+    if config.bias_restart:
+        layers = [module for module in network.bias_head.modules() if [*module.parameters(recurse=False)]]
+        fixed = [type(layer).__name__ for layer in layers if not hasattr(layer, "reset_parameters")]
+        if fixed and _layout(build_network(replace(config, weights=None)).bias_head) != _layout(network.bias_head):
+            raise ConfigError(f"bias_restart needs an h that can draw new weights: give {fixed[0]} a method reset_parameters()")
 
 
 def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, balance: Balance | None = None) -> list[Tensor]:
     """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+    generator = torch.Generator().manual_seed(derived_seed(config.seed, epoch))
     if balance is not None:
         batches = balance.batches(config.batch_size, generator)
     else:
@@ -218,7 +266,7 @@ def _batches(size: int, config: RunConfig, epoch: int, device: torch.device, bal
 
 def _affine_generator(config: RunConfig, epoch: int) -> torch.Generator:
     """What draws the affine maps of one epoch, batch after batch."""
-    return torch.Generator().manual_seed(config.seed * 1_000_003 + 500_000 + epoch)
+    return torch.Generator().manual_seed(derived_seed(config.seed, 500_000 + epoch))
 
 
 def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
@@ -236,11 +284,63 @@ def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | N
     if not bad.any():
         return
     step, term = bad.nonzero()[0].tolist()
-    kept = f"; the last good checkpoint is in {out_dir}" if out_dir and (out_dir / CHECKPOINT).exists() else ""
+    _diverged(f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}", out_dir)
+
+
+def _diverged(what: str, out_dir: Path | None) -> NoReturn:
+    """Say what can be done about a training that went wrong: a run that is there cannot be changed, another one can be begun."""
+    if out_dir is None:
+        raise NonFiniteLossError(f"{what}: lower the learning rate or the weight of that loss")
+    advice = "lower the learning rate or the weight of that loss, and train in another folder"
+    if not (out_dir / CHECKPOINT).exists():
+        raise NonFiniteLossError(f"{what}: {advice}")
     raise NonFiniteLossError(
-        f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}{kept}: "
-        "lower the learning rate or the weight of that loss"
+        f"{what}; the last good checkpoint is in {out_dir}: {advice}, where restore(network, {str(out_dir)!r}) of "
+        "lnl_core.training can give a network the weights of that checkpoint first"
     )
+
+
+_HOPELESS = 1e4
+"""Nats of a mean loss that no training comes back from; who guesses has less than ten."""
+
+
+def _check_sound(
+    network: LNLNetwork,
+    batch: Batch,
+    config: RunConfig,
+    optimizers: _Optimizers,
+    epoch: int,
+    out_dir: Path | None,
+    more: dict[str, Tensor] | None = None,
+) -> None:
+    """That the last update of an epoch, which no loss of the epoch has seen, left weights that can be trained on.
+
+    One forward pass as the next step would make it; running statistics and random state stay as they are.
+
+    Args:
+        batch: any of the epoch's.
+        more: what else is to be finite.
+
+    Raises:
+        NonFiniteLossError: a weight or what an optimiser remembers is not finite, or a loss is not, or is beyond all measure.
+    """
+    when = f"after the last step of epoch {epoch + 1}"
+    for name, value in {**network.state_dict(), **optimizers.state(), **(more or {})}.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            _diverged(f"{name} is not finite {when}", out_dir)
+    buffers = list(network.buffers())
+    before = [value.clone() for value in buffers]
+    devices = [batch.images.device] if batch.images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast(config, batch.images.device):
+        features = network.extractor(batch.images)
+        losses = {"label": label_loss(network.label_head(features), batch.labels)}
+        if config.method in OWN_LOOPS or uses_bias(config.method):
+            losses["bias"] = bias_loss(*network.read_bias(features, batch), config.bias_reduction)
+        for value, old in zip(buffers, before, strict=True):
+            value.copy_(old)
+    for name, loss in losses.items():
+        if not float(loss) < _HOPELESS:  # nor for NaN
+            _diverged(f"the {name} loss is {float(loss):.3g} nats {when}", out_dir)
 
 
 def _train_epoch(
@@ -273,6 +373,7 @@ def _train_epoch(
             bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, rows[-1].tolist(), strict=True)})
     table = torch.stack(rows).cpu()
     _check_finite(table, names, epoch, out_dir)
+    _check_sound(network, batch, config, optimizers, epoch, out_dir)
     return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
 
 
@@ -294,12 +395,14 @@ def _save_checkpoint(
     history: list[Metrics],
     data: str,
     more: dict[str, Tensor] | None = None,
+    notes: dict[str, str] | None = None,
 ) -> None:
     from safetensors.torch import save_file
 
     all_of_it = {f"network.{name}": value for name, value in network.state_dict().items()} | optimizers.state() | (more or {})
     tensors = {name: value.detach().cpu().contiguous() for name, value in all_of_it.items()}
     metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history), "data": data}
+    metadata |= notes or {}
     write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 
 
@@ -326,20 +429,60 @@ def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor
     return tensors, metadata
 
 
+def restore(network: LNLNetwork, folder: Path | str) -> int:
+    """Give ``network`` the weights of the last good epoch of a run that was stopped, to begin another run from them.
+
+    The optimisers begin anew, and the other run needs a folder of its own: its configuration does not say where it began.
+
+    Args:
+        network: of the same layers as the run's; changed in place.
+        folder: of the run, with its checkpoint.
+
+    Returns:
+        The number of epochs behind these weights.
+
+    Raises:
+        RecordError: no checkpoint, a damaged one, or one of another network.
+    """
+    tensors, metadata = read_safetensors(Path(folder) / CHECKPOINT, _FORMAT)
+    _load_weights(network, tensors, Path(folder))
+    return len(_history(metadata, Path(folder)))
+
+
+def checkpoint_history(folder: Path | str) -> list[Metrics]:
+    """The epochs that the checkpoint in ``folder`` holds, one dictionary each; empty without one. ``metrics.jsonl`` is a copy.
+
+    Raises:
+        RecordError: if the checkpoint is damaged or not ours.
+    """
+    path = Path(folder) / CHECKPOINT
+    return _history(read_safetensors(path, _FORMAT)[1], Path(folder)) if path.exists() else []
+
+
+def _history(metadata: dict[str, str], folder: Path) -> list[Metrics]:
+    try:
+        history: list[Metrics] = json.loads(metadata["history"])
+    except (KeyError, ValueError):
+        raise RecordError(f"the checkpoint in {folder} has a damaged header: choose another folder or delete this one") from None
+    return history
+
+
+def _load_weights(network: LNLNetwork, tensors: dict[str, Tensor], folder: Path) -> None:
+    try:
+        network.load_state_dict({n.removeprefix("network."): value for n, value in tensors.items() if n.startswith("network.")})
+    except RuntimeError:
+        raise RecordError(f"the checkpoint in {folder} belongs to another network: choose another folder") from None
+
+
 def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, data: str) -> list[Metrics]:
     """Load network, momentum and history from a checkpoint of the same run on the same data."""
     tensors, metadata = read_safetensors(path, _FORMAT)
     same_run(config, _config_of(metadata), path.parent)
     if metadata.get("data") != data:
         raise RecordError(f"the checkpoint in {path.parent} was trained on other data: choose another folder or delete this one")
-    weights = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError:
-        raise RecordError(f"the checkpoint in {path.parent} belongs to another network: choose another folder") from None
+    _load_weights(network, tensors, path.parent)
     optimizers.load_state(tensors)
-    history: list[Metrics] = json.loads(metadata["history"])
-    return history
+    return _history(metadata, path.parent)
 
 
 def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
@@ -391,8 +534,10 @@ def fit(
     Args:
         network: f, g and h; moved to the device.
         data: training data; moved to the device as uint8.
-        config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. An interrupted run of
-            precision "auto" goes on in the precision it was begun in.
+        config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. What it says of the data and
+            of the network is what :func:`lnl_core.splits.load_data` and :func:`lnl_core.networks.build_network` read; a network of
+            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``. An interrupted
+            run of precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
@@ -401,13 +546,17 @@ def fit(
         One dictionary an epoch: epoch, the mean of every loss in nats, and what ``validate`` returned.
 
     Raises:
-        NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
+        ConfigError: a value that this run would not read, or a network that is not what the configuration says.
+        NonFiniteLossError: a loss became infinite or NaN, or the weights after an epoch are beyond repair; the last good checkpoint
+            is kept, see :func:`restore`.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     folder = None if out_dir is None else Path(out_dir)
+    config.check_read()
     place = choose_device(str(device))
     config = settled(config, place, folder)
     data = moved(network, data, config, place)
+    _check_network(network, data, config)
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
     fingerprint = _fingerprint(data)

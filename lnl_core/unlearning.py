@@ -7,6 +7,7 @@ are M1 (0), M3 (0.4) and M2 (1).
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,17 +25,23 @@ from lnl_core.errors import ConfigError, RecordError
 from lnl_core.methods import Losses, Step, jlu_unlearn, jlu_watch
 from lnl_core.networks import LNLNetwork
 from lnl_core.training import (
+    _FORMAT,
     CHECKPOINT,
     Metrics,
+    _affine_generator,
     _batches,
     _check_finite,
+    _check_sound,
     _fingerprint,
     _Optimizers,
     _resume,
     _save_checkpoint,
+    augment,
     autocast,
     choose_device,
+    derived_seed,
     moved,
+    read_safetensors,
     settled,
     write_history,
 )
@@ -93,16 +100,18 @@ class _Stream:
     """Batches for h, epoch after epoch in an order of its own; ``drawn`` is all there is to remember."""
 
     def __init__(self, data: BiasedImages, config: RunConfig, drawn: int) -> None:
-        self.data, self.config, self.drawn = data, replace(config, seed=config.seed + 1_000_000), drawn
+        self.data, self.config, self.drawn = data, replace(config, seed=(config.seed + 1_000_000) % 2**63), drawn
         self.size = len(_batches(len(data), config, 0, data.device))
         self.epoch, self.order = -1, list[Tensor]()
 
-    def next(self) -> Tensor:
+    def next(self) -> tuple[Tensor, torch.Generator]:
+        """The next indices, and what draws the maps of their images."""
+        generator = torch.Generator().manual_seed(derived_seed(self.config.seed, 500_000 + self.drawn))
         epoch, number = divmod(self.drawn, self.size)
         if epoch != self.epoch:
             self.epoch, self.order = epoch, _batches(len(self.data), self.config, epoch, self.data.device)
         self.drawn += 1
-        return self.order[number]
+        return self.order[number], generator
 
 
 @dataclass
@@ -117,10 +126,12 @@ class Game:
     duel: Duel
     epoch: int = 0
 
-    def step(self, step: Step, index: Tensor, config: RunConfig) -> dict[str, float]:
-        """One update of whoever has a gradient after ``step``."""
+    def step(self, step: Step, index: Tensor, config: RunConfig, maps: torch.Generator) -> dict[str, float]:
+        """One update of whoever has a gradient after ``step``; ``maps`` draws the random maps of the images."""
         self.optimizers.zero_grad()
         batch = self.data.batch(index, channels_last=config.channels_last)
+        if config.augment or config.elastic:
+            augment(batch, config, maps)
         with autocast(config, batch.images.device):
             losses: Losses = step(self.network, batch, config)
         if config.clip_norm and step is jlu_unlearn:
@@ -134,41 +145,68 @@ class Game:
         """h learns from fresh batches until its loss is optimised, as ``turns`` has it; f and g stay."""
         losses: list[float] = []
         while not turns.optimised(losses):
-            losses.append(self.step(jlu_watch, self.stream.next(), self.config)["bias"])
+            index, maps = self.stream.next()
+            losses.append(self.step(jlu_watch, index, self.config, maps)["bias"])
 
 
 def _train_epoch(game: Game, turns: Turns, bar: Any, folder: Path | None) -> Metrics:
     """One pass of f and g over the data, in turns with h."""
     config = game.config if game.epoch >= game.config.warmup_epochs else replace(game.config, confusion_weight=0.0)
     batches = _batches(len(game.data), config, game.epoch, game.data.device)
-    drawn, rows = game.stream.drawn, []
+    maps, drawn, rows = _affine_generator(config, game.epoch), game.stream.drawn, []
     for number, index in enumerate(batches):
         game.optimizers.set_rates(game.epoch + number / len(batches))
         if number % turns.main == 0:
             game.bias_turn(turns)
-        rows.append(game.step(jlu_unlearn, index, config))
+        rows.append(game.step(jlu_unlearn, index, config, maps))
         bar.update()
     table = torch.tensor([list(row.values()) for row in rows])
     names = list(rows[0])
     _check_finite(table, names, game.epoch, folder)
+    last = game.data.batch(batches[-1], channels_last=config.channels_last)
+    _check_sound(game.network, last, config, game.optimizers, game.epoch, folder)
     means = zip(names, table.mean(0).tolist(), strict=True)
     return {**{f"{name}_loss": value for name, value in means}, "bias_steps": float(game.stream.drawn - drawn)}
 
 
 def _continue(
     folder: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, turns: Turns, data: str
-) -> list[Metrics]:
-    """The history of a checkpoint in ``folder``, whose weights are loaded; empty without one."""
+) -> tuple[list[Metrics], Duel]:
+    """History and duel of a checkpoint in ``folder``, whose weights are loaded; empty without one.
+
+    The checkpoint holds all there is to know, and the files beside it are copies. One of an earlier version needs them.
+    """
     if not (folder / CHECKPOINT).exists():
-        return []
+        return [], []
     history = _resume(folder / CHECKPOINT, network, optimizers, config, data)
+    tensors, notes = read_safetensors(folder / CHECKPOINT, _FORMAT)
     try:
-        theirs = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+        theirs = json.loads(notes["turns"] if "turns" in notes else (folder / OPTIONS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise RecordError(f"{folder / OPTIONS} is missing or damaged: choose another folder or delete this one") from None
     if theirs != asdict(turns):
         raise RecordError(f"{folder} holds a run with other turns ({theirs}): choose another folder or delete this one")
-    return history
+    return history, _duel(tensors[DUEL]) if DUEL in tensors else read_duel(folder)
+
+
+_LOSSES = ("label", "confusion", "bias")
+
+
+def _table(duel: Duel) -> Tensor:
+    """A duel as numbers, (updates, 5): whether f and g moved, the epoch, and the losses of :data:`_LOSSES`, NaN for none."""
+    rows = [[line["turn"] == "main", line["epoch"], *(line.get(name, math.nan) for name in _LOSSES)] for line in duel]
+    return torch.tensor(rows, dtype=torch.float64).view(-1, 2 + len(_LOSSES))
+
+
+def _duel(table: Tensor) -> Duel:
+    """The inverse of :func:`_table`."""
+    duel: Duel = []
+    for main, epoch, *losses in table.tolist():
+        order = _LOSSES if main else _LOSSES[::-1]
+        values = dict(zip(_LOSSES, losses, strict=True))
+        found = {name: values[name] for name in order if not math.isnan(values[name])}
+        duel.append({"turn": "main" if main else "bias", "epoch": int(epoch), **found})
+    return duel
 
 
 def read_duel(folder: Path | str) -> Duel:
@@ -198,8 +236,8 @@ def fit_jlu(
 ) -> tuple[list[Metrics], Duel]:
     """Train ``network`` in place by joint learning and unlearning.
 
-    An epoch is one pass of f and g over the data; h draws batches of its own, as many as it needs. Of ``config`` the fields
-    updates, bias_steps, augment and those of other methods have no effect; in the first ``warmup_epochs`` alpha is 0. While h has
+    An epoch is one pass of f and g over the data; h draws batches of its own, as many as it needs. Both see images with random maps
+    where ``config`` asks for them. What belongs to other methods is refused; in the first ``warmup_epochs`` alpha is 0. While h has
     its turn f moves in no parameter; batch normalisation in f still follows the mean and variance of the batches it sees.
 
     With ``out_dir`` a checkpoint, ``metrics.jsonl`` and ``duel.jsonl`` are written after every epoch; a call that finds them for
@@ -217,23 +255,26 @@ def fit_jlu(
         one an update, as :func:`read_duel` reads them.
 
     Raises:
-        ConfigError: a configuration of another method.
+        ConfigError: a configuration of another method, or with a value that this one would not read.
         NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     if config.method != "jlu":
         raise ConfigError(f"fit_jlu trains the method 'jlu', not {config.method!r}: use lnl_core.training.fit")
+    config.check_read()
     turns = Turns() if turns is None else turns
     folder = None if out_dir is None else Path(out_dir)
     place = choose_device(str(device))
     config = settled(config, place, folder)
     data = moved(network, data, config, place)
     optimizers, fingerprint = _Optimizers(network, config), _fingerprint(data)
-    history = [] if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
+    history, duel = ([], []) if folder is None else _continue(folder, network, optimizers, config, turns, fingerprint)
     if folder is not None and history:
         write_history(folder, history)
     steps, drawn = len(_batches(len(data), config, 0, data.device)), int(sum(line["bias_steps"] for line in history))
-    duel: Duel = read_duel(folder)[: drawn + steps * len(history)] if folder is not None and history else []
+    duel = duel[: drawn + steps * len(history)]
+    if folder is not None and history:
+        _write_copies(folder, duel, turns)
     game = Game(network, data, config, optimizers, _Stream(data, config, drawn), duel)
     done = len(history) * steps
     with tqdm(total=config.epochs * steps, initial=done, unit="step", desc="jlu", disable=None if progress else True) as bar:
@@ -253,9 +294,15 @@ def fit_jlu(
 
 
 def _save(folder: Path, game: Game, turns: Turns, history: list[Metrics], data: str) -> None:
-    """Write the duel and the options before the checkpoint: a checkpoint never stands without them."""
-    lines = "".join(json.dumps(line) + "\n" for line in game.duel)
+    """Write the checkpoint, and copies of what it holds."""
+    _write_copies(folder, game.duel, turns)
+    more, notes = {DUEL: _table(game.duel)}, {"turns": json.dumps(asdict(turns))}
+    _save_checkpoint(folder / CHECKPOINT, game.network, game.optimizers, game.config, history, data, more, notes)
+    write_history(folder, history)
+
+
+def _write_copies(folder: Path, duel: Duel, turns: Turns) -> None:
+    """What the checkpoint holds, for readers."""
+    lines = "".join(json.dumps(line) + "\n" for line in duel)
     write_atomically(folder / DUEL, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
     write_atomically(folder / OPTIONS, lambda temporary: temporary.write_text(json.dumps(asdict(turns)), encoding="utf-8"))
-    _save_checkpoint(folder / CHECKPOINT, game.network, game.optimizers, game.config, history, data)
-    write_history(folder, history)

@@ -249,7 +249,8 @@ options = {"epochs": EPOCHS, "warmup_epochs": 0, "channels_last": True}
 def trained(method, seed, adv_weight=0.5, rho=RHO):
     """Train on the textured digits of one seed, or read the finished network back from its folder."""
     config = preset("smoke" if profile == "smoke" else "demo", method, color_var=COLOR_VAR, seed=seed)
-    config = config.with_options(**options, adv_weight=adv_weight)
+    own = {} if config.unread("adv_weight") else {"adv_weight": adv_weight}  # what a method does not read is refused
+    config = config.with_options(**options, **own)
     # The configuration does not know our bias, so its numbers go into the folder's name: another bias, another folder.
     folder = Path(OUT_DIR) / "08_your_own_bias" / f"{method}-rho{rho}-b{BRIGHTNESS}-w{WAVELENGTH}-{profile}-{config.fingerprint()}"
     network = new_network(seed)

@@ -128,7 +128,7 @@ named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 
 def configure(method, **changes):
     """One run on Adult or its stand-in; COLOR_VAR is a parameter of every notebook and means nothing to a table."""
-    config = preset(profile, method, experiment="census", seed=SEED, color_var=COLOR_VAR, **changes)
+    config = preset(profile, method, experiment="census", seed=SEED, **changes)
     return resolve(replace(config, source="auto") if named and profile == "demo" else config, data_dir)
 
 

@@ -26,7 +26,9 @@ OTHER = ({"adversaries": 2}, {"bias_given_label": True}, {"adversaries": 3, "bia
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
-    return preset("full", method, **{"mi_weight": 0.7, "adv_weight": 0.3, "confusion_weight": 0.4, **changes})
+    weights = {"mi_weight": 0.7, "adv_weight": 0.3, "confusion_weight": 0.4}
+    own = {name: value for name, value in weights.items() if preset("full", method).unread(name) is None}
+    return preset("full", method, **{**own, **changes})
 
 
 def network_of(config: RunConfig) -> LNLNetwork:

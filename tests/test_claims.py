@@ -37,7 +37,9 @@ class Outcome:
 
 
 def config_of(method: str, seed: int, epochs: int = 6) -> RunConfig:
-    budget: dict[str, Any] = {"epochs": epochs, "batch_size": 32, "lr": 0.01, "bias_lr": 0.03, "adv_weight": 1.0, "mi_weight": 0.1}
+    budget: dict[str, Any] = {"epochs": epochs, "batch_size": 32, "lr": 0.01}
+    if method == "lnl":
+        budget |= {"bias_lr": 0.03, "adv_weight": 1.0, "mi_weight": 0.1}
     return preset("demo", method, color_var=COLOR_VAR, seed=seed, **budget)
 
 

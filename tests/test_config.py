@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lnl_core.config import METHODS, PROFILES, RunConfig, preset, resolve_profile
+from lnl_core.config import _COUNTS, _NUMBERS, METHODS, PROFILES, RunConfig, preset, resolve_profile
 from lnl_core.errors import ConfigError, LNLError
 
 
@@ -128,7 +128,73 @@ def test_a_configuration_cannot_be_changed() -> None:
         RunConfig().lr = 1.0  # type: ignore[misc]
 
 
+NO_NUMBERS: tuple[Any, ...] = ("1", "", math.nan, math.inf, -math.inf, True, False, -1, None, [1], {}, b"1", 1j)
+HUGE: tuple[Any, ...] = (1e300, 10**31, 10**400, 10**5000)
+
+
+@pytest.mark.parametrize("name", [*_NUMBERS, *_COUNTS])
+@pytest.mark.parametrize("value", [*NO_NUMBERS, *HUGE], ids=lambda value: type(value).__name__)
+def test_every_number_is_within_its_range_or_one_short_sentence(name: str, value: Any) -> None:
+    base = preset("demo", experiment="faces") if name == "image_size" else RunConfig()
+    if value is None and name in ("train_size", "test_size"):
+        return
+    with pytest.raises(ConfigError, match=f"^{name} must ") as error:
+        dataclasses.replace(base, **{name: value})
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 150
+
+
+def test_every_number_has_a_range() -> None:
+    ours = {field.name for field in dataclasses.fields(RunConfig) if field.type in ("float", "int", "int | None")}
+    ours = ours or {field.name for field in dataclasses.fields(RunConfig) if field.type in (float, int, int | None)}
+    assert ours == {*_NUMBERS, *_COUNTS, "extractor_convs"}
+
+
+@pytest.mark.parametrize("value", [0, 3, True, 1.5, "2", None, 10**5000], ids=lambda value: type(value).__name__)
+def test_the_convolutions_of_f_are_one_or_two(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^extractor_convs must be 1 or 2, got"):
+        one("extractor_convs", value)
+
+
+@pytest.mark.parametrize("values", [[], None, "text", 3, [["lr", 1]]])
+def test_a_configuration_that_is_no_table_is_refused(values: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^a configuration is a table of names and values, got"):
+        RunConfig.from_dict(values)
+
+
+def test_a_long_value_is_cut_in_the_message() -> None:
+    for what in ({"source": "x" * 9999}, {"seed": "9" * 9999}, {"train_set": "x" * 9999}, {"weights": [1] * 9999}):
+        with pytest.raises(ConfigError) as error:
+            preset("demo", experiment="dogs_cats", **what)
+        assert len(str(error.value)) < 200
+
+
+def test_a_time_stamp_is_a_seed() -> None:
+    assert preset("demo", seed=20261127055400).seed == 20261127055400
+    assert preset("demo", seed=2**63 - 1).profile == "demo"
+    with pytest.raises(ConfigError, match="seed must be a whole number of at most 9223372036854775807, got 9223372036854775808"):
+        preset("demo", seed=2**63)
+
+
 # Profiles and changes
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_names_its_preset_and_nothing_else(profile: str) -> None:
+    whole = preset(profile)
+    replaced = [dataclasses.replace(whole, **change) for change in ({"epochs": 7}, {"lr": 0.123})]
+    for changed in (*replaced, RunConfig(epochs=7, profile=profile)):
+        assert changed.profile == "custom"
+        assert dataclasses.replace(changed, profile=profile).profile == "custom"
+    assert dataclasses.replace(whole, seed=5, source="mnist", channels_last=False).profile == profile
+    assert dataclasses.replace(preset("full", "lnl", epochs=7), epochs=100, profile="full") == preset("full", "lnl")
+
+
+def test_what_was_stored_keeps_the_name_and_fingerprint_it_was_stored_with() -> None:
+    before = {**preset("short", "lnl").to_dict(), "clip_norm": 0.0}  # as it was before the preset had a limit
+    stored = RunConfig.from_dict(before)
+    assert (stored.profile, stored.to_dict(), stored.is_preset()) == ("short", before, False)
+    assert RunConfig.from_dict(preset("short", "lnl").to_dict()).is_preset()
 
 
 def test_a_changed_hyper_parameter_makes_the_profile_custom() -> None:
@@ -193,7 +259,6 @@ OTHER: dict[str, Any] = {
     "method": "grl",
     "color_var": 0.02,
     "seed": 1,
-    "profile": "custom",
     "source": "mini",
     "train_split": "train",
     "bias_labels": "pixel",
@@ -250,7 +315,7 @@ GRAY: dict[str, Any] = {"grayscale": "mean"}
 
 def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "channels_last", "experiment"}
-    assert set(OTHER) | set(PHOTOGRAPHS) | set(CENSUS) | set(GRAY) | {"weights", "test_labels"} == names, (
+    assert set(OTHER) | set(PHOTOGRAPHS) | set(CENSUS) | set(GRAY) | {"weights", "test_labels", "profile"} == names, (
         "a new hyper-parameter belongs in this test"
     )
     digits = RunConfig(bias_labels="image", bias_places="everywhere")
@@ -260,6 +325,7 @@ def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     for base, others in ((digits, OTHER), *photographs, *rest):
         prints = {dataclasses.replace(base, **{name: value}).fingerprint() for name, value in others.items()}
         assert len(prints | {base.fingerprint()}) == len(others) + 1
+    assert dataclasses.replace(RunConfig(), profile="custom").fingerprint() != RunConfig().fingerprint()
 
 
 def test_runs_on_digits_keep_the_names_they_had_before_there_were_photographs() -> None:
@@ -331,10 +397,15 @@ def test_settings_of_another_experiment_are_refused(arguments: dict[str, Any], m
     assert "\n" not in str(error.value)
 
 
-def test_the_variance_of_digits_makes_no_other_run_of_photographs() -> None:
-    one, other = (preset("demo", experiment="faces", color_var=color_var) for color_var in (0.02, 0.05))
-    assert one == other
-    assert one.fingerprint() == other.fingerprint()
+@pytest.mark.parametrize("experiment", ["dogs_cats", "faces", "jlu_faces", "census"])
+def test_the_variance_of_digits_is_refused_elsewhere(experiment: str) -> None:
+    plain = preset("demo", experiment=experiment)
+    assert preset("demo", experiment=experiment, color_var=0.03) == plain
+    message = f"^color_var belongs to experiment colored_mnist: leave it out of {experiment}$"
+    with pytest.raises(ConfigError, match=message):
+        preset("demo", experiment=experiment, color_var=0.02)
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(plain, color_var=0.02)
 
 
 def test_fingerprint_is_twelve_hex_digits() -> None:

@@ -34,8 +34,9 @@ REACHES_F = {
 
 
 def config_of(method: str, **changes: Any) -> RunConfig:
+    """The weights are those of the method's own terms alone."""
     values: dict[str, Any] = {"mi_weight": 0.7, "adv_weight": 0.3, "confusion_weight": 0.4, **changes}
-    return preset("full", method, **values)
+    return preset("full", method, **{name: value for name, value in values.items() if preset("full", method).unread(name) is None})
 
 
 def network_of(method: str, dtype: torch.dtype = torch.float64) -> LNLNetwork:

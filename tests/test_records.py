@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp, ttest_ind
 
-from lnl_core.config import METHODS, preset
+from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.records import (
     RunRecord,
@@ -21,6 +21,7 @@ from lnl_core.records import (
     decided,
     describe_environment,
     difference_interval,
+    of_its_preset,
     ordering,
     paper_numbers,
     provenance,
@@ -301,8 +302,32 @@ def test_a_row_holds_one_profile_and_says_which() -> None:
 
 def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() -> None:
     other = replace(record_of(seed=1), config={**record_of(seed=1).config, "lr": 0.5})
-    with pytest.raises(RecordError, match=r"the full records of lnl at 0\.03 differ in hyper-parameters"):
-        results_table(records=[record_of(), other])
+    assert results_table(records=[record_of(), other]) == results_table(records=[record_of()])
+
+
+SHORTER = RunConfig(epochs=1, source="mnist"), replace(preset("short", source="mnist"), epochs=1)
+
+
+@pytest.mark.parametrize("config", SHORTER, ids=["built directly", "replaced"])
+def test_what_is_called_after_a_preset_and_is_another_run_never_enters_the_table(config: RunConfig) -> None:
+    assert config.profile == "custom"
+    for profile in ("full", "short"):
+        honest = replace(record_of(), profile=config.profile, config=config.to_dict())
+        stored = [{**config.to_dict(), "profile": name} for name in (profile, "custom")]
+        for record in (honest, *(replace(record_of(), profile=profile, config=values) for values in stored)):
+            assert results_table(records=[record]) == results_table(records=[])
+
+
+@pytest.mark.parametrize("said", [{"method": "grl"}, {"seed": 1}, {"setting": {"color_var": 0.02}}, {"profile": "short"}], ids=str)
+def test_a_record_that_says_something_else_than_its_configuration_never_enters_the_table(said: dict[str, Any]) -> None:
+    assert of_its_preset(record_of())
+    assert results_table(records=[replace(record_of(), **said)]) == results_table(records=[])
+
+
+def test_every_record_of_the_results_table_is_of_its_preset() -> None:
+    records = read_records(results_folder() / "runs")
+    assert len(records) > 200
+    assert [record for record in records if not of_its_preset(record)] == []
 
 
 def test_runs_on_two_data_sets_are_told_apart_by_their_source() -> None:

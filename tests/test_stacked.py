@@ -33,6 +33,7 @@ Weights = list[dict[str, Tensor]]
 
 def config_of(method: str = "lnl", color_var: float = 0.02, seed: int = 0, **changes: Any) -> RunConfig:
     values = {"epochs": 2, "warmup_epochs": 1, "batch_size": 32, "schedule": "one_cycle", **changes}
+    values = {name: value for name, value in values.items() if preset("smoke", method).unread(name) is None}
     return preset("smoke", method, color_var=color_var, seed=seed, **values)
 
 
@@ -76,7 +77,9 @@ ATOL = 2e-4
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_stack_ends_where_the_plain_loop_ends(method: str, data: list[BiasedImages]) -> None:
-    configs = configs_of(method, lr=0.01, bias_lr=0.01, mi_weight=0.01, adv_weight=0.1)
+    values = {"lr": 0.01, "bias_lr": 0.01, "mi_weight": 0.01, "adv_weight": 0.1}
+    values = {name: value for name, value in values.items() if preset("smoke", method).unread(name) is None}
+    configs = configs_of(method, **values)
     alone, histories = one_by_one(configs, data)
     stack, stacked_histories = together(configs, data)
     assert distance(alone, stack) < ATOL

@@ -224,9 +224,6 @@ def test_another_run_in_the_folder_is_refused(faces: BiasedImages, tmp_path: Pat
         fit_jlu(network_of(), faces, config_of(epochs=1), device="cpu", progress=False, out_dir=tmp_path)
     with pytest.raises(RecordError, match="trained on other data"):
         train(synthetic_faces("bd", n=40, size=32, learn="age", seed=1), config_of(epochs=1), out_dir=tmp_path)
-    (tmp_path / DUEL).write_text("{")
-    with pytest.raises(RecordError, match=r"duel\.jsonl is missing or damaged"):
-        train(faces, config_of(epochs=1), out_dir=tmp_path)
 
 
 def test_a_diverged_run_says_so(faces: BiasedImages) -> None:
