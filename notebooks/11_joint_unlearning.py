@@ -496,7 +496,12 @@ for alpha in sorted({record.setting["alpha"] for record in stored}):
 # In BD every woman is young and every man old: the age bin *determines* the gender. Let $F=f(X)$ hold nothing about the gender $B$ **on BD**,
 # which is what $L_{\text{conf}}$ asks for, as it only ever sees BD. Then, since $B$ is a function of the age $Y$,
 #
-# $$I(F;Y)=I(F;Y,B)=I(F;B)+I(F;Y\mid B)=0+I(F;Y\mid B)\le H(Y\mid B)=H(Y)-H(B).$$
+# $$
+# \begin{aligned}
+# I(F;Y) &= I(F;Y,B) = I(F;B)+I(F;Y\mid B) \\
+# &= 0+I(F;Y\mid B) \le H(Y\mid B) = H(Y)-H(B).
+# \end{aligned}
+# $$
 #
 # **Perfect unlearning forgets $H(B)$ nats of the age.** Nothing in BD tells wrinkles that mean age from hair that means gender: on
 # BD "40 or older" and "a man" are one and the same question, and features that cannot answer the one cannot answer the other.
