@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, variable, write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
@@ -39,7 +38,7 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         ConfigError: if the named device is not there.
     """
-    name = os.environ.get("LNL_DEVICE", "auto") if name == "auto" else name
+    name = (variable("LNL_DEVICE") or "auto").strip() if name == "auto" else name
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
@@ -386,7 +385,7 @@ def fit(
         NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
-    folder = None if out_dir is None else Path(out_dir)
+    folder = None if out_dir is None else user_path(out_dir)
     data = moved(network, data, config, choose_device(str(device)))
     optimizers = _Optimizers(network, config)
     checkpoint = None if folder is None else folder / CHECKPOINT
