@@ -1,26 +1,87 @@
-"""Atomic writes: a reader sees the old file or the new one, never half of one."""
+"""Paths as their users mean them, and atomic writes: a reader sees the old file or the new one, never half of one."""
 
+import errno
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lnl_core.errors import ConfigError, StorageError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def variable(name: str) -> str | None:
+    """An environment variable of ours; one that is empty or blank counts as not set."""
+    value = os.environ.get(name, "")
+    return value if value.strip() else None
+
+
+def user_path(path: Path | str) -> Path:
+    """A path as its user means it: ``~`` and ``~name`` at its beginning are home folders.
+
+    Raises:
+        ConfigError: if it is empty, holds a null character, or names the home of a user who is not known here.
+    """
+    text = os.fspath(path)
+    if not text.strip():
+        raise ConfigError("the path is empty: name a file or a folder")
+    if "\0" in text:
+        raise ConfigError(f"the path {text!r} holds a null character: write it without")
+    found = os.path.expanduser(text)  # pathlib takes ./~name for the home of a user
+    if found.startswith("~"):
+        name = text.split("/")[0]
+        raise ConfigError(f"{name} in the path {text} is the home of no user who is known here: write the folder out, or ./{name}")
+    return Path(found)
+
+
+@contextmanager
+def _said_in_a_sentence(path: Path) -> Iterator[None]:
+    """Turn what a full disk raises, in Python or in safetensors, into a :class:`StorageError`."""
+    try:
+        yield
+    except Exception as error:  # the error of safetensors has no class of its own before it is imported
+        inner = re.search(r"^(?s:.*)\(os error (\d+)\)", str(error)) if type(error).__name__ == "SafetensorError" else None
+        number = int(inner[1]) if inner else error.errno if isinstance(error, OSError) else None
+        if number in _NO_ROOM:
+            raise StorageError(
+                f"{path} cannot be written ({os.strerror(number)}): nothing that was finished is lost, so make room and give the "
+                "same command again, which goes on from there"
+            ) from None
+        if inner and number is not None:
+            raise OSError(number, os.strerror(number), str(path)) from None
+        raise
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Call ``write`` on a temporary file beside ``path``, then rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Call ``write`` on a temporary file beside ``path``, then rename it into place.
+
+    Raises:
+        StorageError: if the disk is full, or a limit on the size of files is reached. What was at ``path`` is still there.
+        OSError: if the folder cannot be written to.
+    """
+    with _said_in_a_sentence(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return path
+
+
+def leftovers(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """Temporary files in ``folder`` that a process killed in :func:`write_atomically` has left of files called ``names``."""
+    ours = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[a-z0-9_]{{8}}")
+    return sorted(path for path in folder.iterdir() if ours.fullmatch(path.name)) if folder.is_dir() else []
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -1,14 +1,21 @@
 """The command ``lnl``: data, train, sweep, evaluate, probe, oracle, table, bench; the same configurations as the notebooks."""
 
+import codecs
+import errno
 import json
 import logging
+import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lnl_core._files import user_path
 from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, TRAINING_SETS, preset
 from lnl_core.errors import ConfigError, LNLError
 
@@ -19,9 +26,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_MOST = 10_000  # seeds, rounds, processes or threads that anybody asks for on purpose
+_ASCII = {"σ": "sigma", "α": "alpha", "λ": "lambda", "μ": "mu", "²": "^2", "±": "+-", "–": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">="}
+
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versions, typer's own copy of it
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
+
+
+def _path(text: str) -> Path:
+    """A path as it is meant, with ``~`` for a home folder; a path that cannot be is a usage error."""
+    try:
+        return user_path(text)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+DataDir = Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -31,6 +51,7 @@ Source = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Seed = Annotated[int, typer.Option(min=0)]
+Folder = Annotated[Path, typer.Argument(parser=_path, help="The folder of a run, or a .safetensors file of ours.")]
 Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (fewer epochs), full (the paper).")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -80,7 +101,7 @@ def data(
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.")],
+    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="The run's own folder; a second call resumes or returns what is there.")],
     experiment: str = "colored_mnist",
     method: Annotated[
         str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
@@ -138,13 +159,13 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set takes NAME=VALUE, got {text!r}")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # a text, or brackets deeper than anybody means
         return name, value
 
 
 @app.command()
 def sweep(
-    out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.")],
+    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="Folder of the records; the same command again does what is missing there.")],
     methods: Annotated[
         str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
     ],
@@ -161,11 +182,11 @@ def sweep(
     profile: Profile = "demo",
     work: Annotated[
         Path | None,
-        typer.Option(help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own."),
+        typer.Option(parser=_path, metavar="PATH", help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes at a time on this machine.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=_MOST, help="Processes at a time on this machine.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared.")
+        int | None, typer.Option(min=1, max=_MOST, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared.")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
     data_dir: DataDir = None,
@@ -182,7 +203,7 @@ def sweep(
 
     configs = grid(
         _experiment(experiment),
-        _compared(experiment) if methods == "all" else _items(methods),
+        _compared(experiment) if methods == "all" else _items(methods, "--methods"),
         _settings(experiment, color_vars, train_sets, learn, protected),
         _seeds(seeds),
         profile,
@@ -229,21 +250,25 @@ def _settings(
     if protected is not None and experiment != "census":
         raise ConfigError("--protected names the attribute to forget and belongs to experiment census alone")
     if experiment == "colored_mnist":
-        if color_vars is None or train_sets or learn:
+        if color_vars is None or train_sets is not None or learn is not None:
             raise ConfigError("colored_mnist takes --color-vars, and neither --train-sets nor --learn: name the variances, or all")
-        return list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars)]
+        return list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars, "--color-vars")]
     if color_vars is not None or train_sets is None:
         raise ConfigError(f"{experiment} takes --train-sets instead of --color-vars: name the training sets, or all")
     if (experiment == "faces") != (learn is not None):
         raise ConfigError("--learn says what is learnt from faces, gender or age, and belongs to experiment faces alone")
-    sets = list(TRAINING_SETS[experiment][:2]) if train_sets == "all" else _items(train_sets)
+    sets = list(TRAINING_SETS[experiment][:2]) if train_sets == "all" else _items(train_sets, "--train-sets")
     name, given = ("protected", protected) if experiment == "census" else ("learn", learn)
-    tasks: list[dict[str, str]] = [{name: task} for task in _items(given)] if given else [{}]
+    tasks: list[dict[str, str]] = [{}] if given is None else [{name: task} for task in _items(given, f"--{name}")]
     return [{**task, "train_set": chosen} for task in tasks for chosen in sets]
 
 
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+def _items(text: str, option: str) -> list[str]:
+    """The parts of a list with commas; an empty list is an error, since it would ask for nothing."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise ConfigError(f"{option} is empty: name at least one, or leave it out")
+    return items
 
 
 def _number(text: str) -> float:
@@ -255,17 +280,25 @@ def _number(text: str) -> float:
 
 def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
-    for item in _items(text):
+    for item in _items(text, "--seeds"):
         first, dash, last = item.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ConfigError(f"--seeds takes whole numbers and ranges such as 0-2, got {item!r}")
-        seeds += range(int(first), int(last or first) + 1)
+        digits = first.isdecimal() and (not dash or last.isdecimal()) and max(len(first), len(last)) <= 20
+        if not digits or (dash and int(last) < int(first)):
+            raise ConfigError(f"--seeds takes whole numbers of up to 20 digits and ranges such as 0-2, got {_short(item)}")
+        numbers = range(int(first), int(last or first) + 1)
+        if numbers[-1] - numbers[0] >= _MOST - len(seeds):
+            raise ConfigError(f"--seeds takes at most {_MOST:,} seeds, got more by {item!r}: name fewer")
+        seeds += numbers
     return seeds
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 @app.command()
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
+    folder: Folder,
     color_var: Annotated[float | None, typer.Option(help="Variance of the test colours; default: the run's own.")] = None,
     data_dir: DataDir = None,
     source: Source = None,
@@ -309,9 +342,9 @@ def _source(source: str | None) -> dict[str, Any]:
 
 @app.command()
 def probe(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run, or a .safetensors file of ours.")],
+    folder: Folder,
     kinds: Annotated[str, typer.Option(help="Kinds of probe, separated by commas: linear, mlp, conv.")] = "linear,mlp",
-    seeds: Annotated[int, typer.Option(help="Probes, and codes, of each kind.")] = 5,
+    seeds: Annotated[int, typer.Option(max=_MOST, help="Probes, and codes, of each kind.")] = 5,
     code: Annotated[bool, typer.Option("--code-length", help="Also the code length of the bias given the features.")] = False,
     data_dir: DataDir = None,
     source: Source = None,
@@ -326,11 +359,12 @@ def probe(
     from lnl_core.splits import load_data, load_probe_data, resolve
     from lnl_core.training import choose_device
 
+    chosen = _items(kinds, "--kinds")
     config = resolve(replace(model_config(folder), **_source(source)), data_dir)
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
     images = load_data(config, "test", data_dir) if images is None else images
-    features, chosen = feature_maps(network, images, 4000), _items(kinds)
+    features = feature_maps(network, images, 4000)
     group = images.group[: len(features)].cpu()
     result = {
         "method": config.method,
@@ -345,8 +379,8 @@ def probe(
 
 @app.command()
 def oracle(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run: experiment dogs_cats, --train-set train.")],
-    out: Annotated[Path, typer.Option(help="The .csv to write; give it to other runs with --set test_labels=FILE.")],
+    folder: Annotated[Path, typer.Argument(parser=_path, help="The folder of a run: experiment dogs_cats, --train-set train.")],
+    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="The .csv to write; give it to other runs with --set test_labels=FILE.")],
     data_dir: DataDir = None,
 ) -> None:
     """Label the Dogs and Cats test images with a trained network."""
@@ -380,7 +414,7 @@ def clean(
 def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
-    results: Annotated[Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.")] = None,
+    results: Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder with paper.json and runs/; default: the repository's.")] = None,
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
@@ -392,11 +426,11 @@ def table(
 
 @app.command()
 def bench(
-    out: Annotated[Path | None, typer.Option(help="Also write the JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Also write the JSON to this file.")] = None,
     source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
     data_dir: DataDir = None,
-    size: Annotated[int | None, typer.Option(min=2, help="Only so many images, for a quick look.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds; the smallest time of each side counts.")] = 2,
+    size: Annotated[int | None, typer.Option(min=2, max=60_000, help="Only so many images, for a quick look.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=_MOST, help="Rounds; the smallest time of each side counts.")] = 2,
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
     """Time one epoch of baseline and lnl beside a straightforward reference, and of mi_backprop beside lnl; prints ratios."""
@@ -409,30 +443,84 @@ def bench(
     typer.echo(report(results))
 
 
+# The entry point
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What stands for a character that the terminal does not have: a word for our own signs, else its code."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in text), error.end
+
+
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Output that can always be written: closed streams swallow it, and a terminal of few characters gets words for the others.
+
+    Warnings, such as those of unreadable photographs, are sentences of their own: they come without a source path and line.
+    """
+    before = sys.stdout, sys.stderr, warnings.showwarning
+    nowhere = []
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:  # closed, as by 2>&-: the next file to be opened would take its place and get what is written there
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            nowhere.append(open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115 - closed below
+            setattr(sys, name, nowhere[-1])
+    codecs.register_error("lnl_ascii", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="lnl_ascii")
+    warnings.showwarning = lambda message, *_, **__: print(message, file=sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr, warnings.showwarning = before
+        for stream in nowhere:
+            stream.close()
+
+
 def main() -> None:
     """Entry point: bad input is one sentence on standard error and exit code 2."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with _streams():
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        sys.exit(_answer())
+
+
+def _fail(sentence: str, code: int = 2) -> int:
+    print("lnl: " + " ".join(sentence.split()), file=sys.stderr)
+    return code
+
+
+def _answer() -> int:
+    """Run the command that the arguments name; returns the exit code."""
     try:
         code = app(standalone_mode=False)
         if code == 130:  # typer's answer to Ctrl-C
             raise KeyboardInterrupt
-        sys.exit(code)
+        return code if isinstance(code, int) else 0
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
-        else:
-            print(f"lnl: {error.format_message().rstrip('.')}: see 'lnl --help'", file=sys.stderr)
-        sys.exit(2)
+            return 2
+        return _fail(f"{error.format_message().rstrip('.')}: see 'lnl --help'")
     except LNLError as error:
-        print(f"lnl: {error}", file=sys.stderr)
-        sys.exit(2)
+        return _fail(str(error))
     except OSError as error:
         what = f"cannot use {error.filename or 'a file'} ({error.strerror or error})"
-        print(f"lnl: {what}: check the path and its permissions", file=sys.stderr)
-        sys.exit(2)
+        advice = "make room and give the same command again" if error.errno == errno.ENOSPC else "check the path and its permissions"
+        return _fail(f"{what}: {advice}")
+    except MemoryError:
+        return _fail("there is too little memory for this: take fewer or smaller images, or a smaller batch_size")
+    except RuntimeError as error:
+        if "allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        return _fail("there is too little memory for this: take fewer or smaller images, or a smaller batch_size")
     except KeyboardInterrupt:
-        print("lnl: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        sys.exit(130)
+        return _fail("stopped; the same command goes on from the last finished epoch", 130)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ out of :meth:`RunConfig.fingerprint`.
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from lnl_core._files import variable
 from lnl_core.errors import ConfigError
 
 PROFILES = ("smoke", "demo", "short", "full")
@@ -739,7 +739,7 @@ def resolve_profile(profile: str) -> str:
     Raises:
         ConfigError: if the result is none of :data:`PROFILES`.
     """
-    chosen = os.environ.get("LNL_PROFILE") or profile
+    chosen = (variable("LNL_PROFILE") or profile).strip()
     if chosen not in PROFILES:
         raise ConfigError(f"unknown profile {shown(chosen)}: choose one of {', '.join(PROFILES)}")
     return chosen

@@ -24,5 +24,9 @@ class NonFiniteLossError(LNLError):
     """A loss became infinite or not a number while training."""
 
 
+class StorageError(LNLError):
+    """A disk without room, or a limit on the size of files, while a file was being written; the old file is still there."""
+
+
 class SweepError(LNLError):
     """A Dask scheduler that does not answer or goes away, or a worker with another version of lnl_core."""

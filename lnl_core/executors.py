@@ -26,8 +26,7 @@ import lnl_core
 from lnl_core.config import RunConfig
 from lnl_core.errors import LNLError, RecordError, SweepError
 from lnl_core.records import RunRecord, read_record
-from lnl_core.runs import CONFIG, HISTORY, MODEL, RECORD, run
-from lnl_core.training import CHECKPOINT
+from lnl_core.runs import HISTORY, RECORD, run
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 20.0  # seconds that a scheduler has to answer
@@ -165,10 +164,7 @@ def _leave_with_parent() -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what a process that was killed while writing has left, and set a cut record aside."""
-    for name in (CONFIG, CHECKPOINT, HISTORY, MODEL, RECORD):
-        for leftover in folder.glob(f".{name}.*"):
-            leftover.unlink()
+    """Set a cut record aside; what else a process that was killed has left, :func:`lnl_core.runs.run` removes."""
     if (folder / RECORD).exists():
         try:
             read_record(folder / RECORD)

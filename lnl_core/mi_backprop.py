@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from lnl_core._files import user_path
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
@@ -384,7 +385,7 @@ def fit_mi_backprop(
     if config.method != "mi_backprop":
         raise ConfigError(f"fit_mi_backprop trains the method 'mi_backprop', not {config.method!r}: use lnl_core.training.fit")
     config.check_read()
-    folder = None if out_dir is None else Path(out_dir)
+    folder = None if out_dir is None else user_path(out_dir)
     place = choose_device(str(device))
     config = settled(config, place, folder)
     data = moved(network, data, config, place)

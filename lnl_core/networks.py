@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lnl_core._files import user_path
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.census import PROTECTED, feature_names
@@ -454,7 +455,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     from safetensors.torch import load_file
 
-    path = path.expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
     try:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import platform
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from lnl_core._files import write_atomically, write_json
+from lnl_core._files import user_path, variable, write_atomically, write_json
 from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.splits import OPPOSITE
@@ -104,19 +103,22 @@ def describe_environment() -> str:
     return "\n".join([*lines, f"device {device_name(choose_device())}"])
 
 
-def _git_state() -> tuple[str | None, bool | None]:
-    """Commit and whether tracked files of the package differ from it; (None, None) where no git repository tracks the package."""
+def code_state() -> dict[str, Any]:
+    """Commit and whether tracked files of the package differ from it; both None where no git repository tracks the package."""
     if _git("ls-files", "--error-unmatch", "records.py") is None:
-        return None, None
-    return _git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no", "--", "."))
+        return {"commit": None, "dirty": None}
+    dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", "."))
+    return {"commit": _git("rev-parse", "HEAD"), "dirty": dirty}
 
 
-def provenance(started: datetime, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Where a result comes from: commit, changed code, time, device and packages."""
-    commit, dirty = _git_state()
+def provenance(started: datetime, seconds: float, device: torch.device, code: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Where a result comes from: commit, changed code, time, device and packages.
+
+    ``code`` is what :func:`code_state` said when the work began; without it the code is looked up now, which after long work may
+    be another.
+    """
     return {
-        "commit": commit,
-        "dirty": dirty,
+        **(code_state() if code is None else code),
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "device": device_name(device),
@@ -131,7 +133,7 @@ def write_record(record: RunRecord, path: Path | str) -> Path:
         RecordError: if a metric is not finite.
     """
     _check_metrics(record)
-    return write_json(Path(path), asdict(record))
+    return write_json(user_path(path), asdict(record))
 
 
 def _check_metrics(record: RunRecord) -> None:
@@ -146,7 +148,7 @@ def read_record(path: Path | str) -> RunRecord:
     Raises:
         RecordError: if the file is missing, cut short, of another schema, or lacks a field.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -182,7 +184,7 @@ def write_record_lines(records: Sequence[RunRecord], path: Path | str) -> Path:
     for record in records:
         _check_metrics(record)
     text = "".join(json.dumps(asdict(record), allow_nan=False) + "\n" for record in records)
-    return write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return write_atomically(user_path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def read_record_lines(path: Path | str) -> list[RunRecord]:
@@ -192,7 +194,7 @@ def read_record_lines(path: Path | str) -> list[RunRecord]:
         RecordError: as :func:`read_record`, naming the line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = user_path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error}): run again, or check the path") from None
     return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
@@ -200,7 +202,7 @@ def read_record_lines(path: Path | str) -> list[RunRecord]:
 
 def read_records(folder: Path | str) -> list[RunRecord]:
     """All records ``*.json`` of a folder, sorted by file name; an empty list if the folder does not exist."""
-    return [read_record(path) for path in sorted(Path(folder).glob("*.json"))]
+    return [read_record(path) for path in sorted(user_path(folder).glob("*.json"))]
 
 
 def results_folder() -> Path:
@@ -209,8 +211,8 @@ def results_folder() -> Path:
     Raises:
         RecordError: if there is none.
     """
-    named = os.environ.get("LNL_RESULTS_DIR")
-    candidates = [Path(named)] if named else []
+    named = variable("LNL_RESULTS_DIR")
+    candidates = [user_path(named)] if named else []
     for start in (Path.cwd(), Path(__file__).resolve().parent):
         candidates += [folder / "results" for folder in (start, *start.parents)]
     candidates.append(Path(sys.prefix) / "share" / "lnl_core" / "results")

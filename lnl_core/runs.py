@@ -1,8 +1,10 @@
 """One configuration in, one record out: data, network, training, evaluation, files."""
 
 import json
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnl_core._files import write_atomically, write_json
+from lnl_core._files import leftovers, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import BiasedImages
@@ -22,7 +24,7 @@ from lnl_core.fairness import fairness_by_split
 from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.precision import reason, settle
-from lnl_core.records import SCHEMA, RunRecord, provenance, read_record, write_record
+from lnl_core.records import SCHEMA, RunRecord, code_state, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
 from lnl_core.splits import load_probe_data, measured_on, resolve
 from lnl_core.stacked import check_stackable, fit_stacked
@@ -36,16 +38,19 @@ from lnl_core.training import (
     same_run,
     write_history,
 )
-from lnl_core.unlearning import fit_jlu
+from lnl_core.unlearning import DUEL, OPTIONS, fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
+PARTS = "parts.json"
+"""Which code trained which epochs, while a run is on its way; the record says it in the end."""
+_FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT, DUEL, OPTIONS)
 
 
 def run_folder(root: Path | str, config: RunConfig) -> Path:
     """The folder of a run below ``root``, named after what it is, so that whoever wants the same run finds it."""
     name = f"{config.experiment}-{config.method}-{config.setting_name}-seed{config.seed}-{config.profile}-{config.fingerprint()}"
-    return Path(root) / name
+    return (user_path(root) if os.fspath(root) else Path()) / name
 
 
 def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: torch.dtype = torch.float32) -> Path:
@@ -57,11 +62,11 @@ def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: 
         for name, value in network.state_dict().items()
     }
     metadata = {"format": _MODEL_FORMAT, "config": json.dumps(config.to_dict())}
-    return write_atomically(Path(path), lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
+    return write_atomically(user_path(path), lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
 
 
 def _read_model(path: Path | str) -> tuple[dict[str, Tensor], RunConfig, Path]:
-    path = Path(path)
+    path = user_path(path)
     path = path / MODEL if path.is_dir() else path
     tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
     try:
@@ -127,7 +132,7 @@ def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None
 
 def read_history(folder: Path | str) -> list[dict[str, float]]:
     """The lines of a run's ``metrics.jsonl``, one dictionary an epoch."""
-    path = Path(folder) / HISTORY
+    path = user_path(folder) / HISTORY
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
@@ -137,16 +142,16 @@ def read_history(folder: Path | str) -> list[dict[str, float]]:
 
 
 def _begun_in(folder: Path) -> str | None:
-    """The precision of the interrupted run in ``folder``, if there is one; what cannot be read is :func:`_claim`'s to refuse."""
+    """The precision of the run in ``folder``, if there is one; what cannot be read is :func:`_claim`'s to refuse."""
     try:
         begun = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8"))).precision
     except (OSError, ValueError, TypeError, ConfigError):
         return None
-    return begun if begun != "auto" and (folder / CHECKPOINT).exists() else None
+    return begun if begun != "auto" else None
 
 
-def _claim(folder: Path, config: RunConfig) -> None:
-    """Make ``folder`` the folder of this run, or refuse if it holds something else."""
+def _check_free(folder: Path, config: RunConfig) -> None:
+    """Refuse a folder that holds something else than this run, or nothing."""
     marker = folder / CONFIG
     if marker.exists():
         try:
@@ -154,10 +159,102 @@ def _claim(folder: Path, config: RunConfig) -> None:
         except (OSError, ValueError, TypeError) as error:
             raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
         same_run(config, other, folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _FILES))):
         raise RecordError(f"{folder} exists and is not the folder of a run: choose another folder")
-    else:
-        write_json(marker, config.to_dict())
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder, not a file in it, so that nothing is left behind; a process that dies opens its lock.
+
+    Returns:
+        What :func:`_unlock` takes; ``None`` where there are no such locks, as on some network file systems.
+
+    Raises:
+        RecordError: if another process, or another call in this one, holds the lock.
+        FileNotFoundError: if the folder is not there, or no longer.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), folder.stat()):  # whoever had it has removed it, and somebody made another
+            raise BlockingIOError
+    except BlockingIOError:
+        os.close(handle)
+        raise RecordError(f"another run is at work in {folder}: wait until it ends, or choose another folder") from None
+    except FileNotFoundError:
+        os.close(handle)
+        raise
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _unlock(handle: int | None) -> None:
+    if handle is not None:
+        os.close(handle)
+
+
+@contextmanager
+def _claimed(folder: Path, config: RunConfig) -> Iterator[None]:
+    """A block in which ``folder`` belongs to this run and to nobody else.
+
+    If the block fails before it has left anything there, the claim is taken back: no file and no folder that was not there before.
+
+    Raises:
+        RecordError: if the folder holds something else, or another process works in it.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = _lock(folder)
+    except FileNotFoundError:
+        raise RecordError(f"another run has just removed {folder}: give the same command again") from None
+    try:
+        _check_free(folder, config)
+        for leftover in leftovers(folder, _FILES):
+            leftover.unlink()
+        if not (folder / CONFIG).exists():
+            write_json(folder / CONFIG, config.to_dict())
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put something there
+            if {path.name for path in folder.iterdir()} <= {CONFIG, PARTS}:
+                for name in (CONFIG, PARTS):
+                    (folder / name).unlink(missing_ok=True)
+                for place in missing:
+                    place.rmdir()
+        raise
+    finally:
+        _unlock(handle)
+
+
+def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) -> list[dict[str, Any]]:
+    """Note which code goes on from here, and return what earlier processes noted of the epochs that are kept.
+
+    Args:
+        folder: of the run.
+        resumed: epochs that are done.
+        code: see :func:`lnl_core.records.code_state`.
+        started: when this process began.
+
+    Returns:
+        ``commit``, ``dirty``, ``started`` and ``after_epochs`` of each earlier process, in order; None where that is not known.
+    """
+    try:
+        parts = json.loads((folder / PARTS).read_text(encoding="utf-8"))
+        earlier = [part for part in parts if part["after_epochs"] < resumed]
+    except (OSError, ValueError, TypeError, KeyError):
+        earlier = []
+    if resumed and (not earlier or earlier[0]["after_epochs"]):  # begun by a version that kept no notes
+        earlier.insert(0, {"commit": None, "dirty": None, "started": None, "after_epochs": 0})
+    now = {**code, "started": started.isoformat(timespec="seconds"), "after_epochs": resumed}
+    write_json(folder / PARTS, [*earlier, now])
+    return earlier
 
 
 @keep_freed_memory()
@@ -173,8 +270,9 @@ def run(
     """Train and evaluate one configuration and leave ``record.json``, ``model.safetensors`` and ``metrics.jsonl`` in ``out_dir``.
 
     A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
-    configuration goes on from its last epoch. The record's configuration names the source and the precision that "auto" stood
-    for, its provenance why that precision.
+    configuration goes on from its last epoch. A run that fails before its first epoch is done leaves nothing. The record's
+    configuration names the source and the precision that "auto" stood for; its provenance why that precision, the code at the start,
+    and if the run was resumed the code of every earlier part that trained an epoch ("earlier").
 
     Args:
         config: what to run.
@@ -185,37 +283,47 @@ def run(
         tensorboard: also write scalars for TensorBoard.
 
     Raises:
-        RecordError: if ``out_dir`` holds another run.
+        ConfigError: TensorBoard for a method that writes nothing for it, or an unknown device.
+        RecordError: if ``out_dir`` holds another run, or a run is at work there.
         DataError: if the data are not there.
         NonFiniteLossError: if training diverged; the last good checkpoint stays.
+        StorageError: if the disk is full; the last good checkpoint stays.
     """
-    folder = Path(out_dir)
+    folder = user_path(out_dir)
     config.check_read()
     place = choose_device(str(device))
     config = resolve(config, data_dir)
     done = _finished(folder, config)
     if done is not None:
         return done
-    started, clock = datetime.now(UTC), time.perf_counter()
-    splits = _Splits(config, data_dir, place)
-    asked, begun = config.precision, _begun_in(folder)
-    config = settle(config, place, begun)
-    _claim(folder, config)
-    resumed = len(checkpoint_history(folder))
-
-    network = build_network(config)
-    shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
     if tensorboard and config.method in OWN_LOOPS:
         raise ConfigError(f"{config.method} writes no scalars for TensorBoard, see metrics.jsonl: leave tensorboard out")
-    if config.method == "jlu":
-        fit_jlu(network, splits.data, config, **shared)
-    elif config.method == "mi_backprop":
-        fit_mi_backprop(network, splits.data, config, **shared)
-    else:
-        fit(network, splits.data, config, tensorboard=tensorboard, **shared)
-    origin = provenance(started, time.perf_counter() - clock, place) | ({"resumed_after_epochs": resumed} if resumed else {})
-    origin["precision"] = reason(asked, config.precision, place, begun)
-    return _leave_record(config, network, splits, folder, data_dir, origin)
+    asked, begun = config.precision, _begun_in(folder)
+    config = settle(config, place, begun)
+    _check_free(folder, config)
+    if folder.is_dir():  # say so before the data are read
+        _unlock(_lock(folder))
+    started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
+    splits = _Splits(config, data_dir, place)
+    network = build_network(config)
+    with _claimed(folder, config):
+        done = _finished(folder, config)
+        if done is not None:  # another process was faster
+            return done
+        resumed = len(checkpoint_history(folder))
+        earlier = _begin(folder, resumed, code, started)
+        shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+        if config.method == "jlu":
+            fit_jlu(network, splits.data, config, **shared)
+        elif config.method == "mi_backprop":
+            fit_mi_backprop(network, splits.data, config, **shared)
+        else:
+            fit(network, splits.data, config, tensorboard=tensorboard, **shared)
+        origin = provenance(started, time.perf_counter() - clock, place, code)
+        origin["precision"] = reason(asked, config.precision, place, begun)
+        if resumed:
+            origin |= {"resumed_after_epochs": resumed, "earlier": earlier}
+        return _leave_record(config, network, splits, folder, data_dir, origin)
 
 
 @keep_freed_memory()
@@ -249,7 +357,7 @@ def run_stacked(
     """
     configs = [resolve(config, data_dir) for config in configs]
     check_stackable(configs)
-    folders = [Path(folder) for folder in out_dirs]
+    folders = [user_path(folder) for folder in out_dirs]
     if len(set(folders)) != len(folders) or len(folders) != len(configs):
         raise ConfigError(f"every run needs a folder of its own: got {len(set(folders))} folders for {len(configs)} runs")
     place = choose_device(str(device))
@@ -259,28 +367,31 @@ def run_stacked(
         alone = configs[left[0]], folders[left[0]]
         records[left[0]] = run(*alone, data_dir=data_dir, device=place, progress=progress)
     elif left:
-        started, clock = datetime.now(UTC), time.perf_counter()
-        splits = [_Splits(configs[number], data_dir, place) for number in left]
         asked = configs[left[0]].precision
         for number in left:
             configs[number] = settle(configs[number], place)
-            _claim(folders[number], configs[number])
+            _check_free(folders[number], configs[number])
+        started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
+        splits = [_Splits(configs[number], data_dir, place) for number in left]
         networks = [build_network(configs[number]) for number in left]
-        histories = fit_stacked(
-            networks,
-            [one.data for one in splits],
-            [configs[number] for number in left],
-            device=place,
-            validate=[one.validate for one in splits if one.validate is not None] or None,
-            capture=capture,
-            progress=progress,
-        )
-        share = (time.perf_counter() - clock) / len(left)
-        for number, network, one, history in zip(left, networks, splits, histories, strict=True):
-            write_history(folders[number], history)
-            origin = provenance(started, share, place) | {"stacked": len(left)}
-            origin["precision"] = reason(asked, configs[number].precision, place)
-            records[number] = _leave_record(configs[number], network, one, folders[number], data_dir, origin)
+        with ExitStack() as claims:
+            for number in left:
+                claims.enter_context(_claimed(folders[number], configs[number]))
+            histories = fit_stacked(
+                networks,
+                [one.data for one in splits],
+                [configs[number] for number in left],
+                device=place,
+                validate=[one.validate for one in splits if one.validate is not None] or None,
+                capture=capture,
+                progress=progress,
+            )
+            share = (time.perf_counter() - clock) / len(left)
+            for number, network, one, history in zip(left, networks, splits, histories, strict=True):
+                write_history(folders[number], history)
+                origin = provenance(started, share, place, code) | {"stacked": len(left)}
+                origin["precision"] = reason(asked, configs[number].precision, place)
+                records[number] = _leave_record(configs[number], network, one, folders[number], data_dir, origin)
     return [record for record in records.values() if record is not None]
 
 
@@ -335,5 +446,6 @@ def _leave_record(
         provenance=origin | {"seconds": round(origin["seconds"] + time.perf_counter() - clock, 1)},
     )
     write_record(record, folder / RECORD)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for served in (CHECKPOINT, PARTS):
+        (folder / served).unlink(missing_ok=True)
     return record

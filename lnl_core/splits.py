@@ -1,11 +1,11 @@
 """The splits of every experiment as a run sees them: which data set stands behind "train", "opposite" and "test"."""
 
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lnl_core._files import variable
 from lnl_core.config import RunConfig
 from lnl_core.datasets.census import adult, drawn_census, german
 from lnl_core.datasets.colored_mnist import colored_mnist, resolve_source
@@ -42,7 +42,7 @@ def _told(config: RunConfig, source: str, wanted: str) -> RunConfig:
     """The configuration with its source; a stand-in is never taken without a word."""
     if source in ("mini", "drawn"):
         stand_in = "the 5,000 embedded digits" if source == "mini" else "the drawn stand-in"
-        named = os.environ.get("LNL_DATA_DIR")  # with a data_dir there are no stand-ins
+        named = variable("LNL_DATA_DIR")  # with a data_dir there are no stand-ins
         _log.warning("no %s found%s: the data are %s", wanted, f" in {named}" if named else "", stand_in)
     return replace(config, source=source)
 

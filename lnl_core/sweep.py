@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from lnl_core._files import user_path
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, LNLError, RecordError
 from lnl_core.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
@@ -106,7 +107,7 @@ def plan(
     texts = {"done": "has a record", "damaged": "its record is unreadable, to be done again", "refused": "refused: "}
     return {
         job.name: texts[job.state] + job.reason if job.state in texts else f"{job.epochs_done()} of {job.config.epochs} epochs done"
-        for job in _jobs(configs, Path(out_dir), _work(out_dir, work_dir), data_dir)
+        for job in _jobs(configs, user_path(out_dir), _work(out_dir, work_dir), data_dir)
     }
 
 
@@ -149,8 +150,8 @@ def sweep(
             raise ConfigError(f"{what} must be at least 1, got {count}")
     if scheduler is not None and any(config.source == "auto" for config in configs):
         raise ConfigError("what source 'auto' finds here need not be what a cluster's workers have: name the source")
-    out = Path(out_dir)
-    data = None if data_dir is None else str(Path(data_dir).absolute())
+    out = user_path(out_dir)
+    data = None if data_dir is None else str(user_path(data_dir).absolute())
     jobs = _jobs(configs, out, None if scheduler and work_dir is None else _work(out, work_dir), data)
     report = SweepReport(skipped=[job.name for job in jobs if job.state == "done"])
     report.failed.update({job.name: job.reason for job in jobs if job.state == "refused"})
@@ -179,7 +180,7 @@ def sweep(
 
 
 def _work(out: Path | str, work_dir: Path | str | None) -> Path:
-    return (Path(out) / ".work" if work_dir is None else Path(work_dir)).absolute()
+    return (user_path(out) / ".work" if work_dir is None else user_path(work_dir)).absolute()
 
 
 def _threads(workers: int) -> int | None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, variable, write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
@@ -40,7 +39,7 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         ConfigError: if the named device is not there.
     """
-    name = os.environ.get("LNL_DEVICE", "auto") if name == "auto" else name
+    name = (variable("LNL_DEVICE") or "auto").strip() if name == "auto" else name
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
@@ -551,7 +550,7 @@ def fit(
             is kept, see :func:`restore`.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
-    folder = None if out_dir is None else Path(out_dir)
+    folder = None if out_dir is None else user_path(out_dir)
     config.check_read()
     place = choose_device(str(device))
     config = settled(config, place, folder)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
@@ -215,7 +215,7 @@ def read_duel(folder: Path | str) -> Duel:
     Raises:
         RecordError: if the file is missing or damaged.
     """
-    path = Path(folder) / DUEL
+    path = user_path(folder) / DUEL
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
@@ -263,7 +263,7 @@ def fit_jlu(
         raise ConfigError(f"fit_jlu trains the method 'jlu', not {config.method!r}: use lnl_core.training.fit")
     config.check_read()
     turns = Turns() if turns is None else turns
-    folder = None if out_dir is None else Path(out_dir)
+    folder = None if out_dir is None else user_path(out_dir)
     place = choose_device(str(device))
     config = settled(config, place, folder)
     data = moved(network, data, config, place)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -250,6 +252,164 @@ def test_the_record_names_the_source_that_auto_stood_for(tmp_path: Path, monkeyp
     assert record.config["source"] == "mini"
     assert record.data["source"] == "mini"
     assert go(config, tmp_path / "out") == record
+
+
+# Claims, locks, and what is said of the code
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run without its probes, which take most of its time."""
+    monkeypatch.setattr(runs, "evaluate", lambda *_, **__: {"test_accuracy": 0.5})
+
+
+def one(**changes: Any) -> RunConfig:
+    return tiny("baseline", **{"train_size": 64, "epochs": 1, **changes})
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_with_nothing_but_what_a_kill_left_counts_as_empty(tmp_path: Path) -> None:
+    """A process killed while it claims its folder leaves a temporary file and no configuration."""
+    for name in (".config.json.abcd_123", ".checkpoint.safetensors.12345678"):
+        (tmp_path / name).write_text("{")
+    go(one(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "record.json", "model.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.parametrize("name", [".config.json", ".config.json.mine", ".config.json.abcd_123.txt", ".env"])
+def test_hidden_files_of_others_are_refused_and_kept(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(RecordError, match="is not the folder of a run"):
+        go(one(), tmp_path)
+    assert snapshot(tmp_path) == {name: b"mine"}
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise MemoryError("no memory")
+
+
+@pytest.mark.parametrize(
+    ("method", "broken", "error"),
+    [
+        ("mi_backprop", None, LNLError),  # --tensorboard is refused
+        ("lnl", "load_data", MemoryError),
+        ("lnl", "build_network", MemoryError),
+        ("lnl", "fit", MemoryError),
+    ],
+    ids=lambda value: str(value),
+)
+@pytest.mark.parametrize("there", [False, True], ids=["new", "empty"])
+def test_a_run_that_never_began_leaves_nothing(
+    method: str, broken: str | None, error: type[Exception], there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broken:
+        monkeypatch.setattr(runs, broken, refuse)
+    folder = tmp_path / "deep" / "run"
+    if there:
+        folder.mkdir(parents=True)
+    with pytest.raises(error):
+        run(tiny(method), folder, progress=False, tensorboard=broken is None)
+    assert list(tmp_path.rglob("*")) == ([folder.parent, folder] if there else [])
+
+
+@pytest.mark.usefixtures("quick")
+def test_after_a_divergence_in_the_first_epoch_the_folder_is_free_for_a_lower_rate(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLossError):
+        go(one(lr=1e30), tmp_path / "out")
+    assert go(one(), tmp_path / "out").metrics["test_accuracy"] == 0.5
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_runs_in_one_folder_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two runs, begun while the first one trains, says so, and disturbs nothing."""
+    real, said = runs.fit, []
+
+    def training_goes_on(*arguments: Any, **options: Any) -> Any:
+        before = snapshot(tmp_path / "out")
+        with pytest.raises(RecordError, match=r"another run is at work in .*: wait until it ends") as caught:
+            go(one(), tmp_path / "out")
+        said.append(str(caught.value))
+        assert snapshot(tmp_path / "out") == before
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runs, "fit", training_goes_on)
+    go(one(), tmp_path / "out")
+    assert len(said) == 1
+    assert go(one(), tmp_path / "out").metrics["test_accuracy"] == 0.5, "the lock is open again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_lock_holds_between_processes_and_dies_with_them(tmp_path: Path) -> None:
+    holder = (
+        "import sys, time; from pathlib import Path; from lnl_core.runs import _lock; "
+        "_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(RecordError, match="another run is at work"):
+            go(one(), tmp_path)
+    finally:
+        process.kill()
+        process.communicate()
+    go(one(), tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_code_is_looked_up_before_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit made, or a file edited, while a network trains did not train it."""
+    now, real = {"commit": "first", "dirty": False}, runs.fit
+    monkeypatch.setattr(runs, "code_state", lambda: dict(now))
+
+    def train(*arguments: Any, **options: Any) -> Any:
+        now.update(commit="second", dirty=True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runs, "fit", train)
+    origin = go(one(), tmp_path).provenance
+    assert (origin["commit"], origin["dirty"]) == ("first", False)
+    assert "earlier" not in origin
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_resumed_run_names_every_commit_that_trained_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epoch 1 by one commit, nothing by another, which was stopped in its first epoch, epochs 2 and 3 by two more."""
+    real = training._train_epoch
+    plan = {"a": 1, "b": 0, "c": 1, "d": 1}  # epochs that each gets through
+    for commit, epochs in plan.items():
+        left = [epochs]
+
+        def train(*arguments: Any, left: list[int] = left) -> Any:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return real(*arguments)
+
+        monkeypatch.setattr(training, "_train_epoch", train)
+        monkeypatch.setattr(runs, "code_state", lambda commit=commit: {"commit": commit, "dirty": commit == "c"})
+        if commit != "d":
+            with pytest.raises(KeyboardInterrupt):
+                go(one(epochs=3), tmp_path / "out")
+    origin = go(one(epochs=3), tmp_path / "out").provenance
+    assert (origin["commit"], origin["dirty"], origin["resumed_after_epochs"]) == ("d", False, 2)
+    earlier = [(part["commit"], part["dirty"], part["after_epochs"]) for part in origin["earlier"]]
+    assert earlier == [("a", False, 0), ("c", True, 1)]
+    assert not (tmp_path / "out" / "parts.json").exists()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("notes", [None, b"[{"], ids=["missing", "cut"])
+def test_epochs_of_unknown_code_are_said_to_be(notes: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_leave_record", refuse)
+        with pytest.raises(MemoryError):
+            go(one(), tmp_path)
+    (tmp_path / "parts.json").unlink()
+    if notes:
+        (tmp_path / "parts.json").write_bytes(notes)
+    unknown = {"commit": None, "dirty": None, "started": None, "after_epochs": 0}
+    assert go(one(), tmp_path).provenance["earlier"] == [unknown]
 
 
 # Models

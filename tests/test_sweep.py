@@ -424,17 +424,6 @@ def mark(folder: Path) -> None:
     save_file(load_file(str(path)), str(path), metadata={**metadata, "history": json.dumps(history)})
 
 
-def test_what_a_kill_leaves_in_a_folder_is_no_obstacle(tmp_path: Path) -> None:
-    """A process killed while it claims its folder leaves a temporary file and no configuration."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / ".config.json.abc").write_text("{")
-    (folder / ".checkpoint.safetensors.abc").write_text("")
-    (folder / "notes.txt").write_text("mine")
-    executors._tidy(folder)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
-
-
 def test_the_command_reports_what_failed_and_exits_with_1(tmp_path: Path) -> None:
     options = [f"--set={name}={value}" for name, value in {**TINY, "lr": "1e30"}.items()]
     command = ["sweep", "--methods", "baseline", "--color-vars", "0.02", "--profile", "smoke", "--out", str(tmp_path), "--quiet"]

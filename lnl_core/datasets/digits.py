@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, variable, write_atomically
 from lnl_core.errors import DataError
 
 MNIST_MD5 = {
@@ -29,8 +29,8 @@ Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 def data_folder(data_dir: Path | str | None) -> Path:
     """The folder of the data sets: the argument, else the ``LNL_DATA_DIR``, else a cache in the home folder."""
-    chosen = data_dir or os.environ.get("LNL_DATA_DIR")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lnl_core"
+    chosen = data_dir or variable("LNL_DATA_DIR")
+    return user_path(chosen) if chosen else Path.home() / ".cache" / "lnl_core"
 
 
 def mnist_is_present(data_dir: Path | str | None) -> bool:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, write_atomically
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
@@ -176,8 +176,9 @@ def read_test_labels(labels: Labels) -> dict[int, int]:
     if isinstance(labels, Path | str):
         source = str(labels)
         found: Mapping[str | int | float, str | int | float]
-        found = _read_csv(Path(labels)) if Path(labels).suffix == ".csv" else read_numbers(labels)  # type: ignore[assignment]
-        turned = _authors_coding(Path(labels))
+        path = user_path(labels)
+        found = _read_csv(path) if path.suffix == ".csv" else read_numbers(path)  # type: ignore[assignment]
+        turned = _authors_coding(path)
     else:
         found = labels  # type: ignore[assignment]
     numbers: dict[int, int] = {}
@@ -273,7 +274,7 @@ def unlabelled_test_images(
 def write_test_labels(path: Path | str, labels: Mapping[str, int]) -> Path:
     """Write labels of test images, 0 (cat) or 1 (dog), in words as a ``.csv`` that :func:`read_test_labels` reads."""
     text = "id,label\n" + "".join(f"{name},{CLASS_NAMES[label]}\n" for name, label in labels.items())
-    return write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return write_atomically(user_path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def measured_groups(images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, write_atomically
 from lnl_core.datasets.face_tables import GENDER_NAMES, FaceTable
 from lnl_core.datasets.photographs import decode_all
 from lnl_core.errors import ConfigError, DataError
@@ -109,7 +109,7 @@ def clean(
     """
     if not tolerance >= 0:
         raise ConfigError(f"tolerance must be a number of years of at least 0, got {tolerance!r}")
-    kept = None if estimates is None else Path(estimates)
+    kept = None if estimates is None else user_path(estimates)
     ages, genders, read = _estimate_all(table, estimator, size, chunk, kept, progress)
     told = np.minimum(table.age, getattr(estimator, "oldest", np.inf))
     reasons = np.select(

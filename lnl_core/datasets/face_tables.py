@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, write_atomically
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_names, read_records
 from lnl_core.datasets.photographs import content_hashes, file_state, inner_folder, is_archive, list_photographs
@@ -145,7 +145,7 @@ def read_utkface(path: Path | str) -> FaceTable:
     Raises:
         DataError: nothing there, a damaged or hostile archive, or no name that holds labels.
     """
-    path = Path(path)
+    path = user_path(path)
     files: tuple[tuple[str, tuple[int, int]], ...] = ()
     if not is_archive(path):
         files = tuple((name, file_state(path / name)) for name in list_photographs(path))
@@ -254,7 +254,7 @@ def read_imdb(folder: Path | str) -> FaceTable:
     Raises:
         DataError: files missing or damaged, or no entry left.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     path = _first(folder, ("imdb_crop/imdb.mat", "imdb_crop/imdb_crop/imdb.mat", "imdb.mat"), "imdb.mat of IMDB-WIKI")
     columns = _load_mat(path)
     age = age_when_taken(columns["dob"], columns["photo_taken"])
@@ -287,7 +287,7 @@ def read_imdb_authors(folder: Path | str) -> FaceTable:
     Raises:
         DataError: files missing, damaged or with anything else in them, no face left, or nothing that tells the genders apart.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     records = read_records(_first(folder, ("imdb_age_gender.npy", "imdb_crop/imdb_age_gender.npy"), "the authors' age and gender"))
     lists = read_names(_first(folder, ("imdb_split.npy", "imdb_crop/imdb_split.npy"), "the authors' split"))
     if not {"train_list", "test_list"} <= lists.keys():

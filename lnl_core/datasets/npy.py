@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from lnl_core._files import user_path
 from lnl_core.errors import DataError
 
 _NO_ARRAY = "the file holds something that is not an array: it is refused"
@@ -235,7 +236,7 @@ def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
         DataError: if the file is missing, cut short, no ``.npy`` file, or holds anything but numeric arrays. Nothing that the
             file names is run.
     """
-    path = Path(path)
+    path = user_path(path)
     loaded = _read(path, "arrays")
     loaded = {"array": loaded} if isinstance(loaded, np.ndarray) else loaded
     named = {key: _unwrap(value) for key, value in _dictionary(path, loaded, "arrays").items()}
@@ -254,7 +255,7 @@ def read_numbers(path: Path | str) -> dict[str | int | float, int | float]:
     Raises:
         DataError: as :func:`read_arrays`, and if a key is neither text nor a number or a value is not one number.
     """
-    path = Path(path)
+    path = user_path(path)
     entries = _dictionary(path, _read(path, "numbers"), "numbers")
     found: dict[str | int | float, int | float] = {}
     for key, value in entries.items():
@@ -271,7 +272,7 @@ def read_records(path: Path | str) -> dict[str, dict[str, int | float]]:
     Raises:
         DataError: as :func:`read_arrays`, and if an entry is not a dictionary of numbers by name.
     """
-    path = Path(path)
+    path = user_path(path)
     found: dict[str, dict[str, int | float]] = {}
     for key, value in _dictionary(path, _read(path, "records"), "records").items():
         numbers = {_text(name): _number(number) for name, number in value.items()} if isinstance(value, dict) else {None: None}
@@ -287,7 +288,7 @@ def read_names(path: Path | str) -> dict[str, list[str]]:
     Raises:
         DataError: as :func:`read_arrays`, and if an entry is not a list or an array of texts.
     """
-    path = Path(path)
+    path = user_path(path)
     loaded = _read(path, "names", _TextUnpickler)
     loaded = {"array": loaded} if isinstance(loaded, np.ndarray | list) else loaded
     found: dict[str, list[str]] = {}

@@ -43,7 +43,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from lnl_core._files import write_atomically
+from lnl_core._files import user_path, variable, write_atomically
 from lnl_core.errors import ConfigError, DataError
 
 # Pillow opens a named format only where its plugin has been imported.
@@ -86,8 +86,8 @@ def cache_folder(cache_dir: Path | str | None = None) -> Path:
 
     The data folder is not used for it, since it may be shared or read-only.
     """
-    chosen = cache_dir or os.environ.get("LNL_CACHE_DIR")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lnl_core" / "photographs"
+    chosen = cache_dir or variable("LNL_CACHE_DIR")
+    return user_path(chosen) if chosen else Path.home() / ".cache" / "lnl_core" / "photographs"
 
 
 # One photograph
@@ -167,7 +167,7 @@ def _reason(error: Exception) -> str:
 
 def is_archive(source: Path | str) -> bool:
     """Whether photographs would be read from an archive there, not from a folder."""
-    return Path(source).is_file()
+    return user_path(source).is_file()
 
 
 def inner_folder(folder: Path) -> Path:
@@ -211,7 +211,7 @@ def list_photographs(source: Path | str) -> list[str]:
     Raises:
         DataError: if there is nothing there, or an archive is damaged, holds a link or names a path outside its folder.
     """
-    source = Path(source)
+    source = user_path(source)
     if is_archive(source):
         names = {member.name for _, member in _members(source, "r:*")}
     elif source.is_dir():
@@ -257,7 +257,7 @@ def content_hashes(source: Path | str, names: Sequence[str]) -> dict[str, bytes]
     Raises:
         DataError: if an archive is damaged, holds a link or names a path outside its folder.
     """
-    source = Path(source)
+    source = user_path(source)
     found = {}
     for name, load in (_from_archive if is_archive(source) else _from_folder)(source, names):
         with suppress(OSError, ValueError):  # decoding says what is wrong with it
@@ -412,7 +412,7 @@ def load_photographs(
     """
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= 4096:
         raise ConfigError(f"size must be a whole number of pixels from 1 to 4096, got {size!r}")
-    source = Path(source).expanduser()
+    source = user_path(source)
     listed = list_photographs(source) if names is None else list(names)
     if len(set(listed)) != len(listed):
         raise DataError("the same photograph is asked for twice: name each one once")
