@@ -27,10 +27,21 @@ app = typer.Typer(
 )
 
 _MOST = 10_000  # seeds, rounds, processes or threads that anybody asks for on purpose
-_ASCII = {"σ": "sigma", "α": "alpha", "λ": "lambda", "μ": "mu", "²": "^2", "±": "+-", "–": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">="}
+_ASCII = {
+    "σ": "sigma",
+    "α": "alpha",
+    "λ": "lambda",
+    "μ": "mu",
+    "²": "^2",
+    "±": "+-",
+    "–": "-",
+    "×": "x",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+}
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versions, typer's own copy of it
-
 
 
 def _path(text: str) -> Path:
@@ -41,7 +52,10 @@ def _path(text: str) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-DataDir = Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(parser=_path, metavar="PATH", help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home."),
+]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -101,7 +115,10 @@ def data(
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="The run's own folder; a second call resumes or returns what is there.")],
+    out: Annotated[
+        Path,
+        typer.Option(parser=_path, metavar="PATH", help="The run's own folder; a second call resumes or returns what is there."),
+    ],
     experiment: str = "colored_mnist",
     method: Annotated[
         str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
@@ -165,7 +182,12 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 @app.command()
 def sweep(
-    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="Folder of the records; the same command again does what is missing there.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=_path, metavar="PATH", help="Folder of the records; the same command again does what is missing there."
+        ),
+    ],
     methods: Annotated[
         str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
     ],
@@ -182,11 +204,16 @@ def sweep(
     profile: Profile = "demo",
     work: Annotated[
         Path | None,
-        typer.Option(parser=_path, metavar="PATH", help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own."),
+        typer.Option(
+            parser=_path,
+            metavar="PATH",
+            help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own.",
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=_MOST, help="Processes at a time on this machine.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=_MOST, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared.")
+        int | None,
+        typer.Option(min=1, max=_MOST, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared."),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
     data_dir: DataDir = None,
@@ -380,7 +407,10 @@ def probe(
 @app.command()
 def oracle(
     folder: Annotated[Path, typer.Argument(parser=_path, help="The folder of a run: experiment dogs_cats, --train-set train.")],
-    out: Annotated[Path, typer.Option(parser=_path, metavar="PATH", help="The .csv to write; give it to other runs with --set test_labels=FILE.")],
+    out: Annotated[
+        Path,
+        typer.Option(parser=_path, metavar="PATH", help="The .csv to write; give it to other runs with --set test_labels=FILE."),
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Label the Dogs and Cats test images with a trained network."""
@@ -414,7 +444,9 @@ def clean(
 def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
-    results: Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder with paper.json and runs/; default: the repository's.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder with paper.json and runs/; default: the repository's.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
@@ -511,7 +543,9 @@ def _answer() -> int:
         return _fail(str(error))
     except OSError as error:
         what = f"cannot use {error.filename or 'a file'} ({error.strerror or error})"
-        advice = "make room and give the same command again" if error.errno == errno.ENOSPC else "check the path and its permissions"
+        advice = (
+            "make room and give the same command again" if error.errno == errno.ENOSPC else "check the path and its permissions"
+        )
         return _fail(f"{what}: {advice}")
     except MemoryError:
         return _fail("there is too little memory for this: take fewer or smaller images, or a smaller batch_size")

@@ -271,8 +271,8 @@ def run(
 
     A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
     configuration goes on from its last epoch. A run that fails before its first epoch is done leaves nothing. The record's
-    configuration names the source and the precision that "auto" stood for; its provenance why that precision, the code at the start,
-    and if the run was resumed the code of every earlier part that trained an epoch ("earlier").
+    configuration names the source and the precision that "auto" stood for; its provenance why that precision, the code at the
+    start, and if the run was resumed the code of every earlier part that trained an epoch ("earlier").
 
     Args:
         config: what to run.

@@ -535,8 +535,8 @@ def fit(
         data: training data; moved to the device as uint8.
         config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. What it says of the data and
             of the network is what :func:`lnl_core.splits.load_data` and :func:`lnl_core.networks.build_network` read; a network of
-            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``. An interrupted
-            run of precision "auto" goes on in the precision it was begun in.
+            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``.
+            An interrupted run of precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).

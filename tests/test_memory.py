@@ -7,12 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from lnl_core import _memory, fit, fit_jlu, fit_mi_backprop, fit_stacked, run
+from lnl_core import _memory
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
-from lnl_core.networks import build_network
+from lnl_core.mi_backprop import fit_mi_backprop
+from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.runs import run
+from lnl_core.stacked import fit_stacked
+from lnl_core.training import fit
+from lnl_core.unlearning import fit_jlu
 
 ON_GLIBC = sys.platform.startswith("linux") and sys.implementation.name == "cpython"
 
@@ -47,7 +52,12 @@ def test_they_are_taken_back_after_an_error(asked: list[tuple[int, int]]) -> Non
 def test_fit_takes_them_back(asked: list[tuple[int, int]], few: BiasedImages) -> None:
     config = preset("smoke", "baseline", train_size=64, epochs=1)
     during: list[int] = []
-    fit(build_network(config), few, config, progress=False, validate=lambda _: {"asked": during.append(len(asked)) or 0.0})
+
+    def note(network: LNLNetwork) -> dict[str, float]:
+        during.append(len(asked))
+        return {}
+
+    fit(build_network(config), few, config, progress=False, validate=note)
     assert during == [len(KEEPING)]
     assert asked == KEEPING + AFTERWARDS
 

@@ -322,7 +322,7 @@ def test_after_a_divergence_in_the_first_epoch_the_folder_is_free_for_a_lower_ra
 @pytest.mark.usefixtures("quick")
 def test_two_runs_in_one_folder_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of two runs, begun while the first one trains, says so, and disturbs nothing."""
-    real, said = runs.fit, []
+    real, said = training.fit, list[str]()
 
     def training_goes_on(*arguments: Any, **options: Any) -> Any:
         before = snapshot(tmp_path / "out")
@@ -359,7 +359,7 @@ def test_the_lock_holds_between_processes_and_dies_with_them(tmp_path: Path) -> 
 @pytest.mark.usefixtures("quick")
 def test_the_code_is_looked_up_before_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit made, or a file edited, while a network trains did not train it."""
-    now, real = {"commit": "first", "dirty": False}, runs.fit
+    now, real = {"commit": "first", "dirty": False}, training.fit
     monkeypatch.setattr(runs, "code_state", lambda: dict(now))
 
     def train(*arguments: Any, **options: Any) -> Any:

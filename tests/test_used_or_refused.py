@@ -86,7 +86,7 @@ def some(mini_train: BiasedImages) -> BiasedImages:
 def test_a_field_changes_the_training_or_is_refused(method: str, some: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere = {"bias_labels": "image", "bias_places": "everywhere"}
     moved: dict[str, Any] = {}
-    plain = {}
+    plain: dict[str, Any] = {}
     refused: dict[str, Any] = {}
     for name, value in OF_THE_TRAINING.items():
         where = everywhere if name in ("augment", "elastic") else {}
@@ -236,7 +236,8 @@ class Fixed(nn.Module):
         self.inner, self.scale = PixelBiasHead(features=8), nn.Parameter(torch.ones(()))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.scale * self.inner(features)
+        logits: torch.Tensor = self.scale * self.inner(features)
+        return logits
 
 
 def test_ones_own_h_starts_again_under_the_seed_or_is_refused(some: BiasedImages) -> None:
