@@ -126,13 +126,14 @@ named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 
 
 def configure(method, train_set="eb1", learn="gender"):
-    """The run of one cell of Table 2; COLOR_VAR is a parameter of every notebook and means nothing to a face."""
+    """The run of one cell of Table 2."""
     config = preset(profile, method, experiment="faces", train_set=train_set, learn=learn, seed=SEED)
     return resolve(config.with_options(source="auto") if named and profile == "demo" else config, data_dir)
 
 
 config = configure("baseline")
 print(f"profile {profile}, seed {SEED}, faces from {config.source}, {config.image_size} pixels a side, network {config.network}")
+print(f"the colour variance {COLOR_VAR} is for digits")
 
 # %% [markdown]
 # ## The protocol

@@ -18,6 +18,7 @@ from lnl_core.datasets import colored_mnist
 from lnl_core.errors import LNLError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import build_network
+from lnl_core.precision import settle
 from lnl_core.records import RunRecord, read_record
 from lnl_core.runs import load_data, load_model, model_config, read_history, run, run_folder, save_model
 
@@ -60,10 +61,10 @@ def test_the_record_has_the_documented_schema(finished: Path) -> None:
     )
     assert values["profile"] == "custom"
     assert values["selection"] == "last_epoch"
-    assert values["config"] == tiny().to_dict()
+    assert values["config"] == settle(tiny(), torch.device("cpu")).to_dict()
     assert values["data"] == {"source": "mini", "train_size": 96, "test_size": 60}
     assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy"} <= set(values["metrics"])
-    assert {"commit", "dirty", "started", "seconds", "device", "packages"} == set(values["provenance"])
+    assert {"commit", "dirty", "started", "seconds", "device", "packages", "precision"} == set(values["provenance"])
 
 
 def test_the_model_that_is_loaded_is_the_one_that_was_measured(finished: Path) -> None:
@@ -73,7 +74,7 @@ def test_the_model_that_is_loaded_is_the_one_that_was_measured(finished: Path) -
         network = load_model(path)
         assert not network.training
         assert accuracy(network, test) == pytest.approx(record.metrics["test_accuracy"])
-    assert model_config(finished) == tiny()
+    assert model_config(finished) == settle(tiny(), torch.device("cpu"))
 
 
 def test_history_has_a_line_an_epoch(finished: Path) -> None:

@@ -86,7 +86,7 @@ def some(mini_train: BiasedImages) -> BiasedImages:
 def test_a_field_changes_the_training_or_is_refused(method: str, some: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere = {"bias_labels": "image", "bias_places": "everywhere"}
     moved: dict[str, Any] = {}
-    plain: dict[str, Any] = {}
+    plain: dict[int, Any] = {}
     refused: dict[str, Any] = {}
     for name, value in OF_THE_TRAINING.items():
         where = everywhere if name in ("augment", "elastic") else {}
