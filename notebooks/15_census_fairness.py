@@ -127,7 +127,7 @@ named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 
 
 def configure(method, **changes):
-    """One run on Adult or its stand-in; COLOR_VAR is a parameter of every notebook and means nothing to a table."""
+    """One run on Adult or its stand-in."""
     config = preset(profile, method, experiment="census", seed=SEED, **changes)
     return resolve(replace(config, source="auto") if named and profile == "demo" else config, data_dir)
 
@@ -137,6 +137,7 @@ splits = {name: load_data(config, name, data_dir) for name in ("train", "validat
 train, test = splits["train"], splits["test"]
 groups = PROTECTED[config.train_set][config.protected].groups
 print(f"profile {profile}, seed {SEED}, rows from {config.source}: {len(train):,} to train, {len(test):,} to test")
+print(f"the colour variance {COLOR_VAR} is for digits")
 
 # %% [markdown]
 # ## The rows
