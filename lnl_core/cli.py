@@ -4,6 +4,7 @@ import codecs
 import errno
 import json
 import logging
+import math
 import os
 import sys
 import warnings
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from lnl_core._files import user_path
-from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, TRAINING_SETS, preset
+from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, SOURCES, TRAINING_SETS, preset
 from lnl_core.errors import ConfigError, LNLError
 
 app = typer.Typer(
@@ -27,19 +28,7 @@ app = typer.Typer(
 )
 
 _MOST = 10_000  # seeds, rounds, processes or threads that anybody asks for on purpose
-_ASCII = {
-    "σ": "sigma",
-    "α": "alpha",
-    "λ": "lambda",
-    "μ": "mu",
-    "²": "^2",
-    "±": "+-",
-    "–": "-",
-    "×": "x",
-    "→": "->",
-    "≤": "<=",
-    "≥": ">=",
-}
+_ASCII = {"σ": "sigma", "α": "alpha", "λ": "lambda", "μ": "mu", "²": "^2", "±": "+-", "–": "-", "×": "x", "→": "->"}
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's or, in newer versions, typer's own copy of it
 
@@ -52,10 +41,8 @@ def _path(text: str) -> Path:
         raise typer.BadParameter(str(error)) from None
 
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(parser=_path, metavar="PATH", help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home."),
-]
+_PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.", **_PATH)]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -115,10 +102,7 @@ def data(
 
 @app.command()
 def train(
-    out: Annotated[
-        Path,
-        typer.Option(parser=_path, metavar="PATH", help="The run's own folder; a second call resumes or returns what is there."),
-    ],
+    out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.", **_PATH)],
     experiment: str = "colored_mnist",
     method: Annotated[
         str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
@@ -182,12 +166,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 @app.command()
 def sweep(
-    out: Annotated[
-        Path,
-        typer.Option(
-            parser=_path, metavar="PATH", help="Folder of the records; the same command again does what is missing there."
-        ),
-    ],
+    out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.", **_PATH)],
     methods: Annotated[
         str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
     ],
@@ -204,11 +183,7 @@ def sweep(
     profile: Profile = "demo",
     work: Annotated[
         Path | None,
-        typer.Option(
-            parser=_path,
-            metavar="PATH",
-            help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own.",
-        ),
+        typer.Option(help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own.", **_PATH),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=_MOST, help="Processes at a time on this machine.")] = 1,
     threads: Annotated[
@@ -228,6 +203,8 @@ def sweep(
     from lnl_core.sweep import grid, plan
     from lnl_core.sweep import sweep as do
 
+    if scheduler is not None and not scheduler.strip():
+        raise ConfigError("--scheduler is empty: give the address of a Dask scheduler, such as tcp://host:8786")
     configs = grid(
         _experiment(experiment),
         _compared(experiment) if methods == "all" else _items(methods, "--methods"),
@@ -406,11 +383,8 @@ def probe(
 
 @app.command()
 def oracle(
-    folder: Annotated[Path, typer.Argument(parser=_path, help="The folder of a run: experiment dogs_cats, --train-set train.")],
-    out: Annotated[
-        Path,
-        typer.Option(parser=_path, metavar="PATH", help="The .csv to write; give it to other runs with --set test_labels=FILE."),
-    ],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run: experiment dogs_cats, --train-set train.", parser=_path)],
+    out: Annotated[Path, typer.Option(help="The .csv to write; give it to other runs with --set test_labels=FILE.", **_PATH)],
     data_dir: DataDir = None,
 ) -> None:
     """Label the Dogs and Cats test images with a trained network."""
@@ -433,6 +407,8 @@ def clean(
     from lnl_core.datasets.face_cleaning import clean as keep_what_agrees
     from lnl_core.datasets.face_tables import imdb_folder, read_faces, write_cleaned
 
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(f"tolerance must be a finite number of years of at least 0, got {tolerance!r}")
     estimator = PackagedEstimator()
     faces = read_faces("imdb", data_dir)
     cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance, estimates=imdb_folder(data_dir) / "estimates.jsonl")
@@ -444,21 +420,22 @@ def clean(
 def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
-    results: Annotated[
-        Path | None, typer.Option(parser=_path, metavar="PATH", help="Folder with paper.json and runs/; default: the repository's.")
-    ] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.", **_PATH)] = None,
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
-    from lnl_core.records import results_table, table_markdown
+    from lnl_core.records import FULL_DATA, results_table, table_markdown
 
-    rows = results_table(_experiment(experiment), folder=results, source=source)
+    sources = sorted({*FULL_DATA[_experiment(experiment)], *SOURCES[experiment]} - {"auto"})
+    if source is not None and source not in sources:
+        raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(sources)}, for {experiment}")
+    rows = results_table(experiment, folder=results, source=source)
     typer.echo(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
 
 
 @app.command()
 def bench(
-    out: Annotated[Path | None, typer.Option(parser=_path, metavar="PATH", help="Also write the JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the JSON to this file.", **_PATH)] = None,
     source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
     data_dir: DataDir = None,
     size: Annotated[int | None, typer.Option(min=2, max=60_000, help="Only so many images, for a quick look.")] = None,
@@ -543,10 +520,8 @@ def _answer() -> int:
         return _fail(str(error))
     except OSError as error:
         what = f"cannot use {error.filename or 'a file'} ({error.strerror or error})"
-        advice = (
-            "make room and give the same command again" if error.errno == errno.ENOSPC else "check the path and its permissions"
-        )
-        return _fail(f"{what}: {advice}")
+        full = error.errno == errno.ENOSPC
+        return _fail(f"{what}: {'make room, and give the same command again' if full else 'check the path and its permissions'}")
     except MemoryError:
         return _fail("there is too little memory for this: take fewer or smaller images, or a smaller batch_size")
     except RuntimeError as error:
