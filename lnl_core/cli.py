@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ def _path(text: str) -> Path:
 
 
 _PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.", **_PATH)]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.", **_PATH)
+]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -51,7 +54,7 @@ Source = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-Seed = Annotated[int, typer.Option(min=0)]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
 Folder = Annotated[Path, typer.Argument(parser=_path, help="The folder of a run, or a .safetensors file of ours.")]
 Profile = Annotated[str, typer.Option(help="smoke (it runs), demo (minutes), short (fewer epochs), full (the paper).")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="bf16 autocast: faster where the processor supports it.")]
@@ -348,7 +351,7 @@ def _source(source: str | None) -> dict[str, Any]:
 def probe(
     folder: Folder,
     kinds: Annotated[str, typer.Option(help="Kinds of probe, separated by commas: linear, mlp, conv.")] = "linear,mlp",
-    seeds: Annotated[int, typer.Option(max=_MOST, help="Probes, and codes, of each kind.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=_MOST, help="Probes, and codes, of each kind.")] = 5,
     code: Annotated[bool, typer.Option("--code-length", help="Also the code length of the bias given the features.")] = False,
     data_dir: DataDir = None,
     source: Source = None,
@@ -357,13 +360,16 @@ def probe(
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
     from dataclasses import replace
 
-    from lnl_core.evaluation import feature_maps
+    from lnl_core.evaluation import PROBES, feature_maps
     from lnl_core.leakage import code_length, leakage
     from lnl_core.runs import load_model, model_config
     from lnl_core.splits import load_data, load_probe_data, resolve
     from lnl_core.training import choose_device
 
     chosen = _items(kinds, "--kinds")
+    unknown = [kind for kind in chosen if kind not in PROBES]
+    if unknown:
+        raise ConfigError(f"unknown probe {unknown[0]!r}: choose one of {', '.join(PROBES)}")
     config = resolve(replace(model_config(folder), **_source(source)), data_dir)
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
@@ -420,7 +426,9 @@ def clean(
 def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
-    results: Annotated[Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.", **_PATH)] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder with paper.json and runs/; default: the repository's.", **_PATH)
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
@@ -500,7 +508,9 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int = 2) -> int:
-    print("lnl: " + " ".join(sentence.split()), file=sys.stderr)
+    """Print one sentence; of a word that no screen would hold its two ends are enough."""
+    shorter = re.sub(r"\S{300,}", lambda found: f"{found[0][:60]}...{found[0][-20:]}", sentence)
+    print("lnl: " + " ".join(shorter.split()), file=sys.stderr)
     return code
 
 

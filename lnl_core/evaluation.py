@@ -352,12 +352,22 @@ def probe_leakage(
     )
 
 
+def say_if_untrained(network: LNLNetwork) -> None:
+    """Warn that h was never trained, as that of a baseline: what it answers is its first weights' and says nothing of f."""
+    if network.h_trained is False:
+        _log.warning(
+            "the h of this network was never trained, so what it answers says nothing about f: train one with "
+            "lnl_core.leakage.fresh_adversary, or ask a network of a method that trains h"
+        )
+
+
 def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
     """The bias loss of the network's own h on ``data`` in nats a labelled place, in evaluation mode: what the adversary says.
 
     Raises:
         DataError: if h answers with NaN or infinite values.
     """
+    say_if_untrained(network)
     device, was_training = _device(network), _evaluating(network)
     total, labelled = 0.0, 0
     with torch.no_grad():

@@ -33,6 +33,7 @@ from lnl_core.evaluation import (
     probe_inputs,
     probe_leakage,
     refuse_infinite,
+    say_if_untrained,
     standardized,
     train_probe,
 )
@@ -81,6 +82,7 @@ def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReadi
     Raises:
         DataError: if no place is labelled, or h answers with NaN or infinite values.
     """
+    say_if_untrained(network)
     device, was_training = _device(network), _evaluating(network)
     sums: list[tuple[Tensor, Tensor, Tensor]] = []  # of each batch and channel: right answers, loss, and labels of each level
     for start in range(0, len(data), _BATCH):

@@ -40,7 +40,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lnl_core.config import RunConfig
+from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import IGNORE, Batch
 from lnl_core.errors import ConfigError
 from lnl_core.losses import (
@@ -233,6 +233,11 @@ METHODS: dict[str, Step] = {
 def uses_bias(method: str) -> bool:
     """Whether a method has a bias head to train."""
     return method_step(method) is not baseline
+
+
+def trains_h(method: str) -> bool:
+    """Whether h is trained at all, as an opponent of f or as a witness beside it."""
+    return method in OWN_LOOPS or uses_bias(method)
 
 
 def method_step(name: str) -> Step:

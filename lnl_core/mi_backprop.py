@@ -419,4 +419,5 @@ def fit_mi_backprop(
             if folder is not None:
                 _save(folder, game, history, fingerprint)
     network.eval()
+    network.h_trained = True
     return history

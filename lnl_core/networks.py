@@ -220,10 +220,14 @@ class LNLNetwork(nn.Module):
         bias_head: h, features to bias logits (B, K, ...), where the trailing dimensions are those of the bias labels.
 
     Calling the network returns label logits; the bias head takes no part in prediction.
+
+    Attributes:
+        h_trained: whether h was ever trained, as far as that is known: ``None`` for a network of one's own.
     """
 
     def __init__(self, extractor: nn.Module, label_head: nn.Module, bias_head: nn.Module) -> None:
         super().__init__()
+        self.h_trained: bool | None = None
         self.extractor = extractor
         self.label_head = label_head
         self.bias_head = bias_head
@@ -537,32 +541,38 @@ def census_network(
 def build_network(config: RunConfig) -> LNLNetwork:
     """The untrained network of a run, its weights drawn from the run's seed; the random state of the caller is left alone."""
     with seeded(config.seed):
-        gray = config.grayscale if config.method == "gray" else None
-        if config.experiment == "jlu_faces":
-            return face_network(grayscale=gray)
-        if config.experiment == "census":
-            name, protected = str(config.train_set), str(config.protected)
-            return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))
-        if config.experiment in ("dogs_cats", "faces"):
-            bias_classes, bias = (COLOR_LEVELS, "color") if config.experiment == "dogs_cats" else (2, "label")
-            if config.learn == "gender":
-                bias_classes = len(AGE_EDGES) - 1
-            if config.network == "cartoon":
-                network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
-            else:
-                network = resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
-            if config.features == "vector":
-                return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
-            return network
-        if config.network == "ragonesi":
-            return ragonesi_network(grayscale=gray)
-        network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
+        network = _network(config)
+    network.h_trained = False
+    return network
+
+
+def _network(config: RunConfig) -> LNLNetwork:
+    gray = config.grayscale if config.method == "gray" else None
+    if config.experiment == "jlu_faces":
+        return face_network(grayscale=gray)
+    if config.experiment == "census":
+        name, protected = str(config.train_set), str(config.protected)
+        return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))
+    if config.experiment in ("dogs_cats", "faces"):
+        bias_classes, bias = (COLOR_LEVELS, "color") if config.experiment == "dogs_cats" else (2, "label")
+        if config.learn == "gender":
+            bias_classes = len(AGE_EDGES) - 1
+        if config.network == "cartoon":
+            network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
+        else:
+            network = resnet18_network(2, bias_classes, bias=bias, weights=config.weights, grayscale=gray)
         if config.features == "vector":
-            return ending_in_a_vector(network, VectorBiasHead)
-        if config.adversaries > 1 or config.bias_given_label:  # f, g and the first head start as they would without the others
-            heads = [network.bias_head, *(PixelBiasHead() for _ in range(config.adversaries - 1))]
-            network.bias_head = BiasHeads(heads, labels=10 if config.bias_given_label else 0)
+            return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
         return network
+    if config.network == "ragonesi":
+        return ragonesi_network(grayscale=gray)
+    network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
+    if config.features == "vector":
+        return ending_in_a_vector(network, VectorBiasHead)
+    if config.adversaries > 1 or config.bias_given_label:  # f, g and the first head start as they would without the others
+        heads = [network.bias_head, *(PixelBiasHead() for _ in range(config.adversaries - 1))]
+        network.bias_head = BiasHeads(heads, labels=10 if config.bias_given_label else 0)
+    return network
 
 
 def parameter_count(module: nn.Module) -> int:

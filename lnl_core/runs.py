@@ -21,6 +21,7 @@ from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_label
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation import accuracy, data_information, evaluate, predict
 from lnl_core.fairness import fairness_by_split
+from lnl_core.methods import trains_h
 from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.precision import reason, settle
@@ -95,6 +96,7 @@ def load_model(path: Path | str) -> LNLNetwork:
         network.load_state_dict(tensors)
     except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
+    network.h_trained = trains_h(config.method)
     return network.eval()
 
 

@@ -28,6 +28,7 @@ from lnl_core.balance import Balance, towards_uniform, uniform_share
 from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
+from lnl_core.methods import trains_h
 from lnl_core.networks import LNLNetwork
 from lnl_core.training import (
     Metrics,
@@ -372,6 +373,7 @@ def _fit_together(
                     trainer.stack.write_back(networks)
                 for number, (network, line) in enumerate(zip(networks, lines, strict=True)):
                     network.eval()
+                    network.h_trained = trains_h(config.method) or network.h_trained
                     with torch.no_grad():
                         histories[number].append(line if validate is None else line | validate[number](network))
     return histories

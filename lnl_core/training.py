@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from lnl_core._files import user_path, variable, write_atomically
 from lnl_core._memory import keep_freed_memory
+from lnl_core._random import seeded
 from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
 from lnl_core.config import OWN_LOOPS, RunConfig
@@ -212,8 +213,7 @@ def _restart_bias_head(network: LNLNetwork, config: RunConfig, optimizers: _Opti
     if _layout(fresh) == _layout(network.bias_head):
         network.bias_head.load_state_dict(fresh.state_dict())
     else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             for module in network.bias_head.modules():
                 getattr(module, "reset_parameters", lambda: None)()
     optimizers.bias.state.clear()
@@ -443,9 +443,10 @@ def restore(network: LNLNetwork, folder: Path | str) -> int:
     Raises:
         RecordError: no checkpoint, a damaged one, or one of another network.
     """
-    tensors, metadata = read_safetensors(Path(folder) / CHECKPOINT, _FORMAT)
-    _load_weights(network, tensors, Path(folder))
-    return len(_history(metadata, Path(folder)))
+    folder = user_path(folder)
+    tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
+    _load_weights(network, tensors, folder)
+    return len(_history(metadata, folder))
 
 
 def checkpoint_history(folder: Path | str) -> list[Metrics]:
@@ -454,8 +455,9 @@ def checkpoint_history(folder: Path | str) -> list[Metrics]:
     Raises:
         RecordError: if the checkpoint is damaged or not ours.
     """
-    path = Path(folder) / CHECKPOINT
-    return _history(read_safetensors(path, _FORMAT)[1], Path(folder)) if path.exists() else []
+    folder = user_path(folder)
+    path = folder / CHECKPOINT
+    return _history(read_safetensors(path, _FORMAT)[1], folder) if path.exists() else []
 
 
 def _history(metadata: dict[str, str], folder: Path) -> list[Metrics]:
@@ -535,8 +537,8 @@ def fit(
         data: training data; moved to the device as uint8.
         config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. What it says of the data and
             of the network is what :func:`lnl_core.splits.load_data` and :func:`lnl_core.networks.build_network` read; a network of
-            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``.
-            An interrupted run of precision "auto" goes on in the precision it was begun in.
+            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``. An
+            interrupted run of precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
@@ -590,6 +592,8 @@ def fit(
     if writer is not None:
         writer.close()
     network.eval()
+    if uses_bias(config.method):
+        network.h_trained = True
     return history
 
 

@@ -290,6 +290,7 @@ def fit_jlu(
             if folder is not None:
                 _save(folder, game, turns, history, fingerprint)
     network.eval()
+    network.h_trained = True
     return history, game.duel
 
 

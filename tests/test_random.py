@@ -24,9 +24,7 @@ DRAWING: dict[str, Callable[[BiasedImages], object]] = {
     "build_network": lambda _: build_network(CONFIG),
     "statistics_network": lambda _: statistics_network(torch.eye(3), 4, CONFIG),
     "label_given_bias": lambda data: label_given_bias(data),
-    "estimate_information": lambda _: estimate_information(
-        torch.arange(64.0).sin(), torch.arange(64.0).cos(), batch_size=8, steps=1
-    ),
+    "estimate_information": lambda _: estimate_information(torch.arange(64.0), torch.arange(64.0).cos(), batch_size=8, steps=1),
     "train_probe": lambda _: train_probe("linear", torch.Size([2]), torch.ones(10, 2), torch.arange(10) % 2, 2, 1, 0),
     "fresh_adversary": lambda data: fresh_adversary(build_network(CONFIG), data, epochs=1),
 }
