@@ -81,6 +81,11 @@ class TableFormat(StrEnum):
     markdown = "markdown"
 
 
+def _say(text: str) -> None:
+    """Print at once; not by typer, which writes UTF-8 on a terminal that said it has ASCII only."""
+    print(text, flush=True)
+
+
 def _experiment(name: str) -> str:
     if name not in EXPERIMENTS:
         raise ConfigError(f"unknown experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
@@ -100,7 +105,7 @@ def data(
     splits = ("train", "test") if source == "authors" else ("train", "validation", "test")
     for split in splits:
         images = colored_mnist(split, color_var, seed=seed, data_dir=data_dir, source=source)
-        typer.echo(f"{split:<12}{len(images):>7,} images of {images.source}, sigma^2 {color_var:g}")
+        _say(f"{split:<12}{len(images):>7,} images of {images.source}, sigma^2 {color_var:g}")
 
 
 @app.command()
@@ -134,9 +139,9 @@ def train(
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
     rows = "rows" if experiment == "census" else "images"
     trained_on = f"{record.data['train_size']:,} {rows} of {record.data['source']}"
-    typer.echo(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
+    _say(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
-        typer.echo(f"{name:<36}{value:8.4f}")
+        _say(f"{name:<36}{value:8.4f}")
 
 
 def _check_color_var(color_var: float | None, experiment: str) -> None:
@@ -218,7 +223,7 @@ def sweep(
     )
     if dry_run:
         for name, state in plan(configs, out, work_dir=work, data_dir=data_dir).items():
-            typer.echo(f"{name}: {state}")
+            _say(f"{name}: {state}")
         return
     report = do(
         configs,
@@ -232,13 +237,13 @@ def sweep(
         progress=not quiet,
     )
     for name, place in report.set_aside.items():
-        typer.echo(f"{name}: an unreadable record was set aside as {place}")
+        _say(f"{name}: an unreadable record was set aside as {place}")
     for name, reason in report.retried.items():
-        typer.echo(f"{name}: crashed and was started once more ({reason})")
+        _say(f"{name}: crashed and was started once more ({reason})")
     for name, reason in report.failed.items():
-        typer.echo(f"{name}: failed ({reason})")
+        _say(f"{name}: failed ({reason})")
     finished, skipped, failed = len(report.finished), len(report.skipped), len(report.failed)
-    typer.echo(f"{len(configs)} runs in {out}: {finished} finished, {skipped} had a record, {failed} failed")
+    _say(f"{len(configs)} runs in {out}: {finished} finished, {skipped} had a record, {failed} failed")
     if failed:
         raise typer.Exit(1)
 
@@ -339,7 +344,7 @@ def evaluate(
         "test_size": len(test),
         "metrics": metrics,
     }
-    typer.echo(json.dumps(result, indent=2))
+    _say(json.dumps(result, indent=2))
 
 
 def _source(source: str | None) -> dict[str, Any]:
@@ -384,7 +389,7 @@ def probe(
     }
     if code:
         result["code_length"] = [code_length(features, group, kind=kind, seeds=seeds).to_dict() for kind in chosen]
-    typer.echo(json.dumps(result, indent=2))
+    _say(json.dumps(result, indent=2))
 
 
 @app.command()
@@ -397,7 +402,7 @@ def oracle(
     from lnl_core.runs import oracle_labels
 
     labels = oracle_labels(folder, out, data_dir)
-    typer.echo(f"{len(labels):,} images labelled in {out}: {sum(labels.values()):,} dogs")
+    _say(f"{len(labels):,} images labelled in {out}: {sum(labels.values()):,} dogs")
 
 
 @app.command()
@@ -419,7 +424,7 @@ def clean(
     faces = read_faces("imdb", data_dir)
     cleaned = keep_what_agrees(faces, estimator, tolerance=tolerance, estimates=imdb_folder(data_dir) / "estimates.jsonl")
     path = write_cleaned(cleaned, data_dir)
-    typer.echo(f"{len(cleaned):,} of {len(faces):,} faces agree: {path}; train on them with --source imdb_cleaned")
+    _say(f"{len(cleaned):,} of {len(faces):,} faces agree: {path}; train on them with --source imdb_cleaned")
 
 
 @app.command()
@@ -438,7 +443,7 @@ def table(
     if source is not None and source not in sources:
         raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(sources)}, for {experiment}")
     rows = results_table(experiment, folder=results, source=source)
-    typer.echo(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
+    _say(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
 
 
 @app.command()
@@ -457,7 +462,7 @@ def bench(
     results = benchmark(source=source, data_dir=data_dir, size=size, reference=reference, repeats=repeats)
     if out is not None:
         write_json(out, results)
-    typer.echo(report(results))
+    _say(report(results))
 
 
 # The entry point

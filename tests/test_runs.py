@@ -1,5 +1,6 @@
 """One configuration in, one record out; running twice, resuming, and folders that hold something else."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -258,10 +259,15 @@ def test_the_record_names_the_source_that_auto_stood_for(tmp_path: Path, monkeyp
 # Claims, locks, and what is said of the code
 
 
+_loaded_once = functools.cache(runs.load_data)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run without its probes, which take most of its time."""
+    """A run that reads its digits once and has no probes, which take most of its time."""
     monkeypatch.setattr(runs, "evaluate", lambda *_, **__: {"test_accuracy": 0.5})
+    monkeypatch.setattr(runs, "load_probe_data", lambda *_: None)
+    monkeypatch.setattr(runs, "load_data", _loaded_once)
 
 
 def one(**changes: Any) -> RunConfig:
@@ -341,9 +347,10 @@ def test_two_runs_in_one_folder_at_once_are_refused(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("quick")
 def test_the_lock_holds_between_processes_and_dies_with_them(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
     holder = (
-        "import sys, time; from pathlib import Path; from lnl_core.runs import _lock; "
-        "_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+        "import fcntl, os, sys, time; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
