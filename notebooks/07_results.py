@@ -276,7 +276,7 @@ for claim, (comparisons, needed) in CLAIMS.items():
 # they allow is with each other.
 
 # %% tags=["nbval-ignore-output"]
-folders = [path.parent for path in sorted(Path(OUT_DIR).glob("*/record.json"))]
+folders = [path.parent for path in sorted(Path(OUT_DIR).expanduser().glob("*/record.json"))]
 shown = [r for r in (read_record(folder / "record.json") for folder in folders) if r.profile == profile]
 COLUMNS = {
     "test_accuracy": "accuracy",

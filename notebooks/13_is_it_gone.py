@@ -161,8 +161,8 @@ half = images // 2
 train_half, held_out = probed.subset(slice(0, half)), probed.subset(slice(half, images))
 print("                own h   fresh h   chance   nats of own h   nats of fresh h")
 for method, network in networks.items():
-    own = adversary_reading(network, held_out)
     other = adversary_reading(fresh_adversary(network, train_half, epochs=2 if profile == "smoke" else 15), held_out)
+    own = other if method == "baseline" else adversary_reading(network, held_out)  # nobody trained the h of a baseline
     own_words = ("  none", "           none") if method == "baseline" else (f"{own.accuracy:>6.3f}", f"{own.information:>15.3f}")
     print(f"{method:<14} {own_words[0]} {other.accuracy:>9.3f} {own.chance:>8.3f} {own_words[1]} {other.information:>17.3f}")
 
@@ -214,7 +214,7 @@ for method, kinds in found.items():
 # The numbers go beside your runs, with what they were measured on, for a later comparison of like with like.
 
 # %%
-summary = Path(OUT_DIR) / f"leak-{variance:g}-{profile}.json"
+summary = Path(OUT_DIR).expanduser() / f"leak-{variance:g}-{profile}.json"
 summary.parent.mkdir(parents=True, exist_ok=True)
 facts = {method: {kind: one.to_dict() for kind, one in kinds.items()} for method, kinds in found.items()}
 with summary.open("w") as file:

@@ -18,7 +18,8 @@ from lnl_core.evaluation import adversary_loss
 from lnl_core.leakage import adversary_reading
 from lnl_core.losses import bias_loss
 from lnl_core.methods import method_step, two_pass_gradients
-from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network
+from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network, digit_network
+from lnl_core.runs import load_model, save_model
 from lnl_core.stacked import check_stackable
 from lnl_core.training import CHECKPOINT, fit
 
@@ -264,3 +265,40 @@ def test_bad_adversaries_are_one_sentence() -> None:
         preset("demo", "lnl", experiment="dogs_cats", bias_restart=1)
     with pytest.raises(ConfigError, match="networks with adversaries cannot be stacked: train them one by one"):
         check_stackable([preset("demo", "lnl", adversaries=2, seed=seed) for seed in (0, 1)])
+
+
+# An h that nobody trained
+
+
+def _asked(network: LNLNetwork, data: BiasedImages, caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether asking the network's h, in either way, says that it was never trained."""
+    said = []
+    for ask in (adversary_reading, adversary_loss):
+        caplog.clear()
+        ask(network, data)
+        said.append("the h of this network was never trained" in caplog.text)
+    assert said[0] == said[1]
+    return said[0]
+
+
+@pytest.mark.parametrize("method", ["baseline", "gray", "bias_balanced", "lnl", "blind_eye", "mi_backprop"])
+def test_a_model_file_says_whether_its_h_was_trained(method: str, tmp_path: Path) -> None:
+    network = build_network(preset("smoke", method))
+    assert network.h_trained is False
+    loaded = load_model(save_model(network, preset("smoke", method), tmp_path / "model.safetensors"))
+    assert loaded.h_trained is (method not in ("baseline", "gray"))
+
+
+@pytest.mark.parametrize("method", ["baseline", "lnl"])
+def test_an_h_that_was_never_trained_is_not_read_without_a_word(
+    method: str, few: BiasedImages, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = preset("smoke", method, epochs=1)
+    network = build_network(config)
+    assert _asked(network, few, caplog), "nothing is trained yet"
+    fit(network, few, config, progress=False)
+    assert _asked(network, few, caplog) is (method == "baseline")
+
+
+def test_nothing_is_said_of_a_network_of_ones_own(few: BiasedImages, caplog: pytest.LogCaptureFixture) -> None:
+    assert not _asked(digit_network(), few, caplog)
