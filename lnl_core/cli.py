@@ -279,7 +279,7 @@ def _items(text: str, option: str) -> list[str]:
     """The parts of a list with commas; an empty list is an error, since it would ask for nothing."""
     items = [item.strip() for item in text.split(",") if item.strip()]
     if not items:
-        raise ConfigError(f"{option} is empty: name at least one, or leave it out")
+        raise ConfigError(f"{option} is empty: name at least one")
     return items
 
 
