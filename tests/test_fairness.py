@@ -41,7 +41,7 @@ from lnl_core.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import fairness as tool
 from tools import results
-from tools.notebooks import ROOT
+from tools.numbers import said
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -386,7 +386,7 @@ def test_what_is_said_of_the_comparisons_on_adult() -> None:
 
 
 def test_networks_and_reductions_do_not_start_alike_and_the_chapter_says_so() -> None:
-    page = " ".join((ROOT / "book" / "fairness.md").read_text(encoding="utf-8").split())
+    page = said("fairness.md")
     adult = partial(level, "adult-sex")
     network, table = (adult(method, 0, "test_accuracy") for method in ("baseline", "logistic"))
     assert network > table + 0.005

@@ -31,6 +31,7 @@ from lnl_core.training import fit
 from tools import forgetting, leak_tables
 from tools import leakage as tool
 from tools.notebooks import ROOT
+from tools.numbers import said
 
 SMALL: dict[str, Any] = {
     **tool.SETTINGS,
@@ -398,7 +399,7 @@ def test_a_course_reads_what_probes_of_its_network_read() -> None:
 def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
     line = {"epoch": 1, "h_accuracy": 0.2, "h_chance": 0.19, "levels_accuracy": 0.4, "linear_accuracy": 0.5, "mlp_accuracy": 0.6}
     courses = {"lnl": [[line, {**line, "epoch": 2}]] * 2}
-    said, left = leak_tables.said_figure(tree), leak_tables.left_figure(tree)
+    said, left = leak_figures.what_h_says(leak_tables.shown(tree)), leak_figures.what_is_left(leak_tables.shown(tree))
     for figure in (said, left, leak_figures.over_training(courses)):
         assert figure.get_suptitle()
         assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
@@ -436,7 +437,7 @@ def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
 # The chapter's words, on what is stored
 
 VARIANCES = COLOR_VARS
-CHAPTER = " ".join((ROOT / "book" / "is_it_gone.md").read_text(encoding="utf-8").split())
+CHAPTER = said("is_it_gone.md")
 PLAYED = ("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
 
 

@@ -22,8 +22,9 @@ from lnl_core.records import read_record, read_records
 from lnl_core.runs import run
 from tools import leakage, limit, under_limit
 from tools.notebooks import ROOT
+from tools.numbers import said
 
-CHAPTER = " ".join((ROOT / "book" / "the_limit.md").read_text(encoding="utf-8").split())
+CHAPTER = said("the_limit.md")
 
 # The integral
 
@@ -360,7 +361,7 @@ def test_near_chance_is_above_chance() -> None:
 
 def test_with_the_network_of_kim_et_al_mi_backprop_has_no_control() -> None:
     """Its baseline had another optimiser and other epochs, and without its second step only the other network was run."""
-    page = " ".join((ROOT / "book" / "mi_backprop.md").read_text(encoding="utf-8").split())
+    page = said("mi_backprop.md")
     ours, baseline = preset("short", "mi_backprop"), preset("short", "baseline")
     assert (ours.optimizer, baseline.optimizer) == ("adam", "sgd")
     assert f"trained by SGD for {baseline.epochs} epochs, `mi_backprop` by Adam for {ours.epochs}" in page

@@ -12,6 +12,7 @@ import numpy as np
 
 from lnl_core.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.errors import RecordError
+from lnl_core.fairness import UNLEARNING
 from lnl_core.leak_figures import nats_left
 from lnl_core.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
@@ -29,11 +30,6 @@ def _only(found: list[Any], what: str) -> Any:
     if len(found) != 1:
         raise RecordError(f"{what}: {len(found)} are stored, and a number in a sentence needs exactly one")
     return found[0]
-
-
-def _unseeded(record: RunRecord) -> str:
-    """The fingerprint of a record's configuration at seed 0."""
-    return replace(record.run_config(), seed=0).fingerprint()
 
 
 class Sources:
@@ -120,13 +116,20 @@ class Sources:
         second = {one.run_config().fingerprint(): one.metrics["test_accuracy"] for one in self._records("retrained")}
         return [abs(second[run] - stored[run]) for run in set(second) & set(stored)]
 
+    @cached_property
+    def _variants(self) -> dict[str, list[RunRecord]]:
+        """The ablations by the fingerprint of their configuration at seed 0."""
+        found: dict[str, list[RunRecord]] = {}
+        for one in self._records("ablations"):
+            found.setdefault(replace(one.run_config(), seed=0).fingerprint(), []).append(one)
+        return found
+
     def _seeds_of(self, table: str, row: str, metric: str) -> list[float]:
         config_of = forgetting.config_of if table == "adversaries" else ablations.config_of
-        wanted = config_of(VARIANTS[table][row]).fingerprint()
-        found = [one.metrics[metric] for one in self._records("ablations") if _unseeded(one) == wanted]
+        found = self._variants.get(config_of(VARIANTS[table][row]).fingerprint())
         if not found:
             raise RecordError(f"the row {row!r} of {table} has no record yet: leave its number out, or run it")
-        return found
+        return [one.metrics[metric] for one in found]
 
     def variant(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
         """A row of a table of variants ("places", "parts", "choices" or "adversaries"): the mean of a metric over its runs."""
@@ -221,7 +224,7 @@ class Sources:
 
     def fair_networks(self, task: str, metric: str) -> list[float]:
         """That mean of every network at every weight."""
-        names = ("baseline", *fairness.UNLEARNING)
+        names = ("baseline", *UNLEARNING)
         return [self.fair(task, method, weight, metric) for method, weight in self._task(task) if method in names]
 
     # Fast training
