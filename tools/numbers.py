@@ -124,6 +124,12 @@ def said(page: str, root: Path = ROOT) -> str:
     return " ".join(BOUND.sub(lambda found: found["number"], text).split())
 
 
+def missing(page: str, *sentences: str) -> list[str]:
+    """Those of the sentences that are not on a page: for tests that hold what is said of stored results."""
+    text = said(page)
+    return [sentence for sentence in sentences if " ".join(sentence.split()) not in text]
+
+
 def wrong(text: str, functions: Functions) -> list[str]:
     """What a page says otherwise than its sources, a line each; empty if it says nothing else."""
     found = []

@@ -25,6 +25,9 @@ from tools.notebooks import ROOT
 VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
 """The tables of variants: in each every row is a configuration, see :mod:`tools.ablations` and :mod:`tools.forgetting`."""
 
+REVERSED = ("lnl", "grl", "blind_eye_grl")
+"""The methods with a reversed gradient."""
+
 
 def _only(found: list[Any], what: str) -> Any:
     if len(found) != 1:
@@ -49,9 +52,9 @@ class Sources:
         """Mean accuracy on unbiased test digits over the seeds of the results table."""
         return float(self._rows[method, color_var]["mean"])
 
-    def spread(self, method: str, color_var: float) -> float:
-        """Standard deviation over those seeds."""
-        return float(self._rows[method, color_var]["std"])
+    def spread(self, method: str, *color_vars: float) -> list[float]:
+        """Standard deviation over those seeds, at each of these variances."""
+        return [float(self._rows[method, color_var]["std"]) for color_var in color_vars]
 
     def published(self, method: str, color_var: float) -> float:
         return paper_numbers(folder=self._folder)[method][color_var]
@@ -156,9 +159,10 @@ class Sources:
         """The same at every variance that was measured."""
         return [self.leak(method, color_var, path) for name, color_var in self._leakage if name == method]
 
-    def levels_seen(self, method: str, color_var: float) -> float:
-        """How much more often than a constant a fresh linear probe of the map names the level of a channel."""
-        return self.leak(method, color_var, "levels.accuracy.mean") - self.leak(method, color_var, "levels.chance")
+    def levels_seen(self, color_var: float) -> list[float]:
+        """How much more often than a constant a fresh linear probe names the level of a channel, of each of REVERSED."""
+        found = [(name, color_var) for name in REVERSED]
+        return [self.leak(*one, "levels.accuracy.mean") - self.leak(*one, "levels.chance") for one in found]
 
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""
@@ -193,6 +197,10 @@ class Sources:
     def beside_limit_but(self, method: str, color_var: float, key: str) -> list[float]:
         """The same of every network at a variance but those of one method."""
         return [run[key] for run in self._measured if run["method"] != method and run["color_var"] == color_var]
+
+    def reversed_beside_limit(self, color_var: float) -> list[float]:
+        """The accuracy on unbiased digits of each of REVERSED."""
+        return [self.beside_limit(method, color_var) for method in REVERSED]
 
     # Mutual information backpropagation
 
