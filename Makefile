@@ -46,7 +46,7 @@ sync: $(INSTALLED)  ## percent scripts to .ipynb; executes the deterministic not
 facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any case
 	@$(BIN)/python -m tools.notebooks sync --facts
 
-results: $(INSTALLED)  ## make the pages' tables and figures again from the run records
+results: $(INSTALLED)  ## make the pages' tables, figures and bound numbers again from the run records
 	@$(BIN)/python -m tools.results
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons

@@ -9,8 +9,9 @@ from lnl_core.config import COLOR_VARS, preset
 from lnl_core.records import read_records
 from tools import ablations, results
 from tools.notebooks import ROOT
+from tools.numbers import said
 
-PAGE = " ".join((ROOT / "book" / "bias_balanced.md").read_text(encoding="utf-8").split())
+PAGE = said("bias_balanced.md")
 RUNS = results._by_configuration(read_records(ROOT / "results" / "ablations"))
 PAPER: dict[str, Any] = json.loads((ROOT / "results" / "paper.json").read_text(encoding="utf-8"))
 

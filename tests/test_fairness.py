@@ -41,7 +41,7 @@ from lnl_core.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import fairness as tool
 from tools import results
-from tools.notebooks import ROOT
+from tools.numbers import missing, said
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -337,6 +337,16 @@ def test_every_record_of_the_grid_is_there_and_comes_from_clean_code() -> None:
 
 
 def test_what_is_said_of_adult() -> None:
+    assert not missing(
+        "fairness.md",
+        "With lnl and blind_eye the parity difference falls too, and the leakage falls at the first weight and hardly after it.",
+        "lnl at weight 1 takes a good third off the parity difference and more than two thirds off the leakage for "
+        "less than a hundredth of accuracy, and the odds difference stays as it was",
+        "The balanced loss of bias_balanced halves the parity difference by itself, at weight 0, **and leaves the "
+        "leakage where it was**",
+        "What an MLP probe reads from the features of lnl stays above the nats that the label itself tells of the sex",
+        "At weight 4 the runs of lnl and blind_eye spread widely",
+    )
     adult = partial(level, "adult-sex")
     assert adult("lnl", 1, PARITY) < 0.68 * adult("baseline", 0, PARITY)
     assert adult("lnl", 1, LEAK) < 0.33 * adult("baseline", 0, LEAK)
@@ -358,6 +368,14 @@ def test_what_is_said_of_adult() -> None:
 
 
 def test_what_is_said_of_mi_backprop_on_adult() -> None:
+    assert not missing(
+        "fairness.md",
+        "With mi_backprop the mean parity difference and the mean leakage fall together as the weight grows.",
+        "At weight 2 it is as accurate as lnl at weight 1, with a parity difference that is larger by less than a "
+        "hundredth and a third of its leakage or less, and its seeds agree more closely",
+        "No network reaches 0 nats.",
+        "to more than nine tenths (mi_backprop)",
+    )
     adult = partial(level, "adult-sex")
     assert adult("mi_backprop", 2, "test_accuracy") > adult("lnl", 1, "test_accuracy") - 0.001
     assert 0 < adult("mi_backprop", 2, PARITY) - adult("lnl", 1, PARITY) < 0.01
@@ -373,6 +391,14 @@ def test_what_is_said_of_mi_backprop_on_adult() -> None:
 
 
 def test_what_is_said_of_the_comparisons_on_adult() -> None:
+    assert not missing(
+        "fairness.md",
+        "linear probes are blind on the erased features, and an MLP probe reads nearly as much as before",
+        "more than half of the parity difference is gone",
+        "to less than 0.01, where the mean of no network comes",
+        "the reduction for odds gets to half of it",
+        "the one for parity has the largest odds difference of all",
+    )
     adult = partial(level, "adult-sex")
     assert adult("leace", 0, "bias_probe_information") < 0.01
     assert adult("leace", 0, LEAK) > 0.75 * adult("baseline", 0, LEAK)
@@ -386,7 +412,7 @@ def test_what_is_said_of_the_comparisons_on_adult() -> None:
 
 
 def test_networks_and_reductions_do_not_start_alike_and_the_chapter_says_so() -> None:
-    page = " ".join((ROOT / "book" / "fairness.md").read_text(encoding="utf-8").split())
+    page = said("fairness.md")
     adult = partial(level, "adult-sex")
     network, table = (adult(method, 0, "test_accuracy") for method in ("baseline", "logistic"))
     assert network > table + 0.005
@@ -399,6 +425,13 @@ def test_networks_and_reductions_do_not_start_alike_and_the_chapter_says_so() ->
 
 
 def test_what_is_said_of_german_credit() -> None:
+    assert not missing(
+        "fairness.md",
+        "they read less than 0 nats (worse than no probe) even from the baseline",
+        "do not carry it over to the test rows",
+        "lnl and LEACE lower the baseline's parity difference, whereas blind_eye, bias_balanced and mi_backprop cannot "
+        "be told from it",
+    )
     german = partial(level, "german-age")
     assert german("baseline", 0, LEAK) < 0
     parity = [german("baseline", 0, PARITY), *(german("lnl", weight, PARITY) for weight in tool.WEIGHTS)]

@@ -6,8 +6,9 @@ from lnl_core.config import COLOR_VARS, preset
 from lnl_core.records import FEWEST_RUNS, agreement, ordering, read_records, results_table
 from tools import ablations, results
 from tools.notebooks import ROOT
+from tools.numbers import said
 
-PAGE = " ".join((ROOT / "book" / "reproduce.md").read_text(encoding="utf-8").split())
+PAGE = said("reproduce.md")
 ROWS = {(row["method"], row["color_var"]): row for row in results_table()}
 SEEDED = (0.02, 0.03, 0.05)
 CHOICES = results._by_configuration(read_records(ROOT / "results" / "ablations"))
@@ -135,7 +136,7 @@ def test_no_seed_of_blind_eye_without_the_limit_is_left_out() -> None:
 
 
 def test_what_single_runs_say_of_where_the_colour_hides() -> None:
-    page = " ".join((ROOT / "book" / "where_the_colour_hides.md").read_text(encoding="utf-8").split())
+    page = said("where_the_colour_hides.md")
     found: list[float] = []
     for changes in ablations.PLACES.values():
         (record,) = CHOICES[ablations.config_of(changes).fingerprint()]

@@ -26,6 +26,7 @@ from lnl_core.records import read_record
 from lnl_core.runs import load_model, read_history, run, run_stacked
 from lnl_core.stacked import fit_stacked
 from lnl_core.training import Metrics, autocast, fit
+from tools.numbers import missing
 
 PAIR = ((0.02, 0), (0.05, 1))
 Weights = list[dict[str, Tensor]]
@@ -340,8 +341,11 @@ class FakeGraph:
         self.replayed()
 
 
-def test_a_captured_step_runs_records_and_replays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bookkeeping only: which batches run as they are, and that each result belongs to its own batch."""
+def test_the_bookkeeping_of_a_captured_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bookkeeping only, with a stand-in: which batches run as they are, and that each result belongs to its own batch.
+
+    Nothing is recorded here. That a recorded stack ends as one that is not is the next test but one, marked gpu.
+    """
     log: list[str] = []
     recording = False
 
@@ -379,7 +383,8 @@ def test_graphs_need_cuda(data: list[BiasedImages]) -> None:
         together(configs_of(), data, capture="yes")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the recording of CUDA graphs itself is not tested here")
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_captured_stack_ends_like_one_that_is_not(method: str, precision: str, data: list[BiasedImages]) -> None:
@@ -390,6 +395,16 @@ def test_a_captured_stack_ends_like_one_that_is_not(method: str, precision: str,
         fit_stacked(networks, data, configs, device="cuda", capture=capture, progress=False)
         ends.append(weights_of(networks))
     assert distance(*ends) < 0.01
+
+
+def test_the_page_says_what_of_capture_has_been_run() -> None:
+    """This sentence has to go when the test marked gpu has passed somewhere."""
+    assert not missing(
+        "fast_training.md",
+        "the recording of CUDA graphs has never been run on one**; only its bookkeeping is tested, with a stand-in",
+        "this part awaits its first run on a GPU; the test that compares it with the plain stack is there and skipped "
+        "where there is no",
+    )
 
 
 # Bad input

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from lnl_core import leak_figures
 from lnl_core.config import COLOR_VARS
 from lnl_core.leak_figures import nats_left
 from tools import forgetting
@@ -145,16 +142,14 @@ def erased_table(root: Path = ROOT) -> str:
     )
 
 
-def said_figure(root: Path = ROOT) -> Figure:
-    return leak_figures.what_h_says([*_shown(root).values()])
+def shown(root: Path = ROOT) -> list[Model]:
+    """The measurements that the tables and figures show, in the order of the files."""
+    return [*_shown(root).values()]
 
 
-def left_figure(root: Path = ROOT) -> Figure:
-    return leak_figures.what_is_left([*_shown(root).values()])
-
-
-def training_figure(root: Path = ROOT) -> Figure:
-    courses: dict[str, list[list[dict[str, float]]]] = {}
+def courses(root: Path = ROOT) -> dict[str, list[list[dict[str, float]]]]:
+    """The stored courses of training, by method."""
+    found: dict[str, list[list[dict[str, float]]]] = {}
     for course in forgetting.read_training(root):
-        courses.setdefault(course["name"], []).append(course["epochs"])
-    return leak_figures.over_training(courses)
+        found.setdefault(course["name"], []).append(course["epochs"])
+    return found

@@ -1,7 +1,7 @@
-"""Tables and figures of the book's pages, made again from the run records: ``make results``.
+"""Tables, figures and numbers of the book's pages, made again from the run records: ``make results``.
 
-python -m tools.results            write book/results/*
-python -m tools.results --check    write nothing; fail if a table on disk is not what the records say
+python -m tools.results            write book/results/* and the bound numbers of book/*.md
+python -m tools.results --check    write nothing; fail if anything is not what the records say
 """
 
 import argparse
@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from lnl_core import fairness_figures, figures, information_figures
-from lnl_core._files import write_atomically
+from lnl_core import fairness_figures, figures, information_figures, leak_figures
+from lnl_core._files import write_atomically, write_json
+from lnl_core.bench import roofline, roofline_markdown
 from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
 from lnl_core.fairness import UNLEARNING, chosen
 from lnl_core.leakage import Interval
 from lnl_core.limit import unbiased_accuracy
+from lnl_core.networks import digit_network
 from lnl_core.records import (
     FEWEST_RUNS,
     RunRecord,
@@ -33,11 +34,11 @@ from lnl_core.records import (
     results_table,
     table_markdown,
 )
-from tools import ablations, estimators, fairness, forgetting, leak_tables, limit, mi_cost, under_limit
+from tools import ablations, drawn, estimators, fairness, forgetting, leak_tables, limit, mi_cost, numbers, under_limit
+from tools.drawn import Drawing
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
 
-PAGES = ROOT / "book" / "results"
 _NOTE = "<!-- written by `make results` from the run records; edits are lost -->\n\n"
 
 
@@ -438,18 +439,18 @@ def _interval_cell(records: list[RunRecord], metric: str) -> str:
     return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"
 
 
-def _pareto(task: str, root: Path = ROOT) -> Figure:
+def _pareto(task: str, root: Path) -> Drawing:
     found = fairness.read_task(task, root / "results" / "fairness")
     train_set, protected = fairness.TASKS[task]
     title = f"{train_set.capitalize()}, {protected} forgotten: what each method pays in accuracy, test rows"
-    return fairness_figures.pareto({method: found[method] for method in _FAIRNESS_ROWS if method in found}, title)
+    return partial(fairness_figures.pareto, {method: found[method] for method in _FAIRNESS_ROWS if method in found}, title)
 
 
-def _estimators_figure(root: Path = ROOT) -> Figure:
+def _estimators_drawing(root: Path) -> Drawing:
     runs = [
         run | {"estimator": ESTIMATORS[run["estimator"]]} for run in estimators.read_runs(root)["normal"] if run["kind"] == "grid"
     ]
-    return information_figures.estimator_errors(runs)
+    return partial(information_figures.estimator_errors, runs)
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
@@ -479,38 +480,39 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "said.md": _NOTE + leak_tables.said_table(root),
         "left.md": _NOTE + leak_tables.left_table(root),
         "erased.md": _NOTE + leak_tables.erased_table(root),
+        "roofline.md": _NOTE + roofline_markdown(roofline(digit_network())) + "\n",
         "adversaries.md": _NOTE + ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
 
 
-def _choices_figure(root: Path = ROOT) -> Figure:
+def _choices_drawing(root: Path) -> Drawing:
     groups = _by_configuration(read_records(root / "results" / "ablations"))
     found = {name: groups.get(ablations.config_of(changes).fingerprint(), []) for name, changes in ablations.CHOICES.items()}
     values = {name: [record.metrics["validation_accuracy"] for record in records] for name, records in found.items() if records}
-    return figures.ablation(values, title=f"What a single choice does: lnl at σ² = {ablations.COLOR_VAR:g}, validation digits")
+    title = f"What a single choice does: lnl at σ² = {ablations.COLOR_VAR:g}, validation digits"
+    return partial(figures.ablation, values, title=title)
 
 
-def _places_figure(root: Path = ROOT) -> Figure:
+def _places_drawing(root: Path) -> Drawing:
     maps = {name: found["accuracy"] for name, found in read_maps(root).items()}
-    return figures.place_maps(maps, title="Where can the colour be read? One linear probe a place of f(x), chance 0.1")
+    return partial(figures.place_maps, maps, title="Where can the colour be read? One linear probe a place of f(x), chance 0.1")
 
 
-def drawings(root: Path = ROOT) -> dict[str, Callable[[], Figure]]:
-    """Every generated figure by file name, as functions that draw it."""
+def drawings(root: Path = ROOT) -> dict[str, Drawing]:
+    """Every generated figure by file name: the function that draws it, with what it draws."""
+    rows, leaks = limit.read_limit(root)["rows"], leak_tables.shown(root)
     return {
-        "figure_4.png": lambda: figures.results(results_table(folder=root / "results")),
-        "choices.png": partial(_choices_figure, root),
-        "places.png": partial(_places_figure, root),
-        "estimators.png": partial(_estimators_figure, root),
-        "said.png": partial(leak_tables.said_figure, root),
-        "left.png": partial(leak_tables.left_figure, root),
-        "leak_training.png": partial(leak_tables.training_figure, root),
-        "limit.png": lambda: information_figures.limit(limit.read_limit(root)["rows"]),
-        "limit_methods.png": lambda: information_figures.limit_methods(
-            limit.read_limit(root)["rows"], under_limit.read_measured(root)
-        ),
-        "fairness_adult.png": partial(_pareto, "adult-sex", root),
-        "fairness_german.png": partial(_pareto, "german-age", root),
+        "figure_4.png": partial(figures.results, results_table(folder=root / "results")),
+        "choices.png": _choices_drawing(root),
+        "places.png": _places_drawing(root),
+        "estimators.png": _estimators_drawing(root),
+        "said.png": partial(leak_figures.what_h_says, leaks),
+        "left.png": partial(leak_figures.what_is_left, leaks),
+        "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root)),
+        "limit.png": partial(information_figures.limit, rows),
+        "limit_methods.png": partial(information_figures.limit_methods, rows, under_limit.read_measured(root)),
+        "fairness_adult.png": _pareto("adult-sex", root),
+        "fairness_german.png": _pareto("german-age", root),
     }
 
 
@@ -524,20 +526,43 @@ def stale(root: Path = ROOT) -> list[str]:
     ]
 
 
+def stale_figures(root: Path = ROOT) -> list[str]:
+    """The figures on disk that were drawn from other records or by other code."""
+    return drawn.stale(drawings(root), root / "book" / "results")
+
+
+def check(root: Path = ROOT) -> list[str]:
+    """What is out of step with the records, in words: tables, figures, numbers in sentences."""
+    found = [f"book/results/{name} is not what the records say" for name in stale(root)]
+    found += [f"book/results/{name} was drawn from other records or by other code" for name in stale_figures(root)]
+    return found + numbers.stale(root)
+
+
+def write(root: Path = ROOT) -> str:
+    """Bring tables, numbers and figures up to date, drawing only what changed; says in words what there is."""
+    folder = root / "book" / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    texts, pictures = tables(root), drawings(root)
+    for name, text in texts.items():
+        write_if_changed(folder / name, text)
+    bound = numbers.write_pages(root)
+    old = [name for name in drawn.stale(pictures, folder) if name in pictures]
+    for name in old:
+        draw = pictures[name]
+        write_atomically(folder / name, lambda temporary, draw=draw: draw().savefig(temporary, format="png", dpi=150))  # type: ignore[misc]
+    write_json(folder / drawn.INPUTS, {name: drawn.entry(drawing, folder / name) for name, drawing in pictures.items()})
+    return f"{len(texts)} tables, {bound} numbers in sentences, {len(pictures)} figures ({len(old)} drawn anew)"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a table is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything is not up to date")
     if parser.parse_args().check:
-        old = stale()
-        for name in old:
-            print(f"book/results/{name} is not what the records say: run 'make results'", file=sys.stderr)
+        old = check()
+        for line in old:
+            print(f"{line}: run 'make results'", file=sys.stderr)
         return 1 if old else 0
-    PAGES.mkdir(parents=True, exist_ok=True)
-    for name, text in tables().items():
-        write_if_changed(PAGES / name, text)
-    for name, draw in drawings().items():
-        write_atomically(PAGES / name, lambda temporary, draw=draw: draw().savefig(temporary, format="png", dpi=150))  # type: ignore[misc]
-    print(f"wrote {len(tables())} tables and {len(drawings())} figures into {PAGES.relative_to(ROOT)}")
+    print(write())
     return 0
 
 

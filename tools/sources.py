@@ -1,0 +1,268 @@
+"""What a number in a sentence may come from: the functions that the comments of :mod:`tools.numbers` call, over ``results/``."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lnl_core.bench import LayerCost, roofline, roofline_seconds
+from lnl_core.errors import RecordError
+from lnl_core.fairness import UNLEARNING
+from lnl_core.leak_figures import nats_left
+from lnl_core.limit import unbiased_accuracy
+from lnl_core.networks import digit_network
+from lnl_core.records import RunRecord, paper_numbers, read_record, read_records, results_table
+from tools import ablations, fairness, forgetting, under_limit
+from tools.leakage import read_leakage
+from tools.limit import read_limit
+from tools.notebooks import ROOT
+
+VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
+"""The tables of variants: in each every row is a configuration, see :mod:`tools.ablations` and :mod:`tools.forgetting`."""
+
+REVERSED = ("lnl", "grl", "blind_eye_grl")
+"""The methods with a reversed gradient."""
+
+
+def _only(found: list[Any], what: str) -> Any:
+    if len(found) != 1:
+        raise RecordError(f"{what}: {len(found)} are stored, and a number in a sentence needs exactly one")
+    return found[0]
+
+
+class Sources:
+    """The stored results below ``root``; each kind is read once, when it is first asked for."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._folder = root / "results"
+        self._root = root
+
+    # Figure 4 and the published numbers
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, float], dict[str, Any]]:
+        return {(row["method"], row["color_var"]): row for row in results_table(folder=self._folder)}
+
+    def ours(self, method: str, color_var: float) -> float:
+        """Mean accuracy on unbiased test digits over the seeds of the results table."""
+        return float(self._rows[method, color_var]["mean"])
+
+    def spread(self, method: str, *color_vars: float) -> list[float]:
+        """Standard deviation over those seeds, at each of these variances."""
+        return [float(self._rows[method, color_var]["std"]) for color_var in color_vars]
+
+    def published(self, method: str, color_var: float) -> float:
+        return paper_numbers(folder=self._folder)[method][color_var]
+
+    def off(self, method: str, *color_vars: float) -> list[float]:
+        """How far our means are from the published ones, as absolute values, at these variances."""
+        return [abs(self.ours(method, one) - self.published(method, one)) for one in color_vars]
+
+    def apart(self, one: str, two: str, *color_vars: float) -> list[float]:
+        """How far the means of two methods of ours lie apart, as absolute values, at these variances."""
+        return [abs(self.ours(one, place) - self.ours(two, place)) for place in color_vars]
+
+    @cached_property
+    def _paper(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self._folder / "paper.json").read_text(encoding="utf-8"))
+        return found
+
+    def reading(self, name: str, color_var: float) -> float:
+        """What was read off a figure of another protocol, by the label of its line, or by its method if it has none."""
+        rows = self._paper["figure_readings"]["colored_mnist"]["results"]
+        there = [row for row in rows if row["setting"]["color_var"] == color_var]
+        found = [row["value"] for row in there if row.get("label", row["method"]) == name]
+        return float(_only(found, f"readings of {name} at {color_var}"))
+
+    def other(self, label: str, color_var: float) -> float:
+        """A published number of a method that this library does not have."""
+        rows = self._paper["experiments"]["colored_mnist"]["other_results"]
+        found = [row["value"] for row in rows if (row["label"], row["setting"]["color_var"]) == (label, color_var)]
+        return float(_only(found, f"numbers of {label} at {color_var}"))
+
+    # Single runs and variants
+
+    @cache  # noqa: B019  one object a command
+    def _records(self, folder: str) -> list[RunRecord]:
+        return read_records(self._folder / folder)
+
+    def run(self, folder: str, fingerprint: str, metric: str = "test_accuracy") -> float:
+        """A metric of the record in ``results/folder`` whose file name ends in the fingerprint."""
+        path = _only(list((self._folder / folder).glob(f"*-{fingerprint}.json")), f"records of {fingerprint} in results/{folder}")
+        return read_record(path).metrics[metric]
+
+    def faces(self, method: str, train_set: str, metric: str = "test_accuracy") -> float:
+        """Of one method on faces, learning the gender, the mean over seeds."""
+        records = [one for one in self._records("runs") if (one.experiment, one.method) == ("faces", method)]
+        wanted = [one for one in records if one.config["train_set"] == train_set and one.config["learn"] == "gender"]
+        return float(np.mean([one.metrics[metric] for one in wanted]))
+
+    def every(self, folder: str, method: str, color_var: float, metric: str) -> list[float]:
+        """A metric of every record of a method at a variance."""
+        records = [one for one in self._records(folder) if (one.experiment, one.method) == ("colored_mnist", method)]
+        return [one.metrics[metric] for one in records if one.config["color_var"] == color_var]
+
+    def grey_off(self, grayscale: str, *color_vars: float) -> list[float]:
+        """How far the method "gray" under another formula lies from the published numbers, at these variances."""
+        records = [one for one in self._records("ablations") if one.method == "gray" and one.config["grayscale"] == grayscale]
+        found = {one.config["color_var"]: one.metrics["test_accuracy"] for one in records}
+        return [abs(found[color_var] - self.published("gray", color_var)) for color_var in color_vars]
+
+    def again(self) -> list[float]:
+        """How far the accuracies lie apart of runs that were trained again with the same seed, elsewhere."""
+        stored = {one.run_config().fingerprint(): one.metrics["test_accuracy"] for one in self._records("runs")}
+        second = {one.run_config().fingerprint(): one.metrics["test_accuracy"] for one in self._records("retrained")}
+        return [abs(second[run] - stored[run]) for run in set(second) & set(stored)]
+
+    @cached_property
+    def _variants(self) -> dict[str, list[RunRecord]]:
+        """The ablations by the fingerprint of their configuration at seed 0."""
+        found: dict[str, list[RunRecord]] = {}
+        for one in self._records("ablations"):
+            found.setdefault(replace(one.run_config(), seed=0).fingerprint(), []).append(one)
+        return found
+
+    def _seeds_of(self, table: str, row: str, metric: str) -> list[float]:
+        config_of = forgetting.config_of if table == "adversaries" else ablations.config_of
+        found = self._variants.get(config_of(VARIANTS[table][row]).fingerprint())
+        if not found:
+            raise RecordError(f"the row {row!r} of {table} has no record yet: leave its number out, or run it")
+        return [one.metrics[metric] for one in found]
+
+    def variant(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
+        """A row of a table of variants ("places", "parts", "choices" or "adversaries"): the mean of a metric over its runs."""
+        return float(np.mean(self._seeds_of(table, row, metric)))
+
+    def scatter(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
+        """How far the runs of a row lie apart."""
+        return float(np.ptp(self._seeds_of(table, row, metric)))
+
+    # What is left in the features
+
+    @cached_property
+    def _leakage(self) -> dict[tuple[str, float], dict[str, Any]]:
+        return {(one["method"], one["color_var"]): one for one in reversed(read_leakage(self._root))}
+
+    def leak(self, method: str, color_var: float, path: str) -> float:
+        """A number of ``results/leakage`` by its path, such as "probes.mlp.accuracy.mean"."""
+        found: Any = self._leakage[method, color_var]
+        for name in path.split("."):
+            found = found[name]
+        return float(found)
+
+    def leaks(self, method: str, path: str) -> list[float]:
+        """The same at every variance that was measured."""
+        return [self.leak(method, color_var, path) for name, color_var in self._leakage if name == method]
+
+    def levels_seen(self, color_var: float) -> list[float]:
+        """How much more often than a constant a fresh linear probe names the level of a channel, of each of REVERSED."""
+        found = [(name, color_var) for name in REVERSED]
+        return [self.leak(*one, "levels.accuracy.mean") - self.leak(*one, "levels.chance") for one in found]
+
+    def nats(self, method: str, color_var: float) -> float:
+        """The most nats of the colour that one of the probes proves."""
+        return nats_left(self._leakage[method, color_var])["mean"]
+
+    def saved(self, method: str, color_var: float) -> float:
+        """The share of the code length that the features save a reader."""
+        return 1 - 1 / self.leak(method, color_var, "code_length.compression.mean")
+
+    def most_frequent(self) -> list[float]:
+        """The chance of the fresh probes of the colour, of every network: the share of the most frequent colour."""
+        return [probe["chance"] for model in self._leakage.values() for probe in model["probes"].values()]
+
+    # The limit
+
+    def limit(self, color_var: float, column: str = "accuracy") -> float:
+        """A column of the table of the limit at a variance: "accuracy", "entropy", "information"."""
+        return float(_only([row[column] for row in read_limit(self._root)["rows"] if row["color_var"] == color_var], column))
+
+    def limit_on_test(self, color_var: float) -> float:
+        return unbiased_accuracy(self.limit(color_var))
+
+    @cached_property
+    def _measured(self) -> list[dict[str, Any]]:
+        return under_limit.read_measured(self._root)
+
+    def beside_limit(self, method: str, color_var: float, key: str = "test_accuracy") -> float:
+        """The mean of a number of ``results/limit/runs``: "painted_accuracy", "proved_leak", "test_accuracy"."""
+        found = [run[key] for run in self._measured if (run["method"], run["color_var"]) == (method, color_var)]
+        return float(np.mean(found))
+
+    def beside_limit_but(self, method: str, color_var: float, key: str) -> list[float]:
+        """The same of every network at a variance but those of one method."""
+        return [run[key] for run in self._measured if run["method"] != method and run["color_var"] == color_var]
+
+    def reversed_beside_limit(self, color_var: float) -> list[float]:
+        """The accuracy on unbiased digits of each of REVERSED."""
+        return [self.beside_limit(method, color_var) for method in REVERSED]
+
+    # Mutual information backpropagation
+
+    def backprop_painted(self) -> list[float]:
+        """How often each network of the two tables of the chapter names digits in the colours of training."""
+        both = [*self._measured, *under_limit.read_measured(self._root, other_networks=True)]
+        return [run["painted_accuracy"] for run in both if run["method"] == "mi_backprop" and run["color_var"] > 0]
+
+    def below_least(self) -> list[float]:
+        """By how many nats the last bound of each run with its authors' network, second step and all, lies below the least."""
+        runs = under_limit.read_measured(self._root, other_networks=True)
+        found = [(run["color_var"], run["last_epoch"]) for run in runs if run["changed"].get("mi_weight") != 0]
+        left = {row["color_var"]: float(row["by_levels"]["8"]) for row in read_limit(self._root)["rows"]}
+        return [math.log(10) - end["label_loss"] - left[color_var] - end["bound"] for color_var, end in found]
+
+    # Fairness
+
+    @cache  # noqa: B019  one object a command
+    def _task(self, task: str) -> dict[tuple[str, float], list[RunRecord]]:
+        found: dict[tuple[str, float], list[RunRecord]] = {}
+        for records in fairness.read_task(task, self._folder / "fairness").values():
+            for one in records:
+                found.setdefault((one.method, float(one.setting["weight"])), []).append(one)
+        return found
+
+    def fair(self, task: str, method: str, weight: float, metric: str) -> float:
+        """The mean over seeds of a metric on a census table, "adult-sex" or "german-age"."""
+        return float(np.mean([one.metrics[metric] for one in self._task(task)[method, float(weight)]]))
+
+    def fair_networks(self, task: str, metric: str) -> list[float]:
+        """That mean of every network at every weight."""
+        names = ("baseline", *UNLEARNING)
+        return [self.fair(task, method, weight, metric) for method, weight in self._task(task) if method in names]
+
+    # Fast training
+
+    @cached_property
+    def _costs(self) -> list[LayerCost]:
+        return roofline(digit_network(), width=2)
+
+    def roof(self, parts: str, operations_per_second: float, bytes_per_second: float) -> float:
+        """Milliseconds that a step in bf16 takes at least, of "fg" (the baseline) or "fgh" (lnl)."""
+        costs = [cost for cost in self._costs if cost.part in parts]
+        return 1000 * roofline_seconds(costs, operations_per_second, bytes_per_second)
+
+    def roof_moving(self, parts: str, bytes_per_second: float) -> float:
+        """How many of them go to layers without arithmetic."""
+        return 1000 * sum(cost.traffic for cost in self._costs if cost.part in parts and not cost.operations) / bytes_per_second
+
+    def stored(self, file: str, path: str) -> float:
+        """A number of a JSON file below ``results`` by its path, the names joined by " / "."""
+        found: Any = json.loads((self._folder / file).read_text(encoding="utf-8"))
+        for name in path.split(" / "):
+            found = found[name]
+        return float(found)
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """Everything that an expression may call: the public methods above and a little arithmetic."""
+        mine = {name: getattr(self, name) for name in vars(type(self)) if not name.startswith("_") and name != "functions"}
+        return {**mine, "min": _of_numbers(min), "max": _of_numbers(max), "abs": abs, "log": math.log}
+
+
+def _of_numbers(function: Callable[[list[float]], float]) -> Callable[..., float]:
+    """``function`` of all its arguments, numbers or lists of numbers."""
+    return lambda *given: function([one for arg in given for one in (arg if isinstance(arg, list) else [arg])])
