@@ -13,7 +13,7 @@
 # ---
 
 # %% [markdown]
-# # Mutual information backpropagation
+# # Mutual information backpropagation, step by step
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*

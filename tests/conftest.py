@@ -1,6 +1,8 @@
 """Small data sets for all tests, and an environment that does not depend on who runs them."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import torch
 from hypothesis import settings
 
 from lnl_core.datasets import BiasedImages, colored_mnist
+from tools.notebooks import ROOT
 
 # The same examples on every machine, and no failure because a machine is busy.
 settings.register_profile("lnl", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -47,3 +50,12 @@ def mini_test() -> BiasedImages:
 def few(mini_train: BiasedImages) -> BiasedImages:
     """160 training images of all classes: for tests of how training works, not of what it reaches."""
     return mini_train.subset(torch.randperm(len(mini_train), generator=torch.Generator().manual_seed(1))[:160])
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The site of the smoke runs, built now unless nothing has changed since the last time."""
+    command = [sys.executable, "-m", "tools.book", "--smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return ROOT / "_build" / "test" / "_build" / "html"

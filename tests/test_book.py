@@ -3,13 +3,13 @@
 import inspect
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +19,7 @@ import yaml
 from tools.book import SMOKE, render, status_table
 from tools.execute import Execution
 from tools.notebooks import ROOT, read_script, scripts
+from tools.pages import without_repeats
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -155,15 +156,6 @@ def test_figures_have_alt_text(page: str) -> None:
 # The built site: smoke-executed notebooks, warnings as errors, in a folder of its own.
 
 
-@pytest.fixture(scope="session")
-def site() -> Path:
-    """The site of the smoke runs, built now unless nothing has changed since the last time."""
-    command = [sys.executable, "-m", "tools.book", "--smoke"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return ROOT / "_build" / "test" / "_build" / "html"
-
-
 class Page(HTMLParser):
     """Images, links and anchors of an HTML page."""
 
@@ -243,6 +235,116 @@ def test_links_inside_the_site_lead_somewhere(site: Path) -> None:
             name = target.resolve().relative_to(site.resolve()).with_suffix("").as_posix()
             if parts.fragment and name in pages:
                 assert unquote(parts.fragment) in pages[name].anchors, f"{document} -> {link}"
+
+
+class Assets(HTMLParser):
+    """What a page loads, the texts of its inline scripts, and which roles stand inside which list."""
+
+    VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.icons: list[str] = []
+        self.inline: list[str] = []
+        self.in_lists: set[str | None] = set()
+        self._open: list[tuple[str, str | None]] = []
+        self._inline = False
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if self._open and self._open[-1][1] == "list":
+            self.in_lists.add(values.get("role"))
+        if tag not in self.VOID:
+            self._open.append((tag, values.get("role")))
+        relation = (values.get("rel") or "").split()
+        if tag == "script" and values.get("src"):
+            self.loaded.append(str(values["src"]))
+        elif tag == "link" and "stylesheet" in relation:
+            self.loaded.append(str(values["href"]))
+        elif tag == "link" and "icon" in relation:
+            self.icons.append(str(values["href"]))
+        self._inline = tag == "script" and not values.get("src")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inline = False
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self._inline:
+            self.inline.append(data)
+
+
+def declared_names(script: str) -> list[str]:
+    """The names that a script declares for the whole page: a second `const` or `let` of the same name stops it."""
+    return re.findall(r"(?:^|;)\s*(?:const|let|class)\s+([\w$]+)", script)
+
+
+def test_declared_names() -> None:
+    assert declared_names('const A = "https://x"; let b = 1; var c = 2') == ["A", "b"]
+
+
+@pytest.mark.slow
+def test_scripts_and_styles_are_there_and_declared_once(site: Path) -> None:
+    for path in [site / f"{document}.html" for document in DOCUMENTS] + [site / "search.html", site / "genindex.html"]:
+        assets = Assets(path)
+        name = path.relative_to(site).as_posix()
+        local = [link.split("?")[0] for link in [*assets.loaded, *assets.icons] if not urlsplit(link).netloc]
+        assert len(local) > 10, f"{name} loads hardly anything: has the theme changed?"
+        assert [link for link in local if not (path.parent / unquote(link)).is_file()] == [], name
+        assert assets.icons, f"{name} names no icon, so every browser asks for /favicon.ico"
+        assert len(assets.loaded) == len(set(assets.loaded)), f"{name} loads a file twice"
+        names = [found for script in assets.inline for found in declared_names(script)]
+        assert sorted(names) == sorted(set(names)), f"{name} declares a name twice"
+
+
+@pytest.mark.slow
+def test_style_sheets_name_files_that_are_there(site: Path) -> None:
+    for sheet in site.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        named = re.findall(r"""@import\s+["']([^"']+)|url\(\s*["']?([^"')]+)""", text)
+        for link in (first or second for first, second in named):
+            if not link.startswith(("data:", "#", "%23", "http:", "https:", "//")):
+                assert (sheet.parent / unquote(urlsplit(link).path)).is_file(), f"{sheet.relative_to(site)}: {link}"
+
+
+@pytest.mark.slow
+def test_lists_hold_list_items(site: Path) -> None:
+    for document in DOCUMENTS:
+        path = site / f"{document}.html"
+        assert Assets(path).in_lists <= {"listitem"}, document
+        assert "doc-biblioentry" not in path.read_text(encoding="utf-8"), document
+    bibliography = (site / "book" / "bibliography.html").read_text(encoding="utf-8")
+    assert bibliography.count('role="listitem"') > 20
+
+
+def title_of(document: str) -> str:
+    """The first heading of a page or notebook."""
+    source = ROOT / f"{document}.md"
+    text = source.read_text(encoding="utf-8") if source.is_file() else read_script(ROOT / f"{document}.py").cells[0].source
+    found = re.search(r"^# (.+)$", text, re.MULTILINE)
+    assert found is not None, document
+    return found[1].strip().lower()
+
+
+def test_no_title_stands_twice_in_the_contents() -> None:
+    titles = [title_of(document) for document in DOCUMENTS] + [str(part["caption"]).lower() for part in TOC["parts"]]
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_scripts_are_kept_once_and_in_order() -> None:
+    inline = {"body": "let a = 1;"}
+    scripts_of_page = [
+        SimpleNamespace(filename="a.js", attributes={}),
+        SimpleNamespace(filename="", attributes=inline),
+        SimpleNamespace(filename=None, attributes=inline),
+        SimpleNamespace(filename="a.js", attributes={}),
+        SimpleNamespace(filename=None, attributes={"body": "let b = 2;"}),
+        "b.js",
+    ]
+    assert without_repeats(scripts_of_page) == [scripts_of_page[i] for i in (0, 1, 4, 5)]
 
 
 @pytest.mark.slow
