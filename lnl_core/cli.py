@@ -372,7 +372,7 @@ def evaluate(
     typer.echo(json.dumps(result, indent=2))
 
 
-def _trained_on(config: RunConfig, data_dir: Path | None) -> BiasedImages | None:
+def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | None":
     """A model's training data, or None, with a warning, where they are not there."""
     from lnl_core.splits import load_data
 

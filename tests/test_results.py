@@ -116,7 +116,7 @@ def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Pa
 def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:
     for columns in (results.CHOICE_COLUMNS, results.PART_COLUMNS, results.PLACE_COLUMNS, results.ADVERSARY_COLUMNS):
         assert "validation_accuracy" in columns
-        assert not {"test_accuracy", "worst_group_accuracy"} & set(columns)
+        assert not {"test_accuracy", "worst_bias_accuracy", "worst_group_accuracy"} & set(columns)
         assert [metric for metric, name in columns.items() if "test digits" in name] == ["prediction_information"]
 
 

@@ -3,8 +3,8 @@
     python -m tools.groups [--data-dir DIR]
 
 Writes worst_group_accuracy, smallest_group_size, bias_aligned_accuracy and bias_conflicting_accuracy into the record of each of
-these runs, and leaves all other numbers as they are. "added" in the provenance says which these are, from which file they come and by
-which code. The stored weights have half precision, so their accuracy may differ by a few images in ten thousand: it stands beside.
+these runs, and leaves all other numbers as they are. "added" in the provenance says which these are, from which file they come and
+by which code. The stored weights have half precision, so their accuracy may differ by a few images in ten thousand, and is said.
 """
 
 import argparse
