@@ -13,14 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lnl_core._files import user_path
 from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, SOURCES, TRAINING_SETS, preset
-from lnl_core.errors import ConfigError, LNLError
+from lnl_core.errors import ConfigError, DataError, LNLError
 
+if TYPE_CHECKING:
+    from lnl_core.config import RunConfig
+    from lnl_core.datasets.container import BiasedImages
+
+_log = logging.getLogger(__name__)
 app = typer.Typer(
     help="Train networks on biased data without learning the bias.",
     no_args_is_help=True,
@@ -141,7 +146,7 @@ def train(
     trained_on = f"{record.data['train_size']:,} {rows} of {record.data['source']}"
     _say(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
-        _say(f"{name:<36}{value:8.4f}")
+        _say(f"{name:<36}{value:8{'.0f' if name.endswith('_size') else '.4f'}}")
 
 
 def _check_color_var(color_var: float | None, experiment: str) -> None:
@@ -316,7 +321,10 @@ def evaluate(
     source: Source = None,
     device: Device = "auto",
 ) -> None:
-    """Evaluate a trained model on the unbiased test set and print JSON."""
+    """Evaluate a trained model on the unbiased test set and print JSON.
+
+    Its training data say which labels and biases go together; where they are not there, these two accuracies are left out.
+    """
     from dataclasses import replace
 
     import torch
@@ -336,7 +344,9 @@ def evaluate(
     if config.channels_last:  # as in training: the rounding of another layout moves what a probe learns
         network.to(memory_format=torch.channels_last)
     test = load_data(config, "test", data_dir)
-    metrics = measure(network, test, probe_data=load_probe_data(config, data_dir), seed=config.seed)
+    metrics = measure(
+        network, test, train=_trained_on(config, data_dir), probe_data=load_probe_data(config, data_dir), seed=config.seed
+    )
     result = {
         "method": config.method,
         **config.setting,
@@ -345,6 +355,17 @@ def evaluate(
         "metrics": metrics,
     }
     _say(json.dumps(result, indent=2))
+
+
+def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | None":
+    """A model's training data, or None, with a warning, where they are not there."""
+    from lnl_core.splits import load_data
+
+    try:
+        return load_data(config, config.train_split, data_dir)
+    except DataError as error:
+        _log.warning("bias_aligned_accuracy and bias_conflicting_accuracy are not measured: %s", error)
+        return None
 
 
 def _source(source: str | None) -> dict[str, Any]:

@@ -66,9 +66,89 @@ def _group_accuracy(correct: NDArray[np.bool_], group: NDArray[np.int64]) -> NDA
 
 
 def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64]:
-    """Accuracy of each group (for Colored MNIST, of each mean colour), (groups,); NaN for a group without images."""
+    """Accuracy on each kind of the bias (of Colored MNIST, on each mean colour), (groups,); NaN for a kind without images.
+
+    All labels are mixed in it. See :func:`cell_accuracy` for the groups of the literature, a label with a kind of the bias.
+    """
     correct = predict(network, data) == data.labels.cpu().numpy()
     return _group_accuracy(correct, data.group.cpu().numpy())
+
+
+def cell_accuracy(network: nn.Module, data: BiasedImages) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Accuracy on each label with each kind of the bias, the groups of group DRO (Sagawa et al. 2020).
+
+    Returns:
+        accuracies (classes, groups), NaN for a cell without images, and the number of images in each cell (classes, groups).
+    """
+    return _cells(predict(network, data), data.labels.cpu().numpy(), data.group.cpu().numpy())
+
+
+def _cells(
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], group: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    counts = contingency_table(labels, group)
+    right = np.zeros_like(counts)
+    np.add.at(right, (labels, group), predicted == labels)
+    return np.divide(right, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
+
+
+def bias_alignment(train: BiasedImages) -> NDArray[np.int64]:
+    """Which labels and kinds of the bias go together in training data.
+
+    A label and a kind of the bias are aligned if training images have both more often than if the two were independent, with the
+    same shares of each: on Colored MNIST, each digit with its own mean colour; of bright dogs and dark cats, these two; of a table
+    in which more men earn much, men who do and women who do not. So it holds for any number of labels and of kinds. It compares
+    whole numbers and asks for no significance: in unbiased training data chance decides, and both accuracies should be alike.
+
+    Args:
+        train: the data that a network is trained on.
+
+    Returns:
+        (labels, groups) int64: 1 aligned, -1 conflicting, which is less often than if independent, 0 neither. Neither is also a
+        label or a kind that the training data do not have.
+    """
+    counts = contingency_table(train.labels.cpu().numpy(), train.group.cpu().numpy())
+    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True)  # times the number of images, so nothing is rounded
+    alignment: NDArray[np.int64] = np.sign(counts * counts.sum() - expected)
+    return alignment
+
+
+def group_metrics(
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], group: NDArray[np.int64], alignment: NDArray[np.int64] | None = None
+) -> dict[str, float]:
+    """Accuracies on the parts of a test set that bias and label make, as the metrics of a record; what has no images is left out.
+
+    Args:
+        predicted, labels, group: (N,) whole numbers from 0: answers, true labels, kinds of the bias.
+        alignment: of :func:`bias_alignment`.
+
+    Returns:
+        worst_bias_accuracy
+            The least accuracy on a kind of the bias, all labels mixed: half its images may be those that the bias helps.
+        worst_group_accuracy
+            The least accuracy on a label with a kind of the bias, over the cells that have images.
+        smallest_group_size
+            How many images the smallest of these cells has. With few, the least accuracy is low by chance alone.
+        bias_aligned_accuracy, bias_conflicting_accuracy
+            With ``alignment``: the accuracies on the images whose label and bias are aligned, and on those where they conflict.
+    """
+    correct = predicted == labels
+    shares, counts = _cells(predicted, labels, group)
+    metrics = {
+        "worst_bias_accuracy": float(np.nanmin(_group_accuracy(correct, group))),
+        "worst_group_accuracy": float(np.nanmin(shares)),
+        "smallest_group_size": float(counts[counts > 0].min()),
+    }
+    if alignment is None:
+        return metrics
+    rows, columns = (max(sizes) for sizes in zip(alignment.shape, counts.shape, strict=True))
+    signs = np.zeros((rows, columns), dtype=np.int64)  # a label or a kind of the test images only is neither
+    signs[: alignment.shape[0], : alignment.shape[1]] = alignment
+    for name, sign in (("bias_aligned_accuracy", 1), ("bias_conflicting_accuracy", -1)):
+        chosen = signs[labels, group] == sign
+        if chosen.any():
+            metrics[name] = float(correct[chosen].mean())
+    return metrics
 
 
 def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
@@ -384,28 +464,34 @@ def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
 
 
 def evaluate(
-    network: LNLNetwork, test: BiasedImages, *, probe_data: BiasedImages | None = None, probe_limit: int = 4000, seed: int = 0
+    network: LNLNetwork,
+    test: BiasedImages,
+    *,
+    train: BiasedImages | None = None,
+    probe_data: BiasedImages | None = None,
+    probe_limit: int = 4000,
+    seed: int = 0,
 ) -> dict[str, float]:
     """All numbers of a run record.
 
     Args:
         network: trained f, g, h.
         test: unbiased test data.
+        train: what the network was trained on; it says which labels and biases are aligned (:func:`bias_alignment`).
         probe_data: unbiased data for the probes, other images than ``test`` for choice; by default ``test``. Only the first
             ``probe_limit`` images are used, half to train the probes and half to measure.
 
     Returns:
-        test_accuracy, worst_group_accuracy, test_information (Eq. 1) and prediction_information (Eq. 2), both in nats, and for
-        each probe ("bias_probe" linear, "bias_mlp_probe") its accuracy, control accuracy and information (nats). For painted
-        images and feature maps also those of an MLP probe that sees only the mean feature of the foreground places
-        ("foreground_probe") or of the background places ("background_probe"). The probes are left out, with a warning, where there
-        are fewer than twice as many examples as bias classes, or one class only.
+        test_accuracy, those of :func:`group_metrics` (the aligned and the conflicting only with ``train``), test_information
+        (Eq. 1) and prediction_information (Eq. 2), both in nats, and for each probe ("bias_probe" linear, "bias_mlp_probe") its
+        accuracy, control accuracy and information (nats). For painted images and feature maps also those of an MLP probe that sees
+        only the mean feature of the foreground places ("foreground_probe") or of the background places ("background_probe"). The
+        probes are left out, with a warning, where there are fewer than twice as many examples as bias classes, or one class only.
     """
     predicted, labels, group = predict(network, test), test.labels.cpu().numpy(), test.group.cpu().numpy()
-    correct = predicted == labels
     metrics = {
-        "test_accuracy": float(correct.mean()),
-        "worst_group_accuracy": float(np.nanmin(_group_accuracy(correct, group))),
+        "test_accuracy": float((predicted == labels).mean()),
+        **group_metrics(predicted, labels, group, None if train is None else bias_alignment(train)),
         "test_information": data_information(test),
         "prediction_information": plug_in_mutual_information(group, predicted),
     }

@@ -21,7 +21,8 @@ from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.splits import OPPOSITE
 
-SCHEMA = 1
+SCHEMA = 2
+"""Layout of a record. In schema 1 "worst_group_accuracy" was what "worst_bias_accuracy" is now, see :func:`migrated`."""
 Setting = tuple[tuple[str, float | str], ...]
 FULL_DATA = {
     "colored_mnist": ("mnist",),
@@ -47,7 +48,7 @@ class RunRecord:
         experiment, method, setting, seed, profile: what was run; ``setting`` is what the results table varies.
         selection: how the reported model was chosen; "last_epoch" looks at no held-out data.
         config: every hyper-parameter, see :class:`lnl_core.config.RunConfig`.
-        metrics: numbers by name; accuracies in [0, 1], information in nats.
+        metrics: numbers by name; accuracies in [0, 1], information in nats, see :func:`lnl_core.evaluation.evaluate`.
         data: source and number of training and test images.
         provenance: commit, dirty tree, start, seconds, device, packages.
     """
@@ -143,7 +144,7 @@ def _check_metrics(record: RunRecord) -> None:
 
 
 def read_record(path: Path | str) -> RunRecord:
-    """Read a record.
+    """Read a record; one of schema 1 is read as :func:`migrated` makes it.
 
     Raises:
         RecordError: if the file is missing, cut short, of another schema, or lacks a field.
@@ -163,6 +164,7 @@ def _record(text: str, path: Path | str) -> RunRecord:
         values = json.loads(text)
     except ValueError as error:
         raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
+    values = migrated(values) if isinstance(values, dict) else values
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         found = values.get("schema") if isinstance(values, dict) else None
         raise RecordError(
@@ -173,6 +175,20 @@ def _record(text: str, path: Path | str) -> RunRecord:
         odd = sorted(set(values) ^ names)
         raise RecordError(f"{path} is no complete record (see field {odd[0]!r}): delete it and run again")
     return RunRecord(**values)
+
+
+def migrated(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record in the present schema; those of another than schema 1 as they are.
+
+    Schema 1 called the least accuracy on a kind of the bias "worst_group_accuracy". Here it is "worst_bias_accuracy", and
+    "worst_group_accuracy" is the least over labels with kinds of the bias, which schema 1 did not measure. No number changes.
+    """
+    if type(values.get("schema")) is not int or values["schema"] != 1:
+        return values
+    metrics = values.get("metrics")
+    if isinstance(metrics, dict):
+        metrics = {"worst_bias_accuracy" if name == "worst_group_accuracy" else name: value for name, value in metrics.items()}
+    return values | {"schema": SCHEMA} | ({"metrics": metrics} if "metrics" in values else {})
 
 
 def write_record_lines(records: Sequence[RunRecord], path: Path | str) -> Path:

@@ -429,7 +429,8 @@ def _leave_record(
     clock = time.perf_counter()
     measured = {} if splits.validate is None else splits.validate(network)
     measured["train_information"] = data_information(splits.data)
-    measured |= evaluate(network, splits.tests["test"], probe_data=load_probe_data(config, data_dir), seed=config.seed)
+    unbiased = load_probe_data(config, data_dir)
+    measured |= evaluate(network, splits.tests["test"], train=splits.data, probe_data=unbiased, seed=config.seed)
     measured |= fairness_by_split(lambda data: predict(network, data), splits.compared)
     if "opposite" in splits.tests:
         measured["opposite_accuracy"] = accuracy(network, splits.tests["opposite"])

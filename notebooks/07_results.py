@@ -280,7 +280,9 @@ folders = [path.parent for path in sorted(Path(OUT_DIR).expanduser().glob("*/rec
 shown = [r for r in (read_record(folder / "record.json") for folder in folders) if r.profile == profile]
 COLUMNS = {
     "test_accuracy": "accuracy",
-    "worst_group_accuracy": "worst colour",
+    "worst_bias_accuracy": "worst colour",
+    "worst_group_accuracy": "worst group",
+    "bias_conflicting_accuracy": "conflicting",
     "prediction_information": "I(b; prediction)",
     "bias_probe_accuracy": "linear probe",
     "bias_mlp_probe_accuracy": "MLP probe",
@@ -293,7 +295,7 @@ lines = [
     "|---" * (3 + len(COLUMNS)) + "|",
 ]
 for r in sorted(shown, key=lambda r: (r.setting["color_var"], r.seed, r.metrics["test_accuracy"])):
-    numbers = " | ".join(f"{r.metrics[name]:.3f}" for name in COLUMNS)
+    numbers = " | ".join(f"{r.metrics[name]:.3f}" if name in r.metrics else "not measured" for name in COLUMNS)
     lines.append(f"| {r.method} | {r.setting['color_var']} | {r.seed} | {numbers} |")
 Markdown("\n".join(lines))
 
@@ -319,7 +321,8 @@ else:
 
 # %% [markdown]
 # *I(b; prediction)* is Eq. 2 in nats, 0 where the prediction does not depend on the colour's group; *worst colour* is the accuracy on the
-# mean colour that suits the network least; the probes are [05_embeddings](05_embeddings.ipynb)'s fresh classifiers on frozen features.
+# mean colour that suits the network least, *worst group* that on the pair of digit and mean colour that does, *conflicting* that on all
+# digits whose colour is not their own; the probes are [05_embeddings](05_embeddings.ipynb)'s fresh classifiers on frozen features.
 # Accuracy on unbiased data and absence of the bias from the features are two different things, and only the second is what Eq. 3 asks for.
 #
 # ## How do I add a run?

@@ -293,7 +293,7 @@ for name, one in {"untrained": build_network(config).eval(), **networks}.items()
     values = embeddings(one, unbiased)
     probes = [probe_leakage(values, unbiased.group, kind=kind, seed=SEED).accuracy for kind in ("linear", "mlp")]
     metrics = records[name].metrics if name in records else {}
-    left = [f"{metrics[key]:.3f}" if metrics else "–" for key in ("test_accuracy", "worst_group_accuracy")]
+    left = [f"{metrics[key]:.3f}" if metrics else "–" for key in ("test_accuracy", "worst_bias_accuracy")]
     told = f"{metrics['prediction_information']:.2f}" if metrics else "–"
     own = f"{adversary_loss(one, unbiased):.2f}" if metrics else "–"
     print(f"{name:<14}{left[0]:>14}{left[1]:>14}{probes[0]:>14.3f}{probes[1]:>11.3f}{own:>11}{told:>17}")

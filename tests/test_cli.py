@@ -16,9 +16,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lnl_core import cli, runs, training
+from lnl_core import cli, runs, splits, training
 from lnl_core.config import METHODS, preset
 from lnl_core.datasets.digits import MNIST_MD5
+from lnl_core.errors import DataError
 from lnl_core.networks import build_network
 from lnl_core.records import paper_numbers, read_record
 
@@ -112,7 +113,7 @@ def test_train_leaves_record_model_and_metrics(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {"config.json", "record.json", "model.safetensors", "metrics.jsonl"}
     record = read_record(finished / "record.json")
     assert (record.experiment, record.method, record.setting, record.seed) == ("colored_mnist", "lnl", {"color_var": 0.03}, 0)
-    assert (record.schema, record.selection, record.profile) == (1, "last_epoch", "custom")
+    assert (record.schema, record.selection, record.profile) == (2, "last_epoch", "custom")
     assert [json.loads(line)["epoch"] for line in (finished / "metrics.jsonl").read_text().splitlines()] == [1, 2]
 
 
@@ -122,7 +123,9 @@ def test_train_again_prints_the_same_at_once(finished: Path, lnl: Command, monke
     monkeypatch.setattr(runs, "fit", None)
     answer = lnl("train", "--out", finished, *SMALL)
     assert answer.code == 0
-    assert f"test_accuracy{read_record(finished / 'record.json').metrics['test_accuracy']:31.4f}" in answer.out
+    metrics = read_record(finished / "record.json").metrics
+    assert f"test_accuracy{metrics['test_accuracy']:31.4f}" in answer.out
+    assert f"smallest_group_size{metrics['smallest_group_size']:25.0f}\n" in answer.out
     assert snapshot(finished) == before
 
 
@@ -175,6 +178,27 @@ def test_evaluate_prints_json_that_agrees_with_the_record(name: str, finished: P
     assert (found["method"], found["color_var"], found["source"], found["test_size"]) == ("lnl", 0.03, "mini", 50)
     for metric, value in found["metrics"].items():
         assert value == pytest.approx(record.metrics[metric], abs=1e-4), metric
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_evaluate_says_what_is_aligned_where_the_training_data_are_there(
+    there: bool, finished: Path, lnl: Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = splits.load_data
+
+    def only_test(config: Any, split: str, *rest: Any, **options: Any) -> Any:
+        if split != "test" and not options and not there:
+            raise DataError("train-images is missing")
+        return load(config, split, *rest, **options)
+
+    monkeypatch.setattr(splits, "load_data", only_test)
+    answer = lnl("evaluate", finished)
+    assert answer.code == 0
+    found = json.loads(answer.out)["metrics"]
+    parts = {"bias_aligned_accuracy", "bias_conflicting_accuracy"}
+    assert parts & set(found) == (parts if there else set())
+    assert {"worst_bias_accuracy", "worst_group_accuracy", "smallest_group_size"} <= set(found)
+    assert ("bias_conflicting_accuracy are not measured: train-images is missing" in caplog.text) is not there
 
 
 def test_evaluate_at_another_variance(finished: Path, lnl: Command) -> None:
@@ -387,14 +411,14 @@ def test_an_output_folder_that_is_a_file(below: tuple[str, ...], lnl: Command, t
 
 def test_a_record_of_another_schema(copy: Path, lnl: Command, tmp_path: Path) -> None:
     values = json.loads((copy / "record.json").read_text())
-    (copy / "record.json").write_text(json.dumps({**values, "schema": 2}))
-    refused(lnl("train", "--out", copy, *SMALL), "is a record of schema 2", "reads schema 1")
+    (copy / "record.json").write_text(json.dumps({**values, "schema": 3}))
+    refused(lnl("train", "--out", copy, *SMALL), "is a record of schema 3", "reads schema 2")
 
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     shutil.copy(runs_paper(), results / "paper.json")
     shutil.copy(copy / "record.json", results / "runs" / "odd.json")
-    refused(lnl("table", "--results", results), "odd.json is a record of schema 2")
+    refused(lnl("table", "--results", results), "odd.json is a record of schema 3")
 
 
 def runs_paper() -> Path:

@@ -15,12 +15,15 @@ from lnl_core.evaluation import (
     accuracy,
     adversary_loss,
     background_places,
+    bias_alignment,
+    cell_accuracy,
     confusion,
     data_information,
     embeddings,
     enough_to_probe,
     evaluate,
     group_accuracy,
+    group_metrics,
     pool_places,
     predict,
     prediction_information,
@@ -65,6 +68,89 @@ def test_accuracy_of_each_group() -> None:
     shares = group_accuracy(Reads(), HAND)
     assert shares[[0, 3]].tolist() == pytest.approx([1, 1 / 3])
     assert np.isnan(shares[[1, 2]]).all(), "a group without images has no accuracy"
+
+
+def test_accuracy_of_each_label_with_each_group() -> None:
+    shares, counts = cell_accuracy(Reads(), HAND)
+    assert counts.tolist() == [[1, 0, 0, 0], [1, 0, 0, 2], [1, 0, 0, 1]]
+    assert shares[[0, 1, 2, 1, 2], [0, 0, 0, 3, 3]].tolist() == [1, 1, 1, 0.5, 0]
+    assert np.isnan(shares[counts == 0]).all(), "a cell without images has no accuracy"
+
+
+def table(counts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and groups of as many images as the cells (labels, groups) say."""
+    labels, group = np.indices(np.shape(counts)).reshape(2, -1)
+    return np.repeat(labels, np.ravel(counts)), np.repeat(group, np.ravel(counts))
+
+
+def trained_on(counts: list[list[int]]) -> BiasedImages:
+    labels, group = table(counts)
+    return data_of(labels.tolist(), labels.tolist(), group.tolist())
+
+
+def test_who_reads_nothing_but_the_bias_has_a_worst_group_of_zero() -> None:
+    """On unbiased labels and groups, 2 x 2: half of each group is right, and a label whose bias misleads never is."""
+    labels, group = table([[25, 25], [25, 25]])
+    found = group_metrics(group, labels, group, bias_alignment(trained_on([[99, 1], [1, 99]])))
+    assert found == {
+        "worst_bias_accuracy": 0.5,
+        "worst_group_accuracy": 0.0,
+        "smallest_group_size": 25,
+        "bias_aligned_accuracy": 1.0,
+        "bias_conflicting_accuracy": 0.0,
+    }
+
+
+def test_the_record_of_a_network_that_reads_nothing_but_the_bias() -> None:
+    labels, group = table([[25, 25], [25, 25]])
+    test = data_of(group.tolist(), labels.tolist(), group.tolist())
+    network = build_network(preset("smoke", "lnl"))
+    network.extractor, network.label_head = nn.Identity(), Reads()
+    found = evaluate(network, test, train=trained_on([[90, 10], [10, 90]]))
+    parts = ("worst_bias_accuracy", "worst_group_accuracy", "bias_aligned_accuracy", "bias_conflicting_accuracy")
+    assert [found[name] for name in parts] == [0.5, 0.0, 1.0, 0.0]
+
+
+def test_an_empty_cell_is_no_group_and_a_single_image_is_one() -> None:
+    """Cells 3, none, 4 and 1 of which the last is missed; a third label is in the table and has no images at all."""
+    labels, group = table([[3, 0], [4, 1], [0, 0]])
+    found = group_metrics(np.where(group == 1, 0, labels), labels, group)
+    assert found == {"worst_bias_accuracy": 0.0, "worst_group_accuracy": 0.0, "smallest_group_size": 1}
+    assert group_metrics(labels, labels, group)["worst_group_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [
+        ([[9, 0], [0, 9]], [[1, -1], [-1, 1]]),  # bright dogs, dark cats
+        ([[60, 25], [8, 7]], [[1, -1], [-1, 1]]),  # label 0 is the most frequent in both groups, and one of them has more of it
+        ([[5, 10], [10, 20]], [[0, 0], [0, 0]]),  # independent: nothing is aligned
+        ([[4, 0], [3, 0], [0, 5]], [[1, -1], [1, -1], [-1, 1]]),  # more labels than groups
+        ([[4, 4, 0], [0, 0, 4]], [[1, 1, -1], [-1, -1, 1]]),  # more groups than labels
+        ([[6, 0, 2], [2, 0, 6]], [[1, 0, -1], [-1, 0, 1]]),  # a group that training does not have
+    ],
+)
+def test_what_goes_together_in_training_more_often_than_by_chance_is_aligned(
+    counts: list[list[int]], wanted: list[list[int]]
+) -> None:
+    assert bias_alignment(trained_on(counts)).tolist() == wanted
+
+
+def test_each_digit_is_aligned_with_its_own_mean_colour(mini_train: BiasedImages) -> None:
+    assert bias_alignment(mini_train).tolist() == (2 * np.eye(10, dtype=int) - 1).tolist()
+
+
+def test_accuracies_of_parts_that_are_not_there_are_left_out() -> None:
+    alignment = bias_alignment(trained_on([[9, 1], [1, 9]]))
+    labels, group = table([[5, 0], [0, 5]])
+    assert group_metrics(labels, labels, group, alignment).keys() >= {"bias_aligned_accuracy"}
+    assert "bias_conflicting_accuracy" not in group_metrics(labels, labels, group, alignment)
+    labels, group = table([[0, 0, 5], [0, 0, 0], [3, 0, 0]])  # a label and a group that training does not have
+    assert set(group_metrics(labels, labels, group, alignment)) == {
+        "worst_bias_accuracy",
+        "worst_group_accuracy",
+        "smallest_group_size",
+    }
 
 
 def test_confusion_counts_true_rows_and_predicted_columns() -> None:
@@ -142,13 +228,16 @@ def test_adversary_loss_is_the_bias_loss_of_h_over_all_places(network: LNLNetwor
 def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: BiasedImages) -> None:
     found = evaluate(network, few)
     accuracies = {name for name in found if name.endswith("accuracy")}
-    assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy", "bias_mlp_probe_control_accuracy"} <= accuracies
+    assert {"test_accuracy", "worst_bias_accuracy", "worst_group_accuracy"} <= accuracies
+    assert {"bias_probe_accuracy", "bias_mlp_probe_control_accuracy"} <= accuracies
     assert {"foreground_probe_accuracy", "background_probe_accuracy"} <= accuracies
     assert {"test_information", "prediction_information", "bias_probe_information"} <= set(found)
     assert all(0 <= found[name] <= 1 for name in accuracies)
     assert all(math.isfinite(value) for value in found.values())
     assert found["test_accuracy"] == pytest.approx(accuracy(network, few))
-    assert found["worst_group_accuracy"] == pytest.approx(np.nanmin(group_accuracy(network, few)))
+    assert found["worst_bias_accuracy"] == pytest.approx(np.nanmin(group_accuracy(network, few)))
+    assert found["worst_group_accuracy"] == pytest.approx(np.nanmin(cell_accuracy(network, few)[0]))
+    assert not [name for name in found if "aligned" in name or "conflicting" in name], "nothing was said of the training data"
 
 
 # Probes

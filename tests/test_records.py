@@ -25,7 +25,9 @@ from lnl_core.records import (
     ordering,
     paper_numbers,
     provenance,
+    published_models,
     read_record,
+    read_record_lines,
     read_records,
     results_folder,
     results_table,
@@ -33,13 +35,15 @@ from lnl_core.records import (
     versions,
     write_record,
 )
+from tools.migrate import migrate
+from tools.notebooks import ROOT
 
 
 def record_of(method: str = "lnl", color_var: float = 0.03, seed: int = 0, value: float = 0.8, **changes: Any) -> RunRecord:
     profile = changes.pop("profile", "full")
     config = preset(profile, method, color_var=color_var, seed=seed, source="mnist", **changes)
     return RunRecord(
-        schema=1,
+        schema=2,
         experiment="colored_mnist",
         method=method,
         setting=config.setting,
@@ -89,7 +93,7 @@ def test_a_record_is_json_with_the_documented_fields(tmp_path: Path) -> None:
     assert list(values) == [
         "schema", "experiment", "method", "setting", "seed", "profile", "selection", "config", "metrics", "data", "provenance",
     ]  # fmt: skip
-    assert values["schema"] == 1
+    assert values["schema"] == 2
     assert values["setting"] == {"color_var": 0.03}
 
 
@@ -109,14 +113,70 @@ def test_writing_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
+@pytest.mark.parametrize("schema", [0, 3, "2", "1", True, None])
 def test_another_schema_is_refused(schema: Any, tmp_path: Path) -> None:
     path = write_json(tmp_path / "run.json", {**asdict(record_of()), "schema": schema})
-    with pytest.raises(RecordError, match=rf"run\.json is a record of schema {schema!r}, this version reads schema 1"):
+    with pytest.raises(RecordError, match=rf"run\.json is a record of schema {schema!r}, this version reads schema 2"):
         read_record(path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '"text"', "null", "\x00", '{"schema": 1}'])
+def old_form(record: RunRecord) -> dict[str, Any]:
+    """A record as schema 1 wrote it: the least accuracy on a kind of the bias was called that of the worst group."""
+    values = asdict(record)
+    return values | {"schema": 1, "metrics": {"test_accuracy": 0.8, "worst_group_accuracy": 0.4, "test_information": 0.01}}
+
+
+NEW_FORM = {"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, "test_information": 0.01}
+
+
+def test_a_record_of_schema_1_is_read_with_its_numbers_under_the_names_they_have_now(tmp_path: Path) -> None:
+    read = read_record(write_json(tmp_path / "run.json", old_form(record_of())))
+    assert read == replace(record_of(), metrics=NEW_FORM)
+    assert list(read.metrics) == list(NEW_FORM)
+    assert read.run_config().fingerprint() == record_of().run_config().fingerprint()
+    lines = tmp_path / "runs.jsonl"
+    lines.write_text(json.dumps(old_form(record_of())) + "\n")
+    assert read_record_lines(lines) == [read]
+
+
+def test_the_migration_writes_what_reading_the_old_form_gives_and_nothing_twice(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "run.json", old_form(record_of()))
+    (tmp_path / "runs.jsonl").write_text(json.dumps(old_form(record_of(seed=1))) + "\n")
+    other = write_json(tmp_path / "other.json", {"schema": 1, "worst_group_accuracy": 0.4})
+    before, untouched = read_record(path), other.read_bytes()
+    assert [migrate(tmp_path / name) for name in ("run.json", "runs.jsonl", "other.json")] == [True, True, False]
+    assert json.loads(path.read_text()) == asdict(before)
+    assert path.read_text() == write_record(before, tmp_path / "again.json").read_text()
+    assert [record.metrics for record in read_record_lines(tmp_path / "runs.jsonl")] == [NEW_FORM]
+    assert other.read_bytes() == untouched, "not a run record"
+    assert not any(migrate(tmp_path / name) for name in ("run.json", "runs.jsonl"))
+
+
+def test_in_the_present_schema_worst_group_is_left_as_it_is(tmp_path: Path) -> None:
+    record = replace(record_of(), metrics={"worst_bias_accuracy": 0.4, "worst_group_accuracy": 0.1})
+    assert read_record(write_record(record, tmp_path / "run.json")) == record
+
+
+def test_stored_records_have_the_present_schema_and_say_what_was_added_later() -> None:
+    added = {}
+    for path in (ROOT / "results").rglob("*.json"):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and {"profile", "metrics", "provenance"} <= set(values):
+            assert values["schema"] == 2, path
+            later = values["provenance"].get("added")
+            if later is not None:
+                added[later["from"]] = path.stem
+                assert set(later["metrics"]) <= set(values["metrics"])
+                for name in ("test_accuracy", "worst_bias_accuracy"):  # the stored weights have half precision
+                    assert later[name] == pytest.approx(values["metrics"][name], abs=0.003)
+    stored = published_models(ROOT / "results")
+    assert added == {f"results/models/{model['path'].name}": model["record"] for model in stored}
+
+
+NO_RECORDS = ("", "{", "[]", "3", '"text"', "null", "\x00", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "metrics": null}')
+
+
+@pytest.mark.parametrize("content", NO_RECORDS)
 def test_what_is_no_record_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(content)

@@ -70,10 +70,26 @@ def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Pa
     assert "The other 27 of the 28 published numbers have fewer than 3 runs beside them: cannot say." in table
 
 
+def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_number_is(tree: Path) -> None:
+    parts = {"smallest_group_size": 67.0, "bias_aligned_accuracy": 0.9, "bias_conflicting_accuracy": 0.3}
+    for seed, more in ((0, {"worst_group_accuracy": 0.125, **parts}), (1, {})):
+        record = record_of("lnl", 0.02, seed, 0.8, profile="short")
+        metrics = {"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, **more}
+        write_record(replace(record, metrics=metrics), tree / "results" / "runs" / f"lnl{seed}.json")
+    old = replace(record_of("gray", 0.03, value=0.9, profile="short"), metrics={"test_accuracy": 0.9, "worst_bias_accuracy": 0.7})
+    write_record(old, tree / "results" / "runs" / "gray.json")
+    rows = results.groups_table(tree).splitlines()
+    assert rows[2:4] == [
+        "| 0.02 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) |",
+        "| 0.03 | gray | 0.900 (n = 1) | 0.700 (n = 1) | not measured | not measured | not measured |",
+    ]
+    assert rows[5:] == ["The smallest group has 67 test digits."]
+
+
 def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:
     for columns in (results.CHOICE_COLUMNS, results.PART_COLUMNS, results.PLACE_COLUMNS, results.ADVERSARY_COLUMNS):
         assert "validation_accuracy" in columns
-        assert not {"test_accuracy", "worst_group_accuracy"} & set(columns)
+        assert not {"test_accuracy", "worst_bias_accuracy", "worst_group_accuracy"} & set(columns)
         assert [metric for metric, name in columns.items() if "test digits" in name] == ["prediction_information"]
 
 

@@ -53,7 +53,7 @@ def test_a_run_leaves_record_model_and_metrics(finished: Path) -> None:
 
 def test_the_record_has_the_documented_schema(finished: Path) -> None:
     values = json.loads((finished / "record.json").read_text())
-    assert values["schema"] == 1
+    assert values["schema"] == 2
     assert (values["experiment"], values["method"], values["setting"], values["seed"]) == (
         "colored_mnist",
         "lnl",
@@ -64,7 +64,7 @@ def test_the_record_has_the_documented_schema(finished: Path) -> None:
     assert values["selection"] == "last_epoch"
     assert values["config"] == settle(tiny(), torch.device("cpu")).to_dict()
     assert values["data"] == {"source": "mini", "train_size": 96, "test_size": 60}
-    assert {"test_accuracy", "worst_group_accuracy", "bias_probe_accuracy"} <= set(values["metrics"])
+    assert {"test_accuracy", "worst_bias_accuracy", "worst_group_accuracy", "bias_probe_accuracy"} <= set(values["metrics"])
     assert {"commit", "dirty", "started", "seconds", "device", "packages", "precision"} == set(values["provenance"])
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.evaluation import bias_alignment
 from lnl_core.records import read_record
 from lnl_core.runs import HISTORY, MODEL, RECORD, load_model, run
 from lnl_core.splits import OPPOSITE, load_data, load_probe_data, measured_on, resolve
@@ -73,9 +75,9 @@ def test_probes_have_repainted_digits_but_no_other_photographs() -> None:
 @pytest.mark.parametrize(
     ("experiment", "method", "measured"),
     [
-        ("dogs_cats", "lnl", {"test_accuracy", "opposite_accuracy", "worst_group_accuracy", "bias_mlp_probe_information"}),
-        ("faces", "bias_balanced", {"test_accuracy", "opposite_accuracy", "prediction_information"}),
-        ("jlu_faces", "jlu", {"test_accuracy", "bias_probe_accuracy"}),
+        ("dogs_cats", "lnl", {"opposite_accuracy", "worst_group_accuracy", "bias_mlp_probe_information"}),
+        ("faces", "bias_balanced", {"bias_conflicting_accuracy", "opposite_accuracy", "prediction_information"}),
+        ("jlu_faces", "jlu", {"test_accuracy", "bias_aligned_accuracy", "bias_probe_accuracy"}),
     ],
 )
 def test_a_run_on_the_stand_ins_leaves_its_record(experiment: str, method: str, measured: set[str], tmp_path: Path) -> None:
@@ -90,6 +92,27 @@ def test_a_run_on_the_stand_ins_leaves_its_record(experiment: str, method: str, 
     assert network(load_data(config, "test").batch(slice(0, 2)).images).shape == (2, 14 if experiment == "jlu_faces" else 2)
     if method == "jlu":
         assert {line["turn"] for line in read_duel(tmp_path)} == {"bias", "main"}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "train_set", "groups_of"),
+    [
+        ("dogs_cats", "tb1", {0: [0], 1: [1]}),  # dark cats, bright dogs
+        ("dogs_cats", "tb2", {0: [1], 1: [0]}),
+        ("faces", "eb1", {0: [1], 1: [0]}),  # old men, young women
+        ("faces", "eb2", {0: [0], 1: [1]}),
+    ],
+)
+def test_what_is_aligned_is_how_the_bias_was_planted(experiment: str, train_set: str, groups_of: dict[int, list[int]]) -> None:
+    learn: dict[str, Any] = {"learn": "gender"} if experiment == "faces" else {}
+    alignment = bias_alignment(load_data(smoke(experiment, train_set=train_set, **learn), "train"))
+    assert {label: np.flatnonzero(row == 1).tolist() for label, row in enumerate(alignment)} == groups_of
+
+
+def test_of_fourteen_ages_several_are_aligned_with_each_gender() -> None:
+    alignment = bias_alignment(load_data(smoke("jlu_faces"), "train"))
+    assert (alignment[:, 0] == -alignment[:, 1]).all(), "an age that is of men more often than all are is of women less often"
+    assert min((alignment == 1).sum(0)) > 1
 
 
 def test_the_network_of_a_run_fits_its_data() -> None:

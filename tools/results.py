@@ -177,8 +177,34 @@ def grayscale_table(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _counted_cell(records: list[RunRecord]) -> str:
-    return f"{_cell(records, 'test_accuracy')} (n = {len(records)})" if records else "–"
+def _counted_cell(records: list[RunRecord], metric: str = "test_accuracy", missing: str = "–") -> str:
+    having = [record for record in records if metric in record.metrics]
+    return f"{_cell(having, metric)} (n = {len(having)})" if having else missing
+
+
+GROUP_COLUMNS = {
+    "test_accuracy": "accuracy",
+    "worst_bias_accuracy": "worst colour",
+    "worst_group_accuracy": "worst group, digit × colour",
+    "bias_aligned_accuracy": "aligned",
+    "bias_conflicting_accuracy": "conflicting",
+}
+
+
+def groups_table(root: Path = ROOT) -> str:
+    """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
+    lines = ["| σ² | method | " + " | ".join(GROUP_COLUMNS.values()) + " |", "|---" * (len(GROUP_COLUMNS) + 2) + "|"]
+    smallest = set()
+    stored = [one for one in read_records(root / "results" / "runs") if (one.experiment, one.profile) == ("colored_mnist", "short")]
+    for color_var in (0.02, 0.03):
+        for method in ALL_METHODS:
+            wanted = [one for one in stored if (one.method, one.setting["color_var"]) == (method, color_var)]
+            for records in _by_configuration([one for one in wanted if one.data["source"] == "mnist"]).values():
+                cells = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
+                lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+                smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
+    sizes = " or ".join(f"{size:.0f}" for size in sorted(smallest))
+    return "\n".join(lines) + "\n" + (f"\nThe smallest group has {sizes} test digits.\n" if smallest else "")
 
 
 def _spread(runs: list[dict[str, Any]]) -> str:
@@ -459,6 +485,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     return {
         "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
         "agreement.md": _NOTE + agreement_table(root),
+        "groups.md": _NOTE + groups_table(root),
         "record.md": _NOTE + record_table(root),
         "others.md": _NOTE + others_table(root),
         "grayscale.md": _NOTE + grayscale_table(root),

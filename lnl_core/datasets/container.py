@@ -34,7 +34,7 @@ class BiasedImages:
         labels: (N,) int64 class labels, counted from 0.
         bias: (N, ...) whole numbers in 0..bias_classes-1, one label an image (N,) or one a place, such as (N, 3, 14, 14);
             255 means "no label here".
-        group: (N,) int64, which of a few kinds of bias the image was given; worst-group accuracy and probes use it.
+        group: (N,) int64, which of a few kinds of bias the image was given; evaluation and probes use it, training never.
         color: (N, 3) float32 in [0, 1], the colour an image was painted with; ``None`` where the bias is not a colour.
         source: where the images come from, one word, for the record.
         bias_classes: number of bias classes K.
