@@ -239,7 +239,7 @@ def test_the_container_says_which_argument_is_wrong_and_what_is_wanted(changes: 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_a_table_of_any_floats_is_taken(kind: type) -> None:
-    table = ROWS.astype(kind)
+    table: NDArray[Any] = ROWS.astype(kind)
     data = container(images=table)
     assert data.images.dtype == torch.float32
     assert torch.equal(data.images, torch.from_numpy(table).float())
