@@ -463,7 +463,9 @@ def pool_places(features: Tensor, where: Tensor) -> Tensor:
     return pooled
 
 
-def probe_map(features: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3) -> NDArray[np.float64]:
+def probe_map(
+    features: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3
+) -> NDArray[np.float64]:
     """How well a linear probe names the bias at each place of a feature map by itself.
 
     The probe is least squares onto one-hot classes with a small ridge, solved exactly for all places at once: a coarse picture of
