@@ -190,7 +190,7 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
             one = json.loads(read_text(path))
             known = one["schema"] == SCHEMA and one["method"] in METHODS and isinstance(one["settings"], dict)
             known &= all(is_number(one[name]) for name in ("color_var", "seed", "test_accuracy", "entropy"))
-            parts = [one[name] for name in ("probes", "code_length", "erased", *(["adversary"] if "adversary" in one else []))]
+            parts = [one[name] for name in ("probes", "code_length", "erased", *(["adversary"] if one.get("adversary") else []))]
             known &= all(isinstance(part, dict) and _is_measured(part) for part in parts)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
