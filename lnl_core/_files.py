@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import re
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lnl_core.errors import ConfigError, StorageError
+from lnl_core.errors import ConfigError, RecordError, StorageError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -76,6 +77,35 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, without the byte-order mark that some editors put before it."""
+    return path.read_text(encoding="utf-8-sig")
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """A JSON file that holds one table of names and values.
+
+    Args:
+        path: of the file.
+        remedy: what to do about one that does not, the end of the sentence.
+
+    Raises:
+        RecordError: missing, cut short, not text, or anything but a table.
+    """
+    try:
+        found = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is no readable JSON ({error}): {remedy}") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{path} holds no table of names and values: {remedy}")
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value from a JSON file is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def leftovers(folder: Path, names: tuple[str, ...]) -> list[Path]:

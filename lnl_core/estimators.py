@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 from torch import Tensor, nn
 
+from lnl_core._arrays import numbers, tensor_of
 from lnl_core._random import seeded
 from lnl_core.errors import ConfigError, DataError
 
@@ -31,7 +32,7 @@ def _samples(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     """Both samples as (N, D) without the coordinates that never change, each coordinate with mean 0 and variance 1."""
     scaled = []
     for name, values in (("a", a), ("b", b)):
-        table = np.asarray(values, dtype=np.float64)
+        table = numbers(name, values, "numbers of shape (N,) or (N, ...), one row a pair")
         table = table.reshape(len(table), math.prod(table.shape[1:])) if table.ndim else table.reshape(1, 1)
         if not np.isfinite(table).all():
             raise DataError(f"{name} holds NaN or infinite values: its information cannot be estimated")
@@ -80,9 +81,16 @@ def ksg(a: ArrayLike, b: ArrayLike, *, neighbors: int = 3) -> float:
 # Bounds from a matrix of scores
 
 
+def _floats(scores: Tensor) -> Tensor:
+    found = tensor_of("scores", scores)
+    return found if found.is_floating_point() else found.float()
+
+
 def _parts(scores: Tensor, apart: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The diagonal (B,) and the rest (B (B - 1),) of a matrix of scores; or two vectors that hold the scores together and apart."""
+    scores = _floats(scores)
     if apart is not None:
+        apart = _floats(apart)
         if scores.ndim != 1 or apart.ndim != 1 or not len(scores) or not len(apart):
             shapes = f"{tuple(scores.shape)} and {tuple(apart.shape)}"
             raise DataError(f"with scores of pairs apart given, both must be vectors with at least one entry, got shapes {shapes}")
@@ -132,6 +140,7 @@ def info_nce(scores: Tensor) -> Tensor:
     Args:
         scores: (B, B).
     """
+    scores = _floats(scores)
     together, _ = _parts(scores)
     return math.log(len(scores)) + (together - scores.logsumexp(dim=1)).mean()
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from lnl_core._arrays import class_labels, described, feature_rows, tensor_of
 from lnl_core._random import seed_cpu, seeded
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
@@ -48,14 +49,33 @@ def _over_batches(network: nn.Module, compute: Any, data: BiasedImages, limit: i
 
 
 def predict(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
-    """The predicted label of every image, (N,)."""
-    predicted: NDArray[np.int64] = _over_batches(network, lambda images: network(images).argmax(dim=1), data).numpy()
+    """The predicted label of every image, (N,).
+
+    Raises:
+        DataError: a network that does not give one row of logits an image.
+    """
+
+    def answers(images: Tensor) -> Tensor:
+        logits: Tensor = network(images)
+        if logits.ndim != 2 or len(logits) != len(images):
+            raise DataError(f"the network must give logits of shape ({len(images)}, classes) here, got {described(logits)}")
+        return logits.argmax(dim=1)
+
+    predicted: NDArray[np.int64] = _over_batches(network, answers, data).numpy()
     return predicted
+
+
+def _labels(data: BiasedImages) -> NDArray[np.int64]:
+    """(N,) on the CPU, checked again: the attribute may have been set since, and NumPy broadcasts a column without a word."""
+    labels: NDArray[np.int64] = class_labels("labels", data.labels).cpu().numpy()
+    if len(labels) != len(data):
+        raise DataError(f"labels must have one entry an image: expected {len(data)}, got {len(labels)}")
+    return labels
 
 
 def accuracy(network: nn.Module, data: BiasedImages) -> float:
     """Share of images whose label is predicted, in [0, 1]."""
-    return float((predict(network, data) == data.labels.cpu().numpy()).mean())
+    return float((predict(network, data) == _labels(data)).mean())
 
 
 def _group_accuracy(correct: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -70,7 +90,7 @@ def group_accuracy(network: nn.Module, data: BiasedImages) -> NDArray[np.float64
 
     All labels are mixed in it. See :func:`cell_accuracy` for the groups of the literature, a label with a kind of the bias.
     """
-    correct = predict(network, data) == data.labels.cpu().numpy()
+    correct = predict(network, data) == _labels(data)
     return _group_accuracy(correct, data.group.cpu().numpy())
 
 
@@ -80,7 +100,7 @@ def cell_accuracy(network: nn.Module, data: BiasedImages) -> tuple[NDArray[np.fl
     Returns:
         accuracies (classes, groups), NaN for a cell without images, and the number of images in each cell (classes, groups).
     """
-    return _cells(predict(network, data), data.labels.cpu().numpy(), data.group.cpu().numpy())
+    return _cells(predict(network, data), _labels(data), data.group.cpu().numpy())
 
 
 def _cells(
@@ -153,7 +173,7 @@ def group_metrics(
 
 def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
     """Counts (classes, classes) of true label (row) and predicted label (column)."""
-    return contingency_table(data.labels.cpu().numpy(), predict(network, data), n_a=data.classes, n_b=data.classes)
+    return contingency_table(_labels(data), predict(network, data), n_a=data.classes, n_b=data.classes)
 
 
 def confusion_by_color(network: nn.Module, painted: Iterable[BiasedImages]) -> NDArray[np.int64]:
@@ -209,6 +229,8 @@ def background_places(images: Tensor, shape: tuple[int, int]) -> Tensor:
     Args:
         images: (N, C, H, W) uint8, H and W being multiples of ``shape``.
     """
+    if images.ndim != 4:
+        raise DataError(f"images must be of shape (N, C, H, W), got {described(images)}")
     step = images.shape[2] // shape[0]
     small = images[:, :, step // 2 :: step, step // 2 :: step]
     return (small == 0).all(dim=1)
@@ -333,10 +355,10 @@ def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Array
     """Features (N, D) float32, bias (N,) int64 and the number of bias classes, checked.
 
     Raises:
-        DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
-            than twice the number of classes.
+        DataError: another type or shape, lengths that differ, an embedding that is not finite, one bias class only, or fewer
+            examples than twice the number of classes.
     """
-    x, y = torch.as_tensor(embeddings).cpu().flatten(1).float(), torch.as_tensor(bias).cpu().long().flatten()
+    x, y = feature_rows("embeddings", embeddings).flatten(1), class_labels("bias", bias).cpu()
     if len(x) != len(y):
         raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
     refuse_infinite(x)
@@ -404,7 +426,7 @@ def probe_leakage(
             than twice the number of classes.
     """
     x, y, classes = probe_inputs(embeddings, bias)
-    shape = torch.as_tensor(embeddings).shape[1:]
+    shape = feature_rows("embeddings", embeddings).shape[1:]
     if not 0 < test_share < 1:
         raise DataError(f"test_share must lie between 0 and 1, got {test_share}")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
@@ -528,12 +550,18 @@ def pool_places(features: Tensor, where: Tensor) -> Tensor:
     Returns:
         (N, C) float32.
     """
+    features, where = tensor_of("features", features), tensor_of("where", where)
+    if features.ndim != 4 or where.shape != features.shape[:1] + features.shape[2:]:
+        got = f"{described(features)} and {described(where)}"
+        raise DataError(f"features must be of shape (N, C, H, W) and where of shape (N, H, W), got {got}")
     chosen = where.unsqueeze(1).to(features.dtype)
     pooled: Tensor = ((features * chosen).sum(dim=(2, 3)) / chosen.sum(dim=(2, 3)).clamp(min=1)).float()
     return pooled
 
 
-def probe_map(features: Tensor, bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3) -> NDArray[np.float64]:
+def probe_map(
+    features: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3
+) -> NDArray[np.float64]:
     """How well a linear probe names the bias at each place of a feature map by itself.
 
     The probe is least squares onto one-hot classes with a small ridge, solved exactly for all places at once: a coarse picture of
@@ -551,9 +579,10 @@ def probe_map(features: Tensor, bias: Tensor | ArrayLike, *, seed: int = 0, ridg
     Raises:
         DataError: as :func:`probe_leakage`.
     """
+    features = feature_rows("features", features, 4)
     _, y, classes = probe_inputs(features, bias)
     count, channels, height, width = features.shape
-    x = features.float().permute(2, 3, 0, 1).reshape(height * width, count, channels)
+    x = features.permute(2, 3, 0, 1).reshape(height * width, count, channels)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
     train, test = order[: count // 2], order[count // 2 :]
     mean, deviation = x[:, train].mean(1, keepdim=True), x[:, train].std(1, keepdim=True).clamp(min=1e-6)

@@ -5,6 +5,7 @@ Beside them three kinds of comparison for the networks: linear erasure of a trai
 (:func:`threshold_optimizer`, Hardt et al. 2016). Fairlearn is imported where it is used; the rest of lnl_core does without.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from lnl_core._arrays import class_labels, feature_rows, group_codes, number
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import embeddings
@@ -51,7 +53,7 @@ def fairness(predicted: ArrayLike, labels: ArrayLike, bias: ArrayLike) -> dict[s
     Args:
         predicted: (N,) predicted labels, 0 or 1.
         labels: (N,) labels, 0 or 1, both present.
-        bias: (N,) group of each example, whole numbers from 0.
+        bias: (N,) group of each example, whole numbers or text such as "f" and "m".
 
     Returns:
         accuracy and balanced_accuracy in [0, 1]; demographic_parity_difference, the largest difference between groups of
@@ -60,12 +62,14 @@ def fairness(predicted: ArrayLike, labels: ArrayLike, bias: ArrayLike) -> dict[s
         :math:`I(\hat Y;B \mid Y)` in nats, from counts (see :func:`lnl_core.information.plug_in_mutual_information`).
 
     Raises:
-        DataError: lengths that differ, labels other than 0 and 1, labels all alike, or a constant protected attribute.
+        DataError: another type or shape, lengths that differ, labels other than 0 and 1, labels all alike, or a constant
+            protected attribute.
     """
     metrics = _fairlearn("metrics")
     from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-    guess, truth, group = (np.asarray(values).ravel() for values in (predicted, labels, bias))
+    guess, truth = (class_labels(name, values).cpu().numpy() for name, values in (("predicted", predicted), ("labels", labels)))
+    group = group_codes("bias", bias)
     if not len(guess) == len(truth) == len(group):
         lengths = f"{len(guess)}, {len(truth)} and {len(group)}"
         raise DataError(f"predictions, labels and groups must have the same length, got {lengths}")
@@ -106,8 +110,8 @@ def parity_bound(information: float, share: float) -> float:
     Raises:
         DataError: a value out of range.
     """
-    if not information >= 0:
-        raise DataError(f"an information is not negative, got {information!r}")
+    information = number("information", information, lambda value: value >= 0, "a number that is not negative")
+    share = number("share", share, lambda value: not math.isnan(value), "a number")
     if not 0 < share < 1:
         raise DataError(f"the share of a group lies strictly between 0 and 1, got {share!r}: a constant bias has information 0")
     return min(1.0, float(np.sqrt(information / (2 * share * (1 - share)))))
@@ -245,6 +249,7 @@ def probe_metrics(features: Tensor, bias: Tensor, *, limit: int = 4000, seeds: i
         seeds: probes of each kind, see :func:`lnl_core.leakage.leakage`.
     """
     metrics: dict[str, float] = {}
+    features, bias = feature_rows("features", features), class_labels("bias", bias)
     for name, kind in (("bias_probe", "linear"), ("bias_mlp_probe", "mlp")):
         found = leakage(features[:limit], bias[:limit].cpu(), kind=kind, seeds=seeds)
         metrics |= {

@@ -7,13 +7,14 @@ A table is an array of probabilities that sum to one. Where a quantity is estima
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lnl_core._arrays import class_labels, number, numbers
 from lnl_core.errors import DataError
 
 _TOLERANCE = 1e-6
 
 
 def _table(probabilities: ArrayLike, dimensions: int | None, name: str) -> NDArray[np.float64]:
-    table = np.asarray(probabilities, dtype=np.float64)
+    table = numbers(name, probabilities, "a table of probabilities")
     if dimensions is not None and table.ndim != dimensions:
         raise DataError(f"{name} must be a table with {dimensions} dimensions, got shape {table.shape}")
     if table.size == 0 or not np.isfinite(table).all() or (table < 0).any():
@@ -89,8 +90,8 @@ def gaussian_information(correlation: float, dimensions: int = 1) -> float:
     Raises:
         DataError: the correlation is outside [-1, 1], or there is less than one dimension.
     """
-    if not -1 <= correlation <= 1 or dimensions < 1:
-        raise DataError(f"a correlation lies in [-1, 1] and dimensions are at least 1, got {correlation} and {dimensions}")
+    correlation = number("correlation", correlation, lambda value: -1 <= value <= 1, "a number in [-1, 1]")
+    dimensions = int(number("dimensions", dimensions, lambda value: value >= 1 and value.is_integer(), "a whole number from 1"))
     return float("inf") if abs(correlation) == 1 else -0.5 * dimensions * float(np.log1p(-(correlation**2)))
 
 
@@ -102,17 +103,22 @@ def contingency_table(a: ArrayLike, b: ArrayLike, *, n_a: int | None = None, n_b
         n_a, n_b: number of rows and columns; by default the largest value plus one.
 
     Raises:
-        DataError: if the arrays differ in length, are empty, or hold a value out of range.
+        DataError: if the arrays differ in length, are empty, hold a value out of range, or are no whole numbers of shape (N,).
     """
-    first, second = np.asarray(a).ravel(), np.asarray(b).ravel()
+    first, second = (class_labels(name, values).cpu().numpy() for name, values in (("a", a), ("b", b)))
     if len(first) != len(second):
         raise DataError(f"both arrays must have the same length, got {len(first)} and {len(second)}")
     if len(first) == 0:
         raise DataError("the arrays are empty: there is nothing to count")
-    rows, columns = n_a or int(first.max()) + 1, n_b or int(second.max()) + 1
+    rows, columns = (
+        int(values.max()) + 1
+        if size is None
+        else int(number(name, size, lambda value: 1 <= value < 2**31 and value.is_integer(), "a whole number from 1"))
+        for name, values, size in (("n_a", first, n_a), ("n_b", second, n_b))
+    )
     if first.min() < 0 or second.min() < 0 or first.max() >= rows or second.max() >= columns:
         raise DataError(f"labels out of range: expected 0..{rows - 1} and 0..{columns - 1}")
-    flat = first.astype(np.int64) * columns + second.astype(np.int64)
+    flat = first * columns + second
     return np.bincount(flat, minlength=rows * columns).reshape(rows, columns)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
+from lnl_core._arrays import feature_rows, numbers
 from lnl_core._random import seeded
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
@@ -198,8 +199,14 @@ class Interval:
             values: J numbers.
             overlap: o, 0 for independent values; for values of J random splits of the same examples the quotient of held-out and
                 training examples, the correction of Nadeau and Bengio (2003, section 3).
+
+        Raises:
+            DataError: no values, or anything but one row of numbers.
         """
-        mean = float(np.mean(values))
+        found = numbers("values", values, "one row of numbers")
+        if found.ndim != 1 or not len(found):
+            raise DataError(f"values must be one row of numbers, got shape {found.shape}")
+        mean = float(np.mean(found))
         if len(values) < 2:
             return cls(mean, mean, mean)
         half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
@@ -327,7 +334,7 @@ def code_length(
     """
     _require_seeds(seeds)
     x, y, classes = probe_inputs(embeddings, bias)
-    shape = torch.as_tensor(embeddings).shape[1:]
+    shape = feature_rows("embeddings", embeddings).shape[1:]
     ends = [round(share * len(x)) for share in _PORTIONS]
     if ends[0] < 2 * classes:
         least = math.ceil(2 * classes / _PORTIONS[0])
@@ -391,6 +398,9 @@ def linear_eraser(embeddings: Tensor | NDArray[np.floating], bias: Tensor | Arra
     )
 
     def erase(features: Tensor) -> Tensor:
+        rows = feature_rows("features", features).flatten(1)
+        if rows.shape[1] != x.shape[1]:
+            raise DataError(f"features must have the {x.shape[1]} columns that the eraser was fitted to, got {rows.shape[1]}")
         erased: Tensor = eraser(features.cpu().flatten(1).double()).float().to(features.device)
         return erased
 

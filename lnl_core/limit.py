@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv, entr, ndtr, ndtri, softmax
 from scipy.stats import qmc
 
+from lnl_core._arrays import number, numbers
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, check_color_var
 from lnl_core.errors import ConfigError, DataError
 
@@ -59,7 +60,7 @@ def label_posterior(color: ArrayLike, color_var: float, means: ArrayLike = MEAN_
 
 
 def _colors(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    table = np.asarray(values, dtype=np.float64)
+    table = numbers(name, values, "a table of numbers in [0, 1], one colour a row")
     if table.ndim != 2 or table.size == 0 or not ((table >= 0) & (table <= 1)).all():
         raise DataError(f"{name} must be a table of numbers in [0, 1], one colour a row, got shape {table.shape}")
     return table
@@ -130,8 +131,7 @@ def fano_accuracy(information: float, classes: int = 10) -> float:
     """
     if classes < 2:
         raise ConfigError(f"classes must be at least 2, got {classes}")
-    if not information >= 0:
-        raise DataError(f"information must be a number of at least 0, got {information}")
+    information = number("information", information, lambda value: value >= 0, "a number of at least 0")
     left = math.log(classes) - information
     if left <= 0:
         return 1.0
@@ -157,15 +157,14 @@ def unbiased_accuracy(accuracy: float, classes: int = 10) -> float:
         DataError: the accuracy is not in [0, 1].
         ConfigError: there are fewer than two classes.
     """
-    _check_accuracy(accuracy, classes)
+    accuracy = _check_accuracy(accuracy, classes)
     return 1 - (1 - accuracy) / classes
 
 
-def _check_accuracy(accuracy: float, classes: int) -> None:
+def _check_accuracy(accuracy: float, classes: int) -> float:
     if classes < 2:
         raise ConfigError(f"classes must be at least 2, got {classes}")
-    if not 0 <= accuracy <= 1:
-        raise DataError(f"accuracy must be a share in [0, 1], got {accuracy}")
+    return number("accuracy", accuracy, lambda value: 0 <= value <= 1, "a share in [0, 1]")
 
 
 def accuracy_at_least(accuracy: float, examples: int, confidence: float = 0.95) -> float:
@@ -184,7 +183,7 @@ def accuracy_at_least(accuracy: float, examples: int, confidence: float = 0.95) 
         DataError: the accuracy is not in [0, 1].
         ConfigError: no positive number of examples, or a confidence that is not in (0, 1).
     """
-    _check_accuracy(accuracy, 2)
+    accuracy = _check_accuracy(accuracy, 2)
     if isinstance(examples, bool) or not isinstance(examples, int | np.integer) or examples < 1:
         raise ConfigError(f"examples must be a whole number of at least 1, got {examples!r}")
     if not 0 < confidence < 1:
@@ -220,9 +219,8 @@ def proved_leak(accuracy: float, entropy: float, classes: int = 10, *, examples:
         DataError: the accuracy is not in [0, 1], or the entropy negative or not a number.
         ConfigError: there are fewer than two classes, no positive number of examples, or a confidence out of range.
     """
-    _check_accuracy(accuracy, classes)
-    if not entropy >= 0:
-        raise DataError(f"entropy must be a number of at least 0, got {entropy}")
+    accuracy = _check_accuracy(accuracy, classes)
+    entropy = number("entropy", entropy, lambda value: value >= 0, "a number of at least 0")
     if examples is not None:
         accuracy = max(accuracy_at_least(accuracy, examples, confidence), 1 / classes)
     return max(0.0, math.log(classes) - _fano(1 - accuracy, classes) - entropy)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from lnl_core._arrays import feature_rows, group_codes
 from lnl_core.errors import DataError
 
 
@@ -43,7 +44,7 @@ def mixing_score(
 
     Args:
         embeddings: (N, D), one row a point.
-        group: (N,) group of each point, any whole numbers.
+        group: (N,) group of each point, any whole numbers or text.
         neighbours: nearest neighbours counted, 1 to N - 1; the point itself is none.
         seed: seeds the shuffled control.
 
@@ -52,16 +53,14 @@ def mixing_score(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    x = torch.as_tensor(embeddings).flatten(1).float().cpu()
-    groups = torch.as_tensor(np.asarray(torch.as_tensor(group).cpu())).flatten()
-    if len(x) != len(groups):
-        raise DataError(f"embeddings and groups must have the same length, got {len(x)} and {len(groups)}")
+    x, codes = feature_rows("embeddings", embeddings).flatten(1), torch.from_numpy(group_codes("group", group))
+    if len(x) != len(codes):
+        raise DataError(f"embeddings and groups must have the same length, got {len(x)} and {len(codes)}")
     if not torch.isfinite(x).all():
         raise DataError("the embeddings hold NaN or infinite values: the network that made them has diverged")
-    _, codes = groups.unique(return_inverse=True)
     if len(x) == 0 or int(codes.max()) == 0:
         raise DataError("there are not two groups: nothing can be mixed or separate")
-    if isinstance(neighbours, bool) or not 1 <= neighbours < len(x):
+    if isinstance(neighbours, bool) or not isinstance(neighbours, int | np.integer) or not 1 <= neighbours < len(x):
         raise DataError(f"neighbours must lie between 1 and {len(x) - 1}, one less than the points, got {neighbours}")
     found = NearestNeighbors(n_neighbors=neighbours).fit((x - x.mean(0)).numpy())
     near = torch.from_numpy(found.kneighbors(return_distance=False))

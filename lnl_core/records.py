@@ -5,7 +5,7 @@ import math
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,13 +16,15 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from lnl_core._files import user_path, variable, write_atomically, write_json
-from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig
+from lnl_core._arrays import numbers
+from lnl_core._files import is_number, read_json, read_text, user_path, variable, write_atomically, write_json
+from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig, shown
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.splits import OPPOSITE
 
 SCHEMA = 2
 """Layout of a record. In schema 1 "worst_group_accuracy" was what "worst_bias_accuracy" is now, see :func:`migrated`."""
+_RESTORE = "restore it from the repository"
 Setting = tuple[tuple[str, float | str], ...]
 FULL_DATA = {
     "colored_mnist": ("mnist",),
@@ -147,11 +149,12 @@ def read_record(path: Path | str) -> RunRecord:
     """Read a record; one of schema 1 is read as :func:`migrated` makes it.
 
     Raises:
-        RecordError: if the file is missing, cut short, of another schema, or lacks a field.
+        RecordError: if the file is missing, cut short, of another schema, or lacks a field, or a field holds something else than it
+            should, such as null for a metric.
     """
     path = user_path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
     except (OSError, ValueError) as error:
@@ -162,7 +165,7 @@ def read_record(path: Path | str) -> RunRecord:
 def _record(text: str, path: Path | str) -> RunRecord:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
     values = migrated(values) if isinstance(values, dict) else values
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
@@ -174,6 +177,12 @@ def _record(text: str, path: Path | str) -> RunRecord:
     if set(values) != names:
         odd = sorted(set(values) ^ names)
         raise RecordError(f"{path} is no complete record (see field {odd[0]!r}): delete it and run again")
+    for name, holds in _HOLDS.items():
+        if not holds(values[name]):
+            raise RecordError(f"{path} has {shown(values[name])} for {name}: delete it and run again")
+    for name, value in values["metrics"].items():
+        if not is_number(value):
+            raise RecordError(f"{path} has {shown(value)} for the metric {name} and no finite number: delete it and run again")
     return RunRecord(**values)
 
 
@@ -189,6 +198,19 @@ def migrated(values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(metrics, dict):
         metrics = {"worst_bias_accuracy" if name == "worst_group_accuracy" else name: value for name, value in metrics.items()}
     return values | {"schema": SCHEMA} | ({"metrics": metrics} if "metrics" in values else {})
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_HOLDS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("experiment", "method", "profile", "selection"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("config", "metrics", "data", "provenance"), _is_table),
+    "setting": lambda value: _is_table(value) and all(isinstance(one, str) or is_number(one) for one in value.values()),
+    "seed": lambda value: isinstance(value, int) and not isinstance(value, bool),
+}
+"""What a field of a record must be; the first that is not is named."""
 
 
 def write_record_lines(records: Sequence[RunRecord], path: Path | str) -> Path:
@@ -210,8 +232,8 @@ def read_record_lines(path: Path | str) -> list[RunRecord]:
         RecordError: as :func:`read_record`, naming the line.
     """
     try:
-        lines = user_path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        lines = read_text(user_path(path)).splitlines()
+    except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}): run again, or check the path") from None
     return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
 
@@ -247,10 +269,26 @@ def published_models(folder: Path | None = None) -> list[dict[str, Any]]:
     Returns:
         ``path`` (of the .safetensors file, for :func:`lnl_core.load_model`), ``record`` (the name of its run), ``method``,
         ``color_var``, ``profile``, ``test_accuracy``, and ``confusion_by_color``: (10, 10, 10) counts of colour, digit, answer.
+
+    Raises:
+        RecordError: a file that is cut short, or holds something else, such as null for the accuracy.
     """
     models = []
     for path in sorted(((folder or results_folder()) / "models").glob("*.json")):
-        models.append({"path": path.with_suffix(".safetensors"), **json.loads(path.read_text(encoding="utf-8"))})
+        found = read_json(path, _RESTORE)
+        for name in ("record", "method", "profile"):
+            if not isinstance(found.get(name), str):
+                raise RecordError(f"{path} has {shown(found.get(name))} for {name}: {_RESTORE}")
+        for name in ("color_var", "test_accuracy"):
+            if not is_number(found.get(name)):
+                raise RecordError(f"{path} has {shown(found.get(name))} for {name} and no number: {_RESTORE}")
+        try:
+            counts = numbers("confusion_by_color", found.get("confusion_by_color"))
+        except DataError as error:
+            raise RecordError(f"{path} is damaged ({error}): {_RESTORE}") from None
+        if counts.shape != (10, 10, 10):
+            raise RecordError(f"{path} has counts of shape {counts.shape} instead of (10, 10, 10): {_RESTORE}")
+        models.append({"path": path.with_suffix(".safetensors"), **found})
     return models
 
 
@@ -271,14 +309,25 @@ def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float
 def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
     path = folder / "paper.json"
     try:
-        published = json.loads(path.read_text(encoding="utf-8"))["experiments"]
-    except (ValueError, KeyError, TypeError):
-        raise RecordError(f"{path} is damaged: restore it from the repository") from None
+        published = json.loads(read_text(path))["experiments"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise RecordError(f"{path} is damaged: {_RESTORE}") from None
+    if not isinstance(published, dict):
+        raise RecordError(f"{path} is damaged: {_RESTORE}")
     if experiment not in published and experiment in EXPERIMENTS:
         return []
     if experiment not in published:
         raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
-    rows: list[dict[str, Any]] = published[experiment]["results"]
+    try:
+        found = list[dict[str, Any]](published[experiment]["results"])
+        rows = [{key: row[key] for key in ("method", "setting", "value")} for row in found]
+    except (KeyError, TypeError):
+        raise RecordError(f"{path} has a result of {experiment} without method, setting and value: {_RESTORE}") from None
+    if not rows:
+        raise RecordError(f"{path} has no results of {experiment}: {_RESTORE}")
+    for row in rows:
+        if not (isinstance(row["method"], str) and _HOLDS["setting"](row["setting"]) and is_number(row["value"])):
+            raise RecordError(f"{path} has the result {shown(row)} of {experiment}: {_RESTORE}")
     return rows
 
 

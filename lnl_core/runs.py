@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lnl_core._files import leftovers, user_path, write_atomically, write_json
+from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import OWN_LOOPS, RunConfig
 from lnl_core.datasets.container import BiasedImages
@@ -72,7 +72,7 @@ def _read_model(path: Path | str) -> tuple[dict[str, Tensor], RunConfig, Path]:
     tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
     try:
         return tensors, RunConfig.from_dict(json.loads(metadata["config"])), path
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise RecordError(f"{path} has a header that this version of lnl_core cannot read: train the model again") from None
 
 
@@ -136,11 +136,16 @@ def read_history(folder: Path | str) -> list[dict[str, float]]:
     """The lines of a run's ``metrics.jsonl``, one dictionary an epoch."""
     path = user_path(folder) / HISTORY
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in read_text(path).splitlines()]
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged ({error}): the same run again writes it anew from its checkpoint") from None
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, dict) or not all(value is None or isinstance(value, int | float) for value in line.values()):
+            remedy = "the same run again writes it anew from its checkpoint"
+            raise RecordError(f"{path}, line {number}, is no table of numbers: {remedy}")
+    return lines
 
 
 def _begun_in(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lnl_core._files import user_path, write_atomically
+from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
@@ -217,9 +217,12 @@ def read_duel(folder: Path | str) -> Duel:
     """
     path = user_path(folder) / DUEL
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
+        lines = [json.loads(line) for line in read_text(path).splitlines()]
+        if not all(isinstance(line, dict) for line in lines):
+            raise ValueError("a line is no table")
+    except (OSError, ValueError, RecursionError):
         raise RecordError(f"{path} is missing or damaged: train the run again in another folder") from None
+    return lines
 
 
 @keep_freed_memory()

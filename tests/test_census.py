@@ -273,8 +273,12 @@ def test_a_table_stands_in_the_place_of_images() -> None:
         wrong[4, 1] = bad
         with pytest.raises(DataError, match="the table of features holds NaN or infinite values"):
             BiasedImages(wrong, labels, labels, labels, classes=2, bias_classes=2)
-    with pytest.raises(DataError, match="images must be uint8"):
-        BiasedImages(rows.double(), labels, labels, labels, classes=2, bias_classes=2)
+    in_double = BiasedImages(rows.double().numpy(), labels.numpy(), labels[:, None], labels, classes=2, bias_classes=2)
+    assert torch.equal(in_double.images, rows)
+    assert torch.equal(in_double.labels, labels)
+    assert torch.equal(in_double.bias, labels)
+    with pytest.raises(DataError, match="the table of features holds NaN or infinite values"):
+        BiasedImages(1e300 * rows.double(), labels, labels, labels, classes=2, bias_classes=2)
 
 
 @pytest.mark.parametrize(("name", "protected"), [(name, one) for name, several in NAMES.items() for one in several])

@@ -10,7 +10,6 @@ mean is the label's.
 """
 
 import argparse
-import json
 import math
 import time
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.estimators import BOUNDS, estimate_information, ksg
 from lnl_core.evaluation import probe_leakage
 from lnl_core.information import gaussian_information, mutual_information, plug_in_mutual_information
@@ -172,7 +171,7 @@ def feature_runs(seed: int, exact: float) -> list[dict[str, Any]]:
 
 
 def _stored(path: Path, empty: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {**empty, "provenance": {}}
+    found: dict[str, Any] = read_json(path, "restore it from the repository") if path.is_file() else {**empty, "provenance": {}}
     return found
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
@@ -118,7 +118,7 @@ def watch(config: RunConfig, folder: Path | None, settings: dict[str, Any], *, p
 def read_training(root: Path = ROOT) -> list[dict[str, Any]]:
     """The stored courses, by method in the order of :data:`METHODS` and seed."""
     paths = sorted((root / FOLDER).glob("training-*.json"))
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    found = [read_json(path, "restore it from the repository") for path in paths]
     return sorted(found, key=lambda one: (list(METHODS).index(one["name"]), one["seed"]))
 
 

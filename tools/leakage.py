@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from lnl_core._files import write_json
+from lnl_core._files import is_number, read_text, write_json
 from lnl_core.config import COLOR_VARS, RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
@@ -170,6 +170,14 @@ def probe_run(
     return found
 
 
+def _is_measured(part: Any) -> bool:
+    """Whether nothing but words, truth values and finite numbers stands in a part of a measurement, and at least one of them."""
+    if isinstance(part, dict | list):
+        inner = list(part.values()) if isinstance(part, dict) else part
+        return bool(inner) and all(_is_measured(one) for one in inner)
+    return isinstance(part, str | bool) or is_number(part)
+
+
 def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
     """The stored measurements of models, by method, variance and seed in the order of the table.
 
@@ -179,9 +187,12 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
     found = []
     for path in sorted((root / FOLDER).glob("colored_mnist-*.json")):
         try:
-            one = json.loads(path.read_text(encoding="utf-8"))
-            known = one["schema"] == SCHEMA and one["method"] in METHODS
-        except (ValueError, KeyError, TypeError):
+            one = json.loads(read_text(path))
+            known = one["schema"] == SCHEMA and one["method"] in METHODS and isinstance(one["settings"], dict)
+            known &= all(is_number(one[name]) for name in ("color_var", "seed", "test_accuracy", "entropy"))
+            parts = [one[name] for name in ("probes", "code_length", "erased", *(["adversary"] if one.get("adversary") else []))]
+            known &= all(isinstance(part, dict) and _is_measured(part) for part in parts)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
             raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.leakage' again")

@@ -3,7 +3,6 @@
 python -m tools.limit     writes results/limit/colored_mnist.json (under a minute)
 """
 
-import json
 import math
 import time
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.datasets.colored_mnist import color_table
 from lnl_core.information import conditional_entropy
 from lnl_core.limit import fano_accuracy, label_entropy
@@ -48,7 +47,7 @@ def read_limit(root: Path = ROOT) -> dict[str, Any]:
     path = root / FILE
     if not path.is_file():
         return {"settings": SETTINGS, "rows": [], "provenance": {}}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(path, "restore it from the repository")
     return found
 
 

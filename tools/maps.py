@@ -4,14 +4,13 @@ python -m tools.maps WORK     reads the models of a finished `python -m tools.ab
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.evaluation import background_places, feature_maps, probe_map
 from lnl_core.runs import MODEL, load_data, load_model, run_folder
 from tools.ablations import PLACES, config_of
@@ -41,7 +40,7 @@ def read_maps(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     for name, changes in PLACES.items():
         path = root / "results" / "maps" / f"{config_of(changes).fingerprint()}.json"
         if path.is_file():
-            found[name] = json.loads(path.read_text(encoding="utf-8"))
+            found[name] = read_json(path, "restore it from the repository")
     return found
 
 

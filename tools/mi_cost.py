@@ -7,7 +7,6 @@ results table of the methods.
 """
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.bench import mi_backprop_cost
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.records import provenance
@@ -27,7 +26,7 @@ FOLDER = Path("results", "mi_cost")
 
 def read_costs(root: Path = ROOT) -> list[dict[str, Any]]:
     """The stored measurements, by file name."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / FOLDER).glob("*.json"))]
+    return [read_json(path, "restore it from the repository") for path in sorted((root / FOLDER).glob("*.json"))]
 
 
 def main() -> int:

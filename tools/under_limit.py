@@ -14,7 +14,6 @@ Variances below those of Figure 4 have their run records beside the measurements
 """
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -25,7 +24,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
 from lnl_core.limit import label_entropy, proved_leak
@@ -88,7 +87,7 @@ def read_measured(root: Path = ROOT, *, other_networks: bool = False) -> list[di
 
     A limit on the length of a step is no other method: a run that has it stands with those of its profile.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / FOLDER).glob("*.json"))]
+    found = [read_json(path, "restore it from the repository") for path in sorted((root / FOLDER).glob("*.json"))]
     full = [run for run in found if run["source"] == "mnist"]
     if other_networks:
         return [run for run in full if "network" in run.get("changed", {})]

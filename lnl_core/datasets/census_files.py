@@ -185,7 +185,7 @@ def read_census(name: str, data_dir: Path | str | None = None, *, check: bool = 
     path, source = census_file(name, data_dir, check=check)
     schema, labels, mark = (GERMAN, GERMAN_LABELS, None) if name == "german.data" else (ADULT, ADULT_LABELS, ",")
     try:
-        lines = _read(path).decode("utf-8").splitlines()
+        lines = _read(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text file: fetch it again") from None
     rows, places = [], []
@@ -221,6 +221,6 @@ def _codes(file: str, column: Column, cells: Sequence[str], places: Sequence[int
 
 def _numbers(file: str, column: Column, cells: Sequence[str], places: Sequence[int]) -> NDArray[np.float64]:
     for cell, place in zip(cells, places, strict=True):
-        if not cell.isdecimal():
+        if not (cell.isdecimal() and cell.isascii() and len(cell) < 16):
             raise DataError(f"{file}, line {place}: column {column.name} must be a whole number, got {cell!r}: correct this row")
     return np.array(cells, dtype=np.float64)

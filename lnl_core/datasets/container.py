@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from lnl_core._arrays import described, tensor_of, whole_numbers
 from lnl_core.errors import DataError
 
 IGNORE = 255
@@ -29,40 +32,42 @@ class Batch:
 class BiasedImages:
     """Images with a label to learn and a bias not to learn. All tensors live on one device.
 
+    Arrays may be tensors, numpy arrays or lists; a column (N, 1) of labels is taken for (N,).
+
     Args:
-        images: (N, C, H, W) uint8; or a table of features (N, D) float32, all finite, in the place of images.
-        labels: (N,) int64 class labels, counted from 0.
+        images: (N, C, H, W) uint8; or a table of features (N, D) of floats, all finite, in the place of images, kept as float32.
+        labels: (N,) whole numbers, class labels counted from 0.
         bias: (N, ...) whole numbers in 0..bias_classes-1, one label an image (N,) or one a place, such as (N, 3, 14, 14);
             255 means "no label here".
-        group: (N,) int64, which of a few kinds of bias the image was given; evaluation and probes use it, training never.
-        color: (N, 3) float32 in [0, 1], the colour an image was painted with; ``None`` where the bias is not a colour.
+        group: (N,) whole numbers from 0, which of a few kinds of bias the image was given; evaluation and probes use it,
+            training never.
+        color: (N, 3) floats in [0, 1], the colour an image was painted with; ``None`` where the bias is not a colour.
         source: where the images come from, one word, for the record.
         bias_classes: number of bias classes K.
 
     Raises:
-        DataError: if lengths differ, ``images`` is neither uint8 nor a finite table, or a label is out of range.
+        DataError: another type or shape than these, lengths that differ, a table that is not finite, or a label out of range.
     """
 
     def __init__(
         self,
-        images: Tensor,
-        labels: Tensor,
-        bias: Tensor,
-        group: Tensor,
-        color: Tensor | None = None,
+        images: Tensor | NDArray[np.generic],
+        labels: Tensor | ArrayLike,
+        bias: Tensor | ArrayLike,
+        group: Tensor | ArrayLike,
+        color: Tensor | ArrayLike | None = None,
         *,
         source: str = "user",
         classes: int = 10,
         bias_classes: int = 8,
     ) -> None:
-        table = images.ndim == 2 and images.dtype == torch.float32
-        if table and not torch.isfinite(images).all():
-            raise DataError("the table of features holds NaN or infinite values: mend or leave out these rows")
-        if not table and (images.ndim != 4 or images.dtype != torch.uint8):
-            raise DataError(f"images must be uint8 of shape (N, C, H, W), got {images.dtype} of shape {tuple(images.shape)}")
-        for name, tensor in (("labels", labels), ("bias", bias), ("group", group), ("color", color)):
-            if tensor is not None and len(tensor) != len(images):
-                raise DataError(f"{name} must have one entry an image: expected {len(images)}, got {len(tensor)}")
+        images = _images(images)
+        labels, group = (_one_each(name, values, len(images)) for name, values in (("labels", labels), ("group", group)))
+        bias = _one_each("bias", bias, len(images), places=True)
+        color = None if color is None else _colors(color, len(images))
+        for name, count in (("classes", classes), ("bias_classes", bias_classes)):
+            if isinstance(count, bool) or not isinstance(count, int | np.integer):
+                raise DataError(f"{name} must be a whole number, got {count!r}")
         if not 1 <= bias_classes <= IGNORE:
             raise DataError(f"bias_classes must lie between 1 and {IGNORE}, got {bias_classes}")
         if len(images) == 0:
@@ -71,10 +76,10 @@ class BiasedImages:
         _check_range("group", group, None)
         _check_range("bias", bias, bias_classes, ignore=True)
         self.images = images
-        self.labels = labels.long()
+        self.labels = labels
         # Bias maps are the largest integers here; kept in one byte a place, handed out as int64.
         self._bias = bias if bias.dtype == torch.uint8 else bias.to(torch.uint8)
-        self.group = group.long()
+        self.group = group
         self.color = color
         self.source = source
         self.classes = classes
@@ -128,9 +133,61 @@ class BiasedImages:
         return moved
 
 
+_CHANNELS = (1, 3, 4)
+
+
+def _images(values: Tensor | NDArray[np.generic]) -> Tensor:
+    """uint8 images (N, C, H, W), or a finite float32 table (N, D)."""
+    wanted = "uint8 of shape (N, C, H, W), or a table of floats of shape (N, D)"
+    images = tensor_of("images", values, wanted)
+    if images.ndim == 2 and images.is_floating_point():
+        table = images.float()
+        if not torch.isfinite(table).all():
+            raise DataError("the table of features holds NaN or infinite values: mend or leave out these rows")
+        return table
+    hint = ""
+    if images.ndim == 4 and images.shape[3] in _CHANNELS and images.shape[1] not in _CHANNELS:
+        hint = ": these are (N, H, W, C), use images.transpose(0, 3, 1, 2), or permute of a tensor"
+    elif images.ndim == 4 and images.dtype == torch.uint8:
+        return images
+    elif images.ndim == 4:
+        hint = ": convert levels of 0 to 255 to uint8, and multiply what lies between 0 and 1 by 255 first"
+    elif images.ndim == 3:
+        hint = ": give grey images one channel with images[:, None], and a single image images[None]"
+    elif images.ndim == 2:
+        hint = ": convert the features of a table to floats, and give images their height and width"
+    raise DataError(f"images must be {wanted}, got {described(images)}{hint}")
+
+
+def _one_each(name: str, values: Tensor | ArrayLike, count: int, *, places: bool = False) -> Tensor:
+    """Whole numbers (count,), or of ``places`` (count, ...); bytes stay bytes there."""
+    wanted = "whole numbers, one an image" + (" or one a place, of shape (N, ...)" if places else ", of shape (N,)")
+    tensor = tensor_of(name, values, wanted)
+    tensor = tensor if places and tensor.dtype == torch.uint8 else whole_numbers(name, tensor, wanted)
+    tensor = tensor[:, 0] if tensor.ndim == 2 and tensor.shape[1] == 1 else tensor
+    if tensor.ndim < 1 or (tensor.ndim > 1 and not places):
+        raise DataError(f"{name} must be {wanted}, got {described(tensor)}")
+    _check_length(name, tensor, count)
+    return tensor
+
+
+def _colors(values: Tensor | ArrayLike, count: int) -> Tensor:
+    wanted = "numbers in [0, 1] of shape (N, 3), one colour an image"
+    color = tensor_of("color", values, wanted)
+    if color.ndim != 2 or color.shape[1] != 3:
+        raise DataError(f"color must be {wanted}, got {described(color)}")
+    _check_length("color", color, count)
+    if not ((color >= 0) & (color <= 1)).all():
+        raise DataError(f"color must be {wanted}, got values from {float(color.min()):g} to {float(color.max()):g}")
+    return color.float()
+
+
+def _check_length(name: str, values: Tensor, count: int) -> None:
+    if len(values) != count:
+        raise DataError(f"{name} must have one entry an image: expected {count}, got {len(values)}")
+
+
 def _check_range(name: str, values: Tensor, classes: int | None, *, ignore: bool = False) -> None:
-    if values.is_floating_point() or values.dtype == torch.bool:
-        raise DataError(f"{name} must be whole numbers, got {values.dtype}")
     low, high = int(values.min()), int(values.max())
     if ignore and high >= (classes or 0):
         kept = values[values != IGNORE]

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core._files import user_path, write_atomically
+from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
@@ -112,7 +112,7 @@ def _published(name: str, folder: Path, cache_dir: Path | str | None) -> Path:
 
 def _read_list(path: Path) -> set[str]:
     try:
-        names = set(path.read_text(encoding="utf-8").split())
+        names = set(read_text(path).split())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a list of names ({error}): get it again") from None
     wrong = sorted(name for name in names if _label(name) is None)
@@ -150,8 +150,10 @@ def _number(name: str | float) -> int | None:
 
 def _read_csv(path: Path) -> dict[str, str | int]:
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
             rows = [(row["id"], row["label"]) for row in csv.DictReader(lines)]
+        if not rows:
+            raise ValueError("it holds no label")
         return {name: label if label in CLASS_NAMES else int(label) for name, label in rows}
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table with the columns id and label ({error}): get it again") from None

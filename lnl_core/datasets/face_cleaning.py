@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lnl_core._files import user_path, write_atomically
+from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.face_tables import GENDER_NAMES, FaceTable
 from lnl_core.datasets.photographs import decode_all
 from lnl_core.errors import ConfigError, DataError
@@ -168,11 +168,11 @@ def _ask(estimator: AgeGenderEstimator, images: NDArray[np.uint8]) -> tuple[NDAr
 
 def _read_estimates(path: Path, origin: str) -> dict[str, tuple[float, int]]:
     """What an earlier call wrote, by name; the file is begun where there is none, and a last line cut short is dropped."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else [json.dumps(origin)]
     try:
+        lines = read_text(path).split("\n")[:-1] if path.is_file() else [json.dumps(origin)]
         of, *rows = (json.loads(line) for line in lines)
         found = {str(name): (float("nan") if age is None else float(age), int(gender)) for name, age, gender in rows}
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{path} cannot be read as a list of estimates ({error}): delete it to begin again") from None
     if of != origin:
         raise DataError(f"{path} holds estimates of {of}, not of {origin}: delete it to begin again")

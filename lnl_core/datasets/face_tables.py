@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lnl_core._files import user_path, write_atomically
+from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.npy import read_names, read_records
 from lnl_core.datasets.photographs import content_hashes, file_state, inner_folder, is_archive, list_photographs
@@ -343,7 +343,7 @@ def write_cleaned(table: FaceTable, data_dir: Path | str | None = None) -> Path:
 def _read_cleaned(folder: Path) -> FaceTable:
     path = folder / _CLEANED
     try:
-        names = set(path.read_text(encoding="utf-8").split("\n")[:-1])
+        names = set(read_text(path).splitlines()) - {""}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: run lnl clean, which writes it") from None
     except (OSError, UnicodeDecodeError) as error:
