@@ -71,7 +71,7 @@ def test_other_addresses_fill_the_install_cell_only(copy: Path, repository: str)
 
 
 def test_without_an_address_nothing_is_shown(copy: Path) -> None:
-    before = {path: path.read_bytes() for path in [copy / "_config.yml", *(copy / "notebooks").iterdir()]}
+    before = {path: path.read_bytes() for path in [copy / "_config.yml", *(copy / "notebooks").glob("*.*")]}
     configure(copy, "none")
     check_agreement(copy, Address())
     unset = {path: path.read_bytes() for path in before}

@@ -304,6 +304,7 @@ def model_of(method: str, color_var: float, accuracy: float) -> dict[str, Any]:
         "seed": 0,
         "settings": tool.SETTINGS,
         "weights": "float16" if method == "baseline" else "float32",
+        "entropy": 2.3,
         "test_accuracy": accuracy,
         "adversary": None if method == "baseline" else {"training": reading, "unbiased": reading},
         "fresh_h": {
