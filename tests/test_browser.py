@@ -136,6 +136,7 @@ async def look_at_all(browser_path: str, pages: dict[str, Path]) -> dict[str, Lo
         context = await browser.new_context(reduced_motion="reduce")
         await context.route(lambda url: not url.startswith("file:"), lambda route: route.fulfill(status=204))
         page = await context.new_page()
+        page.set_default_timeout(180_000)  # a busy machine is no fault of a page
         while waiting:
             name, path = waiting.pop(0)
             looks[name] = await look_at(page, path)

@@ -23,6 +23,7 @@ from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordEr
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import LNLNetwork, build_network, digit_network
 from lnl_core.records import read_record
+from lnl_core.precision import settle
 from lnl_core.runs import load_model, read_history, run, run_stacked
 from lnl_core.stacked import fit_stacked
 from lnl_core.training import Metrics, autocast, fit
@@ -533,7 +534,7 @@ def test_stacked_runs_leave_what_single_runs_leave(two_runs: list[Path], tmp_pat
     alone = run(tiny(1, 0.05), tmp_path / "alone", device="cpu", progress=False)
     record = read_record(two_runs[1] / "record.json")
     assert {path.name for path in two_runs[1].iterdir()} == {path.name for path in (tmp_path / "alone").iterdir()}
-    assert record.config == alone.config == tiny(1, 0.05).to_dict()
+    assert record.config == alone.config == settle(tiny(1, 0.05), torch.device("cpu")).to_dict()
     assert record.data == alone.data
     assert record.metrics.keys() == alone.metrics.keys()
     assert record.metrics["test_accuracy"] == pytest.approx(alone.metrics["test_accuracy"], abs=0.05)
