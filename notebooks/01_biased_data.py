@@ -113,7 +113,7 @@ print("test: ", test)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
 picture = figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the row decides the colour")
-folder = Path(OUT_DIR) / "01_biased_data"
+folder = Path(OUT_DIR).expanduser() / "01_biased_data"
 folder.mkdir(parents=True, exist_ok=True)
 picture.savefig(folder / "figure_3a_train.png", dpi=150)
 picture

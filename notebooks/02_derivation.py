@@ -94,7 +94,7 @@ from lnl_core.records import describe_environment
 # %matplotlib inline
 figures.use_style()
 profile = resolve_profile(PROFILE)
-trials = {"smoke": 20, "demo": 200, "full": 2000}[profile]  # random worlds on which an inequality is tried
+trials = {"smoke": 20, "demo": 200, "short": 500, "full": 2000}[profile]  # random worlds on which an inequality is tried
 print(f"profile {profile}, {trials} random worlds per inequality")
 
 
@@ -576,7 +576,7 @@ print(
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Boxes and arrows: an image goes into f, whose features feed the label head g and the bias head h; dashed arrows show the gradients that come back to f from both."}}
 picture = figures.draw_networks()
-folder = Path(OUT_DIR) / "02_derivation"
+folder = Path(OUT_DIR).expanduser() / "02_derivation"
 folder.mkdir(parents=True, exist_ok=True)
 picture.savefig(folder / "figure_2.png", dpi=150)
 picture

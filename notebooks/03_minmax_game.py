@@ -92,7 +92,7 @@ from lnl_core.records import describe_environment
 figures.use_style()
 torch.set_default_dtype(torch.float64)
 profile = resolve_profile(PROFILE)
-pixels = {"smoke": 15, "demo": 61, "full": 151}[profile]  # of the map in the background of a figure
+pixels = {"smoke": 15, "demo": 61, "short": 91, "full": 151}[profile]  # of the map in the background of a figure
 print(f"profile {profile}; this page needs no data" + (f" and leaves {DATA_DIR} alone" if DATA_DIR else ""))
 
 # %% [markdown]
@@ -182,7 +182,7 @@ for panel, name, alternating in ((axes[0], "simultaneous", False), (axes[1], "al
     panel.set(title=name, xlabel="a, colour weight of f", ylabel="w, weight of h", aspect="equal")
 axes[1].legend(loc="center", bbox_to_anchor=(0.5, 0.35))
 panels.suptitle("The game of colour alone, 130 steps")
-folder = Path(OUT_DIR) / "03_minmax_game"
+folder = Path(OUT_DIR).expanduser() / "03_minmax_game"
 folder.mkdir(parents=True, exist_ok=True)
 panels.savefig(folder / "spirals.png", dpi=150)
 plt.show()

@@ -262,7 +262,7 @@ def short_run(method, **options):
     config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
     config = config.with_options(**{"epochs": EPOCHS, "warmup_epochs": 0, "train_split": "train", **options})
     network, validation = build_network(config), held_out.to(device)
-    folder = run_folder(Path(OUT_DIR) / "04_training", config)
+    folder = run_folder(Path(OUT_DIR).expanduser() / "04_training", config)
     return fit(network, train, config, out_dir=folder, validate=lambda f: {"validation_accuracy": accuracy(f, validation)})
 
 

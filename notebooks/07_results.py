@@ -359,6 +359,8 @@ else:
 # <details><summary>Solution</summary>
 #
 # ```python
+# from lnl_core import read_history
+#
 # for method, r in demonstration.items():
 #     curve = [line["validation_accuracy"] for line in read_history(run_folder(OUT_DIR, r.run_config())) if "validation_accuracy" in line]
 #     if curve:

@@ -252,7 +252,8 @@ def trained(method, seed, adv_weight=0.5, rho=RHO):
     own = {} if config.unread("adv_weight") else {"adv_weight": adv_weight}  # what a method does not read is refused
     config = config.with_options(**options, **own)
     # The configuration does not know our bias, so its numbers go into the folder's name: another bias, another folder.
-    folder = Path(OUT_DIR) / "08_your_own_bias" / f"{method}-rho{rho}-b{BRIGHTNESS}-w{WAVELENGTH}-{profile}-{config.fingerprint()}"
+    name = f"{method}-rho{rho}-b{BRIGHTNESS}-w{WAVELENGTH}-{profile}-{config.fingerprint()}"
+    folder = Path(OUT_DIR).expanduser() / "08_your_own_bias" / name
     network = new_network(seed)
     fit(network, biased("train", seed, rho), config, out_dir=folder)
     return network.cpu()

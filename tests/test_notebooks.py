@@ -1,16 +1,20 @@
 """The notebooks: how they are built, that each pair is in step, what is stored, and that a smoke run does what it was asked."""
 
 import ast
+import builtins
 import json
 import re
 import subprocess
+import symtable
 import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
+from lnl_core.config import PROFILES
 from lnl_core.records import RunRecord, read_record
 from tools.book import SMOKE
 from tools.execute import read_executions
@@ -22,6 +26,7 @@ from tools.notebooks import (
     cells_tagged,
     facts_missing,
     fill_script,
+    join_streams,
     keep_outputs,
     literals,
     out_of_step,
@@ -74,6 +79,17 @@ def headings(notebook: Any) -> list[tuple[int, str]]:
 def as_python(source: str) -> ast.Module:
     """The syntax tree of a cell; IPython's magics become nothing."""
     return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+
+
+def solutions(notebook: Any) -> dict[int, str]:
+    """The Python code of each exercise's solution, by the exercise's number; an exercise for the pencil has none."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    exercises = re.split(r"^### Exercise \d+.*$", text, flags=re.MULTILINE)[1:]
+    blocks = {
+        number: re.findall(r"^```python\n(.*?)^```", exercise, flags=re.MULTILINE | re.DOTALL)
+        for number, exercise in enumerate(exercises, start=1)
+    }
+    return {number: "\n".join(found) for number, found in blocks.items() if found}
 
 
 def names_read(cells: list[Any]) -> set[str]:
@@ -147,9 +163,104 @@ def test_exercises_have_folded_solutions(script: Path) -> None:
 
 @each_notebook
 def test_solutions_are_python(script: Path) -> None:
-    text = "\n".join(cell.source for cell in read_script(script).cells if cell.cell_type == "markdown")
-    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
-        as_python(block)
+    for code in solutions(read_script(script)).values():
+        as_python(code)
+
+
+def names_bound(table: symtable.SymbolTable) -> set[str]:
+    """The names that running this module's code binds in it, functions that say ``global`` included."""
+    here = (symbol for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace())
+    inner = [child for child in table.get_children() if isinstance(child, symtable.Function)]
+    own = {symbol.get_name() for symbol in here}
+    return own | {symbol.get_name() for child in inner for symbol in child.get_symbols() if symbol.is_declared_global()}
+
+
+def names_wanted(table: symtable.SymbolTable) -> set[str]:
+    """The global names that the code of this scope or of one inside it reads."""
+    top = table.get_type() == "module"
+    found = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced() and (top or symbol.is_global())}
+    return found.union(*(names_wanted(child) for child in table.get_children()))
+
+
+def names_unknown(code: str, notebook: Any) -> set[str]:
+    """What ``code`` reads that neither it, nor a code cell of the notebook, nor Python or IPython defines."""
+    cells = "\n".join(ast.unparse(as_python(cell.source)) for cell in code_cells(notebook))
+    table = symtable.symtable(ast.unparse(as_python(code)), "solution", "exec")
+    known = names_bound(symtable.symtable(cells, "notebook", "exec")) | names_bound(table)
+    return names_wanted(table) - known - set(dir(builtins)) - {"display", "get_ipython"}
+
+
+@each_notebook
+def test_solutions_use_only_names_that_are_there(script: Path) -> None:
+    notebook = read_script(script)
+    for exercise, code in solutions(notebook).items():
+        assert names_unknown(code, notebook) == set(), f"the solution of exercise {exercise} uses a name that nobody defines"
+
+
+@pytest.mark.parametrize(
+    ("code", "unknown"),
+    [
+        ("print(known + other)", {"other"}),
+        ("def f():\n    return known + read_history(known)\nf()", {"read_history"}),
+        ("from os import path\nprint([path.join(part) for part in 'ab'])", set()),
+        ("for here in imported.walk(made()): print(here, lambda a: a + free)", {"free"}),
+        ("%matplotlib inline\nprint(known)", set()),
+        ("print(inside, hidden)", {"inside", "hidden"}),
+    ],
+)
+def test_a_name_that_nobody_defines_is_found(code: str, unknown: set[str], tmp_path: Path) -> None:
+    body = "# %%\n# %matplotlib inline\nimport os as imported\nknown = [inside for inside in 'ab']\ndef made():\n    hidden = 1\n"
+    assert names_unknown(code, read_script(_script(tmp_path, body))) == unknown
+
+
+_THE_PROFILE = ("profile", "PROFILE", "resolve_profile(PROFILE)", "config.profile")
+
+
+def tables_by_profile(tree: ast.Module) -> list[tuple[ast.expr, int]]:
+    """What the code indexes by the profile, and the line. A name stands for what was last assigned to it."""
+    assigned = {
+        node.targets[0].id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+    }
+    indexed = [
+        (node.value, node.lineno)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.slice) in _THE_PROFILE
+    ]
+    return [(assigned.get(value.id, value) if isinstance(value, ast.Name) else value, line) for value, line in indexed]
+
+
+def profiles_missing(code: str) -> list[tuple[int, set[str]]]:
+    """The line and the missing profiles of each table that has no value for every profile; all of them if it is no plain table."""
+    found = []
+    for table, line in tables_by_profile(as_python(code)):
+        keys = {key.value for key in table.keys if isinstance(key, ast.Constant)} if isinstance(table, ast.Dict) else set()
+        found += [(line, set(PROFILES) - keys)] if set(PROFILES) - keys else []
+    return found
+
+
+@each_notebook
+def test_tables_have_a_value_for_every_profile(script: Path) -> None:
+    """Every notebook is offered for every profile, see ``book/how_to_read.md``."""
+    notebook = read_script(script)
+    for code in [*(cell.source for cell in code_cells(notebook)), *solutions(notebook).values()]:
+        assert profiles_missing(code) == []
+
+
+def test_a_table_without_a_profile_is_found() -> None:
+    short = '{"smoke": 1, "demo": 2, "full": 3}'
+    assert profiles_missing(f"trials = {short}[profile]") == [(1, {"short"})]
+    assert profiles_missing(f"table = {short}\nprint(table[profile])") == [(2, {"short"})]
+    assert profiles_missing(f"trials = {short}.get(profile, 3)") == []
+    assert profiles_missing('{"smoke": 1, "demo": 2, "short": 2, "full": 3}[profile]') == []
+
+
+@each_notebook
+def test_out_dir_knows_the_home_folder(script: Path) -> None:
+    """``run_folder`` does so by itself; a path made by hand would be a folder named ``~``."""
+    code = "\n".join(cell.source for cell in code_cells(read_script(script)))
+    assert code.count("Path(OUT_DIR)") == code.count("Path(OUT_DIR).expanduser()")
 
 
 @each_notebook
@@ -187,6 +298,8 @@ def test_stored_outputs(script: Path) -> None:
     assert all(output.output_type != "error" and output.get("name") != "stderr" for output in outputs)
     text = json.dumps(outputs)
     assert not re.search(r"it/s|s/it|[▏▎▍▌▋▊▉█]|\d+%\||\bat 0x[0-9a-f]{6,}", text), "a progress bar or an address in memory"
+    pieces = [[(output.output_type, output.get("name")) for output in cell.outputs] for cell in code_cells(notebook)]
+    assert all(one != other for cell in pieces for one, other in pairwise(cell) if one[0] == "stream"), "a stream in pieces"
     assert not re.search(r"\d (s|ms|seconds|minutes)\b", text), "a time measured"
     assert str(ROOT) not in text
     assert str(Path.home()) + "/" not in text
@@ -210,6 +323,15 @@ def test_outputs_of_unchanged_cells_are_kept(tmp_path: Path) -> None:
     keep_outputs(new, old)
     assert [cell.execution_count for cell in code_cells(new)] == [1, None]
     assert len(facts_missing(new)) == 1
+
+
+def test_where_a_stream_was_cut_is_not_stored() -> None:
+    cell = nbformat.v4.new_code_cell()  # type: ignore[no-untyped-call]
+    pieces = [("stdout", "a"), ("stdout", "b"), ("stderr", "c"), ("stdout", "d")]
+    cell.outputs = [nbformat.from_dict({"output_type": "stream", "name": name, "text": text}) for name, text in pieces]
+    cell.outputs.insert(3, nbformat.from_dict({"output_type": "display_data", "data": {}, "metadata": {}}))
+    join_streams(cell)
+    assert [output.get("text") for output in cell.outputs] == ["ab", "c", None, "d"]
 
 
 def _script(folder: Path, text: str) -> Path:

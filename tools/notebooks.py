@@ -151,6 +151,17 @@ def use_own_ipython(work: Path) -> None:
     os.environ["IPYTHONDIR"] = str(folder)
 
 
+def join_streams(cell: Any) -> None:
+    """Make one output of neighbouring pieces of one stream: where a stream is cut is a matter of time, not a fact."""
+    joined: list[Any] = []
+    for output in cell.outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    cell.outputs = joined
+
+
 def store_facts(notebook: Notebook, folder: Path) -> None:
     """Execute the notebook in ``folder`` and keep the outputs of the cells that nbval compares."""
     from nbclient import NotebookClient
@@ -161,6 +172,8 @@ def store_facts(notebook: Notebook, folder: Path) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code" and {IGNORE, "install"} & set(tags(cell)):
             cell.outputs, cell.execution_count = [], None
+        elif cell.cell_type == "code":
+            join_streams(cell)
     notebook.metadata["language_info"] = nbformat.from_dict({"name": "python"})
 
 
