@@ -545,7 +545,9 @@ _TUNED: dict[str, Any] = dict(
     adv_weight=0.5,
     confusion_weight=0.1,
 )
-_DEMO: dict[str, Any] = dict(_TUNED, source="mini", train_split="train", epochs=40)
+_DEMO: dict[str, Any] = dict(
+    _TUNED, source="mini", train_split="train", epochs=8, batch_size=32, lr=0.01, bias_lr=0.03, adv_weight=1.0
+)
 _SHORT: dict[str, Any] = dict(
     _TUNED,
     source="mnist",

@@ -636,3 +636,12 @@ def test_a_subset_keeps_everything_together(mini_test: BiasedImages) -> None:
     assert mini_test.color is not None
     assert torch.equal(part.color, mini_test.color[index])
     assert part.source == "mini"
+
+
+def test_the_mini_digits_are_read_once_and_belong_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = digits.load_mini()
+    monkeypatch.setattr(np, "loadtxt", None)
+    images[:], labels[:] = 0, 0
+    again, their_labels = digits.load_mini()
+    assert again.any()
+    assert np.bincount(their_labels).tolist() == [500] * 10

@@ -22,8 +22,8 @@ from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import LNLNetwork, build_network, digit_network
-from lnl_core.records import read_record
 from lnl_core.precision import settle
+from lnl_core.records import read_record
 from lnl_core.runs import load_model, read_history, run, run_stacked
 from lnl_core.stacked import fit_stacked
 from lnl_core.training import Metrics, autocast, fit

