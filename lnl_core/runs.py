@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
-from lnl_core.config import OWN_LOOPS, RunConfig
+from lnl_core.config import EXPERIMENTS, OWN_LOOPS, PROFILES, RunConfig, shown
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
@@ -51,7 +51,11 @@ _FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT, DUEL, OPTIONS)
 def run_folder(root: Path | str, config: RunConfig) -> Path:
     """The folder of a run below ``root``, named after what it is, so that whoever wants the same run finds it."""
     name = f"{config.experiment}-{config.method}-{config.setting_name}-seed{config.seed}-{config.profile}-{config.fingerprint()}"
-    return (user_path(root) if os.fspath(root) else Path()) / name
+    return _root(root) / name
+
+
+def _root(root: Path | str) -> Path:
+    return user_path(root) if os.fspath(root) else Path()
 
 
 def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: torch.dtype = torch.float32) -> Path:
@@ -146,6 +150,26 @@ def read_history(folder: Path | str) -> list[dict[str, float]]:
             remedy = "the same run again writes it anew from its checkpoint"
             raise RecordError(f"{path}, line {number}, is no table of numbers: {remedy}")
     return lines
+
+
+def read_runs(root: Path | str, experiment: str, profile: str | None = None) -> list[RunRecord]:
+    """The records of one experiment among the finished runs in the folders below ``root``, sorted by the folders' names.
+
+    Runs of several experiments, and other files, may lie side by side there; an empty list if the folder does not exist.
+
+    Args:
+        profile: only the runs of this profile.
+
+    Raises:
+        ConfigError: an unknown experiment or profile.
+        RecordError: a record that cannot be read, see :func:`lnl_core.records.read_record`.
+    """
+    if experiment not in EXPERIMENTS:
+        raise ConfigError(f"unknown experiment {shown(experiment)}: choose one of {', '.join(EXPERIMENTS)}")
+    if profile is not None and profile not in (*PROFILES, "custom"):
+        raise ConfigError(f"unknown profile {shown(profile)}: choose one of {', '.join((*PROFILES, 'custom'))}")
+    records = [read_record(path) for path in sorted(_root(root).glob(f"*/{RECORD}"))]
+    return [record for record in records if record.experiment == experiment and profile in (None, record.profile)]
 
 
 def _begun_in(folder: Path) -> str | None:

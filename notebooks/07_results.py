@@ -79,7 +79,6 @@ OUT_DIR = "runs"
 # %matplotlib inline
 import json
 from itertools import pairwise
-from pathlib import Path
 
 from IPython.display import Markdown
 
@@ -93,10 +92,10 @@ from lnl_core.records import (
     describe_environment,
     ordering,
     paper_numbers,
-    read_record,
     results_folder,
     table_markdown,
 )
+from lnl_core.runs import read_runs
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -276,8 +275,8 @@ for claim, (comparisons, needed) in CLAIMS.items():
 # they allow is with each other.
 
 # %% tags=["nbval-ignore-output"]
-folders = [path.parent for path in sorted(Path(OUT_DIR).expanduser().glob("*/record.json"))]
-shown = [r for r in (read_record(folder / "record.json") for folder in folders) if r.profile == profile]
+# Other pages leave runs in the same folder, of other experiments too: only like is set beside like.
+shown = [r for r in read_runs(OUT_DIR, "colored_mnist", profile) if r.data == record.data]
 COLUMNS = {
     "test_accuracy": "accuracy",
     "worst_bias_accuracy": "worst colour",

@@ -7,6 +7,7 @@ import re
 import subprocess
 import symtable
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import nbformat
 import pytest
 
 from lnl_core.config import PROFILES
-from lnl_core.records import RunRecord, read_record
+from lnl_core.records import RunRecord, read_record, read_records, write_record
+from lnl_core.runs import read_runs
 from tools.book import SMOKE
 from tools.execute import read_executions
 from tools.notebooks import (
@@ -261,6 +263,67 @@ def test_out_dir_knows_the_home_folder(script: Path) -> None:
     """``run_folder`` does so by itself; a path made by hand would be a folder named ``~``."""
     code = "\n".join(cell.source for cell in code_cells(read_script(script)))
     assert code.count("Path(OUT_DIR)") == code.count("Path(OUT_DIR).expanduser()")
+
+
+_LISTING = {"glob", "rglob", "iterdir", "walk", "listdir", "scandir", "read_records"}
+_KNOWN = {"run_folder", "read_runs"}
+
+
+def reads_all_of_out_dir(code: str) -> list[int]:
+    """The lines that list what lies in OUT_DIR, or in a path made of it, other than by ``run_folder`` and ``read_runs``."""
+    paths = {"OUT_DIR"}
+
+    def called(node: ast.AST) -> str:
+        named = node.func if isinstance(node, ast.Call) else None
+        return named.attr if isinstance(named, ast.Attribute) else named.id if isinstance(named, ast.Name) else ""
+
+    def made_of_it(node: ast.AST) -> bool:
+        if called(node) in _KNOWN:
+            return False
+        return (isinstance(node, ast.Name) and node.id in paths) or any(made_of_it(child) for child in ast.iter_child_nodes(node))
+
+    nodes = list(ast.walk(as_python(code)))
+    for node in nodes:
+        if isinstance(node, ast.Assign) and made_of_it(node.value):
+            paths |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return [node.lineno for node in nodes if isinstance(node, ast.Call) and called(node) in _LISTING and made_of_it(node)]
+
+
+@each_notebook
+def test_no_notebook_reads_what_others_left_in_its_folder(script: Path) -> None:
+    """All notebooks share OUT_DIR: what is read from it is a run that the page asked for, or the runs of one experiment."""
+    notebook = read_script(script)
+    for code in ["\n".join(cell.source for cell in code_cells(notebook)), *solutions(notebook).values()]:
+        assert reads_all_of_out_dir(code) == []
+
+
+def test_reading_all_of_a_folder_is_found() -> None:
+    assert reads_all_of_out_dir('a = sorted(Path(OUT_DIR).expanduser().glob("*/record.json"))') == [1]
+    assert reads_all_of_out_dir("here = Path(OUT_DIR)\nread_records(here)") == [2]
+    assert reads_all_of_out_dir("read_runs(OUT_DIR, 'faces')\nfolder = run_folder(OUT_DIR, config)\nlist(folder.iterdir())") == []
+    assert reads_all_of_out_dir("read_records(results_folder() / 'runs')") == []
+
+
+def test_the_table_of_07_takes_only_runs_like_its_own(tmp_path: Path) -> None:
+    """The cell itself, on a folder where others have left runs of other experiments, profiles and data."""
+    own = next(one for one in read_records(ROOT / "results" / "runs") if one.experiment == "colored_mnist")
+    others: dict[str, dict[str, Any]] = {
+        "own": {},
+        "dogs": {"experiment": "dogs_cats", "setting": {"train_set": "tb1"}},
+        "census": {"experiment": "census", "setting": {"weight": 1.0}, "metrics": {"test_parity": 0.5}},
+        "demo": {"profile": "demo"},
+        "mini": {"data": {**own.data, "source": "mini"}},
+    }
+    for name, changes in others.items():
+        write_record(replace(own, **changes), tmp_path / name / "record.json")
+    names: dict[str, Any] = {"OUT_DIR": str(tmp_path), "profile": own.profile, "record": own}
+    names |= {"read_runs": read_runs, "Markdown": str}
+    cells = code_cells(read_script(ROOT / "notebooks" / "07_results.py"))
+    (cell,) = (cell for cell in cells if "COLUMNS = {" in cell.source)
+    exec(cell.source, names)
+    rows = [line for line in names["lines"] if line.startswith("| ") and not line.startswith("| method")]
+    assert len(rows) == 1
+    assert rows[0].startswith(f"| {own.method} | {own.setting['color_var']} | {own.seed} | {own.metrics['test_accuracy']:.3f} |")
 
 
 @each_notebook

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from lnl_core import runs, training
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import colored_mnist
-from lnl_core.errors import LNLError, NonFiniteLossError, RecordError
+from lnl_core.errors import ConfigError, LNLError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import build_network
 from lnl_core.precision import settle
-from lnl_core.records import RunRecord, read_record
-from lnl_core.runs import load_data, load_model, model_config, read_history, run, run_folder, save_model
+from lnl_core.records import RunRecord, read_record, write_record
+from lnl_core.runs import load_data, load_model, model_config, read_history, read_runs, run, run_folder, save_model
 
 
 def tiny(method: str = "lnl", **changes: Any) -> RunConfig:
@@ -238,6 +238,51 @@ def test_a_damaged_marker_is_refused(copy: Path) -> None:
     (copy / "config.json").write_text("[")
     with pytest.raises(RecordError, match=r"config\.json is no configuration of ours"):
         go(tiny(), copy)
+
+
+# Folders that many share
+
+
+def shared_folder(record: RunRecord, root: Path) -> None:
+    """Runs of three experiments and two profiles below ``root``, with what else may lie there."""
+    runs_there: dict[str, dict[str, Any]] = {
+        "b": {"seed": 3},
+        "a": {"seed": 4},
+        "census": {"experiment": "census", "setting": {"weight": 1.0}, "metrics": {"test_demographic_parity": 0.1}},
+        "photographs": {"experiment": "dogs_cats", "setting": {"train_set": "tb1"}},
+        "other profile": {"profile": "demo"},
+    }
+    for name, changes in runs_there.items():
+        write_record(replace(record, **changes), root / name / "record.json")
+    (root / "unfinished").mkdir()
+    (root / "unfinished" / "config.json").write_text("{}")
+    write_record(replace(record, seed=5), root / "04_training" / "deeper" / "record.json")
+    (root / "leak-0.03-demo.json").write_text("{}")
+
+
+def test_records_of_one_experiment_in_a_folder_of_several(finished: Path, tmp_path: Path) -> None:
+    record = read_record(finished / "record.json")
+    shared_folder(record, tmp_path)
+    assert [one.seed for one in read_runs(tmp_path, "colored_mnist", record.profile)] == [4, 3]
+    assert [one.profile for one in read_runs(tmp_path, "colored_mnist")] == [record.profile, record.profile, "demo"]
+    assert [one.setting for one in read_runs(tmp_path, "dogs_cats")] == [{"train_set": "tb1"}]
+    assert read_runs(tmp_path, "faces") == []
+    assert read_runs(tmp_path / "none", "census") == []
+
+
+def test_the_folder_of_runs_may_be_the_working_folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared_folder(read_record(finished / "record.json"), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(read_runs("", "census")) == len(read_runs("~", "census")) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(("digits",), "unknown experiment 'digits'"), (("faces", "huge"), "unknown profile 'huge'")]
+)
+def test_runs_of_what_does_not_exist_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_runs(tmp_path, *names)
 
 
 def test_names_of_folders_say_what_is_in_them() -> None:

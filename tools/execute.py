@@ -5,6 +5,7 @@ versions of Python and of the packages that lnl_core requires.
 """
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import requires, version
@@ -34,8 +35,8 @@ from tools.notebooks import (
     write_if_changed,
 )
 
-_NOT_FOR_RUNS = ("bench.py", "cli.py", "figures.py")
-"""Modules of lnl_core that cannot change what a training run computes."""
+_TRAINS = "lnl_core.runs"
+"""The module that trains and measures: what it imports, directly or not, can change what a run computes."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def packages() -> dict[str, str]:
     return {name: version(name) for name in names}
 
 
+@functools.cache
 def _without_docstrings(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
@@ -83,10 +85,64 @@ def library_key(root: Path = ROOT) -> str:
     return _digest(part for name, path in where for part in (name, path.read_bytes()))
 
 
+def _module_file(name: str, root: Path) -> Path | None:
+    """The file of a module of lnl_core; None for what is no such module."""
+    base = root.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def _for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _statements(tree: ast.AST, types: bool) -> Iterator[ast.AST]:
+    """All nodes, what is imported for the checker of types alone left out unless ``types``."""
+    for node in ast.iter_child_nodes(tree):
+        if _for_types_only(node) and not types:
+            continue
+        yield node
+        yield from _statements(node, types)
+
+
+@functools.cache
+def _imported(source: str, package: str, types: bool = False) -> frozenset[str]:
+    """The names that a module of this package imports, anywhere in it: modules, and what may be a module or a part of one."""
+    found: set[str] = set()
+    inside = package.split(".")
+    for node in _statements(ast.parse(source), types):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(inside[: len(inside) - node.level + 1]) if node.level else ""
+            origin = ".".join(part for part in (start, node.module) if part)
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+def training_modules(root: Path = ROOT) -> dict[str, Path]:
+    """The modules of lnl_core that training and measuring import, by name; what only draws or reads commands is not among them."""
+    found: dict[str, Path] = {}
+    waiting = [_TRAINS]
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(name, root)
+        if name in found or path is None or name.split(".")[0] != "lnl_core":
+            continue
+        found[name] = path
+        parent = name.rpartition(".")[0]
+        imported = _imported(path.read_text(encoding="utf-8"), name if path.name == "__init__.py" else parent)
+        waiting += [parent, *imported]
+        lazy = {one for one in imported if one.startswith("lnl_core.") and one.count(".") == 1 and _module_file(one, root) is None}
+        if lazy:  # such a name comes from the module where the package's own list of imports for the checker finds it
+            waiting += _imported((root / "lnl_core" / "__init__.py").read_text(encoding="utf-8"), "lnl_core", types=True)
+    return dict(sorted(found.items()))
+
+
 def training_key(root: Path = ROOT) -> str:
     """A hash of the code that a training run depends on, its comments and docstrings aside."""
-    files = sorted(path for path in (root / "lnl_core").rglob("*.py") if path.name not in _NOT_FOR_RUNS)
-    return _digest([json.dumps(packages()), *(_without_docstrings(path.read_text(encoding="utf-8")) for path in files)])
+    modules = training_modules(root)
+    code = (part for name, path in modules.items() for part in (name, _without_docstrings(path.read_text(encoding="utf-8"))))
+    return _digest([json.dumps(packages()), *code])
 
 
 def notebook_key(notebook: Any, parameters: dict[str, object], library: str) -> str:
