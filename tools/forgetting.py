@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ from tools.notebooks import ROOT
 WORK = ROOT / "runs" / "forgetting"
 COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation
 COLOR_VAR = 0.03
-_SHARED: dict[str, Any] = {"epochs": 12}
+_SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5}
+"""What the stored runs were trained with, whatever "demo" has today."""
 
 Rows = dict[str, dict[str, Any]]
 
@@ -69,7 +71,8 @@ SETTINGS: dict[str, Any] = {"split": "train", "images": 1500, "pool": 2}
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     """The configuration of one row: what ``changes`` make of lnl, or of another method, at this size."""
     changed = {**_SHARED, **changes}
-    return preset("demo", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
+    method = changed.pop("method", "lnl")
+    return replace(preset("demo", method, color_var=COLOR_VAR, seed=seed), **changed)
 
 
 def readings(network: LNLNetwork, images: BiasedImages, pool: int) -> dict[str, float]:
