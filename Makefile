@@ -17,13 +17,14 @@ install: $(INSTALLED)  ## create .venv from pyproject.toml and the pins of envir
 $(INSTALLED): pyproject.toml environment.yml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..., for example" >&2; exit 2; }
+	@echo "installing into .venv; up to about 3 GB may be downloaded the first time, most of it for PyTorch"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@sed -n 's/^ *- \([A-Za-z0-9._-]*==.*\)$$/\1/p' environment.yml > .venv/constraints.txt
-	@echo "installing into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"
 	@touch $@
 
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
+	@echo "book: looking for notebooks and pages that have changed"
 	@$(BIN)/python -m tools.book
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
@@ -38,6 +39,7 @@ nbval: $(INSTALLED)  ## run every notebook under nbval (LNL_PROFILE=smoke makes 
 	@$(BIN)/python -m pytest --nbval notebooks/
 
 notebooks: $(INSTALLED)  ## execute every notebook with papermill (demo profile), without building the site
+	@echo "notebooks: looking for those that have changed"
 	@$(BIN)/python -m tools.book --notebooks-only
 
 sync: $(INSTALLED)  ## percent scripts to .ipynb; executes the deterministic notebooks whose code changed

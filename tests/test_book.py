@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from tools.book import SMOKE, render, status_table
+from tools.book import SMOKE, _page_in_work, render, status_table
 from tools.execute import Execution
 from tools.notebooks import ROOT, read_script, scripts
 from tools.pages import without_repeats
@@ -374,6 +374,14 @@ def test_status_names_times_and_versions(tmp_path: Path) -> None:
     assert "| torch |" in text
 
 
+def test_the_page_that_is_being_rendered_is_said() -> None:
+    line = "\x1b[01mreading sources... \x1b[39;49;00m[ 50%] \x1b[35mbook/glossary\x1b[39;49;00m\n"
+    assert _page_in_work(line) == ("reading sources, book/glossary", 0.5)
+    assert _page_in_work("writing output... [100%] index") == ("writing output, index", 1.0)
+    assert _page_in_work("writing output... \n") is None
+    assert _page_in_work("copying assets... [ 50%] a.css") is None
+
+
 @pytest.mark.slow
 def test_a_warning_fails_the_build_every_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second build must fail as well, although Sphinx has read the page by then."""
@@ -389,3 +397,5 @@ def test_a_warning_fails_the_build_every_time(tmp_path: Path, capsys: pytest.Cap
         assert not (tmp_path / "_build" / "html").exists()
     (source / "page.md").write_text("# Page\n\nAll is well.\n")
     assert (render(source, tmp_path) / "page.html").is_file()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "rendering the site"

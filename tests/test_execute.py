@@ -1,5 +1,7 @@
 """Executing the notebooks: what an edit throws away, and what the builder says meanwhile."""
 
+import io
+import os
 import shutil
 import subprocess
 import sys
@@ -7,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.execute import drop_stale_runs, training_key, training_modules
+from tools.execute import NotebookFailedError, drop_stale_runs, execute_all, training_key, training_modules
 from tools.notebooks import ROOT
+from tools.progress import Progress, Work, in_words, seconds_left
 
 # Which runs stay
 
@@ -90,3 +93,135 @@ def test_runs_are_dropped_only_when_the_key_has_changed(tmp_path: Path, monkeypa
     monkeypatch.setattr("tools.execute.training_key", lambda: "another")
     drop_stale_runs(tmp_path)
     assert not (tmp_path / "runs" / "one").exists()
+
+
+# What is said meanwhile
+
+
+def test_time_left_by_the_last_time() -> None:
+    works = [
+        Work("finished", 10, before=5.0, done=10, started=0.0, seconds=9.0),
+        Work("running", 10, before=30.0, done=1, started=9.0),
+        Work("late", 10, before=2.0, done=9, started=9.0),
+        Work("waiting", 10, before=100.0),
+    ]
+    assert seconds_left(works, now=21.0) == pytest.approx((30 - 12) + 0 + 100)
+    assert seconds_left(works, now=21.0, jobs=2) == pytest.approx(59)
+
+
+def test_time_left_by_the_cells_done() -> None:
+    running = Work("running", 20, started=100.0)
+    works = [running, Work("waiting", 30)]
+    assert seconds_left(works, now=105.0) is None
+    running.done = 5
+    assert seconds_left(works, now=110.0) == pytest.approx((15 + 30) * 10 / 5)
+
+
+def test_time_left_of_a_new_notebook_before_a_cell_is_done() -> None:
+    assert seconds_left([Work("known", 10, before=50.0), Work("new", 4)], now=0.0) == pytest.approx(50 + 4 * 5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "time left not known yet"),
+        (0.0, "about 10 s left"),
+        (41.0, "about 50 s left"),
+        (51.0, "about 1 min left"),
+        (61.0, "about 2 min left"),
+    ],
+)
+def test_time_left_in_words(seconds: float | None, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_one_line_changes() -> None:
+    stream = Terminal()
+    with Progress(stream) as progress:
+        progress.now("notebook 1 of 2", 0.25)
+        progress.now("notebook 2 of 2", 0.5)
+        progress.stays("01_one: 3 s")
+    lines = stream.getvalue().split("\n")
+    assert len(lines) == 2, "only what stays ends a line"
+    assert "25% notebook 1 of 2" in lines[0]
+    assert "50% notebook 2 of 2" in lines[0]
+    assert lines[0].endswith("01_one: 3 s")
+
+
+def test_elsewhere_there_is_a_plain_line_now_and_then() -> None:
+    stream = io.StringIO()
+    with Progress(stream, every=3600) as progress:
+        for cell in range(1, 50):
+            progress.now(f"cell {cell}", cell / 50)
+        progress.now("notebook 2", at_once=True)
+        progress.stays("done")
+    assert stream.getvalue().split("\n") == ["cell 1", "notebook 2", "done", ""]
+
+
+def test_without_an_output_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with Progress() as progress:
+        progress.now("somewhere")
+        progress.stays("done")
+
+
+CELLS = "# %% [markdown]\n# # {0}\n\n# %% tags=[\"parameters\"]\nOUT_DIR = \"runs\"\n\n# %%\nimport time\n\n# %%\n{1}\n"
+
+
+@pytest.fixture
+def two_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_one.py").write_text(CELLS.format("One", "time.sleep(1)"))
+    (tmp_path / "notebooks" / "02_two.py").write_text(CELLS.format("Two", "time.sleep(1)"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def execute(root: Path) -> str:
+    stream = io.StringIO()
+    execute_all(root / "work", {}, shared_runs=True, root=root, progress=Progress(stream, every=0))
+    return stream.getvalue()
+
+
+def test_the_builder_says_which_cell_of_which_notebook_it_is_at(two_notebooks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = execute(two_notebooks)
+    lines = first.splitlines()
+    assert lines[0] == "notebooks to execute: 2, time left not known yet"
+    assert "notebook 1 of 2, 01_one, cell 1 of 4: time left not known yet" in lines
+    assert any(line.startswith("notebook 1 of 2, 01_one, cell 4 of 4: about ") for line in lines)
+    assert any(line.startswith("notebook 2 of 2, 02_two, cell 4 of 4: about ") and line.endswith(" s left") for line in lines)
+    assert [line.split(":")[0] for line in lines if not line.startswith("notebook")] == ["01_one", "02_two"]
+    assert execute(two_notebooks) == "01_one: up to date\n02_two: up to date\n"
+
+    changed = two_notebooks / "notebooks" / "02_two.py"
+    changed.write_text(CELLS.format("Two", "raise OSError('no')"))
+    with pytest.raises(NotebookFailedError, match=r"^could not execute 02_two: see above$"):
+        execute(two_notebooks)
+    assert capsys.readouterr().err.startswith("02_two: cell [4] failed with OSError: no\n")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) -> None:
+    """In a folder of its own, with a Python that only says what it was asked to do."""
+    for name in ("Makefile", "pyproject.toml", "environment.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "pip"):
+        (programs / name).write_text('#!/bin/sh\necho "python $@"\n')
+        (programs / name).chmod(0o755)
+    command = ["make", "-C", str(tmp_path), "--no-print-directory", "book", f"PYTHON={sys.executable}"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    says, pip, looks, book = done.stdout.splitlines()
+    assert says.startswith("installing into .venv")
+    assert "3 GB" in says
+    assert pip.startswith("python -m pip install ")
+    assert not {"-q", "--quiet"} & set(pip.split())
+    assert looks == "book: looking for notebooks and pages that have changed"
+    assert book == "python -m tools.book"

@@ -17,15 +17,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lnl_core import figures
 from lnl_core._files import write_atomically
 from tools.address import for_site
 from tools.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
 from tools.notebooks import ROOT, read_notebook, scripts, to_text, write_if_changed
+from tools.progress import Progress
 
 SMOKE: dict[str, object] = {"PROFILE": "smoke", "SEED": 1, "COLOR_VAR": 0.04, "DATA_DIR": ""}
 """What the smoke runs inject: every name, each but DATA_DIR with another value than the notebook's own."""
-DRAWINGS = {"problem": figures.draw_problem, "networks": figures.draw_networks}
+DRAWINGS = {"problem": "draw_problem", "networks": "draw_networks"}
+"""The drawings of the pages, and the functions of ``lnl_core.figures`` that make them."""
 CONFIG = Path("_config.yml")
 STATUS = Path("book", "_generated", "status.md")
 
@@ -51,12 +52,14 @@ def draw_images(target: Path) -> list[Path]:
     """The drawings of the pages, by our own code. They are drawn again only if the file is older than that code."""
     import matplotlib as mpl
 
+    from lnl_core import figures
+
     mpl.use("Agg")
     drawn = []
     for name, draw in DRAWINGS.items():
         path = target / f"{name}.png"
         if not path.is_file() or path.stat().st_mtime < Path(figures.__file__).stat().st_mtime:
-            figure = draw()
+            figure = getattr(figures, draw)()
             write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png", dpi=200))  # type: ignore[misc]
         drawn.append(path)
     return drawn
@@ -90,8 +93,18 @@ def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
     return target
 
 
+def _plain(line: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def _page_in_work(line: str) -> tuple[str, float] | None:
+    """What Sphinx is doing with which page, and the share of the pages behind it; None for a line that says something else."""
+    found = re.match(r"(reading sources|writing output)\.{3} *\[ *(\d+)%\] *(.*)", _plain(line))
+    return (f"{found[1]}, {found[3].strip()}", int(found[2]) / 100) if found else None
+
+
 def _complaints(log: str) -> list[str]:
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in log.splitlines()]
+    lines = [_plain(line) for line in log.splitlines()]
     return [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|SEVERE|Exception|Error)\b", line)]
 
 
@@ -121,16 +134,24 @@ def render(staged: Path, output: Path) -> Path:
     _forget_removed_pages(staged, built)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(staged), "--path-output", str(output), "-W", "--keep-going"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    lines = []
+    with Progress() as progress:
+        progress.now("rendering the site", at_once=True)
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                if page := _page_in_work(line):
+                    progress.now(f"rendering the site: {page[0]}", page[1])
+    text = "".join(lines)
     log = built / "build.log"
-    log.write_text(done.stdout, encoding="utf-8")
-    complaints = _complaints(done.stdout)
-    if done.returncode or complaints:
+    log.write_text(text, encoding="utf-8")
+    complaints = _complaints(text)
+    if process.returncode or complaints:
         _forget(built)
-        print("\n".join(complaints or done.stdout.splitlines()[-30:]), file=sys.stderr)
+        print("\n".join(complaints or text.splitlines()[-30:]), file=sys.stderr)
         sys.exit(f"the site could not be built without warnings: {os.path.relpath(log)} has the whole log")
     return built / "html"
 

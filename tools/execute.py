@@ -7,7 +7,9 @@ versions of Python and of the packages that lnl_core requires.
 import ast
 import functools
 import hashlib
+import itertools
 import json
+import multiprocessing
 import os
 import platform
 import re
@@ -15,10 +17,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from importlib.metadata import requires, version
+from multiprocessing.queues import Queue
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from lnl_core._files import write_json
@@ -34,6 +38,7 @@ from tools.notebooks import (
     use_own_ipython,
     write_if_changed,
 )
+from tools.progress import Progress, Work, in_words, seconds_left
 
 _TRAINS = "lnl_core.runs"
 """The module that trains and measures: what it imports, directly or not, can change what a run computes."""
@@ -177,20 +182,52 @@ def clean_outputs(notebook: Any) -> list[str]:
     return warnings
 
 
-def _run(script: str, given: dict[str, object], work: str, library: str, threads: int) -> str:
-    """Execute one notebook unless its executed copy is up to date; returns a line for the reader."""
+@dataclass(frozen=True)
+class _Task:
+    """A notebook to execute: the script's path, the parameters to inject, and the key of the copy to be made."""
+
+    script: str
+    given: dict[str, object]
+    key: str
+    cells: int
+
+    @property
+    def name(self) -> str:
+        return Path(self.script).stem
+
+
+def _task(script: Path, given: dict[str, object], library: str) -> _Task:
+    notebook = read_script(script)
+    cells = sum(bool(cell.cell_type == "code" and cell.source.strip()) for cell in notebook.cells)
+    return _Task(os.path.relpath(script), given, notebook_key(notebook, given, library), cells + bool(given))
+
+
+def _is_done(task: _Task, work: Path) -> bool:
+    """Whether the executed copy is that of this notebook as it is now."""
+    done, note = (work / "executed" / f"{task.name}.{kind}" for kind in ("ipynb", "json"))
+    return done.is_file() and note.is_file() and bool(json.loads(note.read_text())["key"] == task.key)
+
+
+_events: "Queue[tuple[str, int]] | None" = None
+"""Where a worker says which cell of which notebook begins."""
+
+
+def _report_to(queue: "Queue[tuple[str, int]]") -> None:
+    global _events
+    _events = queue
+
+
+def _run(task: _Task, work: str, threads: int) -> str:
+    """Execute one notebook; returns a line for the reader."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    name = Path(script).stem
+    name = task.name
     folder = Path(work) / "executed"
     done, note = folder / f"{name}.ipynb", folder / f"{name}.json"
-    notebook = read_script(Path(script))
-    key = notebook_key(notebook, given, library)
-    if done.is_file() and note.is_file() and json.loads(note.read_text())["key"] == key:
-        return f"{name}: up to date"
+    notebook = read_script(Path(task.script))
     declared = literals(cells_tagged(notebook, "parameters")[0].source) if cells_tagged(notebook, "parameters") else {}
-    unknown = sorted(set(given) - set(declared))
+    unknown = sorted(set(task.given) - set(declared))
     if unknown:
         raise NotebookFailedError(f"{name}: the parameters cell does not declare {unknown[0]}")
 
@@ -201,12 +238,27 @@ def _run(script: str, given: dict[str, object], work: str, library: str, threads
     use_own_ipython(Path(work))
     for variable in ("LNL_PROFILE", "LNL_DATA_DIR"):  # the book says what it says wherever it is built
         os.environ.pop(variable, None)
-    started, clock = time.strftime("%Y-%m-%d", time.gmtime()), time.perf_counter()
     where = Path(work) / "stage" / "notebooks"
     where.mkdir(parents=True, exist_ok=True)
+    begun = itertools.count(1)
+
+    def say(**_: object) -> None:
+        if _events is not None:
+            _events.put((name, next(begun)))
+
+    if _events is not None:
+        _events.put((name, 0))
+    started, clock = time.strftime("%Y-%m-%d", time.gmtime()), time.perf_counter()
     try:
         papermill.execute_notebook(
-            str(source), str(done), parameters=given, kernel_name="python3", cwd=str(where), progress_bar=False, log_output=False
+            str(source),
+            str(done),
+            parameters=task.given,
+            kernel_name="python3",
+            cwd=str(where),
+            progress_bar=False,
+            log_output=False,
+            on_cell_execute=say,
         )
     except PapermillExecutionError as error:
         tail = "\n".join(error.traceback[-1].splitlines()[-25:]) if error.traceback else ""
@@ -216,7 +268,7 @@ def _run(script: str, given: dict[str, object], work: str, library: str, threads
     executed = read_notebook(done)
     warnings = clean_outputs(executed)
     write_if_changed(done, to_text(executed))
-    write_json(note, asdict(Execution(key, round(seconds, 1), started, _device(), tuple(warnings))))
+    write_json(note, asdict(Execution(task.key, round(seconds, 1), started, _device(), tuple(warnings))))
     return "\n".join([f"{name}: {seconds:.0f} s", *(f"{name}: {line}" for line in warnings)])
 
 
@@ -228,34 +280,86 @@ def _device() -> str:
     return f"CPU, {os.cpu_count()} cores"
 
 
-def execute_all(work: Path, parameters: dict[str, object], *, shared_runs: bool, jobs: int = 1, root: Path = ROOT) -> None:
+def execute_all(
+    work: Path,
+    parameters: dict[str, object],
+    *,
+    shared_runs: bool,
+    jobs: int = 1,
+    root: Path = ROOT,
+    progress: Progress | None = None,
+) -> None:
     """Execute every notebook into ``work/executed``, with ``work/stage/notebooks`` as its working folder.
 
     Args:
         parameters: injected into every notebook; OUT_DIR is added, a relative path to ``work/runs``.
         shared_runs: let the notebooks find each other's runs. Needs ``jobs=1``.
         jobs: how many at a time, one thread each if more than one.
+        progress: says which notebook and cell is executed, and how long all will take.
 
     Raises:
         NotebookFailedError: naming every notebook that failed, after all have been tried.
     """
     drop_stale_runs(work)
     library = library_key(root)
-    failures = []
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        tasks = []
-        for script in scripts(root):
-            out_dir = "../../runs" if shared_runs else f"../../runs/{script.stem}"
-            given = {**parameters, "OUT_DIR": out_dir}
-            tasks.append(pool.submit(_run, os.path.relpath(script), given, os.path.relpath(work), library, 1 if jobs > 1 else 0))
+    tasks = []
+    for script in scripts(root):
+        out_dir = "../../runs" if shared_runs else f"../../runs/{script.stem}"
+        tasks.append(_task(script, {**parameters, "OUT_DIR": out_dir}, library))
+    before = {name: run.seconds for name, run in read_executions(work).items()}
+    stale = [task for task in tasks if not _is_done(task, work)]
+    with progress or Progress() as progress:
         for task in tasks:
-            try:
-                print(task.result(), flush=True)
-            except NotebookFailedError as error:
-                print(error, file=sys.stderr, flush=True)
-                failures.append(str(error).split(":")[0])
+            if task not in stale:
+                progress.stays(f"{task.name}: up to date")
+        works = {task.name: Work(task.name, task.cells, before.get(task.name)) for task in stale}
+        failures = _execute(stale, works, work, jobs, progress) if stale else []
     if failures:
         raise NotebookFailedError(f"could not execute {', '.join(failures)}: see above")
+
+
+def _execute(stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, progress: Progress) -> list[str]:
+    """Execute the notebooks and say how it goes; returns the names of those that failed."""
+    queue: Queue[tuple[str, int]] = multiprocessing.Queue()
+    places = {name: place for place, name in enumerate(works, start=1)}
+    failures = []
+    progress.now(f"notebooks to execute: {len(stale)}, {_left(works, jobs)}", at_once=True)
+    with ProcessPoolExecutor(max_workers=jobs, initializer=_report_to, initargs=(queue,)) as pool:
+        waiting = {pool.submit(_run, task, os.path.relpath(work), 1 if jobs > 1 else 0): task.name for task in stale}
+        while waiting:
+            finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            begins = _listen(queue, works)
+            for future in finished:
+                name = waiting.pop(future)
+                works[name].seconds, works[name].done = works[name].spent(time.monotonic()), works[name].cells
+                try:
+                    progress.stays(future.result())
+                except NotebookFailedError as error:
+                    progress.stays(str(error), sys.stderr)
+                    failures.append(name)
+            active = [one for one in works.values() if one.started is not None and one.seconds is None]
+            where = [f"notebook {places[one.name]} of {len(works)}, {one.name}, cell {one.cell} of {one.cells}" for one in active]
+            if active:
+                share = sum(one.done for one in works.values()) / sum(one.cells for one in works.values())
+                progress.now(f"{'; '.join(where)}: {_left(works, jobs)}", share, at_once=begins)
+    return failures
+
+
+def _left(works: dict[str, Work], jobs: int) -> str:
+    return in_words(seconds_left(works.values(), time.monotonic(), jobs))
+
+
+def _listen(queue: "Queue[tuple[str, int]]", works: dict[str, Work]) -> bool:
+    """Take in what the workers have said; returns whether a notebook has begun."""
+    begins = False
+    while True:
+        try:
+            name, cell = queue.get_nowait()
+        except Empty:
+            return begins
+        if works[name].started is None:
+            works[name].started, begins = time.monotonic(), True
+        works[name].done = max(cell - 1, 0)
 
 
 def read_executions(work: Path) -> dict[str, Execution]:
