@@ -28,7 +28,7 @@ book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site i
 	@$(BIN)/python -m tools.book
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest --nbval notebooks/02_derivation.ipynb notebooks/03_minmax_game.ipynb
 
 lint: $(INSTALLED)  ## ruff and mypy

@@ -1,6 +1,12 @@
-"""Small data sets for all tests, and an environment that does not depend on who runs them."""
+"""Small data sets for all tests, and an environment that does not depend on who runs them.
+
+``make test`` runs one process a core (pytest-xdist). Each computes with one thread, as do the programs that it starts: more threads
+than cores would wait for each other. A file's tests stay in one process, where they share what is trained once. Long files begin
+first, and the one that looks at the pages comes last, when they are built.
+"""
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
 from lnl_core.datasets import BiasedImages, colored_mnist
@@ -16,6 +23,18 @@ from tools.notebooks import ROOT
 # The same examples on every machine, and no failure because a machine is busy.
 settings.register_profile("lnl", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("lnl")
+
+_FIRST = ("test_book", "test_claims", "test_sweep", "test_leakage")
+_LAST = ("test_browser",)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place - len(_FIRST) for place, name in enumerate(_FIRST)} | dict.fromkeys(_LAST, 1)
+    items.sort(key=lambda item: order.get(item.path.stem, 0))
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +75,8 @@ def few(mini_train: BiasedImages) -> BiasedImages:
 def site() -> Path:
     """The site of the smoke runs, built now unless nothing has changed since the last time."""
     command = [sys.executable, "-m", "tools.book", "--smoke"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with FileLock(ROOT / "_build" / "test.lock"):  # one process builds, another then finds it done
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return ROOT / "_build" / "test" / "_build" / "html"
