@@ -348,7 +348,7 @@ figures.confusion_matrices(
 
 # %% tags=["nbval-ignore-output"]
 repainted = biased("train", SEED, rho=0.0)
-repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 2000))
+repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 1000))
 probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads at least':>16}"]
 for method in ("baseline", "lnl"):
     features = embeddings(networks[method, SEED], repainted)
