@@ -163,8 +163,8 @@ def _train_epoch(game: Game, turns: Turns, bar: Any, folder: Path | None) -> Met
     table = torch.tensor([list(row.values()) for row in rows])
     names = list(rows[0])
     _check_finite(table, names, game.epoch, folder)
-    last = game.data.batch(batches[-1], channels_last=config.channels_last)
-    _check_sound(game.network, last, config, game.optimizers, game.epoch, folder)
+    losses = dict(zip(names, table.T, strict=True))
+    _check_sound(game.network, game.data, batches, losses, config, game.optimizers, game.epoch, folder)
     means = zip(names, table.mean(0).tolist(), strict=True)
     return {**{f"{name}_loss": value for name, value in means}, "bias_steps": float(game.stream.drawn - drawn)}
 
