@@ -278,19 +278,29 @@ def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None
         batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
 
-def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
+def _check_finite(table: Tensor, names: list[str], config: RunConfig, epoch: int, out_dir: Path | None) -> None:
     bad = ~torch.isfinite(table)
     if not bad.any():
         return
     step, term = bad.nonzero()[0].tolist()
-    _diverged(f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}", out_dir)
+    what = f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}"
+    _diverged(what, config, out_dir)
 
 
-def _diverged(what: str, out_dir: Path | None) -> NoReturn:
+def what_to_lower(config: RunConfig) -> str:
+    """What can be done about a training that diverged, with the names of the fields that this run reads."""
+    rates, weights = (
+        ", ".join(name for name in names if config.unread(name) is None)
+        for names in (("lr", "bias_lr", "statistics_lr"), ("mi_weight", "adv_weight", "confusion_weight"))
+    )
+    return f"lower the learning rate ({rates})" + (f" or the weight of what f is to unlearn ({weights})" if weights else "")
+
+
+def _diverged(what: str, config: RunConfig, out_dir: Path | None) -> NoReturn:
     """Say what can be done about a training that went wrong: a run that is there cannot be changed, another one can be begun."""
     if out_dir is None:
-        raise NonFiniteLossError(f"{what}: lower the learning rate or the weight of that loss")
-    advice = "lower the learning rate or the weight of that loss, and train in another folder"
+        raise NonFiniteLossError(f"{what}: {what_to_lower(config)}")
+    advice = f"{what_to_lower(config)}, and train in another folder"
     if not (out_dir / CHECKPOINT).exists():
         raise NonFiniteLossError(f"{what}: {advice}")
     raise NonFiniteLossError(
@@ -332,7 +342,7 @@ def _check_sound(
     when = f"after the last step of epoch {epoch + 1}"
     for name, value in {**network.state_dict(), **optimizers.state(), **(more or {})}.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            _diverged(f"{name} is not finite {when}", out_dir)
+            _diverged(f"{name} is not finite {when}", config, out_dir)
     some = batches[: math.ceil(_ENOUGH / config.batch_size)]
     buffers = list(network.buffers())
     before = [value.clone() for value in buffers]
@@ -353,7 +363,7 @@ def _check_sound(
     for name, row in rows.items():
         now, guessing = torch.stack(row).mean(0).tolist()
         if not now <= _ROOM[name] * max(guessing, float(losses[name][: len(some)].mean())):  # nor for NaN
-            _diverged(f"the {name} loss is {now:.3g} nats {when}, where guessing has {guessing:.3g}", out_dir)
+            _diverged(f"the {name} loss is {now:.3g} nats {when}, where guessing has {guessing:.3g}", config, out_dir)
 
 
 def _train_epoch(
@@ -385,7 +395,7 @@ def _train_epoch(
         if number % 50 == 0 and not bar.disable:  # reading a loss waits for the device
             bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, rows[-1].tolist(), strict=True)})
     table = torch.stack(rows).cpu()
-    _check_finite(table, names, epoch, out_dir)
+    _check_finite(table, names, config, epoch, out_dir)
     losses = dict(zip(names, table.T, strict=True))
     _check_sound(network, data, batches, losses, config, optimizers, epoch, out_dir)
     return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
