@@ -280,8 +280,9 @@ def _train_epoch(game: Game, epoch: int, bar: Any, folder: Path | None) -> Metri
         rows.append(torch.stack([value.float() for value in found.values()]))
         bar.update()
     table = torch.stack(rows).cpu()
-    _check_finite(table, names, epoch, folder)
-    _check_sound(network, batch, config, game.optimizers, epoch, folder, _beside(game))
+    _check_finite(table, names, config, epoch, folder)
+    losses = dict(zip(names, table.T, strict=True))
+    _check_sound(network, data, batches, losses, config, game.optimizers, epoch, folder, _beside(game))
     means = dict(zip(names, table.mean(0).tolist(), strict=True))
     return {f"{name}_loss" if name in ("label", "bias") else name: value for name, value in means.items()}
 

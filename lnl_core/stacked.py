@@ -39,6 +39,7 @@ from lnl_core.training import (
     _update,
     choose_device,
     settled,
+    what_to_lower,
 )
 
 logger = logging.getLogger(__name__)
@@ -281,7 +282,7 @@ class _Trainer:
             raise NonFiniteLossError(
                 f"the {self.names[term]} loss of {self._named(s)} became "
                 f"{table[step, term, s].item()} at step {step + 1} of epoch {epoch + 1}: "
-                "lower the learning rate or the weight of that loss"
+                f"{what_to_lower(self.config)}"
             )
 
     def _check_weights(self, epoch: int) -> None:
@@ -290,7 +291,8 @@ class _Trainer:
         if not bool(finite.all()):
             s = int((~finite).nonzero()[0])
             raise NonFiniteLossError(
-                f"the weights of {self._named(s)} are not finite after the last step of epoch {epoch + 1}: lower the learning rate"
+                f"the weights of {self._named(s)} are not finite after the last step of epoch {epoch + 1}: "
+                f"{what_to_lower(self.config)}"
             )
 
     def _named(self, s: int) -> str:

@@ -18,13 +18,13 @@ from lnl_core._memory import keep_freed_memory
 from lnl_core._random import seeded
 from lnl_core.augment import random_maps, random_photographs
 from lnl_core.balance import Balance
-from lnl_core.config import OWN_LOOPS, RunConfig
+from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss, label_loss
-from lnl_core.methods import Losses, first_pass, method_step, second_pass, uses_bias, watch
+from lnl_core.methods import Losses, first_pass, method_step, second_pass, trains_h, uses_bias, watch
 from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, build_network
 from lnl_core.precision import settle, warn_if_emulated
 
@@ -278,19 +278,29 @@ def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None
         batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
 
-def _check_finite(table: Tensor, names: list[str], epoch: int, out_dir: Path | None) -> None:
+def _check_finite(table: Tensor, names: list[str], config: RunConfig, epoch: int, out_dir: Path | None) -> None:
     bad = ~torch.isfinite(table)
     if not bad.any():
         return
     step, term = bad.nonzero()[0].tolist()
-    _diverged(f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}", out_dir)
+    what = f"the {names[term]} loss became {table[step, term].item()} at step {step + 1} of epoch {epoch + 1}"
+    _diverged(what, config, out_dir)
 
 
-def _diverged(what: str, out_dir: Path | None) -> NoReturn:
+def what_to_lower(config: RunConfig) -> str:
+    """What can be done about a training that diverged, with the names of the fields that this run reads."""
+    rates, weights = (
+        ", ".join(name for name in names if config.unread(name) is None)
+        for names in (("lr", "bias_lr", "statistics_lr"), ("mi_weight", "adv_weight", "confusion_weight"))
+    )
+    return f"lower the learning rate ({rates})" + (f" or the weight of what f is to unlearn ({weights})" if weights else "")
+
+
+def _diverged(what: str, config: RunConfig, out_dir: Path | None) -> NoReturn:
     """Say what can be done about a training that went wrong: a run that is there cannot be changed, another one can be begun."""
     if out_dir is None:
-        raise NonFiniteLossError(f"{what}: lower the learning rate or the weight of that loss")
-    advice = "lower the learning rate or the weight of that loss, and train in another folder"
+        raise NonFiniteLossError(f"{what}: {what_to_lower(config)}")
+    advice = f"{what_to_lower(config)}, and train in another folder"
     if not (out_dir / CHECKPOINT).exists():
         raise NonFiniteLossError(f"{what}: {advice}")
     raise NonFiniteLossError(
@@ -299,13 +309,16 @@ def _diverged(what: str, out_dir: Path | None) -> NoReturn:
     )
 
 
-_HOPELESS = 1e4
-"""Nats of a mean loss that no training comes back from; who guesses has less than ten."""
+_ROOM = {"label": 10.0, "bias": 100.0}
+"""How many times the loss of guessing, or of the epoch's beginning, a loss may have at its end; f may ascend the bias loss."""
+_ENOUGH = 64  # images that tell a network which can be trained on from one that cannot
 
 
 def _check_sound(
     network: LNLNetwork,
-    batch: Batch,
+    data: BiasedImages,
+    batches: list[Tensor],
+    losses: dict[str, Tensor],
     config: RunConfig,
     optimizers: _Optimizers,
     epoch: int,
@@ -314,32 +327,43 @@ def _check_sound(
 ) -> None:
     """That the last update of an epoch, which no loss of the epoch has seen, left weights that can be trained on.
 
-    One forward pass as the next step would make it; running statistics and random state stay as they are.
+    The network meets the first batches of the epoch again, as a step would show them but for random maps. Running statistics and
+    random state stay as they are.
 
     Args:
-        batch: any of the epoch's.
+        batches: of the epoch, as indices.
+        losses: of every step of the epoch, (steps,) each; "label", and "bias" where h is trained, are looked at.
         more: what else is to be finite.
 
     Raises:
-        NonFiniteLossError: a weight or what an optimiser remembers is not finite, or a loss is not, or is beyond all measure.
+        NonFiniteLossError: a weight or what an optimiser remembers is not finite, or a loss is not, or has more than its
+            :data:`_ROOM`.
     """
     when = f"after the last step of epoch {epoch + 1}"
     for name, value in {**network.state_dict(), **optimizers.state(), **(more or {})}.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            _diverged(f"{name} is not finite {when}", out_dir)
+            _diverged(f"{name} is not finite {when}", config, out_dir)
+    some = batches[: math.ceil(_ENOUGH / config.batch_size)]
     buffers = list(network.buffers())
     before = [value.clone() for value in buffers]
-    devices = [batch.images.device] if batch.images.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast(config, batch.images.device):
-        features = network.extractor(batch.images)
-        losses = {"label": label_loss(network.label_head(features), batch.labels)}
-        if config.method in OWN_LOOPS or uses_bias(config.method):
-            losses["bias"] = bias_loss(*network.read_bias(features, batch), config.bias_reduction)
+    devices = [data.device] if data.device.type == "cuda" else []
+    rows: dict[str, list[Tensor]] = {name: [] for name in _ROOM if name in losses}
+    with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast(config, data.device):
+        for index in some:
+            batch = data.batch(index, channels_last=config.channels_last)
+            features = network.extractor(batch.images)
+            logits = network.label_head(features)
+            rows["label"].append(torch.stack([label_loss(each, batch.labels) for each in (logits, torch.zeros_like(logits))]))
+            if "bias" in rows:
+                logits, levels = network.read_bias(features, batch)
+                both = [bias_loss(each, levels, config.bias_reduction) for each in (logits, torch.zeros_like(logits))]
+                rows["bias"].append(torch.stack(both))
         for value, old in zip(buffers, before, strict=True):
             value.copy_(old)
-    for name, loss in losses.items():
-        if not float(loss) < _HOPELESS:  # nor for NaN
-            _diverged(f"the {name} loss is {float(loss):.3g} nats {when}", out_dir)
+    for name, row in rows.items():
+        now, guessing = torch.stack(row).mean(0).tolist()
+        if not now <= _ROOM[name] * max(guessing, float(losses[name][: len(some)].mean())):  # nor for NaN
+            _diverged(f"the {name} loss is {now:.3g} nats {when}, where guessing has {guessing:.3g}", config, out_dir)
 
 
 def _train_epoch(
@@ -371,8 +395,9 @@ def _train_epoch(
         if number % 50 == 0 and not bar.disable:  # reading a loss waits for the device
             bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, rows[-1].tolist(), strict=True)})
     table = torch.stack(rows).cpu()
-    _check_finite(table, names, epoch, out_dir)
-    _check_sound(network, batch, config, optimizers, epoch, out_dir)
+    _check_finite(table, names, config, epoch, out_dir)
+    losses = dict(zip(names, table.T, strict=True))
+    _check_sound(network, data, batches, losses, config, optimizers, epoch, out_dir)
     return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
 
 
@@ -446,6 +471,7 @@ def restore(network: LNLNetwork, folder: Path | str) -> int:
     folder = user_path(folder)
     tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
     _load_weights(network, tensors, folder)
+    network.h_trained = trains_h(_config_of(metadata).method) or network.h_trained
     return len(_history(metadata, folder))
 
 

@@ -162,9 +162,9 @@ def _train_epoch(game: Game, turns: Turns, bar: Any, folder: Path | None) -> Met
         bar.update()
     table = torch.tensor([list(row.values()) for row in rows])
     names = list(rows[0])
-    _check_finite(table, names, game.epoch, folder)
-    last = game.data.batch(batches[-1], channels_last=config.channels_last)
-    _check_sound(game.network, last, config, game.optimizers, game.epoch, folder)
+    _check_finite(table, names, config, game.epoch, folder)
+    losses = dict(zip(names, table.T, strict=True))
+    _check_sound(game.network, game.data, batches, losses, config, game.optimizers, game.epoch, folder)
     means = zip(names, table.mean(0).tolist(), strict=True)
     return {**{f"{name}_loss": value for name, value in means}, "bias_steps": float(game.stream.drawn - drawn)}
 
@@ -275,7 +275,10 @@ def fit_jlu(
     if folder is not None and history:
         write_history(folder, history)
     steps, drawn = len(_batches(len(data), config, 0, data.device)), int(sum(line["bias_steps"] for line in history))
-    duel = duel[: drawn + steps * len(history)]
+    made = drawn + steps * len(history)
+    if len(duel) < made:  # an earlier version kept the duel beside its checkpoint alone
+        raise RecordError(f"{out_dir}/{DUEL} is missing or damaged: choose another folder or delete this one")
+    duel = duel[:made]
     if folder is not None and history:
         _write_copies(folder, duel, turns)
     game = Game(network, data, config, optimizers, _Stream(data, config, drawn), duel)
