@@ -638,7 +638,7 @@ _MI_OURS: dict[str, Any] = dict(
 )
 _MI_DIGITS: dict[str, dict[str, Any]] = {
     "smoke": dict(_MI_OURS, statistics_steps=2),
-    "demo": dict(_MI_OURS, epochs=15, batch_size=32, warmup_epochs=5, statistics_refresh=1),
+    "demo": dict(_MI_OURS, epochs=4, batch_size=32, warmup_epochs=1, statistics_steps=5, statistics_refresh=4),
     "short": dict(_MI_OURS, epochs=8, warmup_epochs=2),
     "full": dict(_MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
 }
