@@ -25,7 +25,6 @@ _HOMES = {
     "METHODS": "methods",
     "fit": "training",
     "choose_device": "training",
-    "fit_stacked": "stacked",
     "fit_jlu": "unlearning",
     "fit_mi_backprop": "mi_backprop",
     "accuracy": "evaluation",
@@ -37,7 +36,6 @@ _HOMES = {
     "read_records": "records",
     "results_table": "records",
     "run": "runs",
-    "run_stacked": "runs",
     "run_folder": "runs",
     "load_data": "splits",
     "load_model": "runs",
@@ -54,7 +52,6 @@ _MODULES = (
     "losses",
     "methods",
     "training",
-    "stacked",
     "unlearning",
     "statistics_network",
     "mi_backprop",
@@ -86,9 +83,8 @@ if TYPE_CHECKING:
     from lnl_core.mixing import mixing_score
     from lnl_core.networks import LNLNetwork, build_network, digit_network, face_network, resnet18_network
     from lnl_core.records import RunRecord, read_records, results_table
-    from lnl_core.runs import load_model, read_history, run, run_folder, run_stacked
+    from lnl_core.runs import load_model, read_history, run, run_folder
     from lnl_core.splits import load_data
-    from lnl_core.stacked import fit_stacked
     from lnl_core.training import choose_device, fit
     from lnl_core.unlearning import fit_jlu
 

@@ -35,7 +35,6 @@ A step fills the gradients of the network and returns the value of each loss; th
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -60,8 +59,8 @@ Step = Callable[[LNLNetwork, Batch, RunConfig], Losses]
 
 def baseline(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """f and g descend L_c; h stays. Also the step of "gray", whose f begins by making the image grey."""
-    label = network.each(label_loss, network(batch.images), batch.labels)
-    label.sum().backward()
+    label = label_loss(network(batch.images), batch.labels)
+    label.backward()
     return {"label": label.detach()}
 
 
@@ -119,35 +118,34 @@ def _play(
     """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
 
     The same gradients, written with a reversal layer and a frozen copy of h as the equations read, are
-    :func:`two_pass_gradients`; a test holds them together. Losses are taken through ``network.each`` and summed before a backward
-    pass, which changes nothing for one network and gives each network of a stack the gradient of its own.
+    :func:`two_pass_gradients`; a test holds them together.
     """
     features = network.extractor(batch.images)
-    label = network.each(_label, network.label_head(features), batch.labels, batch.log_prior)
+    label = _label(network.label_head(features), batch.labels, batch.log_prior)
 
     seam = features.detach().requires_grad_()  # f ends here, h begins
     logits, levels = network.read_bias(seam, batch)
-    log_q = network.each(log_probabilities, logits)
-    bias = network.each(partial(bias_loss, normalized=True), log_q, levels, config.bias_reduction)
+    log_q = log_probabilities(logits)
+    bias = bias_loss(log_q, levels, config.bias_reduction, normalized=True)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
     for_f: list[Tensor] = []  # what f shall descend at the seam
     if mi:
-        entropy = network.each(_mi, log_q, levels, config, True)
+        entropy = _mi(log_q, levels, config, True)
         for_f.append(mi * entropy)
         losses["mi"] = entropy.detach()
     if confusion:
-        confused = network.each(partial(confusion_loss, normalized=True), log_q, _where(levels, config))
+        confused = confusion_loss(log_q, _where(levels, config), normalized=True)
         for_f.append(confusion * confused)
         losses["confusion"] = confused.detach()
     if reversal:
         for_f.append(-reversal * bias)  # f ascends
     if for_f:
         (at_seam,) = torch.autograd.grad(torch.stack(for_f).sum(), seam, retain_graph=True)  # h stays
-        torch.autograd.backward([label.sum(), features], [None, at_seam])
+        torch.autograd.backward([label, features], [None, at_seam])
     else:
-        label.sum().backward()
-    (network.adversaries * bias.sum()).backward(inputs=list(network.bias_head.parameters()))  # each head descends its own
+        label.backward()
+    (network.adversaries * bias).backward(inputs=list(network.bias_head.parameters()))  # each head descends its own
     return losses
 
 

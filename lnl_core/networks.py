@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +82,7 @@ class NormalizedConv(nn.Module):
         count = images.numel() // images.shape[1]
         with torch.no_grad():
             momentum = cast(float, norm.momentum)
-            norm.running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)  # lerp_ would fall back to a loop under vmap
+            norm.running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)
             norm.running_var.mul_(1 - momentum).add_(variance, alpha=momentum * count / (count - 1))
             cast(Tensor, norm.num_batches_tracked).add_(1)
         return mean, variance
@@ -120,7 +120,7 @@ class MaxPool(nn.MaxPool2d):
     def positive(self, features: Tensor) -> Tensor:
         """ReLU of :meth:`forward`, (B, C, H, W) -> (B, C, H / 2, W / 2), rounded up.
 
-        On a CPU in bfloat16 and without gradient it takes half the time of the two, but may lose a NaN, and cannot be stacked.
+        On a CPU in bfloat16 and without gradient it takes half the time of the two, but may lose a NaN.
         Nobody needs to know which place won, so maxima of shifted copies do, rows before columns. Read as integers, the bits of
         numbers above zero are in the order of the numbers, and those of all others are below zero.
         """
@@ -247,10 +247,6 @@ class LNLNetwork(nn.Module):
         if not isinstance(self.bias_head, BiasHeads):
             return self.bias_head(features), batch.bias
         return self.bias_head(features, batch.labels), torch.cat([batch.bias] * self.adversaries)
-
-    def each(self, loss: Callable[..., Tensor], *arguments: Any) -> Tensor:
-        """``loss(*arguments)``; a stack of networks (:mod:`lnl_core.stacked`) answers with the loss of each, (S,)."""
-        return loss(*arguments)
 
     def clip_gradients(self, norm: float) -> None:
         """Shorten the joint gradient of f and g, in place, to at most ``norm``; h keeps its own."""

@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,6 @@ from lnl_core.precision import reason, settle
 from lnl_core.records import SCHEMA, RunRecord, code_state, provenance, read_record, write_record
 from lnl_core.splits import load_data as load_data
 from lnl_core.splits import load_probe_data, measured_on, resolve
-from lnl_core.stacked import check_stackable, fit_stacked
 from lnl_core.training import (
     CHECKPOINT,
     Metrics,
@@ -37,7 +36,6 @@ from lnl_core.training import (
     fit,
     read_safetensors,
     same_run,
-    write_history,
 )
 from lnl_core.unlearning import DUEL, OPTIONS, fit_jlu
 
@@ -355,75 +353,6 @@ def run(
         if resumed:
             origin |= {"resumed_after_epochs": resumed, "earlier": earlier}
         return _leave_record(config, network, splits, folder, data_dir, origin)
-
-
-@keep_freed_memory()
-def run_stacked(
-    configs: Sequence[RunConfig],
-    out_dirs: Sequence[Path | str],
-    *,
-    data_dir: Path | str | None = None,
-    device: torch.device | str = "auto",
-    capture: bool | str = "auto",
-    progress: bool = True,
-) -> list[RunRecord]:
-    """:func:`run` for several configurations, trained at once by :func:`lnl_core.stacked.fit_stacked`.
-
-    Each run leaves the same files in its own folder; a folder that holds its run's record gives it back. There are no checkpoints:
-    runs without a record start from the beginning. If only one is left to do, :func:`run` does it. In a record's provenance
-    "stacked" counts the runs trained together, and the seconds are the run's share of the training plus its own evaluation.
-
-    Args:
-        configs: what to run; they may differ in ``seed`` and ``color_var`` only.
-        out_dirs: one folder a configuration.
-        data_dir, device, progress: see :func:`run`.
-        capture: see :func:`lnl_core.stacked.fit_stacked`.
-
-    Returns:
-        One record a configuration, in their order.
-
-    Raises:
-        ConfigError: if the configurations cannot be trained at once, or need a folder each.
-        RecordError, DataError, NonFiniteLossError: see :func:`run`.
-    """
-    configs = [resolve(config, data_dir) for config in configs]
-    check_stackable(configs)
-    folders = [user_path(folder) for folder in out_dirs]
-    if len(set(folders)) != len(folders) or len(folders) != len(configs):
-        raise ConfigError(f"every run needs a folder of its own: got {len(set(folders))} folders for {len(configs)} runs")
-    place = choose_device(str(device))
-    records = {number: _finished(folder, configs[number]) for number, folder in enumerate(folders)}
-    left = [number for number, record in records.items() if record is None]
-    if len(left) == 1:
-        alone = configs[left[0]], folders[left[0]]
-        records[left[0]] = run(*alone, data_dir=data_dir, device=place, progress=progress)
-    elif left:
-        asked = configs[left[0]].precision
-        for number in left:
-            configs[number] = settle(configs[number], place)
-            _check_free(folders[number], configs[number])
-        started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
-        splits = [_Splits(configs[number], data_dir, place) for number in left]
-        networks = [build_network(configs[number]) for number in left]
-        with ExitStack() as claims:
-            for number in left:
-                claims.enter_context(_claimed(folders[number], configs[number]))
-            histories = fit_stacked(
-                networks,
-                [one.data for one in splits],
-                [configs[number] for number in left],
-                device=place,
-                validate=[one.validate for one in splits if one.validate is not None] or None,
-                capture=capture,
-                progress=progress,
-            )
-            share = (time.perf_counter() - clock) / len(left)
-            for number, network, one, history in zip(left, networks, splits, histories, strict=True):
-                write_history(folders[number], history)
-                origin = provenance(started, share, place, code) | {"stacked": len(left)}
-                origin["precision"] = reason(asked, configs[number].precision, place)
-                records[number] = _leave_record(configs[number], network, one, folders[number], data_dir, origin)
-    return [record for record in records.values() if record is not None]
 
 
 def _finished(folder: Path, config: RunConfig) -> RunRecord | None:

@@ -132,24 +132,19 @@ class _Optimizers:
 
     network: LNLNetwork
     config: RunConfig
-    options: dict[str, Any] = field(default_factory=dict)  # more of torch.optim.SGD's
     main: torch.optim.Optimizer = field(init=False)
     bias: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        shared: dict[str, Any] = {"weight_decay": self.config.weight_decay, **self.options}
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
-        self.main = make_optimizer(heads, self.config, self.config.lr, **shared)
-        self.bias = make_optimizer(self.network.bias_head.parameters(), self.config, self.config.bias_lr, **shared)
+        self.main = make_optimizer(heads, self.config, self.config.lr, self.config.weight_decay)
+        own = self.network.bias_head.parameters()
+        self.bias = make_optimizer(own, self.config, self.config.bias_lr, self.config.weight_decay)
 
     def set_rates(self, progress: float) -> None:
         for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
             for group in optimizer.param_groups:
-                rate = learning_rate(self.config, base, progress)
-                if isinstance(group["lr"], Tensor):  # a CUDA graph reads the rate where it read it when it was recorded
-                    group["lr"].fill_(rate)
-                else:
-                    group["lr"] = rate
+                group["lr"] = learning_rate(self.config, base, progress)
 
     def zero_grad(self, *, to_none: bool = True) -> None:
         self.main.zero_grad(set_to_none=to_none)
@@ -199,7 +194,7 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
     with autocast(config, batch.images.device):
         with torch.no_grad():
             features = network.extractor(batch.images)
-        loss = network.each(bias_loss, *network.read_bias(features, batch), config.bias_reduction).sum()
+        loss = bias_loss(*network.read_bias(features, batch), config.bias_reduction)
         (network.adversaries * loss).backward()
 
 

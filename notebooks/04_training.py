@@ -507,8 +507,8 @@ if gains[worst] < 1:
 # small batches long before PIL has made the next one, so there the first step dwarfs the others. `lnl bench` measures whole epochs on the
 # full data beside a reference script.
 #
-# What bounds a step (operations, bytes, launches), what the remaining techniques gain (a folded first layer, memory that is kept), and how
-# to train several seeds and variances at once with `fit_stacked` is told in [Fast training](../book/fast_training.md).
+# What bounds a step (operations, bytes, launches), and what the remaining techniques gain (a folded first layer, memory that is kept), is
+# told in [Fast training](../book/fast_training.md).
 #
 # ## Exercises
 #

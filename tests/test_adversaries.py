@@ -20,7 +20,6 @@ from lnl_core.losses import bias_loss
 from lnl_core.methods import method_step, two_pass_gradients
 from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network, digit_network
 from lnl_core.runs import load_model, save_model
-from lnl_core.stacked import check_stackable
 from lnl_core.training import CHECKPOINT, fit
 
 OTHER = ({"adversaries": 2}, {"bias_given_label": True}, {"adversaries": 3, "bias_given_label": True})
@@ -263,8 +262,6 @@ def test_bad_adversaries_are_one_sentence() -> None:
             preset("demo", "lnl", **changes)
     with pytest.raises(ConfigError, match="bias_restart belongs to feature maps of colored_mnist"):
         preset("demo", "lnl", experiment="dogs_cats", bias_restart=1)
-    with pytest.raises(ConfigError, match="networks with adversaries cannot be stacked: train them one by one"):
-        check_stackable([preset("demo", "lnl", adversaries=2, seed=seed) for seed in (0, 1)])
 
 
 # An h that nobody trained

@@ -15,7 +15,6 @@ from lnl_core.errors import ConfigError
 from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs import run
-from lnl_core.stacked import fit_stacked
 from lnl_core.training import fit
 from lnl_core.unlearning import fit_jlu
 
@@ -62,7 +61,7 @@ def test_fit_takes_them_back(asked: list[tuple[int, int]], few: BiasedImages) ->
     assert asked == KEEPING + AFTERWARDS
 
 
-@pytest.mark.parametrize("train", [fit, fit_jlu, fit_mi_backprop, fit_stacked, run])
+@pytest.mark.parametrize("train", [fit, fit_jlu, fit_mi_backprop, run])
 def test_every_way_to_train_does(train: Callable[..., object], asked: list[tuple[int, int]]) -> None:
     with pytest.raises((AttributeError, TypeError, ConfigError)):
         train(None, None, None)

@@ -22,7 +22,6 @@ from lnl_core.losses import label_loss
 from lnl_core.mi_backprop import Encoder, _judged, bound_gradients, clipped, encode, fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network, digit_network, parameter_count, ragonesi_network
 from lnl_core.runs import load_model, run
-from lnl_core.stacked import check_stackable
 from lnl_core.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -436,9 +435,6 @@ def test_it_is_trained_here_and_nowhere_else(few: BiasedImages) -> None:
         fit_mi_backprop(toy_network(), toy_data(), preset("demo", "lnl"), device="cpu")
     with pytest.raises(ConfigError, match="mi_backprop has a third network to train"):
         fit(toy_network(), toy_data(), toy_config(), device="cpu", progress=False)
-    for config in (toy_config(), preset("demo", "baseline", optimizer="adam")):
-        with pytest.raises(ConfigError, match="only networks on Colored MNIST can be stacked, with SGD and not with method"):
-            check_stackable([config])
 
 
 # Same seed, resuming, refusing

@@ -13,7 +13,6 @@ from lnl_core.errors import ConfigError
 from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, PixelBiasHead, build_network, face_network
 from lnl_core.splits import load_data
-from lnl_core.stacked import fit_stacked
 from lnl_core.sweep import grid
 from lnl_core.training import fit
 from lnl_core.unlearning import Turns, fit_jlu
@@ -204,8 +203,6 @@ def test_gray_refuses_a_network_that_sees_colour_and_takes_one_that_does_not(som
     message = r"the f of this network sees colours.*let its extractor begin with lnl_core\.networks\.Grayscale\('luminance'\)"
     with pytest.raises(ConfigError, match=message):
         fit(own_network(), some, config, device="cpu", progress=False)
-    with pytest.raises(ConfigError, match="sees colours"):
-        fit_stacked([own_network(), own_network()], [some] * 2, [config, replace(config, seed=1)], device="cpu", progress=False)
     for grey in (Grayscale(), OwnGrey()):
         assert len(fit(own_network(grey), some, config, device="cpu", progress=False)) == 1
     with pytest.raises(ConfigError, match=r"Grayscale\('mean'\)"):
