@@ -1,6 +1,7 @@
 """Learning not to learn: train a network on biased data without letting it learn the bias.
 
-The modules follow the data: datasets, networks, losses, methods, training, evaluation, records, runs, sweep, figures. Names are
+The rooms follow the data: datasets, networks, losses, methods, training, evaluation; then what we did with it: experiments, runs,
+figures. A module imports only from rooms before its own; ``config``, ``errors`` and ``information`` may be used by all. Names are
 imported when first used, so ``import lnl_core`` costs next to nothing.
 """
 
@@ -23,70 +24,70 @@ _HOMES = {
     "resnet18_network": "networks",
     "build_network": "networks",
     "METHODS": "methods",
-    "fit": "training",
-    "choose_device": "training",
-    "fit_jlu": "unlearning",
-    "fit_mi_backprop": "mi_backprop",
-    "accuracy": "evaluation",
-    "evaluate": "evaluation",
-    "embeddings": "evaluation",
-    "probe_leakage": "evaluation",
-    "mixing_score": "mixing",
-    "RunRecord": "records",
-    "read_records": "records",
-    "results_table": "records",
-    "run": "runs",
-    "run_folder": "runs",
-    "load_data": "splits",
-    "load_model": "runs",
-    "read_history": "runs",
+    "fit": "training.loop",
+    "choose_device": "training.loop",
+    "fit_jlu": "training.unlearning",
+    "fit_mi_backprop": "training.mi_backprop",
+    "accuracy": "evaluation.accuracy",
+    "evaluate": "evaluation.accuracy",
+    "embeddings": "evaluation.accuracy",
+    "probe_leakage": "evaluation.accuracy",
+    "mixing_score": "evaluation.mixing",
+    "load_data": "experiments.splits",
+    "RunRecord": "runs.records",
+    "read_records": "runs.records",
+    "results_table": "runs.records",
+    "run": "runs.run",
+    "run_folder": "runs.run",
+    "load_model": "runs.run",
+    "read_history": "runs.run",
 }
 _MODULES = (
     "config",
     "errors",
     "information",
-    "estimators",
     "datasets",
-    "limit",
     "networks",
     "losses",
     "methods",
     "training",
-    "unlearning",
-    "statistics_network",
-    "mi_backprop",
     "evaluation",
-    "leakage",
-    "fairness",
-    "mixing",
-    "records",
-    "splits",
+    "experiments",
     "runs",
-    "executors",
-    "sweep",
     "figures",
-    "information_figures",
-    "photo_figures",
-    "fairness_figures",
-    "leak_figures",
-    "bench",
     "cli",
 )
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from lnl_core.config import RunConfig, preset, resolve_profile
-    from lnl_core.datasets import BiasedImages, animals, colored_mnist, synthetic_faces
-    from lnl_core.evaluation import accuracy, embeddings, evaluate, probe_leakage
-    from lnl_core.methods import METHODS
-    from lnl_core.mi_backprop import fit_mi_backprop
-    from lnl_core.mixing import mixing_score
-    from lnl_core.networks import LNLNetwork, build_network, digit_network, face_network, resnet18_network
-    from lnl_core.records import RunRecord, read_records, results_table
-    from lnl_core.runs import load_model, read_history, run, run_folder
-    from lnl_core.splits import load_data
-    from lnl_core.training import choose_device, fit
-    from lnl_core.unlearning import fit_jlu
+    from lnl_core.config import RunConfig as RunConfig, preset as preset, resolve_profile as resolve_profile
+    from lnl_core.datasets import (
+        BiasedImages as BiasedImages,
+        animals as animals,
+        colored_mnist as colored_mnist,
+        synthetic_faces as synthetic_faces,
+    )
+    from lnl_core.evaluation.accuracy import (
+        accuracy as accuracy,
+        embeddings as embeddings,
+        evaluate as evaluate,
+        probe_leakage as probe_leakage,
+    )
+    from lnl_core.evaluation.mixing import mixing_score as mixing_score
+    from lnl_core.experiments.splits import load_data as load_data
+    from lnl_core.methods import METHODS as METHODS
+    from lnl_core.networks import (
+        LNLNetwork as LNLNetwork,
+        build_network as build_network,
+        digit_network as digit_network,
+        face_network as face_network,
+        resnet18_network as resnet18_network,
+    )
+    from lnl_core.runs.records import RunRecord as RunRecord, read_records as read_records, results_table as results_table
+    from lnl_core.runs.run import load_model as load_model, read_history as read_history, run as run, run_folder as run_folder
+    from lnl_core.training.loop import choose_device as choose_device, fit as fit
+    from lnl_core.training.mi_backprop import fit_mi_backprop as fit_mi_backprop
+    from lnl_core.training.unlearning import fit_jlu as fit_jlu
 
 
 def __getattr__(name: str) -> Any:

@@ -135,7 +135,7 @@ def train(
     option: Changes = None,
 ) -> None:
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
-    from lnl_core.runs import run
+    from lnl_core.runs.run import run
 
     _check_color_var(color_var, experiment)
     named = {"color_var": color_var, "train_set": train_set, "learn": learn, "protected": protected}
@@ -213,8 +213,7 @@ def sweep(
     option: Changes = None,
 ) -> None:
     """Run a grid of configurations, each ending in one record; goes on where it was interrupted. Exit code 1 if any run failed."""
-    from lnl_core.sweep import grid, plan
-    from lnl_core.sweep import sweep as do
+    from lnl_core.runs.sweep import grid, plan, sweep as do
 
     if scheduler is not None and not scheduler.strip():
         raise ConfigError("--scheduler is empty: give the address of a Dask scheduler, such as tcp://host:8786")
@@ -329,10 +328,10 @@ def evaluate(
 
     import torch
 
-    from lnl_core.evaluation import evaluate as measure
-    from lnl_core.runs import load_model, model_config
-    from lnl_core.splits import load_data, load_probe_data, resolve
-    from lnl_core.training import choose_device
+    from lnl_core.evaluation.accuracy import evaluate as measure
+    from lnl_core.experiments.splits import load_data, load_probe_data, resolve
+    from lnl_core.runs.run import load_model, model_config
+    from lnl_core.training.loop import choose_device
 
     config = model_config(folder)
     _check_color_var(color_var, config.experiment)
@@ -359,7 +358,7 @@ def evaluate(
 
 def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | None":
     """A model's training data, or None, with a warning, where they are not there."""
-    from lnl_core.splits import load_data
+    from lnl_core.experiments.splits import load_data
 
     try:
         return load_data(config, config.train_split, data_dir)
@@ -386,11 +385,11 @@ def probe(
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
     from dataclasses import replace
 
-    from lnl_core.evaluation import PROBES, feature_maps
-    from lnl_core.leakage import code_length, leakage
-    from lnl_core.runs import load_model, model_config
-    from lnl_core.splits import load_data, load_probe_data, resolve
-    from lnl_core.training import choose_device
+    from lnl_core.evaluation.accuracy import PROBES, feature_maps
+    from lnl_core.evaluation.leakage import code_length, leakage
+    from lnl_core.experiments.splits import load_data, load_probe_data, resolve
+    from lnl_core.runs.run import load_model, model_config
+    from lnl_core.training.loop import choose_device
 
     chosen = _items(kinds, "--kinds")
     unknown = [kind for kind in chosen if kind not in PROBES]
@@ -420,7 +419,7 @@ def oracle(
     data_dir: DataDir = None,
 ) -> None:
     """Label the Dogs and Cats test images with a trained network."""
-    from lnl_core.runs import oracle_labels
+    from lnl_core.runs.run import oracle_labels
 
     labels = oracle_labels(folder, out, data_dir)
     _say(f"{len(labels):,} images labelled in {out}: {sum(labels.values()):,} dogs")
@@ -435,9 +434,8 @@ def clean(
 
     Estimates are kept in estimates.jsonl in IMDB's folder: the same call goes on where it was interrupted.
     """
-    from lnl_core.datasets.face_cleaning import PackagedEstimator
-    from lnl_core.datasets.face_cleaning import clean as keep_what_agrees
-    from lnl_core.datasets.face_tables import imdb_folder, read_faces, write_cleaned
+    from lnl_core.datasets.readers.face_cleaning import PackagedEstimator, clean as keep_what_agrees
+    from lnl_core.datasets.readers.face_tables import imdb_folder, read_faces, write_cleaned
 
     if not 0 <= tolerance < math.inf:
         raise ConfigError(f"tolerance must be a finite number of years of at least 0, got {tolerance!r}")
@@ -458,7 +456,7 @@ def table(
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
-    from lnl_core.records import FULL_DATA, results_table, table_markdown
+    from lnl_core.runs.records import FULL_DATA, results_table, table_markdown
 
     sources = sorted({*FULL_DATA[_experiment(experiment)], *SOURCES[experiment]} - {"auto"})
     if source is not None and source not in sources:
@@ -478,7 +476,7 @@ def bench(
 ) -> None:
     """Time one epoch of baseline and lnl beside a straightforward reference, and of mi_backprop beside lnl; prints ratios."""
     from lnl_core._files import write_json
-    from lnl_core.bench import benchmark, report
+    from lnl_core.runs.bench import benchmark, report
 
     results = benchmark(source=source, data_dir=data_dir, size=size, reference=reference, repeats=repeats)
     if out is not None:

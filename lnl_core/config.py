@@ -27,18 +27,19 @@ PROTECTED = {"adult": ("sex", "race"), "german": ("age", "sex")}
 """The attributes to forget of each training set of "census"."""
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
 OWN_LOOPS = ("mi_backprop", "jlu")
-"""Methods with a training loop of their own, :mod:`lnl_core.mi_backprop` and :mod:`lnl_core.unlearning`."""
+"""Methods with a training loop of their own, :mod:`lnl_core.training.mi_backprop` and :mod:`lnl_core.training.unlearning`."""
 ALL_METHODS = (*METHODS, *OWN_LOOPS)
 """In the order of the tables."""
 _NOT_OF_MI_BACKPROP: dict[str, Any] = {"updates": "joint", "bias_steps": 1, "clip_norm": 0.0, "augment": 0.0, "elastic": 0.0}
-"""Fields that :mod:`lnl_core.mi_backprop` would not look at, with the values that change nothing."""
+"""Fields that :mod:`lnl_core.training.mi_backprop` would not look at, with the values that change nothing."""
 ESTIMATORS = ("donsker_varadhan", "mine", "nwj", "info_nce", "club")
-"""What "mi_backprop" can descend, see :mod:`lnl_core.estimators`; "mine" is the first with the moving average in its gradient."""
+"""What "mi_backprop" can descend, see :mod:`lnl_core.information.estimators`; "mine" is the first with the moving average in its
+gradient."""
 BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
 PRECISIONS = ("auto", "float32", "bf16")
-"""Of the layers; "auto" is bf16 where the device has instructions for it, else float32, see :mod:`lnl_core.precision`."""
+"""Of the layers; "auto" is bf16 where the device has instructions for it, else float32, see :mod:`lnl_core.training.precision`."""
 GRAYSCALES = ("luminance", "mean", "lightness")
 """How the method "gray" makes a colour grey, see :class:`lnl_core.networks.Grayscale`."""
 SOURCES = {

@@ -84,9 +84,9 @@ import numpy as np
 from lnl_core import accuracy, figures, load_model, preset, read_history, resolve_profile, run, run_folder
 from lnl_core.datasets import COLOR_NAMES, IGNORE, color_table
 from lnl_core.evaluation import adversary_loss, cell_accuracy, confusion, group_accuracy, predict
+from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
-from lnl_core.records import describe_environment, paper_numbers
-from lnl_core.runs import load_data
+from lnl_core.runs.records import describe_environment, paper_numbers
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

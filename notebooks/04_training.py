@@ -105,9 +105,9 @@ from lnl_core import (
     run_folder,
 )
 from lnl_core.datasets import IGNORE
+from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
-from lnl_core.records import describe_environment
-from lnl_core.runs import load_data
+from lnl_core.runs.records import describe_environment
 from lnl_core.training import autocast
 
 figures.use_style()

@@ -86,9 +86,9 @@ from IPython.display import display
 from lnl_core import accuracy, figures, load_model, preset, resolve_profile, run, run_folder
 from lnl_core.datasets import COLOR_NAMES, MEAN_COLORS, colored_mnist
 from lnl_core.evaluation import confusion, predict, prediction_information
+from lnl_core.experiments.splits import load_data
 from lnl_core.information import mutual_information
-from lnl_core.records import describe_environment, published_models
-from lnl_core.runs import load_data
+from lnl_core.runs.records import describe_environment, published_models
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

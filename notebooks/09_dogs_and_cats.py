@@ -86,12 +86,12 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from lnl_core import figures, load_model, photo_figures, preset, resolve_profile, results_table, run, run_folder
+from lnl_core import figures, load_model, preset, resolve_profile, results_table, run, run_folder
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.evaluation import data_information, predict
+from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
-from lnl_core.records import describe_environment, results_folder, table_markdown
-from lnl_core.splits import load_data, resolve
+from lnl_core.runs.records import describe_environment, results_folder, table_markdown
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -165,7 +165,7 @@ for name, images in data.items():
 # and that difference has nothing to do with the species.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four animals above, and below each the same picture as a coarse mosaic of a few places a side in few colours: the bias labels of that image."}}
-shown = photo_figures.first_of_each_kind(data["test"])
+shown = figures.first_of_each_kind(data["test"])
 figure, axes = plt.subplots(2, len(shown), figsize=(2 * len(shown), 4.2), layout="constrained")
 for column, index in enumerate(shown):
     picture, levels = data["test"].images[index], data["test"].bias[index]
@@ -229,7 +229,7 @@ else:
 # ## Figure 6: what do the networks answer?
 #
 # The paper shows a few images with the answers of each network as stacked bars. Which images? Ours are chosen by a rule that sees no answer:
-# the first image of each kind, in the order of the test set (`photo_figures.first_of_each_kind`). The first bar is the reference, as in
+# the first image of each kind, in the order of the test set (`figures.first_of_each_kind`). The first bar is the reference, as in
 # the paper: an oracle, here the same network trained on images in which both coats occur in both species.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each six stacked bars with the probabilities of cat and dog: of an oracle trained without bias, of baseline and lnl trained on TB1 and on TB2, and of blind_eye trained on TB1."}}
@@ -242,7 +242,7 @@ with torch.no_grad():
         f"{method}, {train_set.upper()}": network(chosen).softmax(1).numpy() for (method, train_set), network in networks.items()
     }
 captions = [f"{COATS[data['test'].group[index]]} {SPECIES[data['test'].labels[index]]}" for index in shown]
-photo_figures.answers(data["test"], shown, answers, SPECIES, captions, title="Answers of networks trained on TB1 and on TB2")
+figures.answers(data["test"], shown, answers, SPECIES, captions, title="Answers of networks trained on TB1 and on TB2")
 
 # %% [markdown]
 # A network that goes by the coat turns its answer round between the two training sets; one that goes by shape gives the same answer twice.
@@ -304,7 +304,7 @@ print(f"{counted} of our numbers in this table, from {len({row['method'] for row
 Markdown(table_markdown(rows))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels, one for each pair of training set and test set, with a row for each method: the published accuracy as an open mark, and our runs, where there are any, as dots on a bar that ends at their mean."}}
-photo_figures.table_figure(rows, "Table 1: published (open marks) and ours on a part of the set (bars and dots)")
+figures.table_figure(rows, "Table 1: published (open marks) and ours on a part of the set (bars and dots)")
 
 # %% [markdown]
 # **With these settings the unlearning methods gain 0.02 at most over the baseline**, far from the 0.15 and 0.21 of the paper. Of their twenty comparisons with the

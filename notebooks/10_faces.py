@@ -101,7 +101,6 @@ from lnl_core import (
     figures,
     load_data,
     load_model,
-    photo_figures,
     preset,
     probe_leakage,
     read_records,
@@ -111,13 +110,13 @@ from lnl_core import (
     run_folder,
 )
 from lnl_core.datasets import BiasedImages, clean, read_faces, synthetic_faces
-from lnl_core.datasets.face_tables import read_utkface
 from lnl_core.datasets.faces import age_bin, extreme_bias
+from lnl_core.datasets.readers.face_tables import read_utkface
 from lnl_core.datasets.synthetic import face_table
 from lnl_core.evaluation import data_information
+from lnl_core.experiments.splits import resolve
 from lnl_core.information import conditional_entropy, contingency_table, entropy, mutual_information
-from lnl_core.records import describe_environment, results_folder, table_markdown
-from lnl_core.splits import resolve
+from lnl_core.runs.records import describe_environment, results_folder, table_markdown
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -361,7 +360,7 @@ if profile == "smoke":
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six drawn faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}}
 years, _ = face_table("ebd", 200, SEED)  # all ages from 16 to 71
 pictures = synthetic_faces("ebd", n=200, size=config.image_size, seed=SEED)
-chosen = photo_figures.first_of_each_kind(pictures, np.digitize(years, [30, 40]))
+chosen = figures.first_of_each_kind(pictures, np.digitize(years, [30, 40]))
 asked = pictures.batch(torch.tensor(chosen)).images
 bars = {}
 with torch.no_grad():
@@ -369,7 +368,7 @@ with torch.no_grad():
         for train_set in ("eb1", "eb2"):
             bars[f"{method}, {train_set.upper()}"] = networks["gender", train_set, method](asked).softmax(dim=1).numpy()
 captions = [f"{('man', 'woman')[int(pictures.labels[index])]} of {int(years[index])}" for index in chosen]
-photo_figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Drawn faces: what each network answers")
+figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Drawn faces: what each network answers")
 
 # %% [markdown]
 # *The picture: one bar a network, its parts the probabilities of the two classes.* Six faces are anecdotes. The same question, averaged
@@ -524,12 +523,12 @@ else:
 Markdown(table_markdown(rows))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn gender and unlearn age, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. Published lnl lies highest in each panel."}}
-photo_figures.table_figure(
+figures.table_figure(
     [row for row in rows if row["setting"]["learn"] == "gender"], "Learn gender: published (IMDB, open marks) and ours (bars, dots)"
 )
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn age and unlearn gender, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. On the opposite sets published blind_eye lies above lnl."}}
-photo_figures.table_figure(
+figures.table_figure(
     [row for row in rows if row["setting"]["learn"] == "age"], "Learn age: published (IMDB, open marks) and ours (bars, dots)"
 )
 

@@ -99,7 +99,6 @@ from lnl_core import (
     figures,
     load_model,
     methods,
-    photo_figures,
     preset,
     probe_leakage,
     resolve_profile,
@@ -111,11 +110,11 @@ from lnl_core.datasets import read_faces, synthetic_faces
 from lnl_core.datasets.faces import JLU_BIN_YEARS, JLU_BINS, JLU_FIRST_AGE, JLU_SIZES, jlu_sets
 from lnl_core.datasets.synthetic import face_table
 from lnl_core.evaluation import data_information, predict
+from lnl_core.evaluation.mixing import mixing_score
+from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
-from lnl_core.mixing import mixing_score
-from lnl_core.records import describe_environment, read_records, results_folder, table_markdown
-from lnl_core.splits import load_data, resolve
-from lnl_core.unlearning import Game, Turns, read_duel
+from lnl_core.runs.records import describe_environment, read_records, results_folder, table_markdown
+from lnl_core.training.unlearning import Game, Turns, read_duel
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -365,10 +364,10 @@ print(f"largest difference between a weight of f or g in M1 and in jlu with α =
 duels = {name: read_duel(folders[name]) for name in MODELS if name != "M1"}
 window = 1 if profile == "smoke" else 5
 of_gender = entropy(np.bincount(train.bias.numpy()) / len(train))  # what h pays in BD if it only knows how frequent the genders are
-photo_figures.duel(duels["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
+figures.duel(duels["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h moves about the dashed line of guessing; the confusion loss shoots up and comes back again and again to the dotted line of its least value, far lower than for alpha 0."}}
-photo_figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
+figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
 
 # %% [markdown]
 # *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$. The dashed line is what $h$ pays
@@ -548,7 +547,7 @@ scores = {title: mixing_score(values, test.group, seed=SEED) for title, values i
 places = {title: squeeze(values.numpy()) for title, values in features.items()}
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three t-SNE pictures of the features of EBD for alpha 0, 0.4 and 1, men and women in two colours and markers, each with its mixing score and the shuffled control above. The genders lie apart for alpha 0 and overlap more as alpha grows."}}
-photo_figures.mixed(places, test.group, GENDERS, scores, title="EBD: t-SNE of f(x) by gender (the report's Figure 9)")
+figures.mixed(places, test.group, GENDERS, scores, title="EBD: t-SNE of f(x) by gender (the report's Figure 9)")
 
 # %% [markdown]
 # *The picture: a point is a face of EBD.* The score above each is measured among the **128 features**, not in the picture: the share of
@@ -619,7 +618,7 @@ some = train.subset(slice(0, 600))
 on_bd = {title: embeddings(networks[name], some) for title, name in SHOWN.items() if name != "M3"}
 bd_scores = {title: mixing_score(values, some.group, seed=SEED) for title, values in on_bd.items()}
 bd_places = {title: squeeze(values.numpy()) for title, values in on_bd.items()}
-photo_figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE of f(x) by gender (the report's Figure 8)")
+figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE of f(x) by gender (the report's Figure 8)")
 
 # %% [markdown]
 # *The picture: training faces of BD.* M1 separates them here more sharply than on EBD, and has to, since the groups also differ in

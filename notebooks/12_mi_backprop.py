@@ -89,6 +89,7 @@ from lnl_core import (
     figures,
     fit,
     fit_mi_backprop,
+    load_data as load,
     load_model,
     preset,
     read_history,
@@ -96,13 +97,12 @@ from lnl_core import (
     run,
     run_folder,
 )
-from lnl_core import load_data as load
-from lnl_core import mi_backprop as method
-from lnl_core.estimators import donsker_varadhan
 from lnl_core.evaluation import adversary_loss, confusion, embeddings, probe_leakage
-from lnl_core.records import describe_environment
-from lnl_core.splits import load_probe_data, resolve
-from lnl_core.statistics_network import StatisticsNetwork, bias_codes, code_entropy, information_bound, statistics_network
+from lnl_core.experiments.splits import load_probe_data, resolve
+from lnl_core.information.estimators import donsker_varadhan
+from lnl_core.methods.statistics_network import StatisticsNetwork, bias_codes, code_entropy, information_bound, statistics_network
+from lnl_core.runs.records import describe_environment
+from lnl_core.training import mi_backprop as method
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -86,13 +86,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from lnl_core import accuracy, figures, leak_figures, load_data, load_model, resolve_profile
+from lnl_core import accuracy, figures, load_data, load_model, resolve_profile
 from lnl_core.errors import DataError
 from lnl_core.evaluation import feature_maps
-from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
-from lnl_core.records import describe_environment, published_models, results_folder
-from lnl_core.runs import model_config
-from lnl_core.splits import resolve
+from lnl_core.evaluation.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.experiments.splits import resolve
+from lnl_core.runs.records import describe_environment, published_models, results_folder
+from lnl_core.runs.run import model_config
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -286,17 +286,17 @@ for method, network in networks.items():
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a method: the accuracy for the level of a colour channel over the variance, of h itself, a fresh h and a fresh linear probe, with chance dashed."}}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "leakage").glob("colored_mnist-*.json"))]
 stored.sort(key=lambda model: [*figures.METHOD_STYLE].index(model["method"]))
-leak_figures.what_h_says(stored)
+figures.what_h_says(stored)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the variance, one line a method: the nats of the colour that the strongest fresh probe proves, and the compression of the colour labels. Both fall with the variance, the baseline is on top of each."}}
-leak_figures.what_is_left(stored)
+figures.what_is_left(stored)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy after every epoch for baseline, blind_eye and lnl. Above: what h sees and what a fresh linear probe sees of the levels, with chance dashed. Below: linear and mlp probes of the colour, with chance at 0.1."}}
 courses = {}
 for path in sorted((results_folder() / "leakage").glob("training-*.json")):
     course = json.loads(path.read_text())
     courses.setdefault(course["name"], []).append(course["epochs"])
-leak_figures.over_training(courses)
+figures.over_training(courses)
 
 # %% [markdown]
 # *The pictures: in the first one, and above in the third, circles are $h$ (hollow the one that was trained, filled a fresh one) and squares a fresh linear probe

@@ -82,13 +82,13 @@ from math import log
 import numpy as np
 from IPython.display import display
 
-from lnl_core import accuracy, figures, information_figures, load_model, preset, resolve_profile, run, run_folder
+from lnl_core import accuracy, figures, load_model, preset, resolve_profile, run, run_folder
 from lnl_core.datasets import COLOR_NAMES, MEAN_COLORS
 from lnl_core.datasets.colored_mnist import sample_colors
+from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy, mutual_information
-from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak
-from lnl_core.records import describe_environment, results_folder
-from lnl_core.runs import load_data
+from lnl_core.information.limit import fano_accuracy, label_entropy, label_posterior, proved_leak
+from lnl_core.runs.records import describe_environment, results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -125,7 +125,7 @@ for variance in variances:
     rows.append({"color_var": variance, "entropy": left, "accuracy": fano_accuracy(left)})
     print(f"variance {variance:<6g} H(Y|B) = {left:.4f} nats (error {error:.0e}), so I(Y;B) = {log(10) - left:.4f}")
 
-display(information_figures.limit(rows))
+display(figures.limit(rows))
 
 # %% [markdown]
 # *The picture: on the left what the colour leaves open, on the right the accuracy that goes with it.* The curve on the left meets 0 with a
@@ -224,7 +224,7 @@ for variance in wanted:
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "limit" / "runs").glob("*.json"))]
 stored = [found for found in stored if found["source"] == "mnist" and "network" not in found.get("changed", {})]
 where = f"{len(stored)} networks trained on the full data" if stored else "the networks of this page"
-display(information_figures.limit_methods(rows, stored or measured, title=f"Methods and the limit: {where}"))
+display(figures.limit_methods(rows, stored or measured, title=f"Methods and the limit: {where}"))
 
 # %% tags=["nbval-ignore-output"]
 obedient = [found for found in stored if found["proved_leak"] == 0]

@@ -91,7 +91,6 @@ from IPython.display import display
 
 from lnl_core import (
     RunRecord,
-    fairness_figures,
     figures,
     load_data,
     load_model,
@@ -103,7 +102,7 @@ from lnl_core import (
 )
 from lnl_core.datasets.census import PROTECTED, feature_names
 from lnl_core.evaluation import data_information
-from lnl_core.fairness import (
+from lnl_core.evaluation.fairness import (
     UNLEARNING,
     chosen,
     erased_head,
@@ -116,9 +115,9 @@ from lnl_core.fairness import (
     threshold_optimizer,
     weighted,
 )
+from lnl_core.experiments.splits import resolve
 from lnl_core.information import mutual_information, plug_in_mutual_information
-from lnl_core.records import describe_environment, provenance, read_record_lines, results_folder
-from lnl_core.splits import resolve
+from lnl_core.runs.records import describe_environment, provenance, read_record_lines, results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -286,7 +285,7 @@ for short, constraint in (("dp", "demographic_parity"), ("eo", "equalized_odds")
     records[f"threshold_{short}"] = [other(f"threshold_{short}", splitwise)]
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels for one seed: accuracy against the demographic parity difference, the equalised odds difference and the leakage. Marks of the unlearning methods are joined over their two weights."}}
-display(fairness_figures.pareto(records, f"One seed, rows from {config.source}: accuracy against three measures, test rows"))
+display(figures.pareto(records, f"One seed, rows from {config.source}: accuracy against three measures, test rows"))
 
 # %% [markdown]
 # Left and up is better. With one run a mark has no interval, and neighbours may change places with another seed. Which setting would one
@@ -341,10 +340,10 @@ adult_runs, german_runs = stored("adult-sex"), stored("german-age")
 print({method: len(runs) for method, runs in adult_runs.items()})
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Adult, ten seeds: accuracy against the demographic parity difference, the equalised odds difference and the leakage, with light dots for runs and marks with intervals for means, one curve a method."}}
-display(fairness_figures.pareto(adult_runs, "Adult, sex forgotten, test rows"))
+display(figures.pareto(adult_runs, "Adult, sex forgotten, test rows"))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "German credit, ten splits: the same three panels for the age. The intervals are wide and overlap."}}
-display(fairness_figures.pareto(german_runs, "German credit, age forgotten, test rows"))
+display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 
 # %% [markdown]
 # Look at the light dots before the marks. On German credit they are far apart, since 300 test rows with some 57 young people among them

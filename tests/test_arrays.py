@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import DataError, LNLError
-from lnl_core.estimators import club, donsker_varadhan, estimate_information, info_nce, ksg, moving_average_gain, nwj
 from lnl_core.evaluation import (
     accuracy,
     background_places,
@@ -28,7 +26,9 @@ from lnl_core.evaluation import (
     probe_leakage,
     probe_map,
 )
-from lnl_core.fairness import fairness, parity_bound, probe_metrics
+from lnl_core.evaluation.fairness import fairness, parity_bound, probe_metrics
+from lnl_core.evaluation.leakage import Interval, code_length, leakage, linear_eraser
+from lnl_core.evaluation.mixing import mixing_score
 from lnl_core.information import (
     conditional_entropy,
     contingency_table,
@@ -39,9 +39,8 @@ from lnl_core.information import (
     mutual_information,
     plug_in_mutual_information,
 )
-from lnl_core.leakage import Interval, code_length, leakage, linear_eraser
-from lnl_core.limit import fano_accuracy, label_entropy, label_posterior, proved_leak, unbiased_accuracy
-from lnl_core.mixing import mixing_score
+from lnl_core.information.estimators import club, donsker_varadhan, estimate_information, info_nce, ksg, moving_average_gain, nwj
+from lnl_core.information.limit import fano_accuracy, label_entropy, label_posterior, proved_leak, unbiased_accuracy
 
 N = 40
 KINDS = np.arange(N) % 2

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core.augment import move, random_maps, random_photographs
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
+from lnl_core.training.augment import move, random_maps, random_photographs
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -66,7 +66,7 @@ def test_elastic_maps_bend_and_do_not_move_the_whole() -> None:
 
 
 def test_elastic_maps_leave_the_affine_ones_as_they_were() -> None:
-    from lnl_core.augment import random_amounts
+    from lnl_core.training.augment import random_amounts
 
     with_elastic, without = (random_amounts(6, 1.0, seeded(4), elastic) for elastic in (0.1, 0.0))
     assert torch.equal(with_elastic[:, :5], without)
@@ -112,7 +112,7 @@ def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bo
 
 def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay() -> None:
     from lnl_core.datasets import animals, synthetic_faces
-    from lnl_core.datasets.photographs import color_levels
+    from lnl_core.datasets.readers.photographs import color_levels
     from lnl_core.training import augment
 
     config = preset("demo", experiment="dogs_cats")

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.special import ndtr
 from torch import Tensor
 
-from lnl_core.balance import Balance, label_given_bias
 from lnl_core.config import preset
 from lnl_core.datasets import MEAN_COLORS, BiasedImages, colored_mnist
 from lnl_core.losses import balanced_label_loss, label_loss
+from lnl_core.methods.bias_balanced import Balance, label_given_bias
 from lnl_core.networks import build_network
 from lnl_core.training import fit
 

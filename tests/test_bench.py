@@ -8,7 +8,13 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from lnl_core.bench import (
+from lnl_core.config import preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.datasets.container import Batch
+from lnl_core.errors import ConfigError
+from lnl_core.methods import method_step
+from lnl_core.networks import LNLNetwork, PixelBiasHead, digit_network
+from lnl_core.runs.bench import (
     _MI_VARIANTS,
     LayerCost,
     device_limits,
@@ -18,12 +24,6 @@ from lnl_core.bench import (
     roofline_markdown,
     roofline_seconds,
 )
-from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages
-from lnl_core.datasets.container import Batch
-from lnl_core.errors import ConfigError
-from lnl_core.methods import method_step
-from lnl_core.networks import LNLNetwork, PixelBiasHead, digit_network
 from tools.notebooks import ROOT
 from tools.numbers import said
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lnl_core.config import COLOR_VARS, preset
-from lnl_core.records import read_records
+from lnl_core.runs.records import read_records
 from tools import ablations, results
 from tools.notebooks import ROOT
 from tools.numbers import said

@@ -12,16 +12,16 @@ import pytest
 import torch
 from test_methods import REACHES_F, assert_same, by_hand, gradients
 
-from lnl_core.balance import Balance, counted_excess
-from lnl_core.config import PROTECTED as NAMES
-from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages, adult, census_files, drawn_census, german
+from lnl_core.config import PROTECTED as NAMES, preset
+from lnl_core.datasets import BiasedImages, adult, drawn_census, german
 from lnl_core.datasets.census import CENSUS_SPLITS, PROTECTED, YOUNG_TO, drawn_table, feature_names
-from lnl_core.datasets.census_files import ADULT, GERMAN, PUBLISHED_MD5, read_census
 from lnl_core.datasets.container import Batch
+from lnl_core.datasets.readers import census_files
+from lnl_core.datasets.readers.census_files import ADULT, GERMAN, PUBLISHED_MD5, read_census
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import data_information
 from lnl_core.methods import METHODS, method_step
+from lnl_core.methods.bias_balanced import Balance, counted_excess
 from lnl_core.networks import build_network, census_network
 
 ROWS = (

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from lnl_core.balance import Balance
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import ProbeResult, accuracy, embeddings, prediction_information, probe_leakage
+from lnl_core.experiments.splits import load_data
+from lnl_core.methods.bias_balanced import Balance
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs import load_data
 from lnl_core.training import fit
 
 pytestmark = pytest.mark.slow

@@ -15,10 +15,10 @@ from torch import nn
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, animals, synthetic_faces
 from lnl_core.evaluation import ProbeResult, accuracy, embeddings, group_accuracy, probe_leakage
-from lnl_core.mixing import MixingScore, mixing_score
+from lnl_core.evaluation.mixing import MixingScore, mixing_score
 from lnl_core.networks import LNLNetwork, Standardize, face_network
 from lnl_core.training import fit
-from lnl_core.unlearning import fit_jlu
+from lnl_core.training.unlearning import fit_jlu
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lnl_core import cli, runs, splits, training
+from lnl_core import cli
 from lnl_core.config import METHODS, preset
 from lnl_core.datasets.digits import MNIST_MD5
 from lnl_core.errors import DataError
+from lnl_core.experiments import splits
 from lnl_core.networks import build_network
-from lnl_core.records import paper_numbers, read_record
+from lnl_core.runs import run as runs
+from lnl_core.runs.records import paper_numbers, read_record
+from lnl_core.training import loop as training
 
 # A run of seconds: the smoke profile made smaller still.
 SMALL = ("--profile", "smoke", "--quiet", "--set", "train_size=64", "--set", "test_size=50", "--set", "batch_size=32")
@@ -422,7 +425,7 @@ def test_a_record_of_another_schema(copy: Path, lnl: Command, tmp_path: Path) ->
 
 
 def runs_paper() -> Path:
-    from lnl_core.records import results_folder
+    from lnl_core.runs.records import results_folder
 
     return results_folder() / "paper.json"
 

@@ -1,5 +1,6 @@
 """Every option and argument of every command, given what it cannot take: one sentence, exit code 2, and nothing left behind."""
 
+import importlib
 import logging
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 import typer
 
-from lnl_core import cli, runs
+from lnl_core import cli
 from lnl_core.config import preset
 from lnl_core.networks import build_network
+from lnl_core.runs import run as runs
 
 RAW = "\udcff"  # what Python makes of the byte ff in an argument, which is no UTF-8
 LONG = "9" * 5000
@@ -68,6 +70,13 @@ def calls() -> Iterator[Any]:
                 yield pytest.param(command, given, id=f"{command}-{flag}-{number}")
 
 
+TRAINING = (
+    *(("runs.run", "fit"), ("runs.run", "_claimed"), ("evaluation.accuracy", "evaluate"), ("evaluation.leakage", "leakage")),
+    *(("runs.bench", "_our_epoch"), ("runs.sweep", "_drive")),
+)
+"""Where a command trains or measures."""
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A value that is accepted would train, measure or ask the network for data: here that is a failure."""
@@ -75,8 +84,8 @@ def _nothing_is_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     def accepted(*_: Any, **__: Any) -> None:
         raise AssertionError("the value was accepted")
 
-    for place in ("runs.fit", "runs._claimed", "evaluation.evaluate", "leakage.leakage", "bench._our_epoch", "sweep._drive"):
-        monkeypatch.setattr(f"lnl_core.{place}", accepted)
+    for module, name in TRAINING:
+        monkeypatch.setattr(importlib.import_module(f"lnl_core.{module}"), name, accepted)
     monkeypatch.chdir(tmp_path)
     handlers = list(logging.getLogger().handlers)
     yield

@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from lnl_core import cli, runs, training
+from lnl_core import cli
 from lnl_core._files import user_path, variable, write_atomically
 from lnl_core.config import preset
 from lnl_core.datasets.digits import data_folder
-from lnl_core.datasets.photographs import cache_folder
+from lnl_core.datasets.readers.photographs import cache_folder
 from lnl_core.errors import ConfigError, StorageError
 from lnl_core.networks import build_network
-from lnl_core.records import read_record, results_folder
-from lnl_core.runs import load_model, run_folder, save_model
-from lnl_core.training import choose_device
+from lnl_core.runs import run as runs
+from lnl_core.runs.records import read_record, results_folder
+from lnl_core.runs.run import load_model, run_folder, save_model
+from lnl_core.training import choose_device, loop as training
 
 TINY = ("--method", "baseline", "--profile", "smoke", "--set", "train_size=64", "--set", "test_size=40", "--set", "batch_size=32")
 
@@ -99,7 +100,7 @@ def test_warnings_come_without_a_source_path(
         warnings.warn("3 of 10 files in cats were left out: cat.1.jpg (empty), ...", stacklevel=1)
         return []
 
-    monkeypatch.setattr("lnl_core.records.results_table", lambda *_, **options: warn(**options))
+    monkeypatch.setattr("lnl_core.runs.records.results_table", lambda *_, **options: warn(**options))
     before = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter("always")

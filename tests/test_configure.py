@@ -183,7 +183,7 @@ def _host_environment(python: Path, kernels: Path) -> dict[str, str]:
 
 _TELL = """import importlib.metadata
 from lnl_core._mark import MARK
-from lnl_core.records import paper_numbers
+from lnl_core.runs.records import paper_numbers
 assert paper_numbers()["lnl"], "the published numbers came along"
 print("MARK", MARK, importlib.metadata.distribution("lnl_core").read_text("direct_url.json"))"""
 

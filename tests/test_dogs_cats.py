@@ -24,12 +24,12 @@ from lnl_core.datasets.dogs_cats import (
     unlabelled_test_images,
     write_test_labels,
 )
-from lnl_core.datasets.photographs import centre_brightness, color_levels
+from lnl_core.datasets.readers.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import predict
+from lnl_core.experiments.splits import load_data
 from lnl_core.networks import build_network
-from lnl_core.runs import load_model, oracle_labels, run, save_model
-from lnl_core.splits import load_data
+from lnl_core.runs.run import load_model, oracle_labels, run, save_model
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
 has_real = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from test_records import record_of
 
 from lnl_core.figures import results as draw_results
-from lnl_core.records import results_table, write_record
+from lnl_core.runs.records import results_table, write_record
 from tools import drawn, results
 from tools.notebooks import ROOT
 
@@ -104,9 +104,10 @@ def test_other_data_are_other_inputs_and_the_last_bits_are_not() -> None:
 
 def test_what_a_library_figure_uses_is_found_across_modules() -> None:
     used = drawn.code_of(results.drawings()["left.png"].func)
-    assert {"lnl_core.leak_figures.what_is_left", "lnl_core.leak_figures.nats_left", "lnl_core.figures.PALETTE"} <= set(used)
-    assert "lnl_core.figures.confusion_matrices" not in used
-    assert "lnl_core.leak_figures.over_training" not in used
+    figures = "lnl_core.figures"
+    assert {f"{figures}.leakage.what_is_left", f"{figures}.leakage.nats_left", f"{figures}.digits.PALETTE"} <= set(used)
+    assert "lnl_core.figures.digits.confusion_matrices" not in used
+    assert "lnl_core.figures.leakage.over_training" not in used
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from sklearn.feature_selection import mutual_info_regression
 from torch import Tensor
 
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.estimators import (
+from lnl_core.information import conditional_entropy, entropy, gaussian_information, mutual_information
+from lnl_core.information.estimators import (
     BOUNDS,
     club,
     donsker_varadhan,
@@ -22,7 +22,6 @@ from lnl_core.estimators import (
     moving_average_gain,
     nwj,
 )
-from lnl_core.information import conditional_entropy, entropy, gaussian_information, mutual_information
 
 Array = NDArray[np.float64]
 COUNTS = np.array([[12, 3, 1], [2, 10, 4], [1, 2, 15]])  # 50 pairs

@@ -38,13 +38,16 @@ def key_with(package: Path, name: str, addition: str = "\n\nADDED = 1\n") -> str
 @pytest.mark.parametrize(
     "name",
     [
-        "figures.py",
-        "photo_figures.py",
-        "fairness_figures.py",
-        "information_figures.py",
-        "leak_figures.py",
+        "figures/__init__.py",
+        "figures/digits.py",
+        "figures/photographs.py",
+        "figures/fairness.py",
+        "figures/information.py",
+        "figures/leakage.py",
         "cli.py",
-        "bench.py",
+        "runs/bench.py",
+        "runs/sweep.py",
+        "runs/executors.py",
         "__main__.py",
     ],
 )
@@ -53,7 +56,11 @@ def test_an_edit_of_what_draws_or_reads_commands_keeps_the_runs(name: str, packa
 
 
 @pytest.mark.parametrize(
-    "name", ["losses.py", "runs.py", "evaluation.py", "_random.py", "networks.py", "datasets/drawing.py", "__init__.py"]
+    "name",
+    [
+        *("losses.py", "runs/run.py", "evaluation/accuracy.py", "_random.py", "networks/__init__.py"),
+        *("datasets/synthetic/drawing.py", "__init__.py", "evaluation/__init__.py", "training/unlearning.py"),
+    ],
 )
 def test_an_edit_of_what_trains_or_measures_drops_the_runs(name: str, package: Path) -> None:
     assert key_with(package, name) != training_key(package)
@@ -61,7 +68,7 @@ def test_an_edit_of_what_trains_or_measures_drops_the_runs(name: str, package: P
 
 
 def test_the_modules_of_a_run_are_those_that_python_loads_for_it() -> None:
-    code = "import sys, lnl_core.runs; print(*sorted(name for name in sys.modules if name.split('.')[0] == 'lnl_core'))"
+    code = "import sys, lnl_core.runs.run; print(*sorted(name for name in sys.modules if name.split('.')[0] == 'lnl_core'))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= set(training_modules())
 
@@ -74,14 +81,17 @@ def test_every_form_of_import_is_followed(tmp_path: Path) -> None:
 
     types = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from lnl_core.{} import thing\n"
     module("__init__", types.format("home") + "    from lnl_core.other_home import another\n")
-    module("runs", "import os\nimport lnl_core.a\nfrom lnl_core import b, thing\nfrom lnl_core.c import f\nfrom . import d\n")
+    module("runs/__init__", "")
+    forms = ("import os", "import lnl_core.a", "from lnl_core import b, thing", "from lnl_core.c import f", "from .. import d")
+    module("runs/run", "\n".join([*forms, "from lnl_core.room import chair\n"]))
+    module("room/__init__", types.format("room.furniture").replace("thing", "chair"))
     module("a", "def later():\n    from lnl_core.e import g\n")
     module("b", types.format("never"))
-    for name in ("c", "d", "e", "home", "other_home", "never", "alone"):
+    for name in ("c", "d", "e", "home", "other_home", "never", "alone", "room/furniture", "room/floor"):
         module(name, "")
     assert set(training_modules(tmp_path)) == {
-        *("lnl_core", "lnl_core.runs", "lnl_core.a", "lnl_core.b", "lnl_core.c", "lnl_core.d", "lnl_core.e"),
-        *("lnl_core.home", "lnl_core.other_home"),
+        *("lnl_core", "lnl_core.runs", "lnl_core.runs.run", "lnl_core.a", "lnl_core.b", "lnl_core.c", "lnl_core.d", "lnl_core.e"),
+        *("lnl_core.home", "lnl_core.other_home", "lnl_core.room", "lnl_core.room.furniture"),
     }
 
 

@@ -26,16 +26,22 @@ from lnl_core.datasets import (
     FaceTable,
     PackagedEstimator,
     clean,
-    face_tables,
     faces,
     jlu_faces,
-    photographs,
     read_faces,
 )
-from lnl_core.datasets.face_tables import OLD_FROM, age_when_taken, parse_utkface, read_imdb, read_imdb_authors, read_utkface
 from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, extreme_bias, jlu_age_bins, jlu_sets
+from lnl_core.datasets.readers import face_tables, photographs
+from lnl_core.datasets.readers.face_tables import (
+    OLD_FROM,
+    age_when_taken,
+    parse_utkface,
+    read_imdb,
+    read_imdb_authors,
+    read_utkface,
+)
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.splits import load_data
+from lnl_core.experiments.splits import load_data
 
 REAL_DATA = os.environ.get("LNL_DATA_DIR")  # conftest.py hides it from the library, unless a test names it
 has_real = pytest.mark.skipif(

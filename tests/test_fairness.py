@@ -15,12 +15,11 @@ from matplotlib.container import ErrorbarContainer
 from numpy.typing import NDArray
 from test_records import record_of
 
-from lnl_core import fairness_figures
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, drawn_census
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.evaluation import embeddings, predict
-from lnl_core.fairness import (
+from lnl_core.evaluation.fairness import (
     CONSTRAINTS,
     UNLEARNING,
     chosen,
@@ -34,13 +33,13 @@ from lnl_core.fairness import (
     threshold_optimizer,
     weighted,
 )
+from lnl_core.evaluation.leakage import Interval
+from lnl_core.figures import fairness as fairness_figures
 from lnl_core.information import mutual_information
-from lnl_core.leakage import Interval
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.records import RunRecord, read_record_lines, write_record_lines
+from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools import fairness as tool
-from tools import results
+from tools import fairness as tool, results
 from tools.numbers import missing, said
 
 

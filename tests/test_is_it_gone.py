@@ -15,21 +15,20 @@ from matplotlib.colors import to_rgba
 from scipy.stats import kendalltau
 from torch import Tensor, nn
 
-from lnl_core import leak_figures
 from lnl_core.config import COLOR_VARS, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
 from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
+from lnl_core.evaluation.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.experiments.splits import load_data
+from lnl_core.figures import leakage as leak_figures
 from lnl_core.information import entropy
-from lnl_core.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.records import read_record
-from lnl_core.runs import MODEL, RECORD, run, run_folder
-from lnl_core.splits import load_data
+from lnl_core.runs.records import read_record
+from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
-from tools import forgetting, leak_tables
-from tools import leakage as tool
+from tools import forgetting, leak_tables, leakage as tool
 from tools.notebooks import ROOT
 from tools.numbers import missing, said
 

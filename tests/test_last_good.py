@@ -18,14 +18,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lnl_core import cli, mi_backprop, training
+from lnl_core import cli
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import NonFiniteLossError, RecordError
 from lnl_core.networks import LNLNetwork, face_network
-from lnl_core.records import read_record
-from lnl_core.training import CHECKPOINT, Metrics, checkpoint_history, fit, restore
-from lnl_core.unlearning import DUEL, OPTIONS, Turns, fit_jlu, read_duel
+from lnl_core.runs.records import read_record
+from lnl_core.training import loop as training, mi_backprop
+from lnl_core.training.loop import CHECKPOINT, Metrics, checkpoint_history, fit, restore
+from lnl_core.training.unlearning import DUEL, OPTIONS, Turns, fit_jlu, read_duel
 
 METHODS = ("baseline", "lnl", "jlu", "mi_backprop")
 STEPS = 4  # an epoch, of each toy

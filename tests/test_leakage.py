@@ -16,10 +16,10 @@ from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import feature_maps, probe_leakage
+from lnl_core.evaluation.leakage import Interval, code_length, leakage, linear_eraser
 from lnl_core.information import entropy
-from lnl_core.leakage import Interval, code_length, leakage, linear_eraser
 from lnl_core.networks import build_network
-from lnl_core.runs import run
+from lnl_core.runs.run import run
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -12,14 +12,21 @@ from scipy.integrate import quad
 from scipy.special import entr
 from scipy.stats import binom, binomtest, truncnorm
 
-from lnl_core import information_figures
 from lnl_core.config import COLOR_VARS, preset
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, colored_mnist, sample_colors
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.figures import information as information_figures
 from lnl_core.information import conditional_entropy, entropy, mutual_information
-from lnl_core.limit import accuracy_at_least, fano_accuracy, label_entropy, label_posterior, proved_leak, unbiased_accuracy
-from lnl_core.records import read_record, read_records
-from lnl_core.runs import run
+from lnl_core.information.limit import (
+    accuracy_at_least,
+    fano_accuracy,
+    label_entropy,
+    label_posterior,
+    proved_leak,
+    unbiased_accuracy,
+)
+from lnl_core.runs.records import read_record, read_records
+from lnl_core.runs.run import run
 from tools import leakage, limit, under_limit
 from tools.notebooks import ROOT
 from tools.numbers import missing, said

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lnl_core import information_figures
 from lnl_core.evaluation import probe_leakage
+from lnl_core.figures import information as information_figures
 from lnl_core.information import gaussian_information, mutual_information
 from tools import estimators, results
 

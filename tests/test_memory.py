@@ -12,11 +12,11 @@ from lnl_core._memory import keep_freed_memory
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
-from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs import run
+from lnl_core.runs.run import run
 from lnl_core.training import fit
-from lnl_core.unlearning import fit_jlu
+from lnl_core.training.mi_backprop import fit_mi_backprop
+from lnl_core.training.unlearning import fit_jlu
 
 ON_GLIBC = sys.platform.startswith("linux") and sys.implementation.name == "cpython"
 

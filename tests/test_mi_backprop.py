@@ -16,13 +16,10 @@ from torch import Tensor, nn
 from lnl_core.config import ESTIMATORS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
-from lnl_core.estimators import BOUNDS, donsker_varadhan, moving_average_gain, nwj
 from lnl_core.evaluation import adversary_loss, embeddings
+from lnl_core.information.estimators import BOUNDS, donsker_varadhan, moving_average_gain, nwj
 from lnl_core.losses import label_loss
-from lnl_core.mi_backprop import Encoder, _judged, bound_gradients, clipped, encode, fit_mi_backprop
-from lnl_core.networks import LNLNetwork, build_network, digit_network, parameter_count, ragonesi_network
-from lnl_core.runs import load_model, run
-from lnl_core.statistics_network import (
+from lnl_core.methods.statistics_network import (
     StatisticsNetwork,
     bias_codes,
     code_entropy,
@@ -30,7 +27,10 @@ from lnl_core.statistics_network import (
     information_gain,
     statistics_network,
 )
+from lnl_core.networks import LNLNetwork, build_network, digit_network, parameter_count, ragonesi_network
+from lnl_core.runs.run import load_model, run
 from lnl_core.training import fit
+from lnl_core.training.mi_backprop import Encoder, _judged, bound_gradients, clipped, encode, fit_mi_backprop
 
 # A toy: four pixels, one tells the bias, one the label, both with noise; in training label and bias mostly agree. Two features are
 # too few to keep all four, so that what f keeps is a choice.
@@ -239,7 +239,7 @@ def test_f_alone_gets_the_clipped_gradient_of_the_bound(estimator: str) -> None:
 
 
 def test_who_moves_in_which_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    import lnl_core.mi_backprop as module
+    import lnl_core.training.mi_backprop as module
 
     network = toy_network()
     seen: list[tuple[str, dict[str, Tensor]]] = []
@@ -536,7 +536,7 @@ def test_a_run_leaves_a_record_and_a_model_that_can_be_probed(network: str | Non
 
 
 def load_data_of(config: RunConfig) -> BiasedImages:
-    from lnl_core.splits import load_data
+    from lnl_core.experiments.splits import load_data
 
     return load_data(config, "test")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lnl_core.errors import DataError
-from lnl_core.mixing import mixing_score
+from lnl_core.evaluation.mixing import mixing_score
 
 
 def cloud(count: int, at: float, seed: int) -> torch.Tensor:

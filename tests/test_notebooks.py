@@ -16,8 +16,8 @@ import nbformat
 import pytest
 
 from lnl_core.config import PROFILES
-from lnl_core.records import RunRecord, read_record, read_records, write_record
-from lnl_core.runs import read_runs
+from lnl_core.runs.records import RunRecord, read_record, read_records, write_record
+from lnl_core.runs.run import read_runs
 from tools.book import SMOKE
 from tools.execute import read_executions
 from tools.notebooks import (

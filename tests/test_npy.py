@@ -15,7 +15,7 @@ import pytest
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from lnl_core.datasets.npy import read_arrays, read_names, read_numbers, read_records
+from lnl_core.datasets.readers.npy import read_arrays, read_names, read_numbers, read_records
 from lnl_core.errors import DataError
 
 ARRAYS: dict[str, NDArray[Any]] = {

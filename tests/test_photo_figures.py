@@ -8,12 +8,11 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from lnl_core import photo_figures as figures
 from lnl_core.datasets import animals, synthetic_faces
 from lnl_core.errors import DataError
-from lnl_core.figures import samples
-from lnl_core.mixing import mixing_score
-from lnl_core.records import results_table
+from lnl_core.evaluation.mixing import mixing_score
+from lnl_core.figures import photographs as figures, samples
+from lnl_core.runs.records import results_table
 
 
 def test_the_first_image_of_each_kind_is_chosen() -> None:

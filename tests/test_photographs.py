@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save
 
-from lnl_core.datasets import photographs
-from lnl_core.datasets.photographs import (
+from lnl_core.datasets.readers import photographs
+from lnl_core.datasets.readers.photographs import (
     Photographs,
     cache_folder,
     centre_brightness,

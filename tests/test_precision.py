@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core import precision
 from lnl_core.config import ALL_METHODS, EXPERIMENTS, PROFILES, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.networks import build_network
-from lnl_core.runs import run, run_folder
-from lnl_core.training import autocast, fit
+from lnl_core.runs.run import run, run_folder
+from lnl_core.training import autocast, fit, precision
 
 CPU = torch.device("cpu")
 

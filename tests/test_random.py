@@ -10,14 +10,14 @@ from torch import nn
 
 import lnl_core
 from lnl_core._random import seed_cpu, seeded
-from lnl_core.balance import label_given_bias
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
-from lnl_core.estimators import estimate_information
 from lnl_core.evaluation import train_probe
-from lnl_core.leakage import fresh_adversary
+from lnl_core.evaluation.leakage import fresh_adversary
+from lnl_core.information.estimators import estimate_information
+from lnl_core.methods.bias_balanced import label_given_bias
+from lnl_core.methods.statistics_network import statistics_network
 from lnl_core.networks import build_network
-from lnl_core.statistics_network import statistics_network
 
 CONFIG = preset("smoke", "lnl")
 DRAWING: dict[str, Callable[[BiasedImages], object]] = {

@@ -14,7 +14,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
-from lnl_core.records import (
+from lnl_core.runs.records import (
     RunRecord,
     aggregate,
     agreement,

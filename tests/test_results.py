@@ -12,8 +12,8 @@ import pytest
 from test_records import record_of
 
 from lnl_core.config import preset
-from lnl_core.records import RunRecord, published_models, read_records, write_record
-from lnl_core.runs import load_model, model_config, run, run_folder
+from lnl_core.runs.records import RunRecord, published_models, read_records, write_record
+from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ablations, mi_cost, models, results
 from tools.notebooks import ROOT
 

@@ -13,15 +13,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lnl_core import runs, training
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import colored_mnist
 from lnl_core.errors import ConfigError, LNLError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
+from lnl_core.experiments.splits import load_data
 from lnl_core.networks import build_network
-from lnl_core.precision import settle
-from lnl_core.records import RunRecord, read_record, write_record
-from lnl_core.runs import load_data, load_model, model_config, read_history, read_runs, run, run_folder, save_model
+from lnl_core.runs import run as runs
+from lnl_core.runs.records import RunRecord, read_record, write_record
+from lnl_core.runs.run import load_model, model_config, read_history, read_runs, run, run_folder, save_model
+from lnl_core.training import loop as training
+from lnl_core.training.precision import settle
 
 
 def tiny(method: str = "lnl", **changes: Any) -> RunConfig:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lnl_core.datasets import BiasedImages, animals, synthetic_faces
-from lnl_core.datasets.face_tables import GENDER_NAMES
 from lnl_core.datasets.faces import JLU_SIZES, age_bin
+from lnl_core.datasets.readers.face_tables import GENDER_NAMES
 from lnl_core.datasets.synthetic import (
     AGE_BINS,
     ANIMAL_SPLITS,
@@ -77,8 +77,8 @@ def test_the_same_scenes_at_every_size(make: Make, split: str, other: str) -> No
 
 def test_a_larger_set_is_drawn_with_the_same_random_numbers() -> None:
     """Cutting the table cuts the set: block after block, the last one drawn in full."""
-    from lnl_core.datasets.cartoons import face_block
-    from lnl_core.datasets.drawing import draw_blocks
+    from lnl_core.datasets.synthetic.cartoons import face_block
+    from lnl_core.datasets.synthetic.drawing import draw_blocks
 
     ages, man = (torch.from_numpy(column) for column in face_table("test", 70))
     whole = draw_blocks(face_block, [ages, man], 32, [0])
@@ -176,8 +176,8 @@ def test_bins_by_hand() -> None:
 
 def same_but(block_column: int) -> float:
     """Mean difference of pixels (0 to 255) between two drawings that differ in one column of the faces only."""
-    from lnl_core.datasets.cartoons import face_block
-    from lnl_core.datasets.drawing import draw_blocks
+    from lnl_core.datasets.synthetic.cartoons import face_block
+    from lnl_core.datasets.synthetic.drawing import draw_blocks
 
     columns = [torch.full((32,), 20.0), torch.zeros(32)]
     changed = [column.clone() for column in columns]

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from lnl_core import methods, training
+from lnl_core import methods
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.precision import native_bf16
-from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, learning_rate
+from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, learning_rate, loop as training
+from lnl_core.training.precision import native_bf16
 
 Weights = dict[str, Tensor]
 
@@ -181,7 +181,7 @@ def test_a_run_of_precision_auto_goes_on_in_the_one_it_was_begun_in(
     whole, _ = train(config_of(precision="float32"), few)
     with pytest.raises(KeyboardInterrupt):
         train(config_of(precision="float32"), few, validate=stop_after(1, lambda network: {}), out_dir=tmp_path)
-    monkeypatch.setattr("lnl_core.precision.native_bf16", lambda device: native)
+    monkeypatch.setattr("lnl_core.training.precision.native_bf16", lambda device: native)
     weights, history = train(config_of(precision="auto"), few, out_dir=tmp_path)
     assert [line["epoch"] for line in history] == [1, 2, 3]
     assert same(whole, weights)

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core import unlearning
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.methods import jlu_unlearn, jlu_watch
 from lnl_core.networks import LNLNetwork, face_network
-from lnl_core.training import fit
-from lnl_core.unlearning import DUEL, Turns, fit_jlu, read_duel
+from lnl_core.training import fit, unlearning
+from lnl_core.training.unlearning import DUEL, Turns, fit_jlu, read_duel
 
 FEW = Turns(window=1, patience=2, longest=3, main=2)
 
@@ -123,7 +122,7 @@ def test_the_duel_holds_every_loss(faces: BiasedImages) -> None:
 @pytest.mark.parametrize(("step", "moving"), [("bias", {"bias_head"}), ("main", {"extractor", "label_head"})])
 def test_only_one_side_moves_in_a_turn(step: str, moving: set[str], faces: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the steps of a run the parameters of the other side are the same to the last bit, momentum and all."""
-    import lnl_core.unlearning as unlearning
+    import lnl_core.training.unlearning as unlearning
 
     network = network_of()
     seen: list[tuple[str, dict[str, torch.Tensor]]] = []

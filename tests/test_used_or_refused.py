@@ -10,12 +10,12 @@ from torch import nn
 from lnl_core.config import _FREE, _READERS, ALL_METHODS, EXPERIMENTS, METHODS, PROFILES, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError
-from lnl_core.mi_backprop import fit_mi_backprop
+from lnl_core.experiments.splits import load_data
 from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, PixelBiasHead, build_network, face_network
-from lnl_core.splits import load_data
-from lnl_core.sweep import grid
+from lnl_core.runs.sweep import grid
 from lnl_core.training import fit
-from lnl_core.unlearning import Turns, fit_jlu
+from lnl_core.training.mi_backprop import fit_mi_backprop
+from lnl_core.training.unlearning import Turns, fit_jlu
 
 OF_THE_TRAINING: dict[str, Any] = {
     "bias_lr": 0.5,

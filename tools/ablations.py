@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.sweep import sweep
+from lnl_core.runs.sweep import sweep
 from tools.notebooks import ROOT
 
 FOLDER = ROOT / "results" / "ablations"

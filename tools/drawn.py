@@ -50,7 +50,7 @@ def _definitions(module: ModuleType) -> tuple[dict[str, str], dict[str, ast.stmt
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.endswith("figures"):
+        if isinstance(node, ast.ImportFrom) and node.module and "figures" in node.module:
             elsewhere |= {one.asname or one.name: importlib.import_module(node.module) for one in node.names}
         for name in names:
             texts[name], nodes[name] = "\n".join(lines[node.lineno - 1 : node.end_lineno]), node

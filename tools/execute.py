@@ -40,7 +40,7 @@ from tools.notebooks import (
 )
 from tools.progress import Progress, Work, in_words, seconds_left
 
-_TRAINS = "lnl_core.runs"
+_TRAINS = "lnl_core.runs.run"
 """The module that trains and measures: what it imports, directly or not, can change what a run computes."""
 
 
@@ -137,9 +137,12 @@ def training_modules(root: Path = ROOT) -> dict[str, Path]:
         parent = name.rpartition(".")[0]
         imported = _imported(path.read_text(encoding="utf-8"), name if path.name == "__init__.py" else parent)
         waiting += [parent, *imported]
-        lazy = {one for one in imported if one.startswith("lnl_core.") and one.count(".") == 1 and _module_file(one, root) is None}
-        if lazy:  # such a name comes from the module where the package's own list of imports for the checker finds it
-            waiting += _imported((root / "lnl_core" / "__init__.py").read_text(encoding="utf-8"), "lnl_core", types=True)
+        for one in imported:
+            package = one.rpartition(".")[0]
+            home = _module_file(package, root) if one.startswith("lnl_core.") and _module_file(one, root) is None else None
+            if home is not None and home.name == "__init__.py":
+                # a name of a package comes from the module where the package's own list of imports for the checker finds it
+                waiting += _imported(home.read_text(encoding="utf-8"), package, types=True)
     return dict(sorted(found.items()))
 
 

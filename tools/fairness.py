@@ -3,8 +3,9 @@
     python -m tools.fairness [--data-dir DIR] [--seeds 0-9] [--tasks adult-sex,german-age]     records into results/fairness
 
 One file a task and method, one record a line, written after every run; a second call does what is missing. A weight is never chosen
-here: the curves show all of them, and the tables' single row is chosen on validation rows (:func:`lnl_core.fairness.chosen`).
-Fairlearn's fits on Adult do not depend on the seed, which only draws their random predictions.
+here: the curves show all of them, and the tables' single row is chosen on validation rows
+(:func:`lnl_core.evaluation.fairness.chosen`). Fairlearn's fits on Adult do not depend on the seed, which only draws their random
+predictions.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tqdm import tqdm
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.evaluation import data_information, embeddings, predict
-from lnl_core.fairness import (
+from lnl_core.evaluation.fairness import (
     CONSTRAINTS,
     UNLEARNING,
     PredictAtRandom,
@@ -36,11 +37,11 @@ from lnl_core.fairness import (
     threshold_optimizer,
     weighted,
 )
-from lnl_core.mi_backprop import fit_mi_backprop
+from lnl_core.experiments.splits import load_data
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.records import SCHEMA, RunRecord, provenance, read_record_lines, write_record_lines
-from lnl_core.splits import load_data
+from lnl_core.runs.records import SCHEMA, RunRecord, provenance, read_record_lines, write_record_lines
 from lnl_core.training import fit
+from lnl_core.training.mi_backprop import fit_mi_backprop
 from tools.notebooks import ROOT
 
 FOLDER = ROOT / "results" / "fairness"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core.config import COLOR_VARS
-from lnl_core.leak_figures import nats_left
+from lnl_core.figures.leakage import nats_left
 from tools import forgetting
 from tools.leakage import METHODS, read_leakage
 from tools.notebooks import ROOT

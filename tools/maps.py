@@ -12,7 +12,8 @@ import numpy as np
 
 from lnl_core._files import read_json, write_json
 from lnl_core.evaluation import background_places, feature_maps, probe_map
-from lnl_core.runs import MODEL, load_data, load_model, run_folder
+from lnl_core.experiments.splits import load_data
+from lnl_core.runs.run import MODEL, load_model, run_folder
 from tools.ablations import PLACES, config_of
 from tools.notebooks import ROOT
 

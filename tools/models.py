@@ -17,8 +17,9 @@ import torch
 from lnl_core._files import write_json
 from lnl_core.config import preset
 from lnl_core.evaluation import accuracy, confusion_by_color
-from lnl_core.records import read_record
-from lnl_core.runs import RECORD, load_data, load_model, run_folder, save_model
+from lnl_core.experiments.splits import load_data
+from lnl_core.runs.records import read_record
+from lnl_core.runs.run import RECORD, load_model, run_folder, save_model
 from tools.notebooks import ROOT
 
 FOLDER = ROOT / "results" / "models"

@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from lnl_core import fairness_figures, figures, information_figures, leak_figures
+from lnl_core import figures
 from lnl_core._files import write_atomically, write_json
-from lnl_core.bench import roofline, roofline_markdown
 from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
-from lnl_core.fairness import UNLEARNING, chosen
-from lnl_core.leakage import Interval
-from lnl_core.limit import unbiased_accuracy
+from lnl_core.evaluation.fairness import UNLEARNING, chosen
+from lnl_core.evaluation.leakage import Interval
+from lnl_core.figures import fairness as fairness_figures, information as information_figures, leakage as leak_figures
+from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
-from lnl_core.records import (
+from lnl_core.runs.bench import roofline, roofline_markdown
+from lnl_core.runs.records import (
     FEWEST_RUNS,
     RunRecord,
     agreement,

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from lnl_core.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.errors import RecordError
-from lnl_core.fairness import UNLEARNING
-from lnl_core.leak_figures import nats_left
-from lnl_core.limit import unbiased_accuracy
+from lnl_core.evaluation.fairness import UNLEARNING
+from lnl_core.figures.leakage import nats_left
+from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
-from lnl_core.records import RunRecord, paper_numbers, read_record, read_records, results_table
+from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
+from lnl_core.runs.records import RunRecord, paper_numbers, read_record, read_records, results_table
 from tools import ablations, fairness, forgetting, under_limit
 from tools.leakage import read_leakage
 from tools.limit import read_limit

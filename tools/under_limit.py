@@ -27,9 +27,10 @@ from tqdm import tqdm
 from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
-from lnl_core.limit import label_entropy, proved_leak
-from lnl_core.records import provenance, read_record
-from lnl_core.runs import RECORD, load_data, load_model, read_history
+from lnl_core.experiments.splits import load_data
+from lnl_core.information.limit import label_entropy, proved_leak
+from lnl_core.runs.records import provenance, read_record
+from lnl_core.runs.run import RECORD, load_model, read_history
 from tools.notebooks import ROOT
 
 FOLDER = Path("results", "limit", "runs")

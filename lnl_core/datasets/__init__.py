@@ -4,11 +4,11 @@ from lnl_core.datasets.census import adult, drawn_census, german
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS, color_table, colored_mnist
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.datasets.dogs_cats import dogs_cats
-from lnl_core.datasets.face_cleaning import AgeGenderEstimator, PackagedEstimator, clean
-from lnl_core.datasets.face_tables import FaceTable, read_faces
 from lnl_core.datasets.faces import faces, jlu_faces
-from lnl_core.datasets.photographs import Photographs, load_photographs
-from lnl_core.datasets.synthetic import animals, synthetic_faces
+from lnl_core.datasets.readers.face_cleaning import AgeGenderEstimator, PackagedEstimator, clean
+from lnl_core.datasets.readers.face_tables import FaceTable, read_faces
+from lnl_core.datasets.readers.photographs import Photographs, load_photographs
+from lnl_core.datasets.synthetic.animals import animals, synthetic_faces
 
 __all__ = [
     "COLOR_NAMES",

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lnl_core.datasets.census_files import ADULT, GERMAN, CensusTable, Column, read_census
 from lnl_core.datasets.container import BiasedImages
+from lnl_core.datasets.readers.census_files import ADULT, GERMAN, CensusTable, Column, read_census
 from lnl_core.errors import ConfigError, DataError
 
 CENSUS_SPLITS = ("train", "validation", "trainval", "test")
@@ -185,7 +185,8 @@ def adult(
 
     Raises:
         ConfigError: an unknown split or attribute.
-        DataError: see :func:`lnl_core.datasets.census_files.read_census`; or the attribute is constant, or all labels are the same.
+        DataError: see :func:`lnl_core.datasets.readers.census_files.read_census`; or the attribute is constant, or all labels are
+            the same.
     """
     attribute = protected_attribute("adult", protected)
     _check_split(split)

@@ -17,7 +17,7 @@ from torch import Tensor
 from lnl_core.config import BIAS_LABELS, BIAS_PLACES, COLOR_OUTSIDE, SOURCES
 from lnl_core.datasets import digits
 from lnl_core.datasets.container import IGNORE, BiasedImages
-from lnl_core.datasets.npy import read_arrays
+from lnl_core.datasets.readers.npy import read_arrays
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)

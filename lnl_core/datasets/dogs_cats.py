@@ -25,8 +25,8 @@ from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
-from lnl_core.datasets.npy import read_numbers
-from lnl_core.datasets.photographs import (
+from lnl_core.datasets.readers.npy import read_numbers
+from lnl_core.datasets.readers.photographs import (
     cache_folder,
     centre_brightness,
     color_levels,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.face_tables import GENDER_NAMES, MAX_AGE, OLD_FROM, YOUNG_TO, FaceTable, read_faces
-from lnl_core.datasets.photographs import is_archive, load_photographs
+from lnl_core.datasets.readers.face_tables import GENDER_NAMES, MAX_AGE, OLD_FROM, YOUNG_TO, FaceTable, read_faces
+from lnl_core.datasets.readers.photographs import is_archive, load_photographs
 from lnl_core.errors import ConfigError, DataError
 
 FACE_SPLITS = ("eb1", "eb2", "test")

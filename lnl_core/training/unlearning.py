@@ -24,7 +24,7 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.methods import Losses, Step, jlu_unlearn, jlu_watch
 from lnl_core.networks import LNLNetwork
-from lnl_core.training import (
+from lnl_core.training.loop import (
     _FORMAT,
     CHECKPOINT,
     Metrics,

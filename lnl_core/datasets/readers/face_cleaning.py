@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lnl_core._files import read_text, user_path, write_atomically
-from lnl_core.datasets.face_tables import GENDER_NAMES, FaceTable
-from lnl_core.datasets.photographs import decode_all
+from lnl_core.datasets.readers.face_tables import GENDER_NAMES, FaceTable
+from lnl_core.datasets.readers.photographs import decode_all
 from lnl_core.errors import ConfigError, DataError
 
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.digits import data_folder
-from lnl_core.datasets.npy import read_names, read_records
-from lnl_core.datasets.photographs import content_hashes, file_state, inner_folder, is_archive, list_photographs
+from lnl_core.datasets.readers.npy import read_names, read_records
+from lnl_core.datasets.readers.photographs import content_hashes, file_state, inner_folder, is_archive, list_photographs
 from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
-from lnl_core.limit import unbiased_accuracy
+from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.information.limit import unbiased_accuracy
 
 _VARIANCE = "variance σ² of each colour channel (smaller: more biased)"
 

@@ -17,7 +17,7 @@ from lnl_core._arrays import class_labels, described, feature_rows, tensor_of
 from lnl_core._random import seed_cpu, seeded
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.information import contingency_table, entropy, mutual_information, plug_in_mutual_information
+from lnl_core.information.tables import contingency_table, entropy, mutual_information, plug_in_mutual_information
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork
 
@@ -459,7 +459,7 @@ def say_if_untrained(network: LNLNetwork) -> None:
     if network.h_trained is False:
         _log.warning(
             "the h of this network was never trained, so what it answers says nothing about f: train one with "
-            "lnl_core.leakage.fresh_adversary, or ask a network of a method that trains h"
+            "lnl_core.evaluation.leakage.fresh_adversary, or ask a network of a method that trains h"
         )
 
 

@@ -1,7 +1,8 @@
 r"""The statistics network of mutual information backpropagation: bias codes C, a network T that scores pairs (c, z), and its bound.
 
-The bounds are those of :mod:`lnl_core.estimators`. Here T is a network on the pair, as in the authors' code, so that a batch gives
-B scores of pairs together and B of pairs apart instead of a matrix. The training is in :mod:`lnl_core.mi_backprop`.
+The bounds are those of :mod:`lnl_core.information.estimators`. Here T is a network on the pair, as in the authors' code, so that a
+batch gives B scores of pairs together and B of pairs apart instead of a matrix. The training is in
+:mod:`lnl_core.training.mi_backprop`.
 """
 
 from itertools import pairwise
@@ -14,14 +15,14 @@ from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.estimators import club, donsker_varadhan, info_nce, moving_average_gain, nwj
-from lnl_core.information import entropy
+from lnl_core.information.estimators import club, donsker_varadhan, info_nce, moving_average_gain, nwj
+from lnl_core.information.tables import entropy
 from lnl_core.networks import glorot
 
 _LEVELS = 8
 _LEAK = 0.2  # of the leaky ReLU, the default of the authors' library
 _EMBEDDING = 32
-_RATE = 0.01  # of the moving average, as in lnl_core.estimators
+_RATE = 0.01  # of the moving average, as in lnl_core.information.estimators
 
 
 def bias_codes(data: BiasedImages) -> Tensor:
@@ -81,7 +82,7 @@ class StatisticsNetwork(nn.Module):
         self.apply(glorot)
 
     def forward(self, codes: Tensor, z: Tensor, shuffle: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Codes (B, D), features (B, F) and an order (B,) -> what the bounds of :mod:`lnl_core.estimators` take.
+        """Codes (B, D), features (B, F) and an order (B,) -> what the bounds of :mod:`lnl_core.information.estimators` take.
 
         That is the scores (B,) of pairs together and of pairs apart, whose codes come in the order ``shuffle``; or for InfoNCE and
         CLUB a matrix (B, B), a row for each z, and nothing.

@@ -21,11 +21,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lnl_core._files import user_path
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, LNLError, RecordError
-from lnl_core.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
-from lnl_core.records import read_record, write_record
-from lnl_core.runs import run_folder
-from lnl_core.splits import load_data, resolve
-from lnl_core.training import choose_device, same_run
+from lnl_core.experiments.splits import load_data, resolve
+from lnl_core.runs.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
+from lnl_core.runs.records import read_record, write_record
+from lnl_core.runs.run import run_folder
+from lnl_core.training.loop import choose_device, same_run
 
 _log = logging.getLogger(__name__)
 _POLL = 0.5  # seconds between two looks at the runs

@@ -235,7 +235,7 @@ def results(rows: Sequence[Mapping[str, Any]], title: str = "Colored MNIST: accu
     """The paper's Figure 4: published numbers as open marks on dashed lines, every run of ours as a dot, our means as solid lines.
 
     Args:
-        rows: as :func:`lnl_core.records.results_table` returns them.
+        rows: as :func:`lnl_core.runs.records.results_table` returns them.
     """
     figure, axes = _figure(8.5, 4.8)
     methods = list(dict.fromkeys(row["method"] for row in rows))

@@ -36,9 +36,7 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.losses import label_loss
 from lnl_core.methods import watch
-from lnl_core.networks import LNLNetwork, MaxPool, NormalizedConv
-from lnl_core.precision import settle
-from lnl_core.statistics_network import (
+from lnl_core.methods.statistics_network import (
     StatisticsNetwork,
     bias_codes,
     code_entropy,
@@ -46,7 +44,8 @@ from lnl_core.statistics_network import (
     information_gain,
     statistics_network,
 )
-from lnl_core.training import (
+from lnl_core.networks import LNLNetwork, MaxPool, NormalizedConv
+from lnl_core.training.loop import (
     CHECKPOINT,
     Metrics,
     _batches,
@@ -68,6 +67,7 @@ from lnl_core.training import (
     settled,
     write_history,
 )
+from lnl_core.training.precision import settle
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.25  # nats above the entropy of the codes that sampling alone explains in an epoch of small batches
@@ -379,7 +379,7 @@ def fit_mi_backprop(
 
     Raises:
         ConfigError: a configuration of another method, or with a value that this one would not read.
-        DataError: see :func:`lnl_core.statistics_network.bias_codes`.
+        DataError: see :func:`lnl_core.methods.statistics_network.bias_codes`.
         NonFiniteLossError: a loss or the bound became infinite or NaN; the last good checkpoint is kept.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """

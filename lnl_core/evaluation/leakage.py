@@ -25,7 +25,7 @@ from lnl_core._arrays import feature_rows, numbers
 from lnl_core._random import seeded
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import (
+from lnl_core.evaluation.accuracy import (
     _BATCH,
     ProbeResult,
     _device,
@@ -38,7 +38,7 @@ from lnl_core.evaluation import (
     standardized,
     train_probe,
 )
-from lnl_core.information import entropy
+from lnl_core.information.tables import entropy
 from lnl_core.losses import bias_loss, log_probabilities
 from lnl_core.networks import LNLNetwork, VectorBiasHead
 

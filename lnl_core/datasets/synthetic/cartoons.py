@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lnl_core.datasets.drawing import Canvas, Draws, Frame, mix, rgb, wall
+from lnl_core.datasets.synthetic.drawing import Canvas, Draws, Frame, mix, rgb, wall
 
 
 def animal_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:

@@ -20,7 +20,7 @@ from lnl_core._arrays import numbers
 from lnl_core._files import is_number, read_json, read_text, user_path, variable, write_atomically, write_json
 from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig, shown
 from lnl_core.errors import ConfigError, DataError, RecordError
-from lnl_core.splits import OPPOSITE
+from lnl_core.experiments.splits import OPPOSITE
 
 SCHEMA = 2
 """Layout of a record. In schema 1 "worst_group_accuracy" was what "worst_bias_accuracy" is now, see :func:`migrated`."""
@@ -72,7 +72,7 @@ class RunRecord:
 
 
 def _git(*arguments: str) -> str | None:
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]  # the package
     try:
         done = subprocess.run(("git", "-C", str(here), *arguments), capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -100,7 +100,7 @@ def device_name(device: torch.device) -> str:
 
 def describe_environment() -> str:
     """Versions and device in a few lines, for the end of a notebook."""
-    from lnl_core.training import choose_device
+    from lnl_core.training.loop import choose_device
 
     lines = [f"{name} {number}" for name, number in versions().items()]
     return "\n".join([*lines, f"device {device_name(choose_device())}"])
@@ -108,7 +108,7 @@ def describe_environment() -> str:
 
 def code_state() -> dict[str, Any]:
     """Commit and whether tracked files of the package differ from it; both None where no git repository tracks the package."""
-    if _git("ls-files", "--error-unmatch", "records.py") is None:
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
         return {"commit": None, "dirty": None}
     dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", "."))
     return {"commit": _git("rev-parse", "HEAD"), "dirty": dirty}

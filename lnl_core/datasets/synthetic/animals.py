@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lnl_core.datasets.cartoons import animal_block, face_block
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.drawing import draw_blocks
 from lnl_core.datasets.faces import AGE_EDGES, JLU_BINS, age_bin
-from lnl_core.datasets.photographs import color_levels
+from lnl_core.datasets.readers.photographs import color_levels
+from lnl_core.datasets.synthetic.cartoons import animal_block, face_block
+from lnl_core.datasets.synthetic.drawing import draw_blocks
 from lnl_core.errors import ConfigError
 
 ANIMAL_SPLITS = ("tb1", "tb2", "unbiased", "test")

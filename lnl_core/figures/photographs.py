@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
-from lnl_core.mixing import MixingScore
+from lnl_core.evaluation.mixing import MixingScore
+from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
 
 
 def first_of_each_kind(data: BiasedImages, group: ArrayLike | None = None) -> list[int]:
@@ -86,7 +86,7 @@ def duel(
     """The report's Figure 7: the loss of h and the confusion loss, update after update.
 
     Args:
-        history: as :func:`lnl_core.unlearning.read_duel` returns it.
+        history: as :func:`lnl_core.training.unlearning.read_duel` returns it.
         guessing: what h pays in nats if it knows no more than how frequent the groups are, the entropy of the bias in training.
             The confusion loss of two groups is never below log 2, which it has where h calls both equally likely.
         window: updates that are averaged into a point; 1 shows every update.
@@ -143,7 +143,7 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """Tables 1 and 2 as a picture: one panel a column of the table, our runs as dots, our mean as a bar, published as open marks.
 
     Args:
-        rows: as :func:`lnl_core.records.results_table` returns them for an experiment on photographs.
+        rows: as :func:`lnl_core.runs.records.results_table` returns them for an experiment on photographs.
     """
     columns = list(dict.fromkeys((row["setting"]["train"], row["setting"]["test"]) for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))

@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.synthetic import animals, synthetic_faces
+from lnl_core.datasets.synthetic.animals import animals, synthetic_faces
 from lnl_core.errors import ConfigError
-from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, NormalizedConv, build_network
-from lnl_core.records import provenance
-from lnl_core.training import choose_device, fit
+from lnl_core.runs.records import provenance
+from lnl_core.training.loop import choose_device, fit
+from lnl_core.training.mi_backprop import fit_mi_backprop
 
 BATCH = 128
 
@@ -36,7 +36,7 @@ def find_reference(path: Path | str | None = None) -> Path:
     Raises:
         ConfigError: if the file is not there.
     """
-    file = Path(path) if path else Path(__file__).resolve().parents[1] / "benchmarks" / "reference.py"
+    file = Path(path) if path else Path(__file__).resolve().parents[2] / "benchmarks" / "reference.py"
     if not file.is_file():
         raise ConfigError(f"{file} does not exist: run lnl bench from a checkout, or leave the reference out with --no-reference")
     return file

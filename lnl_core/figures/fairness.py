@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lnl_core.errors import DataError
-from lnl_core.figures import METHOD_STYLE, PALETTE, _figure
-from lnl_core.leakage import Interval
-from lnl_core.records import RunRecord
+from lnl_core.evaluation.leakage import Interval
+from lnl_core.figures.digits import METHOD_STYLE, PALETTE, _figure
+from lnl_core.runs.records import RunRecord
 
 AXES = {
     "test_demographic_parity_difference": "demographic parity difference",

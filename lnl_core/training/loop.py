@@ -16,17 +16,17 @@ from tqdm import tqdm
 from lnl_core._files import user_path, variable, write_atomically
 from lnl_core._memory import keep_freed_memory
 from lnl_core._random import seeded
-from lnl_core.augment import random_maps, random_photographs
-from lnl_core.balance import Balance
 from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.datasets.photographs import color_levels
+from lnl_core.datasets.readers.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss, label_loss
 from lnl_core.methods import Losses, first_pass, method_step, second_pass, trains_h, uses_bias, watch
+from lnl_core.methods.bias_balanced import Balance
 from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, build_network
-from lnl_core.precision import settle, warn_if_emulated
+from lnl_core.training.augment import random_maps, random_photographs
+from lnl_core.training.precision import settle, warn_if_emulated
 
 CHECKPOINT = "checkpoint.safetensors"
 _FORMAT = "lnl_core checkpoint 1"
@@ -65,7 +65,7 @@ def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[
 
 
 def settled(config: RunConfig, device: torch.device, folder: Path | None) -> RunConfig:
-    """:func:`lnl_core.precision.settle` for a training that may go on from a checkpoint in ``folder``; warns of a slow one."""
+    """:func:`lnl_core.training.precision.settle` for a training that may go on from a checkpoint in ``folder``; warns if slow."""
     begun = None
     if config.precision == "auto" and folder is not None and (folder / CHECKPOINT).exists():
         begun = _config_of(read_safetensors(folder / CHECKPOINT, _FORMAT)[1]).precision
@@ -557,9 +557,9 @@ def fit(
         network: f, g and h; moved to the device.
         data: training data; moved to the device as uint8.
         config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. What it says of the data and
-            of the network is what :func:`lnl_core.splits.load_data` and :func:`lnl_core.networks.build_network` read; a network of
-            one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as ``adversaries``. An
-            interrupted run of precision "auto" goes on in the precision it was begun in.
+            of the network is what :func:`lnl_core.experiments.splits.load_data` and :func:`lnl_core.networks.build_network` read; a
+            network of one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as
+            ``adversaries``. An interrupted run of precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).

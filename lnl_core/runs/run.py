@@ -19,16 +19,13 @@ from lnl_core.config import EXPERIMENTS, OWN_LOOPS, PROFILES, RunConfig, shown
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
-from lnl_core.evaluation import accuracy, data_information, evaluate, predict
-from lnl_core.fairness import fairness_by_split
+from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
+from lnl_core.evaluation.fairness import fairness_by_split
+from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
 from lnl_core.methods import trains_h
-from lnl_core.mi_backprop import fit_mi_backprop
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.precision import reason, settle
-from lnl_core.records import SCHEMA, RunRecord, code_state, provenance, read_record, write_record
-from lnl_core.splits import load_data as load_data
-from lnl_core.splits import load_probe_data, measured_on, resolve
-from lnl_core.training import (
+from lnl_core.runs.records import SCHEMA, RunRecord, code_state, provenance, read_record, write_record
+from lnl_core.training.loop import (
     CHECKPOINT,
     Metrics,
     checkpoint_history,
@@ -37,7 +34,9 @@ from lnl_core.training import (
     read_safetensors,
     same_run,
 )
-from lnl_core.unlearning import DUEL, OPTIONS, fit_jlu
+from lnl_core.training.mi_backprop import fit_mi_backprop
+from lnl_core.training.precision import reason, settle
+from lnl_core.training.unlearning import DUEL, OPTIONS, fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
@@ -160,7 +159,7 @@ def read_runs(root: Path | str, experiment: str, profile: str | None = None) -> 
 
     Raises:
         ConfigError: an unknown experiment or profile.
-        RecordError: a record that cannot be read, see :func:`lnl_core.records.read_record`.
+        RecordError: a record that cannot be read, see :func:`lnl_core.runs.records.read_record`.
     """
     if experiment not in EXPERIMENTS:
         raise ConfigError(f"unknown experiment {shown(experiment)}: choose one of {', '.join(EXPERIMENTS)}")
@@ -268,7 +267,7 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
     Args:
         folder: of the run.
         resumed: epochs that are done.
-        code: see :func:`lnl_core.records.code_state`.
+        code: see :func:`lnl_core.runs.records.code_state`.
         started: when this process began.
 
     Returns:

@@ -18,9 +18,9 @@ from torch import Tensor
 from lnl_core._arrays import class_labels, feature_rows, group_codes, number
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import embeddings
-from lnl_core.information import plug_in_mutual_information
-from lnl_core.leakage import leakage, linear_eraser
+from lnl_core.evaluation.accuracy import embeddings
+from lnl_core.evaluation.leakage import leakage, linear_eraser
+from lnl_core.information.tables import plug_in_mutual_information
 from lnl_core.networks import LNLNetwork
 
 CONSTRAINTS = ("demographic_parity", "equalized_odds")
@@ -139,9 +139,10 @@ class ErasedHead:
 
 
 def erased_head(network: LNLNetwork, train: BiasedImages) -> ErasedHead:
-    """LEACE on a trained network's features (:func:`lnl_core.leakage.linear_eraser`), and a logistic regression on what is left.
+    """LEACE on a trained network's features (:func:`lnl_core.evaluation.leakage.linear_eraser`), and a regression on what is left.
 
-    Eraser and head are both fitted on ``train``; the eraser needs no protected attribute when it is used.
+    The regression is logistic. Eraser and head are both fitted on ``train``; the eraser needs no protected attribute when it is
+    used.
 
     Raises:
         DataError: features that are not finite, or a constant bias.
@@ -267,8 +268,8 @@ def chosen(records: Sequence[Any], criterion: str = "demographic_parity_differen
     ``criterion`` is smallest on the validation rows.
 
     Args:
-        records: :class:`lnl_core.records.RunRecord` with the metrics of :func:`fairness_by_split`; the baseline, as the setting of
-            weight 0, should be among them.
+        records: :class:`lnl_core.runs.records.RunRecord` with the metrics of :func:`fairness_by_split`; the baseline, as the
+            setting of weight 0, should be among them.
         criterion: "demographic_parity_difference" or "equalized_odds_difference".
 
     Raises:

@@ -25,15 +25,15 @@ import torch
 import lnl_core
 from lnl_core.config import RunConfig
 from lnl_core.errors import LNLError, RecordError, SweepError
-from lnl_core.records import RunRecord, read_record
-from lnl_core.runs import HISTORY, RECORD, run
+from lnl_core.runs.records import RunRecord, read_record
+from lnl_core.runs.run import HISTORY, RECORD, run
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 20.0  # seconds that a scheduler has to answer
 _HOPELESS = 2  # exit code of a run that would fail in the same way again
 _CHILD = (
     "import json, sys; job = json.loads(sys.argv[1]); sys.path[:] = job.pop('path'); "
-    "from lnl_core.executors import _child; _child(**job)"
+    "from lnl_core.runs.executors import _child; _child(**job)"
 )
 
 

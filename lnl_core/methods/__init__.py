@@ -23,9 +23,10 @@ mi_backprop       descends L_c, then [lambda] I(C; Z)          L_c         desce
 ================  ===========================================  ==========  ==============
 
 bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias does not tell of the label
-(:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often (:mod:`lnl_core.balance`).
-jlu has the losses of blind_eye and takes turns: its two steps alternate in :mod:`lnl_core.unlearning`. mi_backprop descends an
-estimate of the information by a fourth network, in :mod:`lnl_core.mi_backprop`; its h only watches.
+(:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often
+(:mod:`lnl_core.methods.bias_balanced`). jlu has the losses of blind_eye and takes turns: its two steps alternate in
+:mod:`lnl_core.training.unlearning`. mi_backprop descends an estimate of the information by a fourth network, in
+:mod:`lnl_core.training.mi_backprop`; its h only watches.
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
 L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget. Where h has several heads, each
@@ -241,9 +242,9 @@ def trains_h(method: str) -> bool:
 def method_step(name: str) -> Step:
     """The step function of a method; :class:`ConfigError` for an unknown name, or for one with a loop of its own."""
     if name == "jlu":
-        raise ConfigError("jlu alternates between two steps: train it with lnl_core.unlearning.fit_jlu")
+        raise ConfigError("jlu alternates between two steps: train it with lnl_core.training.unlearning.fit_jlu")
     if name == "mi_backprop":
-        raise ConfigError("mi_backprop has a third network to train: train it with lnl_core.mi_backprop.fit_mi_backprop")
+        raise ConfigError("mi_backprop has a third network to train: train it with lnl_core.training.mi_backprop.fit_mi_backprop")
     try:
         return METHODS[name]
     except KeyError:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lnl_core.figures import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure
 
 H, FRESH = PALETTE[3], PALETTE[0]
 KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D")}
