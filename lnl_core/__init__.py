@@ -18,11 +18,11 @@ _HOMES = {
     "animals": "datasets",
     "colored_mnist": "datasets",
     "synthetic_faces": "datasets",
-    "LNLNetwork": "networks",
-    "digit_network": "networks",
-    "face_network": "networks",
-    "resnet18_network": "networks",
-    "build_network": "networks",
+    "LNLNetwork": "networks.parts",
+    "digit_network": "networks.digit",
+    "face_network": "networks.faces",
+    "resnet18_network": "networks.photographs",
+    "build_network": "networks.build",
     "METHODS": "methods",
     "fit": "training.loop",
     "choose_device": "training.loop",
@@ -30,13 +30,13 @@ _HOMES = {
     "fit_mi_backprop": "training.mi_backprop",
     "accuracy": "evaluation.accuracy",
     "evaluate": "evaluation.accuracy",
-    "embeddings": "evaluation.accuracy",
-    "probe_leakage": "evaluation.accuracy",
+    "embeddings": "evaluation.features",
+    "probe_leakage": "evaluation.probes",
     "mixing_score": "evaluation.mixing",
     "load_data": "experiments.splits",
     "RunRecord": "runs.records",
     "read_records": "runs.records",
-    "results_table": "runs.records",
+    "results_table": "runs.comparison",
     "run": "runs.run",
     "run_folder": "runs.run",
     "load_model": "runs.run",
@@ -67,13 +67,10 @@ if TYPE_CHECKING:
         colored_mnist as colored_mnist,
         synthetic_faces as synthetic_faces,
     )
-    from lnl_core.evaluation.accuracy import (
-        accuracy as accuracy,
-        embeddings as embeddings,
-        evaluate as evaluate,
-        probe_leakage as probe_leakage,
-    )
+    from lnl_core.evaluation.accuracy import accuracy as accuracy, evaluate as evaluate
+    from lnl_core.evaluation.features import embeddings as embeddings
     from lnl_core.evaluation.mixing import mixing_score as mixing_score
+    from lnl_core.evaluation.probes import probe_leakage as probe_leakage
     from lnl_core.experiments.splits import load_data as load_data
     from lnl_core.methods import METHODS as METHODS
     from lnl_core.networks import (
@@ -83,7 +80,8 @@ if TYPE_CHECKING:
         face_network as face_network,
         resnet18_network as resnet18_network,
     )
-    from lnl_core.runs.records import RunRecord as RunRecord, read_records as read_records, results_table as results_table
+    from lnl_core.runs.comparison import results_table as results_table
+    from lnl_core.runs.records import RunRecord as RunRecord, read_records as read_records
     from lnl_core.runs.run import load_model as load_model, read_history as read_history, run as run, run_folder as run_folder
     from lnl_core.training.loop import choose_device as choose_device, fit as fit
     from lnl_core.training.mi_backprop import fit_mi_backprop as fit_mi_backprop

@@ -385,8 +385,8 @@ def probe(
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
     from dataclasses import replace
 
-    from lnl_core.evaluation.accuracy import PROBES, feature_maps
-    from lnl_core.evaluation.leakage import code_length, leakage
+    from lnl_core.evaluation.features import feature_maps
+    from lnl_core.evaluation.probes import PROBES, code_length, leakage
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
     from lnl_core.runs.run import load_model, model_config
     from lnl_core.training.loop import choose_device
@@ -456,7 +456,7 @@ def table(
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
-    from lnl_core.runs.records import FULL_DATA, results_table, table_markdown
+    from lnl_core.runs.comparison import FULL_DATA, results_table, table_markdown
 
     sources = sorted({*FULL_DATA[_experiment(experiment)], *SOURCES[experiment]} - {"auto"})
     if source is not None and source not in sources:

@@ -41,7 +41,7 @@ COLOR_OUTSIDE = ("redraw", "clip")
 PRECISIONS = ("auto", "float32", "bf16")
 """Of the layers; "auto" is bf16 where the device has instructions for it, else float32, see :mod:`lnl_core.training.precision`."""
 GRAYSCALES = ("luminance", "mean", "lightness")
-"""How the method "gray" makes a colour grey, see :class:`lnl_core.networks.Grayscale`."""
+"""How the method "gray" makes a colour grey, see :class:`lnl_core.networks.parts.Grayscale`."""
 SOURCES = {
     "colored_mnist": ("auto", "mnist", "mini", "authors"),
     "dogs_cats": ("auto", "kaggle", "drawn"),

@@ -86,7 +86,8 @@ from lnl_core.datasets import COLOR_NAMES, IGNORE, color_table
 from lnl_core.evaluation import adversary_loss, cell_accuracy, confusion, group_accuracy, predict
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
-from lnl_core.runs.records import describe_environment, paper_numbers
+from lnl_core.runs.comparison import paper_numbers
+from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

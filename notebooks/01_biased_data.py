@@ -86,7 +86,7 @@ from lnl_core import colored_mnist, figures, preset, resolve_profile
 from lnl_core.datasets import COLOR_NAMES, IGNORE, MEAN_COLORS, color_table
 from lnl_core.datasets.colored_mnist import sample_colors
 from lnl_core.information import mutual_information, plug_in_mutual_information
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 
 # %matplotlib inline
 figures.use_style()

@@ -89,7 +89,7 @@ from lnl_core import build_network, colored_mnist, figures, losses, methods, pre
 from lnl_core.datasets import IGNORE
 from lnl_core.information import conditional_entropy, cross_entropy, entropy, kl_divergence, mutual_information
 from lnl_core.losses import reverse_gradient
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 
 # %matplotlib inline
 figures.use_style()

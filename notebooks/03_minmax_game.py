@@ -86,7 +86,7 @@ import torch.nn.functional as F
 from torch.func import grad, jacrev
 
 from lnl_core import figures, losses, resolve_profile
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 
 # %matplotlib inline
 figures.use_style()

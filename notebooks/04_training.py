@@ -104,10 +104,10 @@ from lnl_core import (
     run,
     run_folder,
 )
-from lnl_core.datasets import IGNORE
+from lnl_core.datasets import IGNORE, Batch
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 from lnl_core.training import autocast
 
 figures.use_style()
@@ -147,7 +147,7 @@ print(inspect.getsource(methods.lnl))
 # And this is the game that all of them play, with one weight for each term.
 
 # %% tags=["nbval-ignore-output"]
-print(inspect.getsource(methods._play))
+print(inspect.getsource(methods._steps._play))
 
 # %% [markdown]
 # The trick is the `seam`. The features are cut off from $f$, so a gradient can be *read* there for each loss, weighted or reversed, and handed to
@@ -446,7 +446,7 @@ class PerImage(Dataset):
 
 def one_by_one(data):
     for images, bias, labels in DataLoader(PerImage(data), batch_size=128):
-        yield methods.Batch(images.to(device), labels.to(device), bias.to(device))
+        yield Batch(images.to(device), labels.to(device), bias.to(device))
 
 
 def on_device(data, channels_last=False):

@@ -87,7 +87,7 @@ from lnl_core import accuracy, embeddings, figures, load_model, preset, probe_le
 from lnl_core.datasets import MEAN_COLORS, color_table
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import mutual_information
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

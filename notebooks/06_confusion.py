@@ -88,7 +88,8 @@ from lnl_core.datasets import COLOR_NAMES, MEAN_COLORS, colored_mnist
 from lnl_core.evaluation import confusion, predict, prediction_information
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import mutual_information
-from lnl_core.runs.records import describe_environment, published_models
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import published_models
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -84,17 +84,9 @@ from IPython.display import Markdown
 
 from lnl_core import figures, preset, read_records, resolve_profile, results_table, run, run_folder
 from lnl_core.config import COLOR_VARS
-from lnl_core.runs.records import (
-    FEWEST_RUNS,
-    MARGIN,
-    agreement,
-    decided,
-    describe_environment,
-    ordering,
-    paper_numbers,
-    results_folder,
-    table_markdown,
-)
+from lnl_core.runs.comparison import FEWEST_RUNS, MARGIN, agreement, decided, ordering, paper_numbers, table_markdown
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import results_folder
 from lnl_core.runs.run import read_runs
 
 figures.use_style()
@@ -152,7 +144,7 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # %% [markdown]
 # ## Which records may enter the table?
 #
-# The rule is in `lnl_core.runs.records.results_table`, not in anybody's judgement: profile `full` (the authors' hyper-parameters, 100 epochs) or
+# The rule is in `lnl_core.runs.results_table`, not in anybody's judgement: profile `full` (the authors' hyper-parameters, 100 epochs) or
 # `short` (10 to 20 epochs with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the
 # table says which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never
 # enters, however well it did. Does the rule hold? Offer it the two runs of this page.
@@ -220,7 +212,7 @@ Markdown(table_markdown(rows))
 #
 # Fix the yardstick before reading the numbers. Published values carry no spread, so each is taken as exact, and the uncertainty is that of
 # *our* mean: its 90 % interval over the seeds (Student's t). The margin is 0.02, about what a fresh drawing of colours and another version of
-# the libraries may move. `lnl_core.runs.records.agreement` gives one of three answers.
+# the libraries may move. `lnl_core.runs.agreement` gives one of three answers.
 #
 # - **agrees**: the whole interval lies within the margin of the published number (an equivalence test).
 # - **differs**: the whole interval lies outside, in either direction. Being better than the paper is a failed reproduction too.
@@ -244,7 +236,7 @@ print(f"margin {MARGIN}")
 # %% [markdown]
 # Values depend on details that no paper can list. Its **claims** should survive them. Section 5.2 makes four that can be checked against
 # any complete set of numbers. A claim is a list of comparisons. Two published numbers, which have no spread, are compared as they are. Ours
-# are compared over their seeds with `lnl_core.runs.records.ordering`: higher, lower, or cannot say, and fewer than three runs of either cannot say.
+# are compared over their seeds with `lnl_core.runs.ordering`: higher, lower, or cannot say, and fewer than three runs of either cannot say.
 
 # %% tags=["nbval-ignore-output"]
 everywhere = {other: [(("lnl", var), (other, var)) for var in COLOR_VARS] for other in ("baseline", "blind_eye", "gray")}

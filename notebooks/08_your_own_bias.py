@@ -89,7 +89,7 @@ from lnl_core.errors import NonFiniteLossError
 from lnl_core.evaluation import cell_accuracy, confusion, group_accuracy, prediction_information
 from lnl_core.information import mutual_information, plug_in_mutual_information
 from lnl_core.networks import PixelBiasHead, parameter_count
-from lnl_core.runs.records import describe_environment
+from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -91,7 +91,9 @@ from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.evaluation import data_information, predict
 from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
-from lnl_core.runs.records import describe_environment, results_folder, table_markdown
+from lnl_core.runs.comparison import table_markdown
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -116,7 +116,9 @@ from lnl_core.datasets.synthetic import face_table
 from lnl_core.evaluation import data_information
 from lnl_core.experiments.splits import resolve
 from lnl_core.information import conditional_entropy, contingency_table, entropy, mutual_information
-from lnl_core.runs.records import describe_environment, results_folder, table_markdown
+from lnl_core.runs.comparison import table_markdown
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

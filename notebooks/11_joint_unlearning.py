@@ -113,7 +113,9 @@ from lnl_core.evaluation import data_information, predict
 from lnl_core.evaluation.mixing import mixing_score
 from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
-from lnl_core.runs.records import describe_environment, read_records, results_folder, table_markdown
+from lnl_core.runs.comparison import table_markdown
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import read_records, results_folder
 from lnl_core.training.unlearning import Game, Turns, read_duel
 
 figures.use_style()

@@ -89,9 +89,12 @@ import torch.nn.functional as F
 from lnl_core import accuracy, figures, load_data, load_model, resolve_profile
 from lnl_core.errors import DataError
 from lnl_core.evaluation import feature_maps
-from lnl_core.evaluation.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
+from lnl_core.evaluation.erasure import linear_eraser
+from lnl_core.evaluation.probes import code_length, leakage
 from lnl_core.experiments.splits import resolve
-from lnl_core.runs.records import describe_environment, published_models, results_folder
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import published_models, results_folder
 from lnl_core.runs.run import model_config
 
 figures.use_style()

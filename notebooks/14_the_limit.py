@@ -88,7 +88,8 @@ from lnl_core.datasets.colored_mnist import sample_colors
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy, mutual_information
 from lnl_core.information.limit import fano_accuracy, label_entropy, label_posterior, proved_leak
-from lnl_core.runs.records import describe_environment, results_folder
+from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.records import results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -117,7 +117,8 @@ from lnl_core.evaluation.fairness import (
 )
 from lnl_core.experiments.splits import resolve
 from lnl_core.information import mutual_information, plug_in_mutual_information
-from lnl_core.runs.records import describe_environment, provenance, read_record_lines, results_folder
+from lnl_core.runs.provenance import describe_environment, provenance
+from lnl_core.runs.records import read_record_lines, results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -15,9 +15,10 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
 from lnl_core.evaluation import adversary_loss
-from lnl_core.evaluation.leakage import adversary_reading
+from lnl_core.evaluation.adversary import adversary_reading
 from lnl_core.losses import bias_loss
-from lnl_core.methods import method_step, two_pass_gradients
+from lnl_core.methods import method_step
+from lnl_core.methods._steps import two_pass_gradients
 from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network, digit_network
 from lnl_core.runs.run import load_model, save_model
 from lnl_core.training import CHECKPOINT, fit

@@ -26,9 +26,10 @@ from lnl_core.evaluation import (
     probe_leakage,
     probe_map,
 )
+from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.fairness import fairness, parity_bound, probe_metrics
-from lnl_core.evaluation.leakage import Interval, code_length, leakage, linear_eraser
 from lnl_core.evaluation.mixing import mixing_score
+from lnl_core.evaluation.probes import Interval, code_length, leakage
 from lnl_core.information import (
     conditional_entropy,
     contingency_table,

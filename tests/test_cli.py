@@ -23,7 +23,8 @@ from lnl_core.errors import DataError
 from lnl_core.experiments import splits
 from lnl_core.networks import build_network
 from lnl_core.runs import run as runs
-from lnl_core.runs.records import paper_numbers, read_record
+from lnl_core.runs.comparison import paper_numbers
+from lnl_core.runs.records import read_record
 from lnl_core.training import loop as training
 
 # A run of seconds: the smoke profile made smaller still.

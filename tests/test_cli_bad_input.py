@@ -71,7 +71,7 @@ def calls() -> Iterator[Any]:
 
 
 TRAINING = (
-    *(("runs.run", "fit"), ("runs.run", "_claimed"), ("evaluation.accuracy", "evaluate"), ("evaluation.leakage", "leakage")),
+    *(("runs.run", "fit"), ("runs.run", "_claimed"), ("evaluation.accuracy", "evaluate"), ("evaluation.probes", "leakage")),
     *(("runs.bench", "_our_epoch"), ("runs.sweep", "_drive")),
 )
 """Where a command trains or measures."""

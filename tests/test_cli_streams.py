@@ -100,7 +100,7 @@ def test_warnings_come_without_a_source_path(
         warnings.warn("3 of 10 files in cats were left out: cat.1.jpg (empty), ...", stacklevel=1)
         return []
 
-    monkeypatch.setattr("lnl_core.runs.records.results_table", lambda *_, **options: warn(**options))
+    monkeypatch.setattr("lnl_core.runs.comparison.results_table", lambda *_, **options: warn(**options))
     before = warnings.showwarning
     with warnings.catch_warnings():
         warnings.simplefilter("always")

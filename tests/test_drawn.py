@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from test_records import record_of
 
 from lnl_core.figures import results as draw_results
-from lnl_core.runs.records import results_table, write_record
+from lnl_core.runs.comparison import results_table
+from lnl_core.runs.records import write_record
 from tools import drawn, results
 from tools.notebooks import ROOT
 
@@ -105,7 +106,7 @@ def test_other_data_are_other_inputs_and_the_last_bits_are_not() -> None:
 def test_what_a_library_figure_uses_is_found_across_modules() -> None:
     used = drawn.code_of(results.drawings()["left.png"].func)
     figures = "lnl_core.figures"
-    assert {f"{figures}.leakage.what_is_left", f"{figures}.leakage.nats_left", f"{figures}.digits.PALETTE"} <= set(used)
+    assert {f"{figures}.leakage.what_is_left", f"{figures}.leakage.nats_left", f"{figures}.style.PALETTE"} <= set(used)
     assert "lnl_core.figures.digits.confusion_matrices" not in used
     assert "lnl_core.figures.leakage.over_training" not in used
 

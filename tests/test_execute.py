@@ -39,6 +39,7 @@ def key_with(package: Path, name: str, addition: str = "\n\nADDED = 1\n") -> str
     "name",
     [
         "figures/__init__.py",
+        "figures/style.py",
         "figures/digits.py",
         "figures/photographs.py",
         "figures/fairness.py",
@@ -46,6 +47,7 @@ def key_with(package: Path, name: str, addition: str = "\n\nADDED = 1\n") -> str
         "figures/leakage.py",
         "cli.py",
         "runs/bench.py",
+        "runs/comparison.py",
         "runs/sweep.py",
         "runs/executors.py",
         "__main__.py",
@@ -58,8 +60,9 @@ def test_an_edit_of_what_draws_or_reads_commands_keeps_the_runs(name: str, packa
 @pytest.mark.parametrize(
     "name",
     [
-        *("losses.py", "runs/run.py", "evaluation/accuracy.py", "_random.py", "networks/__init__.py"),
-        *("datasets/synthetic/drawing.py", "__init__.py", "evaluation/__init__.py", "training/unlearning.py"),
+        *("losses.py", "runs/run.py", "_random.py", "__init__.py", "evaluation/__init__.py", "evaluation/accuracy.py"),
+        *("evaluation/probes.py", "networks/parts.py", "networks/faces.py", "datasets/synthetic/drawing.py"),
+        *("training/unlearning.py", "methods/_steps.py"),
     ],
 )
 def test_an_edit_of_what_trains_or_measures_drops_the_runs(name: str, package: Path) -> None:

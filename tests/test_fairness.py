@@ -33,7 +33,7 @@ from lnl_core.evaluation.fairness import (
     threshold_optimizer,
     weighted,
 )
-from lnl_core.evaluation.leakage import Interval
+from lnl_core.evaluation.probes import Interval
 from lnl_core.figures import fairness as fairness_figures
 from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network

@@ -17,7 +17,8 @@ from lnl_core.datasets.readers.census_files import read_census
 from lnl_core.datasets.readers.face_cleaning import _read_estimates
 from lnl_core.errors import LNLError, RecordError
 from lnl_core.networks import build_network
-from lnl_core.runs.records import paper_numbers, published_models, read_record, read_record_lines, results_table
+from lnl_core.runs.comparison import paper_numbers, results_table
+from lnl_core.runs.records import published_models, read_record, read_record_lines
 from lnl_core.runs.run import load_model, model_config, read_history, save_model
 from lnl_core.training.unlearning import read_duel
 from tools.leakage import FOLDER, read_leakage

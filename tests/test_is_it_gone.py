@@ -20,7 +20,9 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
 from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
-from lnl_core.evaluation.leakage import adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
+from lnl_core.evaluation.erasure import linear_eraser
+from lnl_core.evaluation.probes import code_length, leakage
 from lnl_core.experiments.splits import load_data
 from lnl_core.figures import leakage as leak_figures
 from lnl_core.information import entropy

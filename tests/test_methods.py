@@ -12,17 +12,9 @@ from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
-from lnl_core.methods import (
-    METHODS as STEPS,
-    first_pass,
-    jlu_unlearn,
-    jlu_watch,
-    method_step,
-    second_pass,
-    two_pass_gradients,
-    uses_bias,
-    watch,
-)
+from lnl_core.methods import METHODS as STEPS, method_step, uses_bias
+from lnl_core.methods._steps import first_pass, second_pass, two_pass_gradients, watch
+from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import fit
 
@@ -324,7 +316,7 @@ def test_alpha_zero_is_the_baseline_for_f_and_g(batch: Batch) -> None:
 
 
 def test_jlu_has_no_single_step() -> None:
-    with pytest.raises(ConfigError, match=r"jlu alternates between two steps: train it with lnl_core.training.unlearning.fit_jlu"):
+    with pytest.raises(ConfigError, match=r"jlu alternates between two steps: train it with lnl_core.training.fit_jlu"):
         method_step("jlu")
 
 

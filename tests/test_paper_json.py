@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lnl_core.config import COLOR_VARS, METHODS
-from lnl_core.runs.records import paper_numbers
+from lnl_core.runs.comparison import paper_numbers
 
 PATH = Path(__file__).resolve().parents[1] / "results" / "paper.json"
 PAPER: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))

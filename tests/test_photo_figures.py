@@ -12,7 +12,7 @@ from lnl_core.datasets import animals, synthetic_faces
 from lnl_core.errors import DataError
 from lnl_core.evaluation.mixing import mixing_score
 from lnl_core.figures import photographs as figures, samples
-from lnl_core.runs.records import results_table
+from lnl_core.runs.comparison import results_table
 
 
 def test_the_first_image_of_each_kind_is_chosen() -> None:

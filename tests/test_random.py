@@ -13,7 +13,7 @@ from lnl_core._random import seed_cpu, seeded
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.evaluation import train_probe
-from lnl_core.evaluation.leakage import fresh_adversary
+from lnl_core.evaluation.adversary import fresh_adversary
 from lnl_core.information.estimators import estimate_information
 from lnl_core.methods.bias_balanced import label_given_bias
 from lnl_core.methods.statistics_network import statistics_network

@@ -14,25 +14,25 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
-from lnl_core.runs.records import (
-    RunRecord,
+from lnl_core.runs.comparison import (
     aggregate,
     agreement,
     decided,
-    describe_environment,
     difference_interval,
     of_its_preset,
     ordering,
     paper_numbers,
-    provenance,
+    results_table,
+    table_markdown,
+)
+from lnl_core.runs.provenance import describe_environment, provenance, versions
+from lnl_core.runs.records import (
+    RunRecord,
     published_models,
     read_record,
     read_record_lines,
     read_records,
     results_folder,
-    results_table,
-    table_markdown,
-    versions,
     write_record,
 )
 from tools.migrate import migrate

@@ -3,7 +3,8 @@
 import pytest
 
 from lnl_core.config import COLOR_VARS, preset
-from lnl_core.runs.records import FEWEST_RUNS, agreement, ordering, read_records, results_table
+from lnl_core.runs.comparison import FEWEST_RUNS, agreement, ordering, results_table
+from lnl_core.runs.records import read_records
 from tools import ablations, results
 from tools.notebooks import ROOT
 from tools.numbers import said

@@ -28,8 +28,9 @@ from lnl_core import cli
 from lnl_core.config import COLOR_VARS, METHODS, RunConfig
 from lnl_core.errors import ConfigError, DataError, SweepError
 from lnl_core.runs import executors, sweep as module
+from lnl_core.runs.comparison import aggregate
 from lnl_core.runs.executors import Here, Job, Outcome
-from lnl_core.runs.records import RunRecord, aggregate, read_record, read_records, write_record
+from lnl_core.runs.records import RunRecord, read_record, read_records, write_record
 from lnl_core.runs.run import read_history, run, run_folder
 from lnl_core.runs.sweep import SweepReport, grid, plan, sweep
 

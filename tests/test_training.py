@@ -15,6 +15,7 @@ from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
+from lnl_core.methods import _steps
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, learning_rate, loop as training
 from lnl_core.training.precision import native_bf16
@@ -181,7 +182,7 @@ def test_a_run_of_precision_auto_goes_on_in_the_one_it_was_begun_in(
     whole, _ = train(config_of(precision="float32"), few)
     with pytest.raises(KeyboardInterrupt):
         train(config_of(precision="float32"), few, validate=stop_after(1, lambda network: {}), out_dir=tmp_path)
-    monkeypatch.setattr("lnl_core.training.precision.native_bf16", lambda device: native)
+    monkeypatch.setattr("lnl_core.training.native_bf16", lambda device: native)
     weights, history = train(config_of(precision="auto"), few, out_dir=tmp_path)
     assert [line["epoch"] for line in history] == [1, 2, 3]
     assert same(whole, weights)
@@ -434,7 +435,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(
 def test_the_message_names_term_and_step(
     method: str, loss: str, term: str, bad: float, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = getattr(methods, loss), 0
+    real, calls = getattr(_steps, loss), 0
 
     def breaks_at_the_third_step(*arguments: Any, **options: Any) -> Tensor:
         nonlocal calls
@@ -442,7 +443,7 @@ def test_the_message_names_term_and_step(
         value: Tensor = real(*arguments, **options)
         return value * bad if calls == 3 else value
 
-    monkeypatch.setattr(methods, loss, breaks_at_the_third_step)
+    monkeypatch.setattr(_steps, loss, breaks_at_the_third_step)
     with pytest.raises(NonFiniteLossError, match=rf"^the {term} loss became -?{bad} at step 3 of epoch 1: lower the learning rate"):
         train(config_of(method), few)
 

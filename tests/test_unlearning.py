@@ -13,7 +13,7 @@ import torch
 from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
-from lnl_core.methods import jlu_unlearn, jlu_watch
+from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.training import fit, unlearning
 from lnl_core.training.unlearning import DUEL, Turns, fit_jlu, read_duel

@@ -9,6 +9,7 @@ does not repeat the warnings of pages that it has read already.
 """
 
 import argparse
+import inspect
 import os
 import platform
 import re
@@ -58,8 +59,9 @@ def draw_images(target: Path) -> list[Path]:
     drawn = []
     for name, draw in DRAWINGS.items():
         path = target / f"{name}.png"
-        if not path.is_file() or path.stat().st_mtime < Path(figures.__file__).stat().st_mtime:
-            figure = getattr(figures, draw)()
+        function = getattr(figures, draw)
+        if not path.is_file() or path.stat().st_mtime < Path(inspect.getfile(function)).stat().st_mtime:
+            figure = function()
             write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png", dpi=200))  # type: ignore[misc]
         drawn.append(path)
     return drawn

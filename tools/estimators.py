@@ -25,7 +25,7 @@ from lnl_core._files import read_json, write_json
 from lnl_core.evaluation import probe_leakage
 from lnl_core.information import gaussian_information, mutual_information, plug_in_mutual_information
 from lnl_core.information.estimators import BOUNDS, estimate_information, ksg
-from lnl_core.runs.records import provenance
+from lnl_core.runs.provenance import provenance
 from tools.notebooks import ROOT
 
 FILE = Path("results", "estimators", "runs.json")

@@ -4,7 +4,7 @@
 
 One file a task and method, one record a line, written after every run; a second call does what is missing. A weight is never chosen
 here: the curves show all of them, and the tables' single row is chosen on validation rows
-(:func:`lnl_core.evaluation.fairness.chosen`). Fairlearn's fits on Adult do not depend on the seed, which only draws their random
+(:func:`lnl_core.evaluation.chosen`). Fairlearn's fits on Adult do not depend on the seed, which only draws their random
 predictions.
 """
 
@@ -39,7 +39,8 @@ from lnl_core.evaluation.fairness import (
 )
 from lnl_core.experiments.splits import load_data
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs.records import SCHEMA, RunRecord, provenance, read_record_lines, write_record_lines
+from lnl_core.runs.provenance import provenance
+from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from lnl_core.training.mi_backprop import fit_mi_backprop
 from tools.notebooks import ROOT

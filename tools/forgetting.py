@@ -27,10 +27,10 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.evaluation import accuracy, feature_maps, probe_leakage
-from lnl_core.evaluation.leakage import adversary_reading
+from lnl_core.evaluation.adversary import adversary_reading
 from lnl_core.experiments.splits import load_data, load_probe_data
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs.records import provenance
+from lnl_core.runs.provenance import provenance
 from lnl_core.runs.run import run_folder
 from lnl_core.runs.sweep import sweep
 from lnl_core.training import choose_device, fit

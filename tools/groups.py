@@ -20,7 +20,8 @@ from lnl_core._files import write_json
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import bias_alignment, group_metrics, predict
 from lnl_core.experiments.splits import load_data
-from lnl_core.runs.records import code_state, device_name, published_models, read_record
+from lnl_core.runs.provenance import code_state, device_name
+from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import load_model
 from tools.notebooks import ROOT
 

@@ -29,11 +29,14 @@ from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import feature_maps, probe_leakage
-from lnl_core.evaluation.leakage import Interval, adversary_reading, code_length, fresh_adversary, leakage, linear_eraser
+from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
+from lnl_core.evaluation.erasure import linear_eraser
+from lnl_core.evaluation.probes import Interval, code_length, leakage
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
 from lnl_core.networks import LNLNetwork
-from lnl_core.runs.records import provenance, published_models, read_record
+from lnl_core.runs.provenance import provenance
+from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import MODEL, RECORD, load_model, run_folder
 from tools.notebooks import ROOT
 

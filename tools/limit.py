@@ -15,7 +15,7 @@ from lnl_core._files import read_json, write_json
 from lnl_core.datasets.colored_mnist import color_table
 from lnl_core.information import conditional_entropy
 from lnl_core.information.limit import fano_accuracy, label_entropy
-from lnl_core.runs.records import provenance
+from lnl_core.runs.provenance import provenance
 from tools.notebooks import ROOT
 
 FILE = Path("results", "limit", "colored_mnist.json")

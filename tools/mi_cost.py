@@ -17,7 +17,7 @@ from typing import Any
 from lnl_core._files import read_json, write_json
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.runs.bench import mi_backprop_cost
-from lnl_core.runs.records import provenance
+from lnl_core.runs.provenance import provenance
 from lnl_core.training import choose_device
 from tools.notebooks import ROOT
 

@@ -2,7 +2,7 @@
 
     python -m tools.migrate [FOLDER ...]     by default results/; records of schema 2 and other files are left as they are
 
-No number changes, see `lnl_core.runs.records.migrated`. What schema 2 calls worst_group_accuracy was not measured by schema 1;
+No number changes, see `lnl_core.runs.migrated`. What schema 2 calls worst_group_accuracy was not measured by schema 1;
 `python -m tools.groups` measures it where the network is stored.
 """
 

@@ -19,22 +19,13 @@ from lnl_core import figures
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
 from lnl_core.evaluation.fairness import UNLEARNING, chosen
-from lnl_core.evaluation.leakage import Interval
+from lnl_core.evaluation.probes import Interval
 from lnl_core.figures import fairness as fairness_figures, information as information_figures, leakage as leak_figures
 from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
 from lnl_core.runs.bench import roofline, roofline_markdown
-from lnl_core.runs.records import (
-    FEWEST_RUNS,
-    RunRecord,
-    agreement,
-    difference_interval,
-    paper_numbers,
-    read_record,
-    read_records,
-    results_table,
-    table_markdown,
-)
+from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
+from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ablations, drawn, estimators, fairness, forgetting, leak_tables, limit, mi_cost, numbers, under_limit
 from tools.drawn import Drawing
 from tools.maps import read_maps

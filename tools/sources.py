@@ -16,7 +16,8 @@ from lnl_core.figures.leakage import nats_left
 from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
 from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
-from lnl_core.runs.records import RunRecord, paper_numbers, read_record, read_records, results_table
+from lnl_core.runs.comparison import paper_numbers, results_table
+from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ablations, fairness, forgetting, under_limit
 from tools.leakage import read_leakage
 from tools.limit import read_limit

@@ -29,7 +29,8 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.information.limit import label_entropy, proved_leak
-from lnl_core.runs.records import provenance, read_record
+from lnl_core.runs.provenance import provenance
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import RECORD, load_model, read_history
 from tools.notebooks import ROOT
 

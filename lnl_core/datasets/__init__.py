@@ -8,7 +8,8 @@ from lnl_core.datasets.faces import faces, jlu_faces
 from lnl_core.datasets.readers.face_cleaning import AgeGenderEstimator, PackagedEstimator, clean
 from lnl_core.datasets.readers.face_tables import FaceTable, read_faces
 from lnl_core.datasets.readers.photographs import Photographs, load_photographs
-from lnl_core.datasets.synthetic.animals import animals, synthetic_faces
+from lnl_core.datasets.synthetic.animals import animals
+from lnl_core.datasets.synthetic.faces import synthetic_faces
 
 __all__ = [
     "COLOR_NAMES",

@@ -11,9 +11,12 @@ from lnl_core.evaluation.accuracy import accuracy as accuracy
 
 if TYPE_CHECKING:
     from lnl_core.evaluation.accuracy import *
+    from lnl_core.evaluation.adversary import *
+    from lnl_core.evaluation.erasure import *
     from lnl_core.evaluation.fairness import *
-    from lnl_core.evaluation.leakage import *
+    from lnl_core.evaluation.features import *
     from lnl_core.evaluation.mixing import *
+    from lnl_core.evaluation.probes import *
 
 _HOMES = {
     "accuracy": (
@@ -27,33 +30,26 @@ _HOMES = {
         "confusion_by_color",
         "data_information",
         "prediction_information",
-        "embeddings",
-        "feature_maps",
-        "background_places",
+        "evaluate",
+    ),
+    "features": ("embeddings", "feature_maps", "background_places", "refuse_infinite", "pool_places"),
+    "probes": (
         "ProbeResult",
         "PROBES",
         "train_probe",
         "enough_to_probe",
         "probe_inputs",
-        "refuse_infinite",
         "standardized",
         "probe_leakage",
-        "say_if_untrained",
-        "adversary_loss",
-        "evaluate",
-        "pool_places",
         "probe_map",
-    ),
-    "leakage": (
-        "AdversaryReading",
-        "adversary_reading",
-        "fresh_adversary",
         "Interval",
         "Leakage",
+        "leakage",
         "CodeLength",
         "code_length",
-        "linear_eraser",
     ),
+    "adversary": ("say_if_untrained", "adversary_loss", "AdversaryReading", "adversary_reading", "fresh_adversary"),
+    "erasure": ("linear_eraser",),
     "fairness": (
         "CONSTRAINTS",
         "UNLEARNING",

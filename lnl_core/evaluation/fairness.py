@@ -18,10 +18,11 @@ from torch import Tensor
 from lnl_core._arrays import class_labels, feature_rows, group_codes, number
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation.accuracy import embeddings
-from lnl_core.evaluation.leakage import leakage, linear_eraser
+from lnl_core.evaluation.erasure import linear_eraser
+from lnl_core.evaluation.features import embeddings
+from lnl_core.evaluation.probes import leakage
 from lnl_core.information.tables import plug_in_mutual_information
-from lnl_core.networks import LNLNetwork
+from lnl_core.networks.parts import LNLNetwork
 
 CONSTRAINTS = ("demographic_parity", "equalized_odds")
 UNLEARNING = ("lnl", "blind_eye", "bias_balanced", "mi_backprop")
@@ -59,7 +60,7 @@ def fairness(predicted: ArrayLike, labels: ArrayLike, bias: ArrayLike) -> dict[s
         accuracy and balanced_accuracy in [0, 1]; demographic_parity_difference, the largest difference between groups of
         :math:`P(\hat Y=1 \mid B)`; equalized_odds_difference, the larger of those of :math:`P(\hat Y=1 \mid Y=y, B)` over y, left
         out where a group has nobody of a label; prediction_information :math:`I(\hat Y;B)` and odds_information
-        :math:`I(\hat Y;B \mid Y)` in nats, from counts (see :func:`lnl_core.information.plug_in_mutual_information`).
+        :math:`I(\hat Y;B \mid Y)` in nats, from counts (see :func:`lnl_core.information.tables.plug_in_mutual_information`).
 
     Raises:
         DataError: another type or shape, lengths that differ, labels other than 0 and 1, labels all alike, or a constant
@@ -139,7 +140,7 @@ class ErasedHead:
 
 
 def erased_head(network: LNLNetwork, train: BiasedImages) -> ErasedHead:
-    """LEACE on a trained network's features (:func:`lnl_core.evaluation.leakage.linear_eraser`), and a regression on what is left.
+    """LEACE on a trained network's features (:func:`lnl_core.evaluation.erasure.linear_eraser`), and a regression on what is left.
 
     The regression is logistic. Eraser and head are both fitted on ``train``; the eraser needs no protected attribute when it is
     used.
@@ -241,13 +242,13 @@ def fairness_by_split(predict: Predict, splits: Mapping[str, BiasedImages]) -> d
 
 
 def probe_metrics(features: Tensor, bias: Tensor, *, limit: int = 4000, seeds: int = 1) -> dict[str, float]:
-    """What fresh probes read, under the names that :func:`lnl_core.evaluation.evaluate` gives them in a record.
+    """What fresh probes read, under the names that :func:`lnl_core.evaluation.accuracy.evaluate` gives them in a record.
 
     Args:
         features: (N, D).
         bias: (N,).
         limit: only the first so many rows.
-        seeds: probes of each kind, see :func:`lnl_core.leakage.leakage`.
+        seeds: probes of each kind, see :func:`lnl_core.evaluation.probes.leakage`.
     """
     metrics: dict[str, float] = {}
     features, bias = feature_rows("features", features), class_labels("bias", bias)

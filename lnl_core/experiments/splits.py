@@ -13,7 +13,8 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
 from lnl_core.datasets.dogs_cats import dogs_cats
 from lnl_core.datasets.faces import faces, jlu_faces
-from lnl_core.datasets.synthetic.animals import animals, synthetic_faces
+from lnl_core.datasets.synthetic.animals import animals
+from lnl_core.datasets.synthetic.faces import synthetic_faces
 from lnl_core.errors import ConfigError
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ write one function in the file of its subject that begins with ``_figure`` of ``
 from typing import TYPE_CHECKING
 
 from lnl_core._lazy import lazy
+from lnl_core.figures.style import style as style
 
 if TYPE_CHECKING:
     from lnl_core.figures.digits import *
@@ -14,15 +15,11 @@ if TYPE_CHECKING:
     from lnl_core.figures.information import *
     from lnl_core.figures.leakage import *
     from lnl_core.figures.photographs import *
+    from lnl_core.figures.style import *
 
 _HOMES = {
+    "style": ("PALETTE", "MARKERS", "METHOD_STYLE", "style", "use_style", "refuse_people"),
     "digits": (
-        "PALETTE",
-        "MARKERS",
-        "METHOD_STYLE",
-        "style",
-        "use_style",
-        "refuse_people",
         "samples",
         "losses",
         "confusion_matrices",
@@ -32,11 +29,10 @@ _HOMES = {
         "place_maps",
         "ablation",
         "lines",
-        "information_curve",
         "draw_problem",
         "draw_networks",
     ),
-    "information": ("estimator_errors", "limit", "limit_methods"),
+    "information": ("estimator_errors", "limit", "limit_methods", "information_curve"),
     "photographs": ("first_of_each_kind", "answers", "duel", "mixed", "table_figure"),
     "fairness": ("AXES", "NAMES", "pareto"),
     "leakage": ("H", "FRESH", "KINDS", "nats_left", "what_h_says", "what_is_left", "over_training"),

@@ -1,16 +1,10 @@
-"""Arrays and records to matplotlib figures, all in one style: titles, labelled axes, opaque, colour-blind safe.
-
-Every function returns a :class:`matplotlib.figure.Figure` and draws nothing on screen; end a notebook cell with the call.
-"""
+"""Figures of Colored MNIST and of any run: images, losses, confusion, embeddings, the results, the drawings of the pages."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -19,56 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-
-PALETTE = sns.color_palette("colorblind")
-MARKERS = "osD^vP*X<>"
-_STYLE: Any = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "axes.facecolor": "white",
-    "figure.dpi": 110,
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.9",
-    "legend.frameon": False,
-}
-METHOD_STYLE: Any = {
-    name: (PALETTE[index % len(PALETTE)], MARKERS[index])
-    for index, name in enumerate(
-        ("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv", "bias_balanced", "jlu", "mi_backprop")
-    )
-}
-
-
-def style() -> AbstractContextManager[None]:
-    """The book's matplotlib style as a context."""
-    context: AbstractContextManager[None] = mpl.rc_context(_STYLE)
-    return context
-
-
-def use_style() -> None:
-    """Set the book's matplotlib style for the whole session."""
-    mpl.rcParams.update(_STYLE)
-
-
-def _figure(width: float, height: float, **axes: Any) -> tuple[Figure, Any]:
-    """A figure that pyplot does not know, so it is shown once and freed with its last reference."""
-    with style():
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(**axes)
-
-
-def refuse_people(data: BiasedImages) -> None:
-    """No figure shows photographs of people: nothing says that those in UTKFace or IMDB were asked.
-
-    Raises:
-        DataError: if the images are of such a set.
-    """
-    if data.source.startswith(("utkface", "imdb")):
-        raise DataError(f"{data.source} holds people who were not asked: show drawn stand-ins (synthetic_faces) instead")
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
 
 
 def samples(data: BiasedImages, per_class: int = 10, title: str = "Samples") -> Figure:
@@ -235,7 +180,7 @@ def results(rows: Sequence[Mapping[str, Any]], title: str = "Colored MNIST: accu
     """The paper's Figure 4: published numbers as open marks on dashed lines, every run of ours as a dot, our means as solid lines.
 
     Args:
-        rows: as :func:`lnl_core.runs.records.results_table` returns them.
+        rows: as :func:`lnl_core.runs.comparison.results_table` returns them.
     """
     figure, axes = _figure(8.5, 4.8)
     methods = list(dict.fromkeys(row["method"] for row in rows))
@@ -329,15 +274,6 @@ def lines(
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.legend()
     return figure
-
-
-def information_curve(
-    x: ArrayLike, curves: Mapping[str, ArrayLike], title: str = "How strongly the bias predicts the label"
-) -> Figure:
-    """:func:`lines` with the axes of the data chapter: variance and nats, and the largest possible value log 10."""
-    return lines(
-        x, curves, title=title, xlabel="variance σ²", ylabel="nats", levels={"log 10, the label is known": float(np.log(10))}
-    )
 
 
 def draw_problem() -> Figure:

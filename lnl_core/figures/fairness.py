@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lnl_core.errors import DataError
-from lnl_core.evaluation.leakage import Interval
-from lnl_core.figures.digits import METHOD_STYLE, PALETTE, _figure
+from lnl_core.evaluation.probes import Interval
+from lnl_core.figures.style import METHOD_STYLE, PALETTE, _figure
 from lnl_core.runs.records import RunRecord
 
 AXES = {

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures.digits import lines
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure
 from lnl_core.information.limit import unbiased_accuracy
 
 _VARIANCE = "variance σ² of each colour channel (smaller: more biased)"
@@ -117,3 +119,12 @@ def limit_methods(
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.suptitle(title)
     return figure
+
+
+def information_curve(
+    x: ArrayLike, curves: Mapping[str, ArrayLike], title: str = "How strongly the bias predicts the label"
+) -> Figure:
+    """:func:`lines` with the axes of the data chapter: variance and nats, and the largest possible value log 10."""
+    return lines(
+        x, curves, title=title, xlabel="variance σ²", ylabel="nats", levels={"log 10, the label is known": float(np.log(10))}
+    )

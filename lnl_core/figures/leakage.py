@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure
 
 H, FRESH = PALETTE[3], PALETTE[0]
 KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D")}
@@ -91,7 +91,7 @@ def what_is_left(models: Sequence[Mapping[str, Any]], title: str = "What fresh p
     code reaches. Whiskers are 95 % intervals over probes.
 
     Args:
-        models: as in ``results/leakage``: "method" (one of :data:`lnl_core.figures.METHOD_STYLE`), "color_var", "probes" and
+        models: as in ``results/leakage``: "method" (one of :data:`lnl_core.figures.style.METHOD_STYLE`), "color_var", "probes" and
             "code_length".
     """
     figure, axes = _figure(11, 4.4, ncols=2, sharex=True)

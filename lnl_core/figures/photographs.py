@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.evaluation.mixing import MixingScore
-from lnl_core.figures.digits import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
 
 
 def first_of_each_kind(data: BiasedImages, group: ArrayLike | None = None) -> list[int]:
@@ -143,7 +143,7 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """Tables 1 and 2 as a picture: one panel a column of the table, our runs as dots, our mean as a bar, published as open marks.
 
     Args:
-        rows: as :func:`lnl_core.runs.records.results_table` returns them for an experiment on photographs.
+        rows: as :func:`lnl_core.runs.comparison.results_table` returns them for an experiment on photographs.
     """
     columns = list(dict.fromkeys((row["setting"]["train"], row["setting"]["test"]) for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))

@@ -3,7 +3,7 @@ r"""Estimates and bounds of mutual information from samples, in nats: nearest ne
 A critic scores pairs. On a batch of B pairs it gives a matrix ``scores[i, j]``, the score of a_i with b_j: the diagonal holds the
 B pairs that were drawn together, the rest B (B - 1) pairs that were not. :func:`donsker_varadhan`, :func:`nwj`, :func:`info_nce`
 and :func:`club` turn such a matrix into one number. Tables of probabilities are in :mod:`lnl_core.information`, and the bound of a
-probe, H(B) minus its cross-entropy, is ``lnl_core.evaluation.probe_leakage``.
+probe, H(B) minus its cross-entropy, is ``lnl_core.evaluation.probes.probe_leakage``.
 """
 
 import copy

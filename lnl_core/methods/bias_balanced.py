@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
-from lnl_core.datasets.container import BiasedImages
+from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.methods._steps import Losses, _play
+from lnl_core.networks.parts import LNLNetwork
 
 _EPOCHS, _BATCH, _RATE = 12, 512, 3e-3
 
@@ -113,3 +115,8 @@ def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
     """Log-probabilities (..., classes) mixed with a ``share`` of the uniform distribution."""
     share = torch.as_tensor(share, dtype=log_p.dtype, device=log_p.device)
     return torch.logaddexp(log_p + torch.log1p(-share), share.log() - math.log(log_p.shape[-1]))
+
+
+def bias_balanced(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+    """As lnl, with the balanced label loss for f and g; without a prior in the batch it is lnl."""
+    return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)

@@ -17,7 +17,7 @@ from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.information.estimators import club, donsker_varadhan, info_nce, moving_average_gain, nwj
 from lnl_core.information.tables import entropy
-from lnl_core.networks import glorot
+from lnl_core.networks.parts import glorot
 
 _LEVELS = 8
 _LEAK = 0.2  # of the leaky ReLU, the default of the authors' library

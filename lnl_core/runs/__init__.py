@@ -11,7 +11,14 @@ from lnl_core._lazy import lazy
 
 if TYPE_CHECKING:
     from lnl_core.runs.bench import *
+    from lnl_core.runs.comparison import *
     from lnl_core.runs.executors import *
+    from lnl_core.runs.provenance import (
+        code_state as code_state,
+        describe_environment as describe_environment,
+        device_name as device_name,
+        versions as versions,
+    )
     from lnl_core.runs.records import *
     from lnl_core.runs.run import (
         CONFIG as CONFIG,
@@ -30,36 +37,6 @@ if TYPE_CHECKING:
     from lnl_core.runs.sweep import SweepReport as SweepReport, grid as grid, plan as plan
 
 _HOMES = {
-    "records": (
-        "SCHEMA",
-        "Setting",
-        "FULL_DATA",
-        "FEWEST_RUNS",
-        "MARGIN",
-        "RunRecord",
-        "versions",
-        "device_name",
-        "describe_environment",
-        "code_state",
-        "provenance",
-        "write_record",
-        "read_record",
-        "migrated",
-        "write_record_lines",
-        "read_record_lines",
-        "read_records",
-        "results_folder",
-        "published_models",
-        "paper_numbers",
-        "aggregate",
-        "results_table",
-        "difference_interval",
-        "agreement",
-        "ordering",
-        "decided",
-        "of_its_preset",
-        "table_markdown",
-    ),
     "run": (
         "MODEL",
         "RECORD",
@@ -73,6 +50,34 @@ _HOMES = {
         "oracle_labels",
         "read_history",
         "read_runs",
+    ),
+    "records": (
+        "SCHEMA",
+        "RunRecord",
+        "write_record",
+        "read_record",
+        "migrated",
+        "write_record_lines",
+        "read_record_lines",
+        "read_records",
+        "results_folder",
+        "published_models",
+    ),
+    "provenance": ("versions", "device_name", "describe_environment", "code_state"),
+    "comparison": (
+        "Setting",
+        "FULL_DATA",
+        "FEWEST_RUNS",
+        "MARGIN",
+        "paper_numbers",
+        "aggregate",
+        "results_table",
+        "difference_interval",
+        "agreement",
+        "ordering",
+        "decided",
+        "of_its_preset",
+        "table_markdown",
     ),
     "executors": ("Job", "Outcome", "set_aside", "is_busy", "Here", "Cluster", "code_version"),
     "sweep": ("SweepReport", "grid", "plan"),

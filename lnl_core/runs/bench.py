@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.synthetic.animals import animals, synthetic_faces
+from lnl_core.datasets.synthetic.animals import animals
+from lnl_core.datasets.synthetic.faces import synthetic_faces
 from lnl_core.errors import ConfigError
-from lnl_core.networks import LNLNetwork, NormalizedConv, build_network
-from lnl_core.runs.records import provenance
+from lnl_core.networks.build import build_network
+from lnl_core.networks.parts import LNLNetwork, NormalizedConv
+from lnl_core.runs.provenance import provenance
 from lnl_core.training.loop import choose_device, fit
 from lnl_core.training.mi_backprop import fit_mi_backprop
 

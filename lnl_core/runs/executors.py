@@ -164,7 +164,7 @@ def _leave_with_parent() -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """Set a cut record aside; what else a process that was killed has left, :func:`lnl_core.runs.run` removes."""
+    """Set a cut record aside; what else a process that was killed has left, :func:`lnl_core.run` removes."""
     if (folder / RECORD).exists():
         try:
             read_record(folder / RECORD)

@@ -23,8 +23,10 @@ from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, p
 from lnl_core.evaluation.fairness import fairness_by_split
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
 from lnl_core.methods import trains_h
-from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs.records import SCHEMA, RunRecord, code_state, provenance, read_record, write_record
+from lnl_core.networks.build import build_network
+from lnl_core.networks.parts import LNLNetwork
+from lnl_core.runs.provenance import code_state, provenance
+from lnl_core.runs.records import SCHEMA, RunRecord, read_record, write_record
 from lnl_core.training.loop import (
     CHECKPOINT,
     Metrics,
@@ -267,7 +269,7 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
     Args:
         folder: of the run.
         resumed: epochs that are done.
-        code: see :func:`lnl_core.runs.records.code_state`.
+        code: see :func:`lnl_core.runs.provenance.code_state`.
         started: when this process began.
 
     Returns:

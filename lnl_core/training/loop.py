@@ -22,9 +22,11 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.readers.photographs import color_levels
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.losses import bias_loss, label_loss
-from lnl_core.methods import Losses, first_pass, method_step, second_pass, trains_h, uses_bias, watch
+from lnl_core.methods import method_step, trains_h, uses_bias
+from lnl_core.methods._steps import Losses, first_pass, second_pass, watch
 from lnl_core.methods.bias_balanced import Balance
-from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, build_network
+from lnl_core.networks.build import build_network
+from lnl_core.networks.parts import BiasHeads, Grayscale, LNLNetwork
 from lnl_core.training.augment import random_maps, random_photographs
 from lnl_core.training.precision import settle, warn_if_emulated
 
@@ -201,7 +203,8 @@ def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optim
 def _restart_bias_head(network: LNLNetwork, config: RunConfig, optimizers: _Optimizers, epoch: int) -> None:
     """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away.
 
-    The h of :func:`lnl_core.networks.build_network` gets the weights of a new one; the layers of any other draw their own anew.
+    The h of :func:`lnl_core.networks.build.build_network` gets the weights of a new one; the layers of any other draw their own
+    anew.
     """
     seed = derived_seed(config.seed, 700_000 + epoch)
     fresh = build_network(replace(config, seed=seed, weights=None)).bias_head
@@ -557,8 +560,8 @@ def fit(
         network: f, g and h; moved to the device.
         data: training data; moved to the device as uint8.
         config: hyper-parameters. Same seed, machine and thread count: bit-identical weights on a CPU. What it says of the data and
-            of the network is what :func:`lnl_core.experiments.splits.load_data` and :func:`lnl_core.networks.build_network` read; a
-            network of one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as
+            of the network is what :func:`lnl_core.experiments.splits.load_data` and :func:`lnl_core.networks.build.build_network`
+            read; a network of one's own must agree where that can be seen: grey for the method "gray", with as many heads in h as
             ``adversaries``. An interrupted run of precision "auto" goes on in the precision it was begun in.
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.

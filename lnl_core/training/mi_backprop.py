@@ -35,7 +35,7 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.losses import label_loss
-from lnl_core.methods import watch
+from lnl_core.methods._steps import watch
 from lnl_core.methods.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -44,7 +44,7 @@ from lnl_core.methods.statistics_network import (
     information_gain,
     statistics_network,
 )
-from lnl_core.networks import LNLNetwork, MaxPool, NormalizedConv
+from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.training.loop import (
     CHECKPOINT,
     Metrics,
@@ -140,7 +140,7 @@ def _held_still(extractor: nn.Module) -> Iterator[None]:
 class Encoder:
     """:func:`encode` of the same batches again and again: what no weight enters is computed once.
 
-    That is done where f begins with :class:`lnl_core.networks.NormalizedConv`; elsewhere it is :func:`encode` and no more.
+    That is done where f begins with :class:`lnl_core.networks.parts.NormalizedConv`; elsewhere it is :func:`encode` and no more.
 
     Args:
         network: f, g and h, on the device of the data.
@@ -369,7 +369,7 @@ def fit_mi_backprop(
             (``config.features``), as T cannot read much from thousands.
         data: training data; moved to the device as uint8.
         config: hyper-parameters, of method "mi_backprop".
-        device, validate, progress: as for :func:`lnl_core.training.fit`.
+        device, validate, progress: as for :func:`lnl_core.training.loop.fit`.
 
     Returns:
         One dictionary an epoch: epoch, the mean label_loss and bias_loss in nats, bound (the estimate on the batch of each step, in

@@ -22,8 +22,9 @@ from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, RecordError
-from lnl_core.methods import Losses, Step, jlu_unlearn, jlu_watch
-from lnl_core.networks import LNLNetwork
+from lnl_core.methods._steps import Losses, Step
+from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
+from lnl_core.networks.parts import LNLNetwork
 from lnl_core.training.loop import (
     _FORMAT,
     CHECKPOINT,
@@ -251,7 +252,7 @@ def fit_jlu(
         data: training data; moved to the device as uint8.
         config: hyper-parameters, of method "jlu".
         turns: when h and when f and g move; by default :class:`Turns`.
-        device, validate, progress: as for :func:`lnl_core.training.fit`.
+        device, validate, progress: as for :func:`lnl_core.training.loop.fit`.
 
     Returns:
         One dictionary an epoch (epoch, the mean losses of f's and g's updates in nats, bias_steps, what ``validate`` returned), and

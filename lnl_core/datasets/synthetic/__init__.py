@@ -15,19 +15,12 @@ if TYPE_CHECKING:
     from lnl_core.datasets.synthetic.animals import *
     from lnl_core.datasets.synthetic.cartoons import *
     from lnl_core.datasets.synthetic.drawing import *
+    from lnl_core.datasets.synthetic.faces import *
 
 _HOMES = {
     "drawing": ("BLOCK", "SMALLEST", "Number", "Draws", "rgb", "mix", "Frame", "Canvas", "wall", "draw_blocks"),
     "cartoons": ("animal_block", "face_block"),
-    "animals": (
-        "ANIMAL_SPLITS",
-        "FACE_SPLITS",
-        "AGE_BINS",
-        "animal_table",
-        "animals",
-        "face_table",
-        "age_classes",
-        "synthetic_faces",
-    ),
+    "animals": ("ANIMAL_SPLITS", "animal_table", "animals"),
+    "faces": ("FACE_SPLITS", "AGE_BINS", "face_table", "age_classes", "synthetic_faces"),
 }
 __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)

@@ -1,0 +1,451 @@
+r"""How much of the bias is left in features: fresh probes with a control, a spread over seeds, and their price.
+
+The information that a probe reads is the predictive V-information of its family (Xu et al. 2020). :func:`leakage` trains one again
+over seeds for a confidence interval, and :func:`code_length` says how many examples it needs, as a code length (Voita and Titov
+2020). What the network's own h says, to be set beside these, is :mod:`lnl_core.evaluation.adversary`; what linear probes read can
+be taken out, :mod:`lnl_core.evaluation.erasure`.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
+from torch import Tensor, nn
+
+from lnl_core._arrays import class_labels, feature_rows, numbers
+from lnl_core._random import seed_cpu, seeded
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.evaluation.features import refuse_infinite
+from lnl_core.information.tables import entropy
+
+_PROBE_RATES = (1e-3, 1e-2)
+_PROBE_STEPS = 600
+_PROBE_PATIENCE = 10
+_SMALLEST_DEVIATION = 1e-5  # of the largest standard deviation of a feature; below lies rounding
+_FARTHEST = 5.0  # deviations
+_PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a fresh probe reads from frozen embeddings.
+
+    Attributes:
+        kind: one of :data:`PROBES`.
+        accuracy: share of held-out examples whose bias the probe names.
+        control_accuracy: the same for a probe trained and measured on shuffled labels; near ``chance`` if nothing is amiss.
+        chance: share of the most frequent bias class among the held-out examples.
+        information: H(B) minus the held-out cross-entropy, in nats: a lower bound of I(B; Z) up to sampling error. It can be
+            negative, when the probe is worse than no probe.
+        control_information: the same for the probe of shuffled labels.
+        n_train, n_test: number of examples.
+    """
+
+    kind: str
+    accuracy: float
+    control_accuracy: float
+    chance: float
+    information: float
+    control_information: float
+    n_train: int
+    n_test: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+PROBES = ("linear", "mlp", "conv")
+"""Fresh probes: a linear one, one hidden layer of 256, or two convolutions and the mean over the places of a feature map."""
+
+
+def _probe(kind: str, shape: torch.Size, classes: int) -> nn.Module:
+    """An untrained probe of features of this ``shape``, which come flattened."""
+    if kind == "linear":
+        return nn.Linear(shape.numel(), classes)
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(shape.numel(), 256), nn.ReLU(), nn.Linear(256, classes))
+    if kind != "conv":
+        raise DataError(f"unknown probe {kind!r}: choose one of {', '.join(PROBES)}")
+    if len(shape) != 3:
+        raise DataError(f"a conv probe reads feature maps (N, C, H, W), not features of shape (N, {', '.join(map(str, shape))})")
+    first, second = nn.Conv2d(shape[0], 32, 3, padding=1), nn.Conv2d(32, 64, 3, stride=2, padding=1)
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+    return nn.Sequential(nn.Unflatten(1, shape), first, nn.ReLU(), second, nn.ReLU(), *pooled)
+
+
+@torch.enable_grad()  # the caller may be measuring without gradients
+def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
+    """Adam on the first four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
+
+    Args:
+        kind: one of :data:`PROBES`.
+        shape: of one example, as a convolutional probe reads it.
+        x: (N, ...) float32 on the CPU, scaled as the probe is to read them.
+        y: (N,) int64, whole numbers below ``classes``.
+        classes: logits of the probe.
+        epochs: passes over the four fifths, at least so many, and more where they would be few steps.
+        seed: seeds the weights and the order of the batches.
+
+    Returns:
+        The probe, which gives logits (N, classes).
+    """
+    kept = len(x) - max(1, len(x) // 5)
+    epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
+    best_loss = float("inf")
+    with seeded(seed):
+        best = _probe(kind, shape, classes)
+        for rate in _PROBE_RATES:
+            seed_cpu(seed)
+            probe = _probe(kind, shape, classes)
+            optimizer = torch.optim.Adam(probe.parameters(), lr=rate, fused=True)  # a third of an MLP probe's time
+            least, stale = float("inf"), 0  # of this rate: a small one may be ahead for a while
+            for _ in range(epochs):
+                for index in torch.split(torch.randperm(kept), 128):
+                    optimizer.zero_grad()
+                    F.cross_entropy(probe(x[index]), y[index]).backward()
+                    optimizer.step()
+                with torch.no_grad():
+                    loss = float(F.cross_entropy(probe(x[kept:]), y[kept:]))
+                least, stale = (loss, 0) if loss < least else (least, stale + 1)
+                if loss < best_loss:
+                    best_loss, best = loss, copy.deepcopy(probe)
+                if stale >= _PROBE_PATIENCE:
+                    break
+    with torch.no_grad():
+        logits = best(x[kept:])
+        # A probe with more inputs than examples is far too sure of itself: its bound on the information would fall below zero.
+        scale = min(torch.logspace(-3, 1, 41), key=lambda factor: float(F.cross_entropy(factor * logits, y[kept:])))
+    return nn.Sequential(best, _Scale(float(scale)))
+
+
+class _Scale(nn.Module):
+    """Multiply logits by a constant; which class is largest does not change."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return self.factor * logits
+
+
+def enough_to_probe(bias: Tensor) -> bool:
+    """Whether a bias (N,) takes more than one value and has at least twice as many examples as classes."""
+    return len(bias.unique()) > 1 and len(bias) >= 2 * (int(bias.max()) + 1)
+
+
+def probe_inputs(embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike) -> tuple[Tensor, Tensor, int]:
+    """Features (N, D) float32, bias (N,) int64 and the number of bias classes, checked.
+
+    Raises:
+        DataError: another type or shape, lengths that differ, an embedding that is not finite, one bias class only, or fewer
+            examples than twice the number of classes.
+    """
+    x, y = feature_rows("embeddings", embeddings).flatten(1), class_labels("bias", bias).cpu()
+    if len(x) != len(y):
+        raise DataError(f"embeddings and bias labels must have the same length, got {len(x)} and {len(y)}")
+    refuse_infinite(x)
+    classes = int(y.max()) + 1 if len(y) else 0
+    if len(y) and int(y.min()) < 0:
+        raise DataError(f"bias labels must be whole numbers from 0, got {int(y.min())}")
+    if classes < 2 or len(y.unique()) < 2:
+        raise DataError("the bias takes one value only: there is nothing to read, its information is 0")
+    if not enough_to_probe(y):
+        raise DataError(f"{len(x)} examples are too few to probe {classes} bias classes: use at least {2 * classes}")
+    return x, y, classes
+
+
+def standardized(x: Tensor, reference: Tensor, *, cut: bool = True) -> Tensor:
+    """Features (N, D) with the mean and deviation that each has in ``reference`` taken out, and cut at five deviations.
+
+    A bias hidden in a feature that hardly varies is then as large as any other. Without the cut, features that are zero but for a
+    few examples would blind a probe with values of tens of deviations. With it, a linear probe is linear in the cut features only:
+    a promise about linear readers, such as that of linear erasure, is tested with ``cut=False``.
+    """
+    mean, deviation = reference.mean(0), reference.std(0)
+    floor = float(deviation.max()) * _SMALLEST_DEVIATION
+    scaled = (x - mean) / (deviation.clamp(min=floor) if floor > 0 else 1.0)
+    return scaled.clamp(-_FARTHEST, _FARTHEST) if cut else scaled
+
+
+def probe_leakage(
+    embeddings: Tensor | NDArray[np.floating],
+    bias: Tensor | ArrayLike,
+    *,
+    kind: str = "linear",
+    test_share: float = 0.5,
+    epochs: int = 20,
+    seed: int = 0,
+    cut: bool = True,
+) -> ProbeResult:
+    """Train a fresh probe of the bias on frozen embeddings, and the same probe on shuffled labels as a control.
+
+    The adversary h that f was trained against is no witness: f learnt to fool that very network. A fresh probe was never fooled.
+    Use unbiased data, or the probe reads the bias from the digit.
+
+    Args:
+        embeddings: (N, D) features, of any device; (N, C, H, W) feature maps for a conv probe.
+        bias: (N,) bias class of each example, whole numbers from 0.
+        kind: one of :data:`PROBES`.
+        test_share: share of the examples held out to measure on.
+        epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
+            choose the learning rate, the pass and the temperature.
+        seed: seeds the split, the shuffle and the weights.
+        cut: of :func:`standardized`.
+
+    Raises:
+        DataError: if the lengths differ, an embedding is not finite, there is one bias class only, or there are fewer examples
+            than twice the number of classes.
+    """
+    x, y, classes = probe_inputs(embeddings, bias)
+    shape = feature_rows("embeddings", embeddings).shape[1:]
+    if not 0 < test_share < 1:
+        raise DataError(f"test_share must lie between 0 and 1, got {test_share}")
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+    held_out = max(1, round(len(x) * test_share))
+    test, train = order[:held_out], order[held_out:]
+    if len(train) < 2:
+        raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
+    x = standardized(x, x[train], cut=cut)
+    probe = train_probe(kind, shape, x[train], y[train], classes, epochs, seed)
+    # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
+    shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
+    control = train_probe(kind, shape, x[train], shuffled[train], classes, epochs, seed)
+    with torch.no_grad():
+        logits, control_logits = probe(x[test]), control(x[test])
+    shares, control_shares = (np.bincount(labels[test].numpy(), minlength=classes) / len(test) for labels in (y, shuffled))
+    return ProbeResult(
+        kind=kind,
+        accuracy=float((logits.argmax(1) == y[test]).float().mean()),
+        control_accuracy=float((control_logits.argmax(1) == shuffled[test]).float().mean()),
+        chance=float(shares.max()),
+        information=entropy(shares) - float(F.cross_entropy(logits, y[test])),
+        control_information=entropy(control_shares) - float(F.cross_entropy(control_logits, shuffled[test])),
+        n_train=len(train),
+        n_test=len(test),
+    )
+
+
+def probe_map(
+    features: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, seed: int = 0, ridge: float = 1e-3
+) -> NDArray[np.float64]:
+    """How well a linear probe names the bias at each place of a feature map by itself.
+
+    The probe is least squares onto one-hot classes with a small ridge, solved exactly for all places at once: a coarse picture of
+    *where* the bias is, not the strongest reader (see :func:`probe_leakage`).
+
+    Args:
+        features: (N, C, H, W) features f(x); half of the images fit the probe, the other half measure it.
+        bias: (N,) bias class of each image, whole numbers from 0.
+        seed: seeds the split.
+        ridge: added to the normalised second moments.
+
+    Returns:
+        (H, W) accuracies on the held-out half.
+
+    Raises:
+        DataError: as :func:`probe_leakage`.
+    """
+    features = feature_rows("features", features, 4)
+    _, y, classes = probe_inputs(features, bias)
+    count, channels, height, width = features.shape
+    x = features.permute(2, 3, 0, 1).reshape(height * width, count, channels)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(count))
+    train, test = order[: count // 2], order[count // 2 :]
+    mean, deviation = x[:, train].mean(1, keepdim=True), x[:, train].std(1, keepdim=True).clamp(min=1e-6)
+    x = torch.cat([(x - mean) / deviation, torch.ones(height * width, count, 1)], dim=2)
+    onehot = F.one_hot(y, classes).float()
+    moments = x[:, train].mT @ x[:, train] / len(train) + ridge * torch.eye(channels + 1)
+    weights = torch.linalg.solve(moments, x[:, train].mT @ onehot[train] / len(train))
+    named = (x[:, test] @ weights).argmax(2) == y[test]
+    result: NDArray[np.float64] = named.double().mean(1).reshape(height, width).numpy()
+    return result
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its 95 % confidence interval (Student's t); the ends are the mean itself for one seed."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float], *, overlap: float = 0.0) -> "Interval":
+        r"""The interval of J values.
+
+        .. math:: \bar v \pm t_{0.975, J - 1} \, s \sqrt{\tfrac1J + o}
+
+        Args:
+            values: J numbers.
+            overlap: o, 0 for independent values; for values of J random splits of the same examples the quotient of held-out and
+                training examples, the correction of Nadeau and Bengio (2003, section 3).
+
+        Raises:
+            DataError: no values, or anything but one row of numbers.
+        """
+        found = numbers("values", values, "one row of numbers")
+        if found.ndim != 1 or not len(found):
+            raise DataError(f"values must be one row of numbers, got shape {found.shape}")
+        mean = float(np.mean(found))
+        if len(values) < 2:
+            return cls(mean, mean, mean)
+        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What fresh probes of one kind read, over seeds that draw the split, the weights and the shuffled control anew.
+
+    The intervals cover the choice of split and weights, not the training of the network whose features are probed. The splits are
+    of the same examples, for which they are corrected (:meth:`Interval.of`).
+
+    Attributes:
+        kind: "linear", "mlp" or "conv".
+        accuracy: share of held-out examples whose bias is named.
+        control: the same for probes trained and asked on shuffled labels, which leave nothing to read: clearly above chance, it
+            would say that the measurement itself leaks. (Its labels do not recur from one example to the next, so it is no control
+            task of Hewitt and Liang 2019, whose labels can be learnt by heart.)
+        chance: share of the most frequent class, mean over the splits.
+        information: H(B) minus the held-out cross-entropy in nats: the V-information of this kind of probe, and a lower bound of
+            I(B; Z) up to sampling error.
+        control_information: the same for probes of shuffled labels, at most 0 up to sampling error.
+        seeds: number of probes.
+    """
+
+    kind: str
+    accuracy: Interval
+    control: Interval
+    chance: float
+    information: Interval
+    control_information: Interval
+    seeds: int
+
+    @property
+    def found(self) -> bool:
+        """Whether the whole interval lies above both chance and the control's mean; one probe alone has no interval."""
+        return self.seeds > 1 and self.accuracy.low > max(self.chance, self.control.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "found": self.found}
+
+
+def _require_seeds(seeds: int) -> None:
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+
+
+def leakage(
+    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", seeds: int = 5, **options: Any
+) -> Leakage:
+    """Train ``seeds`` fresh probes and sum up what they read.
+
+    Args:
+        embeddings: (N, D) features, or (N, C, H, W) feature maps for the conv probe.
+        bias: (N,) bias class of each example. Use unbiased data, or the probe reads the bias from the label.
+        kind: "linear", "mlp" or "conv".
+        seeds: number of probes, at least 1.
+        options: for :func:`lnl_core.evaluation.probes.probe_leakage`.
+
+    Raises:
+        ConfigError: no positive number of seeds.
+        DataError: see :func:`lnl_core.evaluation.probes.probe_leakage`.
+    """
+    _require_seeds(seeds)
+    results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
+    overlap = results[0].n_test / results[0].n_train
+    return Leakage(
+        kind=kind,
+        accuracy=Interval.of([result.accuracy for result in results], overlap=overlap),
+        control=Interval.of([result.control_accuracy for result in results], overlap=overlap),
+        chance=float(np.mean([result.chance for result in results])),
+        information=Interval.of([result.information for result in results], overlap=overlap),
+        control_information=Interval.of([result.control_information for result in results], overlap=overlap),
+        seeds=seeds,
+    )
+
+
+@dataclass(frozen=True)
+class CodeLength:
+    """What it costs to send the bias labels to someone who has the features, in nats.
+
+    The intervals are over codes that send the same labels in other orders, with probes of other weights.
+
+    Attributes:
+        kind: kind of the probe.
+        nats: online code length.
+        control: code length of shuffled labels, about the uniform one.
+        compression: uniform over online code length: 1 if the features help nothing, larger the earlier they do.
+        uniform: what N labels of K equally likely classes cost, N log K.
+        n: number of labels.
+        seeds: number of codes.
+    """
+
+    kind: str
+    nats: Interval
+    control: Interval
+    compression: Interval
+    uniform: float
+    n: int
+    seeds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def code_length(
+    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seeds: int = 5
+) -> CodeLength:
+    r"""Minimum description length by online coding (Voita and Titov 2020, section 2.2).
+
+    .. math:: L = n_1 \log K - \sum_{i} \log p_{\theta_i}(b_{n_i + 1 : n_{i+1}} \mid z_{n_i + 1 : n_{i+1}})
+
+    The first :math:`n_1` labels are sent as they are. Then a probe is trained on all labels sent so far, and codes the next part;
+    the parts end at 1/32, 1/16, ..., 1/2 and all of the examples. Bias that is easy to read is cheap after few examples; two sets
+    of features on which a probe ends equally accurate may differ in how much it took.
+
+    Args:
+        embeddings, bias, kind, epochs: as of :func:`lnl_core.evaluation.probes.probe_leakage`.
+        seeds: number of codes, at least 1; each has an order, weights and a shuffled control of its own.
+
+    Raises:
+        ConfigError: no positive number of seeds.
+        DataError: as there, or if the first part holds fewer than twice as many examples as there are classes.
+    """
+    _require_seeds(seeds)
+    x, y, classes = probe_inputs(embeddings, bias)
+    shape = feature_rows("embeddings", embeddings).shape[1:]
+    ends = [round(share * len(x)) for share in _PORTIONS]
+    if ends[0] < 2 * classes:
+        least = math.ceil(2 * classes / _PORTIONS[0])
+        raise DataError(f"{len(x)} examples are too few for the code length of {classes} classes: use at least {least}")
+    x, uniform = standardized(x, x), len(x) * math.log(classes)
+
+    def cost(labels: Tensor, seed: int) -> float:
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
+        total = ends[0] * math.log(classes)
+        for start, end in pairwise(ends):
+            known, new = order[:start], order[start:end]
+            probe = train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
+            with torch.no_grad():
+                total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
+        return total
+
+    shuffled = [y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))] for seed in range(seeds)]
+    nats = [cost(y, seed) for seed in range(seeds)]
+    return CodeLength(
+        kind=kind,
+        nats=Interval.of(nats),
+        control=Interval.of([cost(labels, seed) for seed, labels in enumerate(shuffled)]),
+        compression=Interval.of([uniform / value for value in nats]),
+        uniform=uniform,
+        n=len(x),
+        seeds=seeds,
+    )

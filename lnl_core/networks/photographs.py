@@ -1,0 +1,141 @@
+"""Networks for photographs: ResNet-18 with the weights it starts from, and a small one for the drawn stand-ins."""
+
+from collections import OrderedDict
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lnl_core._files import user_path
+from lnl_core.errors import ConfigError, DataError
+from lnl_core.networks.parts import Grayscale, LNLNetwork, PixelBiasHead, Standardize
+
+
+def resnet18_network(
+    classes: int, bias_classes: int, *, bias: str = "color", weights: str | Path | None = None, grayscale: str | None = None
+) -> LNLNetwork:
+    """ResNet-18 for photographs, cut below its last two residual blocks (section 5.1).
+
+    f: ImageNet's normalisation, the first convolution and pooling, the stages of 64, 128 and 256 channels (six residual blocks);
+    features (B, 256, H/16, W/16), rounded up.
+    g: the stage of 512 channels (the last two residual blocks), average over the places, linear.
+    h: for colour :class:`PixelBiasHead`, two convolutions to a level of each channel at each place; for a label of the whole image,
+    such as age or gender, the mean over the places and one fully connected layer.
+
+    Args:
+        classes: number of label classes.
+        bias_classes: number of bias classes K, for colour the levels a channel.
+        bias: "color" or "label".
+        weights: "imagenet" for torchvision's weights, downloaded once or taken from torch's cache
+            (``torch.hub.get_dir()/checkpoints``); the path of a file, ``.safetensors`` or torchvision's ``.pth``; or ``None`` for
+            random ones. The last linear layer is random in any case, as in the paper.
+        grayscale: let f begin by making every image grey, the paper's "Gray" model; the kind of :class:`Grayscale`.
+
+    Returns:
+        A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 2,782,784 parameters,
+        g 8,394,754, h 1,827,096 (colour, 8 levels) or 514 (a label of 2 classes).
+
+    Raises:
+        ConfigError: an unknown bias.
+        DataError: weights that cannot be had, cannot be read, or belong to another network.
+    """
+    from torchvision.models import resnet18
+
+    bias_head = _photograph_bias_head(bias, 256, bias_classes)
+    body = resnet18(num_classes=classes)
+    if weights is not None:
+        load_body(body, imagenet_weights() if weights == "imagenet" else read_weights(Path(weights)), str(weights))
+    first = OrderedDict[str, nn.Module](gray=Grayscale(grayscale)) if grayscale else OrderedDict[str, nn.Module]()
+    first["standardize"] = Standardize()
+    stem = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
+    extractor = nn.Sequential(first | {name: getattr(body, name) for name in stem})
+    top = OrderedDict[str, nn.Module](layer4=body.layer4, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=body.fc)
+    return LNLNetwork(extractor, nn.Sequential(top), bias_head)
+
+
+def _photograph_bias_head(bias: str, features: int, classes: int) -> nn.Module:
+    if bias not in ("color", "label"):
+        raise ConfigError(f"unknown bias {bias!r}: choose 'color' or 'label'")
+    if bias == "color":
+        return PixelBiasHead(features=features, classes=classes)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
+
+
+def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: str | None = None) -> LNLNetwork:
+    """A small network for the drawn stand-ins, so that their effect is seen in a minute without any pretrained weights. Ours.
+
+    f: ImageNet's normalisation, three times (conv 3x3 of stride 2, batch normalisation, ReLU) with 16, 32 and 64 channels; features
+    (B, 64, H/8, W/8), rounded up. g: one more such layer, average over the places, linear. h: as of :func:`resnet18_network`.
+
+    Args:
+        classes, bias_classes, bias, grayscale: as of :func:`resnet18_network`.
+
+    Returns:
+        A network for images (B, 3, H, W) in [0, 1]. With 2 classes: f 23,728 parameters, g 37,122.
+
+    Raises:
+        ConfigError: an unknown bias.
+    """
+
+    def halved(inputs: int, outputs: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+    gray: list[nn.Module] = [Grayscale(grayscale)] if grayscale else []
+    extractor = nn.Sequential(*gray, Standardize(), *halved(3, 16), *halved(16, 32), *halved(32, 64))
+    label_head = nn.Sequential(*halved(64, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+    return LNLNetwork(extractor, label_head, _photograph_bias_head(bias, 64, bias_classes))
+
+
+def imagenet_weights() -> dict[str, Tensor]:
+    """torchvision's ImageNet weights of ResNet-18, from its cache or downloaded and checked by it.
+
+    Raises:
+        DataError: if they are neither there nor reachable.
+    """
+    from torchvision.models import ResNet18_Weights
+
+    try:
+        state: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise DataError(
+            f"torchvision's ImageNet weights cannot be downloaded ({error}): give the path of a file with them, or weights=None"
+        ) from None
+    return state
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of a ``.pth`` file read without running any code in it.
+
+    Raises:
+        DataError: if the file is missing, damaged, or holds something else.
+    """
+    from safetensors.torch import load_file
+
+    path = user_path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file can raise anything
+        raise DataError(f"{path} is no readable weights file: it must be .safetensors or a .pth of tensors alone") from None
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise DataError(f"{path} does not hold a table of named tensors: save the network's state_dict() and nothing else")
+    return dict(state)
+
+
+def load_body(body: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load all but the last linear layer ``fc`` into a torchvision network, in place.
+
+    Raises:
+        DataError: naming the first tensor that is missing, superfluous or of another shape.
+    """
+    own = body.state_dict()
+    state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    for name in [*own, *state]:
+        if name.startswith("fc.") or (name.endswith("num_batches_tracked") and name not in state):
+            continue  # files of early torchvision have no such counters
+        if name not in own or name not in state or own[name].shape != state[name].shape:
+            raise DataError(f"{source} holds the weights of another network than ResNet-18 (see {name}): choose another file")
+    body.load_state_dict(state, strict=False)

@@ -1,0 +1,348 @@
+"""Records averaged over seeds and set beside the published numbers: the results table, and whether the two agree."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from lnl_core._files import is_number, read_text
+from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig, shown
+from lnl_core.errors import ConfigError, DataError, RecordError
+from lnl_core.experiments.splits import OPPOSITE
+from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
+
+Setting = tuple[tuple[str, float | str], ...]
+FULL_DATA = {
+    "colored_mnist": ("mnist",),
+    "dogs_cats": ("kaggle", "kaggle-part"),
+    "faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
+    "jlu_faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
+    "census": ("uci",),
+}
+"""Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""
+FEWEST_RUNS = 3
+"""Below this number of runs nothing is concluded: two values say next to nothing about their spread."""
+MARGIN = 0.02
+"""Accuracies that differ by less count as the same: about what a fresh drawing of colours and other versions of libraries move."""
+
+
+def paper_numbers(experiment: str = "colored_mnist", folder: Path | None = None) -> dict[str, dict[float, float]]:
+    """Published test accuracies by method and colour variance, from ``results/paper.json``."""
+    numbers: dict[str, dict[float, float]] = {}
+    for row in _published_rows(experiment, folder or results_folder()):
+        if "color_var" in row["setting"]:
+            numbers.setdefault(row["method"], {})[row["setting"]["color_var"]] = row["value"]
+    return numbers
+
+
+def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float]:
+    """Every published number of the methods that we have, by method and setting."""
+    return {(row["method"], _key(row["setting"])): row["value"] for row in _published_rows(experiment, folder)}
+
+
+def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
+    path = folder / "paper.json"
+    try:
+        published = json.loads(read_text(path))["experiments"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise RecordError(f"{path} is damaged: {_RESTORE}") from None
+    if not isinstance(published, dict):
+        raise RecordError(f"{path} is damaged: {_RESTORE}")
+    if experiment not in published and experiment in EXPERIMENTS:
+        return []
+    if experiment not in published:
+        raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
+    try:
+        found = list[dict[str, Any]](published[experiment]["results"])
+        rows = [{key: row[key] for key in ("method", "setting", "value")} for row in found]
+    except (KeyError, TypeError):
+        raise RecordError(f"{path} has a result of {experiment} without method, setting and value: {_RESTORE}") from None
+    if not rows:
+        raise RecordError(f"{path} has no results of {experiment}: {_RESTORE}")
+    for row in rows:
+        if not (isinstance(row["method"], str) and _HOLDS["setting"](row["setting"]) and is_number(row["value"])):
+            raise RecordError(f"{path} has the result {shown(row)} of {experiment}: {_RESTORE}")
+    return rows
+
+
+def _key(setting: dict[str, float | str]) -> Setting:
+    return tuple(sorted(setting.items()))
+
+
+def _columns(record: RunRecord) -> dict[str, dict[str, float | str]]:
+    """The setting of each of a record's accuracies, by metric: on photographs it also says what the network was tested on."""
+    if record.experiment == "colored_mnist":
+        return {"test_accuracy": record.setting}
+    test = "EBD" if record.experiment == "jlu_faces" else "test"
+    columns = {"test_accuracy": {**record.setting, "test": test}}
+    if "opposite_accuracy" in record.metrics:
+        opposite = OPPOSITE[str(record.setting["train"]).lower()].upper()
+        columns = {"opposite_accuracy": {**record.setting, "test": opposite}, **columns}
+    return columns
+
+
+def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> list[dict[str, Any]]:
+    """Mean and spread over seeds of records that share method, setting, precision and every hyper-parameter but the seed.
+
+    Returns:
+        One row a group: method, setting, color_var (None on photographs), profile, source, variant (fingerprint at seed 0),
+        precision, left_out (0), mean, std (sample deviation; None for one run), n, values.
+
+    Raises:
+        RecordError: if a run appears twice in one precision, or a record does not hold the metric.
+    """
+    groups: dict[tuple[Any, ...], dict[int, float]] = {}
+    for record in records:
+        config = RunConfig.from_dict({**record.config, "seed": 0})
+        source, variant = record.data.get("source"), config.fingerprint()
+        key = (record.method, _key(record.setting), record.profile, source, variant, config.precision)
+        values = groups.setdefault(key, {})
+        if record.seed in values:
+            raise RecordError(f"two records hold the same run ({record.method}, {record.setting}, seed {record.seed}): delete one")
+        if metric not in record.metrics:
+            raise RecordError(f"the record of {record.method}, {record.setting}, seed {record.seed} holds no {metric!r}")
+        values[record.seed] = record.metrics[metric]
+    return [
+        {
+            "method": key[0],
+            "setting": dict(key[1]),
+            "color_var": dict(key[1]).get("color_var"),
+            "profile": key[2],
+            "source": key[3],
+            "variant": key[4],
+            "precision": key[5],
+            "left_out": 0,
+            "mean": float(np.mean(list(values.values()))),
+            "std": float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None,
+            "n": len(values),
+            "values": [values[seed] for seed in sorted(values)],
+        }
+        for key, values in groups.items()
+    ]
+
+
+def results_table(
+    experiment: str = "colored_mnist",
+    records: Iterable[RunRecord] | None = None,
+    folder: Path | None = None,
+    source: str | None = None,
+    profiles: Sequence[str] = ("full", "short"),
+) -> list[dict[str, Any]]:
+    """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
+
+    Only records of ``profiles`` on real data enter, :data:`FULL_DATA`, and a row holds those of one profile; smoke, demo and
+    changed hyper-parameters never do. What a record says of its profile is not believed: see :func:`of_its_preset`.
+
+    Args:
+        experiment: which experiment.
+        records: by default those of ``folder/runs``.
+        folder: by default :func:`results_folder`.
+        source: by default the experiment's :data:`FULL_DATA`; "authors" for their published Colored MNIST. Sources never mix.
+        profiles: which profiles may enter; where several have records of a row, the one with more runs, then the earlier one.
+
+    Returns:
+        Rows of method, setting, color_var, profile, source, precision, left_out, published, mean, std, n, values, difference (mean
+        minus published); None for a missing number. A mean is of runs in one precision, the one that has more runs and float32 of
+        as many; "left_out" counts the runs in the other.
+
+    Raises:
+        ConfigError: if ``profiles`` names another than "full" or "short".
+        RecordError: if one profile's records of a row differ in source, so that no mean can be formed.
+    """
+    if not set(profiles) <= {"full", "short"}:
+        raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
+    place = folder or results_folder()
+    published = _published(experiment, place)
+    wanted = read_records(place / "runs") if records is None else list(records)
+    sources = FULL_DATA[experiment] if source is None else (source,)
+    named = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
+    complete = [record for record in named if of_its_preset(record)]
+    ours: dict[tuple[str, Setting], dict[str, Any]] = {}
+
+    def order(row: dict[str, Any]) -> tuple[int, int, bool]:
+        return -row["n"], profiles.index(row["profile"]), row["precision"] != "float32"
+
+    for row in sorted(_accuracies(complete), key=order):
+        first = ours.setdefault((row["method"], _key(row["setting"])), row)
+        if first is not row and first["profile"] == row["profile"]:
+            if first["source"] == row["source"] and first["variant"] == row["variant"]:
+                first["left_out"] += row["n"]  # the same runs in another precision
+                continue
+            which = f"the {row['profile']} records of {row['method']} at {_where(row['setting'])}"
+            if first["source"] != row["source"]:
+                raise RecordError(f"{which} are of {first['source']} and of {row['source']}: name one as source")
+            raise RecordError(f"{which} differ in hyper-parameters: keep those of one kind")
+    rows = []
+    for method, setting in sorted(set(published) | set(ours), key=_table_order):
+        mine, theirs = ours.get((method, setting)), published.get((method, setting))
+        rows.append(
+            {
+                "method": method,
+                "setting": dict(setting),
+                "color_var": dict(setting).get("color_var"),
+                "profile": mine["profile"] if mine else None,
+                "source": mine["source"] if mine else None,
+                "precision": mine["precision"] if mine else None,
+                "left_out": mine["left_out"] if mine else 0,
+                "published": theirs,
+                "mean": mine["mean"] if mine else None,
+                "std": mine["std"] if mine else None,
+                "n": mine["n"] if mine else 0,
+                "values": mine["values"] if mine else [],
+                "difference": mine["mean"] - theirs if mine and theirs is not None else None,
+            }
+        )
+    return rows
+
+
+def difference_interval(values: Sequence[float], published: float) -> tuple[float, float]:
+    r"""The 90 % interval of the mean over n seeds (Student's t) minus a published number, which is taken as exact.
+
+    .. math:: \bar v - p \pm t_{0.95, n - 1}\, s / \sqrt n
+
+    Raises:
+        DataError: for fewer than two values, or one that is not finite.
+    """
+    _refuse_infinite([*values, published])
+    if len(values) < 2:
+        raise DataError(f"an interval needs at least two runs, got {len(values)}")
+    half = float(student.ppf(0.95, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    difference = float(np.mean(values)) - published
+    return difference - half, difference + half
+
+
+def agreement(values: Sequence[float], published: float, margin: float = MARGIN) -> str:
+    """Whether runs over seeds agree with a published number: "agrees", "differs" or "cannot say".
+
+    It agrees if all of :func:`difference_interval` lies within ``margin`` of 0 (two one-sided tests at 5 %), and differs if it
+    lies wholly further away. Else nothing can be said, nor with fewer than :data:`FEWEST_RUNS` runs. A wider spread widens the
+    interval, so a method that scatters more is never judged sooner, in either direction.
+
+    Args:
+        values: accuracies, one a seed.
+        published: one number, taken as exact since no spread is published with it.
+        margin: the largest difference that counts as the same.
+
+    Raises:
+        ConfigError: for a margin that is not positive.
+        DataError: for a number that is not finite.
+    """
+    if not 0 < margin < math.inf:
+        raise ConfigError(f"the margin must be a positive number, got {margin}")
+    _refuse_infinite([*values, published])
+    if len(values) < FEWEST_RUNS:
+        return "cannot say"
+    low, high = difference_interval(values, published)
+    if -margin <= low and high <= margin:
+        return "agrees"
+    return "differs" if low > margin or high < -margin else "cannot say"
+
+
+def ordering(values: Sequence[float], others: Sequence[float]) -> str:
+    """Whether one method's runs score "higher" or "lower" than another's, or one "cannot say".
+
+    An answer needs :data:`FEWEST_RUNS` runs of each and a 95 % interval of the difference of the means (Welch) that leaves out 0.
+
+    Raises:
+        DataError: for a number that is not finite.
+    """
+    _refuse_infinite([*values, *others])
+    if min(len(values), len(others)) < FEWEST_RUNS:
+        return "cannot say"
+    difference = float(np.mean(values) - np.mean(others))
+    squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
+    half = 0.0
+    if sum(squares) > 0:
+        freedom = sum(squares) ** 2 / sum(
+            square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
+        )
+        half = float(student.ppf(0.975, freedom)) * math.sqrt(sum(squares))
+    if abs(difference) <= half:
+        return "cannot say"
+    return "higher" if difference > 0 else "lower"
+
+
+def decided(answers: Sequence[str], needed: int) -> str:
+    """Whether a claim "holds", "does not hold" or one "cannot say".
+
+    Args:
+        answers: those of :func:`ordering` to each comparison that the claim makes, which it wants to be "higher".
+        needed: how many of them have to be. So many "lower" that this cannot be reached refute the claim.
+    """
+    if answers.count("higher") >= needed:
+        return "holds"
+    return "does not hold" if len(answers) - answers.count("lower") < needed else "cannot say"
+
+
+def _refuse_infinite(values: Sequence[float]) -> None:
+    bad = [value for value in values if not math.isfinite(value)]
+    if bad:
+        raise DataError(f"accuracies must be finite, got {bad[0]}: leave out runs that diverged and say so")
+
+
+def of_its_preset(record: RunRecord) -> bool:
+    """Whether a record's configuration has every value of the preset it is called after, and is that of its other fields.
+
+    Raises:
+        ConfigError: a configuration of another version of lnl_core.
+    """
+    config = record.run_config()
+    said = (record.experiment, record.method, record.setting, record.seed, record.profile)
+    return config.is_preset() and said == (config.experiment, config.method, config.setting, config.seed, config.profile)
+
+
+def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
+    """:func:`aggregate` for every accuracy of the records, its setting being that of the table's column."""
+    rows = []
+    for metric in ("test_accuracy", "opposite_accuracy"):
+        having = [replace(record, setting=_columns(record)[metric]) for record in records if metric in _columns(record)]
+        rows += aggregate(having, metric)
+    return rows
+
+
+def _table_order(key: tuple[str, Setting]) -> tuple[Any, ...]:
+    """Rows by task, then by method in the order of :data:`ALL_METHODS`, then by training set, with the unbiased test last."""
+    method, values = key[0], dict(key[1])
+    order = ALL_METHODS
+    place = order.index(method) if method in order else len(order)
+    number = values.get("color_var", values.get("alpha", 0.0))
+    return values.get("learn") != "gender", place, method, values.get("train", ""), values.get("test") == "test", number
+
+
+def _where(setting: dict[str, float | str]) -> str:
+    """A setting in words: "0.03", "TB1, tested on TB2", "gender, EB1, tested on test", "BD, tested on EBD, α 0.4"."""
+    if "color_var" in setting:
+        return f"{setting['color_var']}"
+    learn = f"{setting['learn']}, " if "learn" in setting and "alpha" not in setting else ""
+    alpha = f", α {setting['alpha']:g}" if "alpha" in setting else ""
+    if "protected" in setting:
+        return f"{setting['train']}, {setting['protected']} forgotten, tested on {setting['test']}"
+    return f"{learn}{setting['train']}, tested on {setting['test']}{alpha}"
+
+
+def table_markdown(rows: list[dict[str, Any]]) -> str:
+    """The table as Markdown; a mean of fewer than three runs is marked "single run" or "two runs"."""
+
+    def number(value: float | None, sign: str = "") -> str:
+        return "–" if value is None else f"{value:{sign}.4f}"
+
+    def spread(row: dict[str, Any]) -> str:
+        few = {0: "", 1: " (single run)", 2: " (two runs)"}.get(row["n"], "")
+        return number(row["mean"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "") + few
+
+    def precision(row: dict[str, Any]) -> str:
+        return (row["precision"] or "–") + (f" ({row['left_out']} in the other precision left out)" if row["left_out"] else "")
+
+    what = "σ²" if all(row["color_var"] is not None for row in rows) else "trained on"
+    lines = [f"| method | {what} | published | ours | difference | n | profile | precision |", "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['method']} | {_where(row['setting'])} | {number(row['published'])} | {spread(row)} "
+        f"| {number(row['difference'], '+')} | {row['n']} | {row['profile'] or '–'} | {precision(row)} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
