@@ -1,4 +1,4 @@
-"""The command ``lnl``: data, train, sweep, evaluate, probe, oracle, table, bench; the same configurations as the notebooks."""
+"""The command ``lnl``; its configurations are those of the notebooks."""
 
 import codecs
 import errno
@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lnl_core._files import user_path
-from lnl_core.config import COLOR_VARS, EXPERIMENTS, METHODS, SOURCES, TRAINING_SETS, preset
+from lnl_core.config import preset
 from lnl_core.errors import ConfigError, DataError, LNLError
 
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
     from lnl_core.datasets.container import BiasedImages
+    from lnl_core.experiments.base import Experiment
 
 _log = logging.getLogger(__name__)
 app = typer.Typer(
@@ -53,10 +54,7 @@ DataDir = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option(
-        help="mnist (full), mini (5,000 embedded digits), authors (their .npy); on photographs kaggle, utkface, imdb, "
-        "imdb_cleaned, drawn; on census tables uci, drawn; auto."
-    ),
+    typer.Option(help="Where the data come from, such as mini (5,000 embedded digits) or drawn; see 'lnl experiments'; or auto."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
@@ -70,11 +68,11 @@ Changes = Annotated[
 ]
 TrainSet = Annotated[
     str | None,
-    typer.Option(help="tb1 or tb2 (dogs_cats), eb1 or eb2 (faces), bd or od (jlu_faces), adult or german (census)."),
+    typer.Option(help="Of an experiment that has several: which one is trained on, such as tb1 or adult; see 'lnl experiments'."),
 ]
-Learn = Annotated[str | None, typer.Option(help="Of experiment faces: gender or age; the other one is to be forgotten.")]
+Learn = Annotated[str | None, typer.Option(help="Of faces: gender or age; the other one is to be forgotten.")]
 Protected = Annotated[
-    str | None, typer.Option(help="Of experiment census, the attribute to be forgotten: sex or race (adult), age or sex (german).")
+    str | None, typer.Option(help="Of tables of people: the attribute to be forgotten, such as sex.")
 ]
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
 
@@ -91,10 +89,10 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _experiment(name: str) -> str:
-    if name not in EXPERIMENTS:
-        raise ConfigError(f"unknown experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
-    return name
+def _experiment(name: str) -> "Experiment":
+    from lnl_core.experiments.registry import find
+
+    return find(name)
 
 
 @app.command()
@@ -137,21 +135,27 @@ def train(
     """Train and evaluate one network; leaves record.json, model.safetensors and metrics.jsonl in --out."""
     from lnl_core.runs.run import run
 
-    _check_color_var(color_var, experiment)
-    named = {"color_var": color_var, "train_set": train_set, "learn": learn, "protected": protected}
-    setting: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    known = _experiment(experiment)
+    setting = _declared(known, color_var=color_var, train_set=train_set, learn=learn, protected=protected)
     config = preset(profile, method, experiment=experiment, seed=seed, **setting, **_changes(option, source, bf16))
     record = run(config, out, data_dir=data_dir, device=device, progress=not quiet, tensorboard=tensorboard)
-    rows = "rows" if experiment == "census" else "images"
-    trained_on = f"{record.data['train_size']:,} {rows} of {record.data['source']}"
+    trained_on = f"{record.data['train_size']:,} {known.items} of {record.data['source']}"
     _say(f"{method}, {config.setting_name}, profile {record.profile}, {trained_on}")
     for name, value in record.metrics.items():
         _say(f"{name:<36}{value:8{'.0f' if name.endswith('_size') else '.4f'}}")
 
 
-def _check_color_var(color_var: float | None, experiment: str) -> None:
-    if color_var is not None and experiment != "colored_mnist":
-        raise ConfigError(f"--color-var is a variance of painted digits: leave it out of {experiment}")
+def _declared(experiment: "Experiment", **given: Any) -> dict[str, Any]:
+    """What was given of these options; one that is of other experiments is refused, also at its default."""
+    from lnl_core.experiments.registry import registered
+    from lnl_core.hyperparameters import either
+
+    setting = {name: value for name, value in given.items() if value is not None}
+    for name in setting:
+        if not experiment.declares(name):
+            owners = either(tuple(one.name for one in registered().values() if one.declares(name)))
+            raise ConfigError(f"{name} belongs to experiment {owners}: leave it out of {experiment.name}")
+    return setting
 
 
 def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
@@ -184,13 +188,19 @@ def sweep(
         str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
     ],
     color_vars: Annotated[
-        str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For colored_mnist.")
+        str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For painted digits.")
     ] = None,
     train_sets: Annotated[
-        str | None, typer.Option(help="Training sets, separated by commas, or all: tb1,tb2, eb1,eb2 or adult,german.")
+        str | None, typer.Option(help="Training sets, separated by commas, or all: those that the table compares.")
     ] = None,
     learn: Annotated[str | None, typer.Option(help="gender, age or both, separated by commas. For faces.")] = None,
-    protected: Annotated[str | None, typer.Option(help="Attributes to forget, separated by commas. For census.")] = None,
+    protected: Annotated[
+        str | None, typer.Option(help="Attributes to forget, separated by commas. For tables of people.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE,VALUE", help="Values of what an experiment of one's own varies, or all."),
+    ] = None,
     experiment: str = "colored_mnist",
     seeds: Annotated[str, typer.Option(help="Seeds and ranges of seeds, such as 0,1 or 0-2.")] = "0",
     profile: Profile = "demo",
@@ -217,10 +227,12 @@ def sweep(
 
     if scheduler is not None and not scheduler.strip():
         raise ConfigError("--scheduler is empty: give the address of a Dask scheduler, such as tcp://host:8786")
+    known = _experiment(experiment)
+    lists = {"color_var": color_vars, "train_set": train_sets, "learn": learn, "protected": protected}
     configs = grid(
-        _experiment(experiment),
-        _compared(experiment) if methods == "all" else _items(methods, "--methods"),
-        _settings(experiment, color_vars, train_sets, learn, protected),
+        known.name,
+        list(known.methods) if methods == "all" else _items(methods, "--methods"),
+        _settings(known, {name: text for name, text in lists.items() if text is not None} | _varied(vary)),
         _seeds(seeds),
         profile,
         **_changes(option, source, bf16),
@@ -252,31 +264,54 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _compared(experiment: str) -> list[str]:
-    """The methods that an experiment sets side by side, which is what ``--methods all`` means."""
-    if experiment == "jlu_faces":
-        return ["baseline", "jlu"]
-    return [method for method in METHODS if (experiment, method) != ("census", "gray")]
+def _settings(experiment: "Experiment", given: dict[str, str]) -> list[dict[str, Any]]:
+    """The settings of a grid: every combination of the values in the lists of ``given``, in the order of ``varied``."""
+    _declared(experiment, **given)
+    for name in given:
+        if name not in experiment.varied:
+            what = ", ".join(experiment.varied) or "nothing"
+            raise ConfigError(f"{experiment.name} varies {what}, and not {name}: use --set for a value of all runs")
+    for name in experiment.required:
+        if name not in given:
+            how = "name its values, separated by commas" + (", or all" if experiment.varied[name] else "")
+            raise ConfigError(f"a sweep over {experiment.name} needs {_option(name)}: {how}")
+    settings: list[dict[str, Any]] = [{}]
+    for name, usual in experiment.varied.items():
+        if name in given:
+            everything = given[name] == "all" and usual
+            values = list(usual) if everything else [_value(experiment, name, text) for text in _items(given[name], _option(name))]
+            settings = [{**setting, name: value} for setting in settings for value in values]
+    return settings
 
 
-def _settings(
-    experiment: str, color_vars: str | None, train_sets: str | None, learn: str | None, protected: str | None = None
-) -> list[Any]:
-    """What ``--color-vars``, or ``--train-sets`` with ``--learn`` or ``--protected``, ask for."""
-    if protected is not None and experiment != "census":
-        raise ConfigError("--protected names the attribute to forget and belongs to experiment census alone")
-    if experiment == "colored_mnist":
-        if color_vars is None or train_sets is not None or learn is not None:
-            raise ConfigError("colored_mnist takes --color-vars, and neither --train-sets nor --learn: name the variances, or all")
-        return list(COLOR_VARS) if color_vars == "all" else [_number(text) for text in _items(color_vars, "--color-vars")]
-    if color_vars is not None or train_sets is None:
-        raise ConfigError(f"{experiment} takes --train-sets instead of --color-vars: name the training sets, or all")
-    if (experiment == "faces") != (learn is not None):
-        raise ConfigError("--learn says what is learnt from faces, gender or age, and belongs to experiment faces alone")
-    sets = list(TRAINING_SETS[experiment][:2]) if train_sets == "all" else _items(train_sets, "--train-sets")
-    name, given = ("protected", protected) if experiment == "census" else ("learn", learn)
-    tasks: list[dict[str, str]] = [{}] if given is None else [{name: task} for task in _items(given, f"--{name}")]
-    return [{**task, "train_set": chosen} for task in tasks for chosen in sets]
+_OPTIONS = {"color_var": "--color-vars", "train_set": "--train-sets", "learn": "--learn", "protected": "--protected"}
+"""The options of ``lnl sweep`` that are lists of a hyper-parameter's values; any other one has --vary."""
+
+
+def _option(name: str) -> str:
+    return _OPTIONS.get(name, f"--vary {name}=")
+
+
+def _varied(vary: list[str] | None) -> dict[str, str]:
+    """The lists of --vary by hyper-parameter."""
+    found: dict[str, str] = {}
+    for text in vary or []:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--vary takes NAME=VALUE,VALUE, got {text!r}")
+        if name in _OPTIONS:
+            raise ConfigError(f"--vary is for what has no option of its own: use {_OPTIONS[name]} for {name}")
+        found[name] = values
+    return found
+
+
+def _value(experiment: "Experiment", name: str, text: str) -> Any:
+    """One value of a list, a number where the hyper-parameter is one."""
+    kind = next(one.kind for one in experiment.hyperparameters if one.name == name)
+    try:
+        return {"count": int, "number": float}.get(kind, str)(text)
+    except ValueError:
+        raise ConfigError(f"{_option(name)} takes numbers separated by commas, got {text!r}") from None
 
 
 def _items(text: str, option: str) -> list[str]:
@@ -285,13 +320,6 @@ def _items(text: str, option: str) -> list[str]:
     if not items:
         raise ConfigError(f"{option} is empty: name at least one")
     return items
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"--color-vars takes numbers separated by commas, got {text!r}") from None
 
 
 def _seeds(text: str) -> list[int]:
@@ -324,8 +352,6 @@ def evaluate(
 
     Its training data say which labels and biases go together; where they are not there, these two accuracies are left out.
     """
-    from dataclasses import replace
-
     import torch
 
     from lnl_core.evaluation.accuracy import evaluate as measure
@@ -333,12 +359,11 @@ def evaluate(
     from lnl_core.runs.run import load_model, model_config
     from lnl_core.training.loop import choose_device
 
-    config = model_config(folder)
-    _check_color_var(color_var, config.experiment)
-    changes: dict[str, Any] = _source(source) | ({} if color_var is None else {"color_var": color_var})
-    trained_on, config = config.source, resolve(replace(config, **changes), data_dir)
-    if config.source == "mini" and trained_on in ("mnist", "authors"):
-        raise ConfigError(f"the embedded digits are training digits of {trained_on}, which this model has seen: leave --source out")
+    trained = model_config(folder)
+    experiment = _experiment(trained.experiment)
+    config = trained.with_options(**_declared(experiment, color_var=color_var))
+    config = resolve(config if source is None else experiment.on_source(config, source), data_dir)
+    experiment.check_unseen(trained.source, config.source)
     network = load_model(folder).to(choose_device(device))
     if config.channels_last:  # as in training: the rounding of another layout moves what a probe learns
         network.to(memory_format=torch.channels_last)
@@ -361,15 +386,10 @@ def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | N
     from lnl_core.experiments.splits import load_data
 
     try:
-        return load_data(config, config.train_split, data_dir)
+        return load_data(config, _experiment(config.experiment).training_split(config), data_dir)
     except DataError as error:
         _log.warning("bias_aligned_accuracy and bias_conflicting_accuracy are not measured: %s", error)
         return None
-
-
-def _source(source: str | None) -> dict[str, Any]:
-    """The change that ``--source`` makes to a trained model's configuration; the authors' files have no validation split."""
-    return {} if source is None else {"source": source} | ({"train_split": "trainval"} if source == "authors" else {})
 
 
 @app.command()
@@ -383,8 +403,6 @@ def probe(
     device: Device = "auto",
 ) -> None:
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
-    from dataclasses import replace
-
     from lnl_core.evaluation.features import feature_maps
     from lnl_core.evaluation.probes import PROBES, code_length, leakage
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
@@ -395,7 +413,8 @@ def probe(
     unknown = [kind for kind in chosen if kind not in PROBES]
     if unknown:
         raise ConfigError(f"unknown probe {unknown[0]!r}: choose one of {', '.join(PROBES)}")
-    config = resolve(replace(model_config(folder), **_source(source)), data_dir)
+    config = model_config(folder)
+    config = resolve(config if source is None else _experiment(config.experiment).on_source(config, source), data_dir)
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
     images = load_data(config, "test", data_dir) if images is None else images
@@ -414,7 +433,7 @@ def probe(
 
 @app.command()
 def oracle(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run: experiment dogs_cats, --train-set train.", parser=_path)],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run of dogs_cats with --train-set train.", parser=_path)],
     out: Annotated[Path, typer.Option(help="The .csv to write; give it to other runs with --set test_labels=FILE.", **_PATH)],
     data_dir: DataDir = None,
 ) -> None:
@@ -456,13 +475,26 @@ def table(
     source: Annotated[str | None, typer.Option(help="Only runs on this source, such as utkface or imdb.")] = None,
 ) -> None:
     """Print the published numbers, ours, the difference and the number of runs."""
-    from lnl_core.runs.comparison import FULL_DATA, results_table, table_markdown
+    from lnl_core.runs.comparison import results_table, table_markdown
 
-    sources = sorted({*FULL_DATA[_experiment(experiment)], *SOURCES[experiment]} - {"auto"})
+    known = _experiment(experiment)
+    sources = sorted({*known.table_sources, *known.sources} - {"auto"})
     if source is not None and source not in sources:
         raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(sources)}, for {experiment}")
     rows = results_table(experiment, folder=results, source=source)
     _say(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
+
+
+@app.command()
+def experiments() -> None:
+    """List the experiments, those of LNL_PLUGINS among them: methods, and what each lets one choose beside method and training."""
+    from lnl_core.experiments.registry import registered
+
+    for experiment in registered().values():
+        _say(f"{experiment.name}: {', '.join(experiment.methods)}")
+        for one in experiment.hyperparameters:
+            values = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
+            _say(f"  {one.name:<18}{one.help}{values}")
 
 
 @app.command()

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core.config import BIAS_LABELS, BIAS_PLACES, COLOR_OUTSIDE, SOURCES
 from lnl_core.datasets import digits
 from lnl_core.datasets.container import IGNORE, BiasedImages
 from lnl_core.datasets.readers.npy import read_arrays
@@ -23,6 +22,10 @@ from lnl_core.errors import ConfigError, DataError
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test", "trainval")
+SOURCES = ("auto", "mnist", "mini", "authors")
+BIAS_LABELS = ("pixel", "image")
+BIAS_PLACES = ("foreground", "background", "everywhere")
+COLOR_OUTSIDE = ("redraw", "clip")
 COLOR_NAMES = ("crimson", "teal", "lemon", "bondi blue", "carrot orange", "strong violet", "cyan", "your pink", "lime", "maroon")
 MEAN_COLORS = (
     np.array(
@@ -268,7 +271,7 @@ def colored_mnist(
     color_var = check_color_var(color_var)
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    if source not in (allowed := SOURCES["colored_mnist"]):
+    if source not in (allowed := SOURCES):
         raise ConfigError(f"unknown source {source!r}: choose one of {', '.join(allowed)}")
     bias_map(torch.zeros(1, 3, 28, 28, dtype=torch.uint8), torch.zeros(1, 3), bias_labels, bias_places)  # wrong words fail early
     if mean_color is not None and mean_color not in range(10):

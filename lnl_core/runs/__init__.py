@@ -66,7 +66,6 @@ _HOMES = {
     "provenance": ("versions", "device_name", "describe_environment", "code_state"),
     "comparison": (
         "Setting",
-        "FULL_DATA",
         "FEWEST_RUNS",
         "MARGIN",
         "paper_numbers",

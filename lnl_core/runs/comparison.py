@@ -11,20 +11,12 @@ import numpy as np
 from scipy.stats import t as student
 
 from lnl_core._files import is_number, read_text
-from lnl_core.config import ALL_METHODS, EXPERIMENTS, RunConfig, shown
+from lnl_core.config import ALL_METHODS, RunConfig, shown
 from lnl_core.errors import ConfigError, DataError, RecordError
-from lnl_core.experiments.splits import OPPOSITE
+from lnl_core.experiments.registry import find, registered
 from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
 
 Setting = tuple[tuple[str, float | str], ...]
-FULL_DATA = {
-    "colored_mnist": ("mnist",),
-    "dogs_cats": ("kaggle", "kaggle-part"),
-    "faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
-    "jlu_faces": ("utkface", "imdb", "imdb_cleaned", "imdb_authors"),
-    "census": ("uci",),
-}
-"""Sources whose records may enter a results table; the embedded digits and the drawn stand-ins never do."""
 FEWEST_RUNS = 3
 """Below this number of runs nothing is concluded: two values say next to nothing about their spread."""
 MARGIN = 0.02
@@ -53,8 +45,11 @@ def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
         raise RecordError(f"{path} is damaged: {_RESTORE}") from None
     if not isinstance(published, dict):
         raise RecordError(f"{path} is damaged: {_RESTORE}")
-    if experiment not in published and experiment in EXPERIMENTS:
-        return []
+    known = registered().get(experiment)
+    if known is not None:
+        experiment = known.published or known.name
+        if experiment not in published:
+            return []
     if experiment not in published:
         raise ConfigError(f"unknown experiment {experiment!r}: choose one of {', '.join(published)}")
     try:
@@ -76,14 +71,7 @@ def _key(setting: dict[str, float | str]) -> Setting:
 
 def _columns(record: RunRecord) -> dict[str, dict[str, float | str]]:
     """The setting of each of a record's accuracies, by metric: on photographs it also says what the network was tested on."""
-    if record.experiment == "colored_mnist":
-        return {"test_accuracy": record.setting}
-    test = "EBD" if record.experiment == "jlu_faces" else "test"
-    columns = {"test_accuracy": {**record.setting, "test": test}}
-    if "opposite_accuracy" in record.metrics:
-        opposite = OPPOSITE[str(record.setting["train"]).lower()].upper()
-        columns = {"opposite_accuracy": {**record.setting, "test": opposite}, **columns}
-    return columns
+    return find(record.experiment).columns(record.setting, record.metrics)
 
 
 def aggregate(records: Iterable[RunRecord], metric: str = "test_accuracy") -> list[dict[str, Any]]:
@@ -135,14 +123,14 @@ def results_table(
 ) -> list[dict[str, Any]]:
     """Ours beside the published: one row a method and setting that either has; on photographs one for each set tested on.
 
-    Only records of ``profiles`` on real data enter, :data:`FULL_DATA`, and a row holds those of one profile; smoke, demo and
+    Only records of ``profiles`` on the experiment's ``table_sources`` enter, and a row holds those of one profile; smoke, demo and
     changed hyper-parameters never do. What a record says of its profile is not believed: see :func:`of_its_preset`.
 
     Args:
         experiment: which experiment.
         records: by default those of ``folder/runs``.
         folder: by default :func:`results_folder`.
-        source: by default the experiment's :data:`FULL_DATA`; "authors" for their published Colored MNIST. Sources never mix.
+        source: by default the experiment's ``table_sources``; "authors" for their published Colored MNIST. Sources never mix.
         profiles: which profiles may enter; where several have records of a row, the one with more runs, then the earlier one.
 
     Returns:
@@ -159,7 +147,7 @@ def results_table(
     place = folder or results_folder()
     published = _published(experiment, place)
     wanted = read_records(place / "runs") if records is None else list(records)
-    sources = FULL_DATA[experiment] if source is None else (source,)
+    sources = find(experiment).table_sources if source is None else (source,)
     named = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
     complete = [record for record in named if of_its_preset(record)]
     ours: dict[tuple[str, Setting], dict[str, Any]] = {}
@@ -298,10 +286,10 @@ def of_its_preset(record: RunRecord) -> bool:
 
 def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
     """:func:`aggregate` for every accuracy of the records, its setting being that of the table's column."""
+    columns = [(record, _columns(record)) for record in records]
     rows = []
-    for metric in ("test_accuracy", "opposite_accuracy"):
-        having = [replace(record, setting=_columns(record)[metric]) for record in records if metric in _columns(record)]
-        rows += aggregate(having, metric)
+    for metric in sorted({metric for _, found in columns for metric in found}, reverse=True):
+        rows += aggregate([replace(record, setting=found[metric]) for record, found in columns if metric in found], metric)
     return rows
 
 
@@ -318,6 +306,8 @@ def _where(setting: dict[str, float | str]) -> str:
     """A setting in words: "0.03", "TB1, tested on TB2", "gender, EB1, tested on test", "BD, tested on EBD, α 0.4"."""
     if "color_var" in setting:
         return f"{setting['color_var']}"
+    if not {"train", "test"} <= set(setting):  # an experiment of somebody else's, in its own words
+        return ", ".join(f"{name} {value}" for name, value in setting.items()) or "–"
     learn = f"{setting['learn']}, " if "learn" in setting and "alpha" not in setting else ""
     alpha = f", α {setting['alpha']:g}" if "alpha" in setting else ""
     if "protected" in setting:

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from torch import Tensor
 
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
-from lnl_core.config import EXPERIMENTS, OWN_LOOPS, PROFILES, RunConfig, shown
+from lnl_core.config import OWN_LOOPS, PROFILES, RunConfig, shown
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
+from lnl_core.datasets.dogs_cats import write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
+from lnl_core.experiments.registry import find
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
 from lnl_core.methods import trains_h
 from lnl_core.networks.build import build_network
@@ -94,7 +94,7 @@ def load_model(path: Path | str) -> LNLNetwork:
         RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
     """
     tensors, config, path = _read_model(path)
-    network = build_network(replace(config, weights=None))  # its own weights follow; those it started from may be gone
+    network = build_network(find(config.experiment).without_files(config))  # its own weights follow; those before may be gone
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
@@ -122,14 +122,9 @@ def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None
         DataError: if the photographs are missing.
     """
     config = model_config(path)
-    if (config.experiment, config.train_set) != ("dogs_cats", "train"):
-        trained_on = f"{config.experiment} {config.train_set or ''}".strip()
-        raise ConfigError(f"an oracle is trained on all labelled dogs and cats (train_set 'train'), this one on {trained_on}")
-    if config.source == "drawn":
-        raise ConfigError("an oracle is trained on photographs, this one on drawings: train it with --source kaggle")
-    names, images = unlabelled_test_images(size=config.image_size or 64, data_dir=data_dir)
+    names, images = find(config.experiment).unlabelled(config, data_dir)
     nothing = torch.zeros(len(images), dtype=torch.long)
-    answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source="kaggle", classes=2))
+    answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source=config.source, classes=2))
     labels = dict(zip(names, answers.tolist(), strict=True))
     write_test_labels(out, labels)
     return labels
@@ -163,8 +158,7 @@ def read_runs(root: Path | str, experiment: str, profile: str | None = None) -> 
         ConfigError: an unknown experiment or profile.
         RecordError: a record that cannot be read, see :func:`lnl_core.runs.records.read_record`.
     """
-    if experiment not in EXPERIMENTS:
-        raise ConfigError(f"unknown experiment {shown(experiment)}: choose one of {', '.join(EXPERIMENTS)}")
+    find(experiment)
     if profile is not None and profile not in (*PROFILES, "custom"):
         raise ConfigError(f"unknown profile {shown(profile)}: choose one of {', '.join((*PROFILES, 'custom'))}")
     records = [read_record(path) for path in sorted(_root(root).glob(f"*/{RECORD}"))]
@@ -368,17 +362,15 @@ class _Splits:
     """What a run reads: training images, test images, and validation images where the training images leave them out."""
 
     def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
-        self.data = load_data(config, config.train_split, data_dir)
+        experiment = find(config.experiment)
+        self.data = load_data(config, experiment.training_split(config), data_dir)
         self.tests = {split: load_data(config, split, data_dir) for split in measured_on(config)}
         self.validate: Callable[[LNLNetwork], Metrics] | None = None
-        self.compared: dict[str, BiasedImages] = {}  # splits whose groups are compared
-        if config.experiment == "census":
-            self.compared = {"test": self.tests["test"]}
-        if config.train_split == "train" and config.experiment in ("colored_mnist", "census"):
-            held_out = load_data(config, "validation", data_dir).to(place)
-            if config.experiment == "census":
-                self.compared["validation"] = held_out
+        measured = dict(self.tests)
+        if (name := experiment.validation_split(config)) is not None:
+            held_out = measured[name] = load_data(config, name, data_dir).to(place)
             self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
+        self.compared = {split: measured[split] for split in experiment.compared if split in measured}
 
 
 def _leave_record(

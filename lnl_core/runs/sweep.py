@@ -21,6 +21,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lnl_core._files import user_path
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, LNLError, RecordError
+from lnl_core.experiments.base import Experiment
+from lnl_core.experiments.registry import find
 from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.runs.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
 from lnl_core.runs.records import read_record, write_record
@@ -53,47 +55,53 @@ class SweepReport:
 def grid(
     experiment: str,
     methods: Sequence[str],
-    settings: Sequence[float | Mapping[str, Any]],
+    settings: Sequence[Any],
     seeds: Sequence[int],
     profile: str,
     **changes: Any,
 ) -> list[RunConfig]:
     """One configuration for each method, setting and seed, all of the first seed first.
 
-    A setting is a colour variance, or elsewhere a dictionary such as ``{"train_set": "eb1", "learn": "age"}``. ``changes``
-    replace single hyper-parameters, see :func:`lnl_core.config.preset`.
+    A setting is a dictionary such as ``{"train_set": "eb1", "learn": "age"}``, or the value itself where the experiment varies one
+    hyper-parameter, such as a colour variance. ``changes`` replace single hyper-parameters, see :func:`lnl_core.config.preset`.
 
     Raises:
         ConfigError: an empty list, a value named twice, a value that no configuration may have, or a change that some of the
             methods would not read.
     """
-    what = "colour variance" if experiment == "colored_mnist" else "setting"
-    lists: dict[str, Sequence[Any]] = {"method": methods, what: [_hashable(setting) for setting in settings], "seed": seeds}
+    known = find(experiment)
+    settings = [_options(known, setting) for setting in settings]
+    lists: dict[str, Sequence[Any]] = {
+        "method": methods,
+        known.varied_word: [" ".join(f"{value}" for value in setting.values()) for setting in settings],
+        "seed": seeds,
+    }
     for what, values in lists.items():
         if not values:
             raise ConfigError(f"the grid has no {what}: name at least one")
         value, times = Counter(values).most_common(1)[0]
         if times > 1:
             raise ConfigError(f"the {what} {value} is in the grid {times} times: name it once")
-    bases = {method: preset(profile, method, experiment=experiment, **_options(settings[0])) for method in methods}
+    bases = {method: preset(profile, method, experiment=experiment, **settings[0]) for method in methods}
     for name, value in changes.items():
         deaf = [m for m, base in bases.items() if getattr(base, name, value) != value and replace(base, **changes).unread(name)]
         if len(deaf) > 1:
             raise ConfigError(f"{name} has no effect on {', '.join(deaf)}: leave it out, or sweep over these methods apart")
     return [
-        preset(profile, method, experiment=experiment, seed=seed, **_options(setting), **changes)
+        preset(profile, method, experiment=experiment, seed=seed, **setting, **changes)
         for seed in seeds
         for setting in settings
         for method in methods
     ]
 
 
-def _options(setting: float | Mapping[str, Any]) -> dict[str, Any]:
-    return dict(setting) if isinstance(setting, Mapping) else {"color_var": setting}
-
-
-def _hashable(setting: float | Mapping[str, Any]) -> float | str:
-    return " ".join(f"{value}" for value in setting.values()) if isinstance(setting, Mapping) else setting
+def _options(experiment: Experiment, setting: Any) -> dict[str, Any]:
+    """A setting as changes of a preset; a single value is that of the one hyper-parameter which the experiment varies."""
+    if isinstance(setting, Mapping):
+        return dict(setting)
+    if len(experiment.varied) != 1:
+        raise ConfigError(f"a setting of {experiment.name} is a dictionary, got {setting!r}: name what each value is of")
+    return {name: setting for name in experiment.varied}
 
 
 def plan(
@@ -234,8 +242,11 @@ def _trouble(job: Job) -> tuple[str, str]:
 
 def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
     """Read each data set once, so that missing files are one sentence, and a download happens in one process."""
-    several = ("authors", "uci")  # sources with files of their own for each setting
-    kinds = {(job.config.source, job.config.setting_name * (job.config.source in several)): job.config for job in jobs}
+    kinds = {}
+    for job in jobs:
+        config = job.config
+        several = config.source in find(config.experiment).sources_by_setting
+        kinds[config.experiment, config.source, config.setting_name * several] = config
     for config in kinds.values():
         load_data(config, "test", data_dir)
 

@@ -1,0 +1,141 @@
+"""What the three experiments on photographs share: hyper-parameters, presets, the opposite set, random maps."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
+from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.datasets.dogs_cats import color_levels
+from lnl_core.errors import ConfigError
+from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
+from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, value_of
+from lnl_core.hyperparameters import HyperParameter, choice, count, text
+from lnl_core.networks.parts import LNLNetwork, ending_in_a_vector
+from lnl_core.networks.photographs import cartoon_network, resnet18_network
+from lnl_core.training.augment import random_photographs
+
+if TYPE_CHECKING:
+    from lnl_core.config import RunConfig
+
+OPPOSITE = {"tb1": "tb2", "tb2": "tb1", "eb1": "eb2", "eb2": "eb1"}
+"""The training set with the bias turned round: the hardest test there is."""
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "smoke": dict(source="drawn", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
+    "demo": dict(source="drawn", image_size=64, test_size=600, batch_size=32, schedule="one_cycle", lr=0.03),
+    "short": dict(image_size=64, batch_size=64, schedule="one_cycle", lr=0.02, bias_lr=0.05, augment=0.5),
+    "full": dict(image_size=224, weights="imagenet"),
+}
+CARTOON: dict[str, Any] = dict(network="cartoon")
+RESNET: dict[str, Any] = dict(network="resnet18")
+JLU: dict[str, dict[str, Any]] = {profile: dict(confusion_weight=1.0) for profile in _SHARED}  # alpha of the report's M2
+MI_BACKPROP: dict[str, dict[str, Any]] = {
+    "smoke": dict(MI_OURS, statistics_steps=2),
+    "demo": dict(MI_OURS, warmup_epochs=2),
+    "short": dict(MI_OURS, warmup_epochs=1, augment=0.0),
+    "full": {
+        **MI_AUTHORS,
+        **dict(features="vector", lr=1e-5, mi_weight=0.9, batch_size=24, epochs=10),
+        **dict(statistics_steps=20, statistics_width=512),
+    },
+}
+IMAGE_SIZE = count("image_size", None, "pixels a side", least=32, most=1024, optional=True, late=True)
+NETWORK = (
+    choice("network", None, ("resnet18", "cartoon"), "ResNet-18 or, for the stand-ins, cartoon", late=True),
+    text(
+        "weights",
+        None,
+        "of ResNet-18 at the start: imagenet, the path of a file, or null for random ones",
+        optional=True,
+        late=True,
+        only={"network": ("resnet18",)},
+    ),
+)
+
+
+def train_sets(*names: str) -> tuple[HyperParameter, ...]:
+    """What is declared for every experiment on photographs: its training sets, the size of images and of splits."""
+    which = choice("train_set", None, names, "which of the biased sets is trained on", late=True)
+    return which, IMAGE_SIZE, TRAIN_SIZE, TEST_SIZE
+
+
+def by_profile(first_set: str, own: Mapping[str, Values], **more: Any) -> dict[str, dict[str, Any]]:
+    """By profile the shared values and an experiment's own."""
+    return {profile: {"train_set": first_set, **shared, **own[profile], **more} for profile, shared in _SHARED.items()}
+
+
+class PhotographExperiment(Experiment):
+    """An experiment on photographs: sets biased one way and the other, a test set without bias, drawings as stand-ins."""
+
+    stand_in = "drawn"
+    test_set = "test"
+    """What the data set calls its test set."""
+
+    def check(self, config: "RunConfig") -> None:
+        if value_of(config, "weights") is not None and config.network != "resnet18":
+            raise ConfigError("weights are those of network 'resnet18': leave them out")
+        if config.image_size is None:
+            raise ConfigError(f"image_size must be given for {self.name}: use preset(), which knows a good one")
+        if self.declares("network"):
+            one_of(config, "network", ("resnet18", "cartoon"), self.name)
+
+    def setting(self, config: "RunConfig") -> Setting:
+        return {"train": str(config.train_set).upper()}
+
+    def setting_name(self, config: "RunConfig") -> str:
+        return str(config.train_set)
+
+    def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
+        """Splits "train" (the training set), "opposite" (see :data:`OPPOSITE`) and "test"."""
+        names = {"train": config.train_set, "opposite": OPPOSITE.get(str(config.train_set)), "test": self.test_set}
+        name = names.get("train" if split == "trainval" else split)
+        if name is None:
+            raise ConfigError(f"{self.name} trained on {config.train_set} has no split {split!r}: choose train or test")
+        if config.source != "drawn":
+            return self.photographs(config, name, data_dir, size=config.image_size or 64, seed=config.seed, **options)
+        count = self.size(config, "train" if name == config.train_set else "test")
+        return self.drawn(config, name, size=config.image_size or 64, seed=config.seed, n=count, **options)
+
+    def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
+        """A set of the published photographs."""
+        raise NotImplementedError
+
+    def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
+        """A set of the stand-ins; nothing is read."""
+        raise NotImplementedError
+
+    def measured_splits(self, config: "RunConfig") -> tuple[str, ...]:
+        return ("opposite", "test") if config.train_set in OPPOSITE else ("test",)
+
+    def augment(self, batch: Batch, config: "RunConfig", generator: torch.Generator) -> None:
+        """Labels of the colour at each place are read again from the changed photographs."""
+        self.move(batch, random_photographs(batch.images, config.augment, generator, config.elastic), config)
+        if batch.bias.ndim == 4:
+            batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
+
+    def without_files(self, config: "RunConfig") -> "RunConfig":
+        return config if value_of(config, "weights") is None else config.with_options(weights=None)
+
+    def columns(self, setting: Setting, metrics: Mapping[str, float]) -> dict[str, Setting]:
+        found: dict[str, Setting] = {"test_accuracy": {**setting, "test": self.test_set if self.test_set == "test" else "EBD"}}
+        if "opposite_accuracy" in metrics:
+            opposite = OPPOSITE[str(setting["train"]).lower()].upper()
+            found = {"opposite_accuracy": {**setting, "test": opposite}, **found}
+        return found
+
+
+def photograph_network(config: "RunConfig", bias_classes: int, bias: str) -> LNLNetwork:
+    """ResNet-18 or the small network for drawings, with two labels and one bias of so many classes."""
+    gray = value_of(config, "grayscale")
+    if config.network == "cartoon":
+        network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
+    else:
+        weights = value_of(config, "weights")
+        network = resnet18_network(2, bias_classes, bias=bias, weights=weights, grayscale=gray)
+    if value_of(config, "features", "map") == "vector":
+        return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
+    return network
