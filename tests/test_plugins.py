@@ -216,7 +216,7 @@ def test_what_is_no_experiment_is_refused() -> None:
         (type("Odd", (Whole,), {"name": "faces"})(), "^there are two experiments called faces: give one of them another name$"),
     ):
         with pytest.raises(ConfigError, match=message):
-            register(odd)
+            register(odd)  # type: ignore[arg-type]
     assert set(registered()) == set(EXPERIMENTS)
 
 
@@ -283,7 +283,7 @@ def test_the_experiments_presets_are_those_of_the_configuration() -> None:
     """What :func:`preset` builds is the defaults, the experiment's preset, and what was given."""
     default = preset("full").to_dict()
     for name, method, profile, train_set in cases():
-        changes = {} if train_set is None else {"train_set": train_set}
+        changes: dict[str, Any] = {} if train_set is None else {"train_set": train_set}
         if (name, method) in (("census", "gray"), ("census", "jlu")):
             continue
         config = preset(profile, method, experiment=name, **changes)
