@@ -158,6 +158,7 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_toy_experiment_lives_through_fit_run_sweep_and_table(toy: Path) -> None:
     """Of the library and on the command line, in one process; the runs of the sweep have their own."""
     (toy / "life.py").write_text(LIFE, encoding="utf-8")
@@ -165,6 +166,7 @@ def test_a_toy_experiment_lives_through_fit_run_sweep_and_table(toy: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_toy_experiment_is_trained_by_one_command(toy: Path) -> None:
     command = ("train", "--experiment", "toy", "--method", "grl", "--profile", "smoke", "--out", "run", "--quiet")
     trained = python(toy, "-m", "lnl_core", *command)
