@@ -25,7 +25,7 @@ _HOMES = {
     "build_network": "networks.build",
     "METHODS": "methods",
     "fit": "training.loop",
-    "choose_device": "training.loop",
+    "choose_device": "training.devices",
     "fit_jlu": "training.unlearning",
     "fit_mi_backprop": "training.mi_backprop",
     "accuracy": "evaluation.accuracy",
@@ -83,7 +83,8 @@ if TYPE_CHECKING:
     from lnl_core.runs.comparison import results_table as results_table
     from lnl_core.runs.records import RunRecord as RunRecord, read_records as read_records
     from lnl_core.runs.run import load_model as load_model, read_history as read_history, run as run, run_folder as run_folder
-    from lnl_core.training.loop import choose_device as choose_device, fit as fit
+    from lnl_core.training.devices import choose_device as choose_device
+    from lnl_core.training.loop import fit as fit
     from lnl_core.training.mi_backprop import fit_mi_backprop as fit_mi_backprop
     from lnl_core.training.unlearning import fit_jlu as fit_jlu
 

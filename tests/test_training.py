@@ -17,7 +17,8 @@ from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.methods import _steps
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.training import CHECKPOINT, Metrics, choose_device, fit, learning_rate, loop as training
+from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
+from lnl_core.training.batches import _batches
 from lnl_core.training.precision import native_bf16
 
 Weights = dict[str, Tensor]
@@ -245,7 +246,7 @@ def test_losses_are_means_over_the_batches_of_an_epoch(few: BiasedImages) -> Non
     network = build_network(config)
     _, history = train(config, few)
     seen = []
-    for index in training._batches(len(few), config, 0, torch.device("cpu")):
+    for index in _batches(len(few), config, 0, torch.device("cpu")):
         batch = few.batch(index)
         seen.append(torch.nn.functional.cross_entropy(network(batch.images), batch.labels).item())
     assert history[0]["label_loss"] == pytest.approx(sum(seen) / len(seen), rel=1e-5)
@@ -253,13 +254,13 @@ def test_losses_are_means_over_the_batches_of_an_epoch(few: BiasedImages) -> Non
 
 def test_an_epoch_sees_every_image_once_in_a_new_order(few: BiasedImages) -> None:
     config = config_of()
-    first, second = (torch.cat(training._batches(len(few), config, epoch, torch.device("cpu"))) for epoch in (0, 1))
+    first, second = (torch.cat(_batches(len(few), config, epoch, torch.device("cpu"))) for epoch in (0, 1))
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(len(few)))
     assert first.tolist() != second.tolist()
 
 
 def test_a_last_batch_of_one_is_dropped() -> None:
-    sizes = [len(batch) for batch in training._batches(65, config_of(), 0, torch.device("cpu"))]
+    sizes = [len(batch) for batch in _batches(65, config_of(), 0, torch.device("cpu"))]
     assert sizes == [32, 32]
 
 
@@ -330,7 +331,7 @@ def test_both_optimisers_follow_the_schedule(few: BiasedImages, monkeypatch: pyt
         seen.append((base, progress))
         return base
 
-    monkeypatch.setattr(training, "learning_rate", record)
+    monkeypatch.setattr(optimisers, "learning_rate", record)
     train(config_of(epochs=2, lr=0.02, bias_lr=0.05), few)
     assert {base for base, _ in seen} == {0.02, 0.05}
     assert sorted({progress for _, progress in seen}) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.6, 1.8])
@@ -354,7 +355,7 @@ def test_one_step_in_bf16_gives_nearly_the_same_losses_and_gradients(method: str
     losses, gradients = [], []
     for config in (config_of(method), config_of(method, **FAST)):
         network = build_network(config)
-        with training.autocast(config, torch.device("cpu")):
+        with autocast(config, torch.device("cpu")):
             losses.append(methods.method_step(method)(network, few.batch(slice(None), channels_last=config.channels_last), config))
         found = {name: p.grad.float().flatten() for name, p in network.named_parameters() if p.grad is not None}
         gradients.append([torch.cat([g for name, g in found.items() if name.startswith(part)]) for part in parts_of(found)])
@@ -408,7 +409,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(
     config = config_of()
     whole, whole_history = train(config, few)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "learning_rate", lambda config, base, progress: base if progress < 1.5 else 1e30)
+        patch.setattr(optimisers, "learning_rate", lambda config, base, progress: base if progress < 1.5 else 1e30)
         with pytest.raises(NonFiniteLossError) as caught:
             train(config, few, out_dir=tmp_path)
     message = str(caught.value)

@@ -26,7 +26,8 @@ from lnl_core.errors import ConfigError
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork, NormalizedConv
 from lnl_core.runs.provenance import provenance
-from lnl_core.training.loop import choose_device, fit
+from lnl_core.training.devices import choose_device
+from lnl_core.training.loop import fit
 from lnl_core.training.mi_backprop import fit_mi_backprop
 
 BATCH = 128

@@ -27,15 +27,9 @@ from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.provenance import code_state, provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record, write_record
-from lnl_core.training.loop import (
-    CHECKPOINT,
-    Metrics,
-    checkpoint_history,
-    choose_device,
-    fit,
-    read_safetensors,
-    same_run,
-)
+from lnl_core.training.checkpoints import CHECKPOINT, Metrics, checkpoint_history, read_safetensors, same_run
+from lnl_core.training.devices import choose_device
+from lnl_core.training.loop import fit
 from lnl_core.training.mi_backprop import fit_mi_backprop
 from lnl_core.training.precision import reason, settle
 from lnl_core.training.unlearning import DUEL, OPTIONS, fit_jlu

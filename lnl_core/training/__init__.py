@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING
 from lnl_core._lazy import lazy
 
 if TYPE_CHECKING:
-    from lnl_core.training.augment import *
+    from lnl_core.training.augment import (
+        ROTATION as ROTATION,
+        SCALE as SCALE,
+        SHEAR as SHEAR,
+        SHIFT as SHIFT,
+        move as move,
+        random_amounts as random_amounts,
+        random_maps as random_maps,
+        random_photographs as random_photographs,
+    )
+    from lnl_core.training.batches import *
+    from lnl_core.training.checkpoints import *
+    from lnl_core.training.checks import *
+    from lnl_core.training.devices import *
     from lnl_core.training.loop import *
     from lnl_core.training.mi_backprop import (
         Encoder as Encoder,
@@ -18,6 +31,7 @@ if TYPE_CHECKING:
         encode as encode,
         fit_mi_backprop as fit_mi_backprop,
     )
+    from lnl_core.training.optimisers import *
     from lnl_core.training.precision import *
     from lnl_core.training.unlearning import (
         DUEL as DUEL,
@@ -29,27 +43,23 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "loop": (
+    "loop": ("fit",),
+    "batches": ("derived_seed",),
+    "augment": ("ROTATION", "SCALE", "SHEAR", "SHIFT", "random_maps", "random_amounts", "random_photographs", "move"),
+    "optimisers": ("learning_rate", "optimizer_state", "load_optimizer_state", "make_optimizer"),
+    "checkpoints": (
         "CHECKPOINT",
         "Metrics",
-        "choose_device",
-        "derived_seed",
-        "autocast",
         "settled",
-        "learning_rate",
-        "optimizer_state",
-        "load_optimizer_state",
-        "make_optimizer",
         "read_safetensors",
         "restore",
         "checkpoint_history",
         "same_run",
         "write_history",
-        "moved",
-        "fit",
     ),
-    "augment": ("ROTATION", "SCALE", "SHEAR", "SHIFT", "random_maps", "random_amounts", "random_photographs", "move"),
-    "precision": ("native_bf16", "settle", "reason", "warn_if_emulated"),
+    "checks": ("what_to_lower",),
+    "devices": ("choose_device", "moved"),
+    "precision": ("native_bf16", "settle", "reason", "warn_if_emulated", "autocast"),
     "unlearning": ("DUEL", "OPTIONS", "Duel", "Turns", "read_duel", "fit_jlu"),
     "mi_backprop": ("clipped", "bound_gradients", "encode", "Encoder", "fit_mi_backprop"),
 }

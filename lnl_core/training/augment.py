@@ -9,6 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lnl_core.config import RunConfig
+from lnl_core.datasets.colored_mnist import COLOR_LEVELS
+from lnl_core.datasets.container import Batch
+from lnl_core.datasets.readers.photographs import color_levels
+
 ROTATION, SCALE, SHEAR, SHIFT = math.radians(15), 0.12, 0.15, 2.0 / 14
 """The largest change at strength 1: radians, relative, tangent, and half image widths (2 pixels of 28)."""
 
@@ -62,3 +67,13 @@ def move(images: Tensor, amounts: Tensor, beyond: str = "zeros") -> Tensor:
         field = F.interpolate(coarse, size=images.shape[2:], mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)
+
+
+def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
+    """Give a batch other shapes, in place; labels of the colour at each place are read again from the changed photographs."""
+    on_digits = config.experiment == "colored_mnist"
+    images = (random_maps if on_digits else random_photographs)(batch.images, config.augment, generator, config.elastic)
+    # grid_sample forgets the memory layout on a CPU, and all layers would follow it.
+    batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
+    if not on_digits and batch.bias.ndim == 4:
+        batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()

@@ -45,29 +45,21 @@ from lnl_core.methods.statistics_network import (
     statistics_network,
 )
 from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
-from lnl_core.training.loop import (
+from lnl_core.training.batches import _batches, derived_seed
+from lnl_core.training.checkpoints import (
     CHECKPOINT,
     Metrics,
-    _batches,
-    _check_finite,
-    _check_sound,
     _fingerprint,
-    _Optimizers,
     _resume,
     _save_checkpoint,
-    autocast,
-    choose_device,
-    derived_seed,
-    learning_rate,
-    load_optimizer_state,
-    make_optimizer,
-    moved,
-    optimizer_state,
     read_safetensors,
     settled,
     write_history,
 )
-from lnl_core.training.precision import settle
+from lnl_core.training.checks import _check_finite, _check_sound
+from lnl_core.training.devices import choose_device, moved
+from lnl_core.training.optimisers import _Optimizers, learning_rate, load_optimizer_state, make_optimizer, optimizer_state
+from lnl_core.training.precision import autocast, settle
 
 _log = logging.getLogger(__name__)
 _SLACK = 0.25  # nats above the entropy of the codes that sampling alone explains in an epoch of small batches

@@ -1,7 +1,9 @@
 """Which precision a run is computed in: bf16 autocast where the device computes bf16 itself, else float32."""
 
 import logging
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -59,3 +61,8 @@ def warn_if_emulated(config: RunConfig, device: torch.device) -> None:
         _log.warning(
             "precision 'bf16' is imitated on this device and several times slower than float32: leave it at 'auto'"
         )
+
+
+def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """bf16 autocast if the configuration comes to it on this device; the losses compute in float32 all the same."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settle(config, device).precision == "bf16")

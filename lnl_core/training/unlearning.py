@@ -25,27 +25,23 @@ from lnl_core.errors import ConfigError, RecordError
 from lnl_core.methods._steps import Losses, Step
 from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
 from lnl_core.networks.parts import LNLNetwork
-from lnl_core.training.loop import (
+from lnl_core.training.augment import augment
+from lnl_core.training.batches import _affine_generator, _batches, derived_seed
+from lnl_core.training.checkpoints import (
     _FORMAT,
     CHECKPOINT,
     Metrics,
-    _affine_generator,
-    _batches,
-    _check_finite,
-    _check_sound,
     _fingerprint,
-    _Optimizers,
     _resume,
     _save_checkpoint,
-    augment,
-    autocast,
-    choose_device,
-    derived_seed,
-    moved,
     read_safetensors,
     settled,
     write_history,
 )
+from lnl_core.training.checks import _check_finite, _check_sound
+from lnl_core.training.devices import choose_device, moved
+from lnl_core.training.optimisers import _Optimizers
+from lnl_core.training.precision import autocast
 
 DUEL = "duel.jsonl"
 """One line an update: who moved, and the losses."""
