@@ -150,7 +150,7 @@ def test_an_interrupted_command_says_so_and_goes_on(
     real, epochs = training._train_epoch, []
 
     def interrupted(*arguments: Any) -> Any:
-        epochs.append(arguments[4])
+        epochs.append(arguments[0].epoch)
         if len(epochs) == 2:
             raise KeyboardInterrupt
         return real(*arguments)

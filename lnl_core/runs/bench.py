@@ -28,7 +28,6 @@ from lnl_core.networks.parts import LNLNetwork, NormalizedConv
 from lnl_core.runs.provenance import provenance
 from lnl_core.training.devices import choose_device
 from lnl_core.training.loop import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
 
 BATCH = 128
 
@@ -94,7 +93,7 @@ def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
         for precision in ("float32", "bf16"):
             measure(precision, fit, _config("lnl", precision))
         for name, changes in _MI_VARIANTS.items():
-            measure(name, fit_mi_backprop, replace(_config("lnl", "float32"), method="mi_backprop", **changes))
+            measure(name, fit, replace(_config("lnl", "float32"), method="mi_backprop", **changes))
     return {name: seconds[name] / seconds[str(changes["precision"])] for name, changes in _MI_VARIANTS.items()}
 
 

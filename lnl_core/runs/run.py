@@ -15,14 +15,14 @@ from torch import Tensor
 
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
-from lnl_core.config import EXPERIMENTS, OWN_LOOPS, PROFILES, RunConfig, shown
+from lnl_core.config import EXPERIMENTS, PROFILES, RunConfig, shown
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import unlabelled_test_images, write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
-from lnl_core.methods import trains_h
+from lnl_core.methods import find, registered
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.provenance import code_state, provenance
@@ -30,15 +30,18 @@ from lnl_core.runs.records import SCHEMA, RunRecord, read_record, write_record
 from lnl_core.training.checkpoints import CHECKPOINT, Metrics, checkpoint_history, read_safetensors, same_run
 from lnl_core.training.devices import choose_device
 from lnl_core.training.loop import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
 from lnl_core.training.precision import reason, settle
-from lnl_core.training.unlearning import DUEL, OPTIONS, fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
 PARTS = "parts.json"
 """Which code trained which epochs, while a run is on its way; the record says it in the end."""
-_FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT, DUEL, OPTIONS)
+_FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT)
+
+
+def _files() -> tuple[str, ...]:
+    """What may lie in the folder of a run."""
+    return (*_FILES, *(name for method in registered().values() for name in method.files))
 
 
 def run_folder(root: Path | str, config: RunConfig) -> Path:
@@ -93,7 +96,7 @@ def load_model(path: Path | str) -> LNLNetwork:
         network.load_state_dict(tensors)
     except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
-    network.h_trained = trains_h(config.method)
+    network.h_trained = find(config.method).trains_h
     return network.eval()
 
 
@@ -183,7 +186,7 @@ def _check_free(folder: Path, config: RunConfig) -> None:
         except (OSError, ValueError, TypeError) as error:
             raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
         same_run(config, other, folder)
-    elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _FILES))):
+    elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _files()))):
         raise RecordError(f"{folder} exists and is not the folder of a run: choose another folder")
 
 
@@ -240,7 +243,7 @@ def _claimed(folder: Path, config: RunConfig) -> Iterator[None]:
         raise RecordError(f"another run has just removed {folder}: give the same command again") from None
     try:
         _check_free(folder, config)
-        for leftover in leftovers(folder, _FILES):
+        for leftover in leftovers(folder, _files()):
             leftover.unlink()
         if not (folder / CONFIG).exists():
             write_json(folder / CONFIG, config.to_dict())
@@ -307,7 +310,7 @@ def run(
         tensorboard: also write scalars for TensorBoard.
 
     Raises:
-        ConfigError: TensorBoard for a method that writes nothing for it, or an unknown device.
+        ConfigError: an unknown device.
         RecordError: if ``out_dir`` holds another run, or a run is at work there.
         DataError: if the data are not there.
         NonFiniteLossError: if training diverged; the last good checkpoint stays.
@@ -320,8 +323,6 @@ def run(
     done = _finished(folder, config)
     if done is not None:
         return done
-    if tensorboard and config.method in OWN_LOOPS:
-        raise ConfigError(f"{config.method} writes no scalars for TensorBoard, see metrics.jsonl: leave tensorboard out")
     asked, begun = config.precision, _begun_in(folder)
     config = settle(config, place, begun)
     _check_free(folder, config)
@@ -336,13 +337,8 @@ def run(
             return done
         resumed = len(checkpoint_history(folder))
         earlier = _begin(folder, resumed, code, started)
-        shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
-        if config.method == "jlu":
-            fit_jlu(network, splits.data, config, **shared)
-        elif config.method == "mi_backprop":
-            fit_mi_backprop(network, splits.data, config, **shared)
-        else:
-            fit(network, splits.data, config, tensorboard=tensorboard, **shared)
+        options: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+        fit(network, splits.data, config, tensorboard=tensorboard, **options)
         origin = provenance(started, time.perf_counter() - clock, place, code)
         origin["precision"] = reason(asked, config.precision, place, begun)
         if resumed:
