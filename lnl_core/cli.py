@@ -357,7 +357,7 @@ def evaluate(
     from lnl_core.evaluation.accuracy import evaluate as measure
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
     from lnl_core.runs.run import load_model, model_config
-    from lnl_core.training.loop import choose_device
+    from lnl_core.training.devices import choose_device
 
     trained = model_config(folder)
     experiment = _experiment(trained.experiment)
@@ -407,7 +407,7 @@ def probe(
     from lnl_core.evaluation.probes import PROBES, code_length, leakage
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
     from lnl_core.runs.run import load_model, model_config
-    from lnl_core.training.loop import choose_device
+    from lnl_core.training.devices import choose_device
 
     chosen = _items(kinds, "--kinds")
     unknown = [kind for kind in chosen if kind not in PROBES]

@@ -17,8 +17,7 @@ from lnl_core.errors import ConfigError
 from lnl_core.evaluation import adversary_loss
 from lnl_core.evaluation.adversary import adversary_reading
 from lnl_core.losses import bias_loss
-from lnl_core.methods import method_step
-from lnl_core.methods._steps import two_pass_gradients
+from lnl_core.methods import find, two_pass_gradients
 from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network, digit_network
 from lnl_core.runs.run import load_model, save_model
 from lnl_core.training import CHECKPOINT, fit
@@ -67,7 +66,7 @@ def test_f_g_and_the_first_head_start_as_without_the_others(changes: dict[str, A
 def test_each_head_descends_its_own_loss_and_f_feels_their_mean(reduction: str, batch: Batch) -> None:
     config = config_of(adversaries=3, bias_reduction=reduction)
     network = network_of(config)
-    method_step("lnl")(network, batch, config)
+    find("lnl").step(network, batch, config)
     found = gradients(network)
 
     def own_loss(head: int) -> Any:
@@ -93,7 +92,7 @@ def test_twice_the_same_head_is_one_head(batch: Batch) -> None:
     one, two = network_of(config_of()), network_of(config_of(adversaries=2))
     assert isinstance(two.bias_head, BiasHeads)
     two.bias_head.heads[1].load_state_dict(two.bias_head.heads[0].state_dict())
-    losses = [method_step("lnl")(network, batch, config_of(adversaries=network.adversaries)) for network in (one, two)]
+    losses = [find("lnl").step(network, batch, config_of(adversaries=network.adversaries)) for network in (one, two)]
     for name in losses[0]:
         assert torch.allclose(losses[0][name], losses[1][name], atol=1e-12)
     assert_same(of("extractor", gradients(two)), of("extractor", gradients(one)))
@@ -107,7 +106,7 @@ def test_twice_the_same_head_is_one_head(batch: Batch) -> None:
 def test_one_pass_equals_two_passes(method: str, changes: dict[str, Any], batch: Batch) -> None:
     config = config_of(method, **changes)
     one, two = network_of(config), network_of(config)
-    losses, reference = method_step(method)(one, batch, config), two_pass_gradients(two, batch, config)
+    losses, reference = find(method).step(one, batch, config), two_pass_gradients(two, batch, config)
     assert_same(gradients(one), gradients(two))
     for name in losses:
         assert torch.allclose(losses[name], reference[name], atol=1e-10)
@@ -186,7 +185,7 @@ def test_the_hint_is_hs_own(batch: Batch) -> None:
     for changes in variants:
         config = config_of(bias_given_label=True, **changes)
         network = network_of(config)
-        method_step("lnl")(network, batch, config)
+        find("lnl").step(network, batch, config)
         found.append(gradients(network)["bias_head.told.weight"])
     assert found[0].abs().sum() > 0
     assert all(torch.equal(found[0], other) for other in found[1:])

@@ -100,7 +100,7 @@ def test_photographs_are_mirrored_half_of_the_time_and_have_no_empty_rim() -> No
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bool) -> None:
     from lnl_core.datasets import animals
-    from lnl_core.training import augment
+    from lnl_core.training.augment import augment
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
     on_digits: dict[str, Any] = {"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0}
@@ -113,7 +113,7 @@ def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bo
 def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay() -> None:
     from lnl_core.datasets import animals, synthetic_faces
     from lnl_core.datasets.readers.photographs import color_levels
-    from lnl_core.training import augment
+    from lnl_core.training.augment import augment
 
     config = preset("demo", experiment="dogs_cats")
     batch = animals("tb1", n=16).batch(slice(0, 16))

@@ -12,7 +12,7 @@ from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
-from lnl_core.methods import method_step
+from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, PixelBiasHead, digit_network
 from lnl_core.runs.bench import (
     LayerCost,
@@ -107,7 +107,7 @@ def test_a_step_computes_what_the_roofline_counts(method: str, parts: str, few: 
     network = digit_network(bias_head=PixelBiasHead(channels=1)).train()
     batch = few.batch(slice(0, 4))
     with Operations() as operations:
-        method_step(method)(network, Batch(batch.images, batch.labels, batch.bias[:, :1]), preset("full", method))
+        find(method).step(network, Batch(batch.images, batch.labels, batch.bias[:, :1]), preset("full", method))
     assert operations.count == total(roofline(network, 4), parts)
 
 

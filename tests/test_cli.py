@@ -25,7 +25,7 @@ from lnl_core.networks import build_network
 from lnl_core.runs import run as runs
 from lnl_core.runs.comparison import paper_numbers
 from lnl_core.runs.records import read_record
-from lnl_core.training import loop as training
+from lnl_core.training import loop as training, optimisers
 
 # A run of seconds: the smoke profile made smaller still.
 SMALL = ("--profile", "smoke", "--quiet", "--set", "train_size=64", "--set", "test_size=50", "--set", "batch_size=32")
@@ -150,7 +150,7 @@ def test_an_interrupted_command_says_so_and_goes_on(
     real, epochs = training._train_epoch, []
 
     def interrupted(*arguments: Any) -> Any:
-        epochs.append(arguments[4])
+        epochs.append(arguments[0].epoch)
         if len(epochs) == 2:
             raise KeyboardInterrupt
         return real(*arguments)
@@ -454,7 +454,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
 ) -> None:
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(training, "learning_rate", lambda config, base, progress: base if progress < 1 else 1e30)
+        patch.setattr(optimisers, "learning_rate", lambda config, base, progress: base if progress < 1 else 1e30)
         refused(lnl("train", "--out", out, *SMALL), "loss became", "of epoch 2", f"the last good checkpoint is in {out}")
     assert not (out / "record.json").exists()
     assert not (out / "model.safetensors").exists()

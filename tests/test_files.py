@@ -16,11 +16,11 @@ from lnl_core.datasets.dogs_cats import read_lists, read_test_labels
 from lnl_core.datasets.readers.census_files import read_census
 from lnl_core.datasets.readers.face_cleaning import _read_estimates
 from lnl_core.errors import LNLError, RecordError
+from lnl_core.methods.jlu import read_duel
 from lnl_core.networks import build_network
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import published_models, read_record, read_record_lines
 from lnl_core.runs.run import load_model, model_config, read_history, save_model
-from lnl_core.training.unlearning import read_duel
 from tools.leakage import FOLDER, read_leakage
 from tools.notebooks import ROOT
 

@@ -22,11 +22,12 @@ from lnl_core import cli
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import NonFiniteLossError, RecordError
+from lnl_core.methods.jlu import DUEL, OPTIONS, Turns, read_duel
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.runs.records import read_record
-from lnl_core.training import loop as training, mi_backprop
-from lnl_core.training.loop import CHECKPOINT, Metrics, checkpoint_history, fit, restore
-from lnl_core.training.unlearning import DUEL, OPTIONS, Turns, fit_jlu, read_duel
+from lnl_core.training import loop, optimisers
+from lnl_core.training.checkpoints import CHECKPOINT, Metrics, checkpoint_history, restore
+from lnl_core.training.loop import fit, fit_jlu
 
 METHODS = ("baseline", "lnl", "jlu", "mi_backprop")
 STEPS = 4  # an epoch, of each toy
@@ -88,7 +89,7 @@ def toy(method: str) -> Toy:
     if method != "baseline":
         shared["warmup_epochs"] = 0
     config = preset("demo", method, batch_size=64, lr=0.1, **shared)
-    return Toy(config, points(), of_points, mi_backprop.fit_mi_backprop if method == "mi_backprop" else fit, math.log(2))
+    return Toy(config, points(), of_points, fit, math.log(2))
 
 
 @cache
@@ -99,14 +100,13 @@ def uninterrupted(method: str) -> tuple[dict[str, Tensor], list[Metrics]]:
 @contextmanager
 def too_large(factor: float, one: float | None = None) -> Iterator[None]:
     """A block in which the learning rates of the last update of epoch 2 are ``factor`` times too large, or ``one`` of them is."""
-    real = training.learning_rate
+    real = optimisers.learning_rate
 
     def rate(config: RunConfig, base: float, progress: float) -> float:
         return real(config, base, progress) * (factor if progress == 2 - 1 / STEPS and one in (None, base) else 1)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (training, mi_backprop):
-            patch.setattr(module, "learning_rate", rate)
+        patch.setattr(optimisers, "learning_rate", rate)
         yield
 
 
@@ -167,8 +167,7 @@ def test_a_healthy_run_keeps_each_epoch_and_looking_changes_nothing(
     looked_at, _ = game.train(out_dir=tmp_path, validate=count)
     assert kept == [0, 1, 2, 3]
     assert torch.equal(torch.get_rng_state(), before)
-    for module in (training, mi_backprop, sys.modules[fit_jlu.__module__]):
-        monkeypatch.setattr(module, "_check_sound", lambda *_: None)
+    monkeypatch.setattr(loop, "check_sound", lambda *_: None)
     assert same(looked_at, game.train()[0])
 
 

@@ -11,9 +11,9 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import bias_alignment
 from lnl_core.experiments.splits import OPPOSITE, load_data, load_probe_data, measured_on, resolve
+from lnl_core.methods.jlu import read_duel
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import HISTORY, MODEL, RECORD, load_model, run
-from lnl_core.training.unlearning import read_duel
 
 
 def smoke(experiment: str, method: str = "lnl", **changes: Any) -> RunConfig:

@@ -11,11 +11,10 @@ from lnl_core.config import _FREE, _READERS, ALL_METHODS, EXPERIMENTS, METHODS, 
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError
 from lnl_core.experiments.splits import load_data
+from lnl_core.methods.jlu import Turns
 from lnl_core.networks import BiasHeads, Grayscale, LNLNetwork, PixelBiasHead, build_network, face_network
 from lnl_core.runs.sweep import grid
-from lnl_core.training import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
-from lnl_core.training.unlearning import Turns, fit_jlu
+from lnl_core.training import fit, fit_jlu
 
 OF_THE_TRAINING: dict[str, Any] = {
     "bias_lr": 0.5,
@@ -64,7 +63,7 @@ def weights(config: RunConfig, data: BiasedImages) -> dict[str, torch.Tensor]:
     if config.method == "jlu":
         fit_jlu(network, data, config, device="cpu", progress=False, turns=Turns(window=1, patience=1, longest=2, main=2))
     else:
-        (fit_mi_backprop if config.method == "mi_backprop" else fit)(network, data, config, device="cpu", progress=False)
+        fit(network, data, config, device="cpu", progress=False)
     trained = config.method not in ("baseline", "gray")
     return {name: value for name, value in network.state_dict().items() if trained or not name.startswith("bias_head")}
 

@@ -41,7 +41,7 @@ def device_name(device: torch.device) -> str:
 
 def describe_environment() -> str:
     """Versions and device in a few lines, for the end of a notebook."""
-    from lnl_core.training.loop import choose_device
+    from lnl_core.training.devices import choose_device
 
     lines = [f"{name} {number}" for name, number in versions().items()]
     return "\n".join([*lines, f"device {device_name(choose_device())}"])

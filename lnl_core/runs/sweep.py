@@ -27,7 +27,8 @@ from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.runs.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
 from lnl_core.runs.records import read_record, write_record
 from lnl_core.runs.run import run_folder
-from lnl_core.training.loop import choose_device, same_run
+from lnl_core.training.checkpoints import same_run
+from lnl_core.training.devices import choose_device
 
 _log = logging.getLogger(__name__)
 _POLL = 0.5  # seconds between two looks at the runs

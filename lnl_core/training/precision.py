@@ -1,7 +1,8 @@
 """Which precision a run is computed in: bf16 autocast where the device computes bf16 itself, else float32."""
 
 import logging
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 
@@ -41,7 +42,7 @@ def settle(config: RunConfig, device: torch.device, begun: str | None = None) ->
     if config.precision != "auto":
         return config
     used = begun or ("bf16" if native_bf16(device) else "float32")
-    return replace(config, precision=used)
+    return config.with_options(precision=used)
 
 
 def reason(asked: str, used: str, device: torch.device, begun: str | None = None) -> str:
@@ -59,3 +60,8 @@ def warn_if_emulated(config: RunConfig, device: torch.device) -> None:
         _log.warning(
             "precision 'bf16' is imitated on this device and several times slower than float32: leave it at 'auto'"
         )
+
+
+def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """bf16 autocast if the configuration comes to it on this device; the losses compute in float32 all the same."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settle(config, device).precision == "bf16")
