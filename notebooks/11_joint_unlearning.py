@@ -91,6 +91,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Markdown
+from lnl_core.training.unlearning import Game, Turns, read_duel
 from sklearn.manifold import TSNE
 
 from lnl_core import (
@@ -116,7 +117,6 @@ from lnl_core.information import entropy
 from lnl_core.runs.comparison import table_markdown
 from lnl_core.runs.provenance import describe_environment
 from lnl_core.runs.records import read_records, results_folder
-from lnl_core.training.unlearning import Game, Turns, read_duel
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -79,7 +79,6 @@ OUT_DIR = "runs"
 # %% tags=["nbval-ignore-output"]
 # %matplotlib inline
 import json
-from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -115,7 +114,7 @@ kept = published_models()
 variance = min({model["color_var"] for model in kept}, key=lambda value: abs(value - COLOR_VAR))
 paths = {model["method"]: model["path"] for model in kept if model["color_var"] == variance}
 networks = {method: load_model(path) for method, path in paths.items()}
-config = resolve(replace(model_config(paths["lnl"]), source="auto", seed=SEED), DATA_DIR or None)
+config = resolve(model_config(paths["lnl"]).with_options(source="auto", seed=SEED), DATA_DIR or None)
 
 unbiased = load_data(config, "trainval", DATA_DIR or None, random_colors=True)
 images = min(images, len(unbiased) // 2)

@@ -1,6 +1,5 @@
 """Other adversaries than a single h: several heads, an h that is told the label, one that starts again. Who moves, and where to."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,17 +206,17 @@ def test_h_starts_again_and_f_and_g_do_not(few: BiasedImages) -> None:
     end = trained(config, few)
     moved = {name.split(".")[0] for name, value in start.items() if not torch.equal(value, end[name])}
     assert moved == {"bias_head"}
-    other_seed = trained(replace(config, seed=1), few)
+    other_seed = trained(config.with_options(seed=1), few)
     assert not torch.equal(end["bias_head.layers.0.weight"], other_seed["bias_head.layers.0.weight"])
-    never = trained(replace(config, bias_restart=2), few)
+    never = trained(config.with_options(bias_restart=2), few)
     assert all(torch.equal(value, never[name]) for name, value in start.items()), "control"
 
 
 def test_a_restart_that_never_comes_changes_nothing(few: BiasedImages) -> None:
     config = config_of(epochs=2)
-    never, later = trained(config, few), trained(replace(config, bias_restart=2), few)
+    never, later = trained(config, few), trained(config.with_options(bias_restart=2), few)
     assert all(torch.equal(never[name], later[name]) for name in never)
-    again = trained(replace(config, bias_restart=1), few)
+    again = trained(config.with_options(bias_restart=1), few)
     assert any(not torch.equal(never[name], again[name]) for name in never)
 
 

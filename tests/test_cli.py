@@ -16,8 +16,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lnl_core import cli
-from lnl_core.config import METHODS, preset
+from lnl_core import cli, experiments
+from lnl_core.config import preset
 from lnl_core.datasets.digits import MNIST_MD5
 from lnl_core.errors import DataError
 from lnl_core.experiments import splits
@@ -26,6 +26,8 @@ from lnl_core.runs import run as runs
 from lnl_core.runs.comparison import paper_numbers
 from lnl_core.runs.records import read_record
 from lnl_core.training import loop as training, optimisers
+
+METHODS = experiments.find("colored_mnist").methods
 
 # A run of seconds: the smoke profile made smaller still.
 SMALL = ("--profile", "smoke", "--quiet", "--set", "train_size=64", "--set", "test_size=50", "--set", "batch_size=32")

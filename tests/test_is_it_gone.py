@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgba
 from scipy.stats import kendalltau
 from torch import Tensor, nn
 
-from lnl_core.config import COLOR_VARS, preset
+from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
@@ -23,6 +23,7 @@ from lnl_core.evaluation import adversary_loss, feature_maps, probe_leakage
 from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.probes import code_length, leakage
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.figures import leakage as leak_figures
 from lnl_core.information import entropy

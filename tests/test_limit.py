@@ -12,9 +12,10 @@ from scipy.integrate import quad
 from scipy.special import entr
 from scipy.stats import binom, binomtest, truncnorm
 
-from lnl_core.config import COLOR_VARS, preset
+from lnl_core.config import preset
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, color_table, colored_mnist, sample_colors
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures import information as information_figures
 from lnl_core.information import conditional_entropy, entropy, mutual_information
 from lnl_core.information.limit import (

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lnl_core import methods
-from lnl_core.config import ALL_METHODS, METHODS, RunConfig, preset
+from lnl_core import experiments, methods
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
@@ -28,6 +28,9 @@ from lnl_core.methods import (
 )
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import fit
+
+ALL_METHODS = tuple(methods.registered())
+METHODS = experiments.find("colored_mnist").methods
 
 Gradients = dict[str, Tensor]
 UNLEARNING = [method for method in METHODS if method not in ("baseline", "gray")]

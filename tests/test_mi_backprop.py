@@ -13,11 +13,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from lnl_core.config import ESTIMATORS, RunConfig, preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import adversary_loss, embeddings
-from lnl_core.information.estimators import BOUNDS, donsker_varadhan, moving_average_gain, nwj
+from lnl_core.information.estimators import BOUNDS, BOUNDS as ESTIMATORS, donsker_varadhan, moving_average_gain, nwj
 from lnl_core.losses import label_loss
 from lnl_core.methods.mi_backprop import Encoder, _judged, bound_gradients, clipped, encode
 from lnl_core.methods.statistics_network import (

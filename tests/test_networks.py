@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lnl_core.config import METHODS, preset
+from lnl_core import experiments
+from lnl_core.config import preset
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
@@ -26,6 +27,8 @@ from lnl_core.networks import (
     parameter_count,
     resnet18_network,
 )
+
+METHODS = experiments.find("colored_mnist").methods
 
 
 def random_images(size: int = 4) -> Tensor:

@@ -12,7 +12,8 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp, ttest_ind
 
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core import experiments
+from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.runs.comparison import (
     aggregate,
@@ -37,6 +38,8 @@ from lnl_core.runs.records import (
 )
 from tools.migrate import migrate
 from tools.notebooks import ROOT
+
+METHODS = experiments.find("colored_mnist").methods
 
 
 def record_of(method: str = "lnl", color_var: float = 0.03, seed: int = 0, value: float = 0.8, **changes: Any) -> RunRecord:
@@ -365,7 +368,7 @@ def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() ->
     assert results_table(records=[record_of(), other]) == results_table(records=[record_of()])
 
 
-SHORTER = RunConfig(epochs=1, source="mnist"), replace(preset("short", source="mnist"), epochs=1)
+SHORTER = RunConfig(epochs=1, source="mnist"), preset("short", source="mnist", epochs=1)
 
 
 @pytest.mark.parametrize("config", SHORTER, ids=["built directly", "replaced"])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lnl_core.config import COLOR_VARS, preset
+from lnl_core.config import preset
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, ordering, results_table
 from lnl_core.runs.records import read_records
 from tools import ablations, results

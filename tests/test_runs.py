@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core import experiments
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import colored_mnist
 from lnl_core.errors import ConfigError, LNLError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
@@ -24,6 +25,8 @@ from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import load_model, model_config, read_history, read_runs, run, run_folder, save_model
 from lnl_core.training import loop as training
 from lnl_core.training.precision import settle
+
+METHODS = experiments.find("colored_mnist").methods
 
 
 def tiny(method: str = "lnl", **changes: Any) -> RunConfig:

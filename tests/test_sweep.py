@@ -24,15 +24,18 @@ from tqdm import tqdm
 from typer.testing import CliRunner
 
 import lnl_core
-from lnl_core import cli
-from lnl_core.config import COLOR_VARS, METHODS, RunConfig
+from lnl_core import cli, experiments
+from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, SweepError
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs import executors, sweep as module
 from lnl_core.runs.comparison import aggregate
 from lnl_core.runs.executors import Here, Job, Outcome
 from lnl_core.runs.records import RunRecord, read_record, read_records, write_record
 from lnl_core.runs.run import read_history, run, run_folder
 from lnl_core.runs.sweep import SweepReport, grid, plan, sweep
+
+METHODS = experiments.find("colored_mnist").methods
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY: dict[str, Any] = {"train_size": 64, "test_size": 50, "batch_size": 32, "epochs": 1, "warmup_epochs": 0}

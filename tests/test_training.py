@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core import experiments
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
@@ -20,6 +21,8 @@ from lnl_core.networks import LNLNetwork, build_network, digit_network
 from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
 from lnl_core.training.loop import Training
 from lnl_core.training.precision import native_bf16
+
+METHODS = experiments.find("colored_mnist").methods
 
 Weights = dict[str, Tensor]
 

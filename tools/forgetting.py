@@ -13,7 +13,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,8 @@ def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     """The configuration of one row: what ``changes`` make of lnl, or of another method, at this size."""
     changed = {**_SHARED, **changes}
     method = changed.pop("method", "lnl")
-    return replace(preset("demo", method, color_var=COLOR_VAR, seed=seed), **changed)
+    base = preset("demo", method, color_var=COLOR_VAR, seed=seed)
+    return base.with_options(**{name: value for name, value in changed.items() if not base.unread(name)})
 
 
 def readings(network: LNLNetwork, images: BiasedImages, pool: int) -> dict[str, float]:

@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lnl_core._files import is_number, read_text, write_json
-from lnl_core.config import COLOR_VARS, RunConfig, preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
@@ -32,6 +32,7 @@ from lnl_core.evaluation import feature_maps, probe_leakage
 from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.probes import Interval, code_length, leakage
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
 from lnl_core.networks import LNLNetwork

@@ -14,7 +14,7 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
 
-_ATTRIBUTES = {name: tuple(attributes) for name, attributes in PROTECTED.items()}
+ATTRIBUTES = {name: tuple(attributes) for name, attributes in PROTECTED.items()}
 _SHARED: dict[str, Any] = dict(
     train_split="train",
     batch_size=1024,
@@ -49,11 +49,11 @@ class Census(Experiment):
     methods = ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
     hyperparameters = (
         source("uci", "drawn"),
-        choice("train_set", None, tuple(_ATTRIBUTES), "which table", late=True),
+        choice("train_set", None, tuple(ATTRIBUTES), "which table", late=True),
         choice(
             "protected",
             None,
-            tuple(dict.fromkeys(name for names in _ATTRIBUTES.values() for name in names)),
+            tuple(dict.fromkeys(name for names in ATTRIBUTES.values() for name in names)),
             "the attribute to be forgotten",
             late=True,
         ),
@@ -66,7 +66,7 @@ class Census(Experiment):
         "bias_balanced": {profile: dict(balance_wean=0.0) for profile in _PRESETS},
         "mi_backprop": dict.fromkeys(_PRESETS, _MI_BACKPROP),
     }
-    varied = {"protected": (), "train_set": tuple(_ATTRIBUTES)}
+    varied = {"protected": (), "train_set": tuple(ATTRIBUTES)}
     required = ("train_set",)
     folders = {"uci": "uci"}
     stand_in = "drawn"
@@ -76,14 +76,14 @@ class Census(Experiment):
 
     def preset(self, profile: str, method: str, given: Values) -> dict[str, Any]:
         name = given.get("train_set")
-        if not isinstance(name, str) or name not in _ATTRIBUTES:
-            name = next(iter(_ATTRIBUTES))  # another one is refused as a change
+        if not isinstance(name, str) or name not in ATTRIBUTES:
+            name = next(iter(ATTRIBUTES))  # another one is refused as a change
         own = self.method_presets.get(method, {}).get(profile, {})
-        chosen = {"train_set": name, "protected": _ATTRIBUTES[name][0]}
+        chosen = {"train_set": name, "protected": ATTRIBUTES[name][0]}
         return {**chosen, **self.presets[profile], **_OF_SETS.get(name, {}).get(profile, {}), **own}
 
     def check(self, config: "RunConfig") -> None:
-        one_of(config, "protected", _ATTRIBUTES[str(config.train_set)], str(config.train_set))
+        one_of(config, "protected", ATTRIBUTES[str(config.train_set)], str(config.train_set))
 
     def setting(self, config: "RunConfig") -> Setting:
         return {"train": str(config.train_set), "protected": str(config.protected)}

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from lnl_core import methods
 from lnl_core._files import is_number, read_text
-from lnl_core.config import ALL_METHODS, RunConfig, shown
+from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.experiments.registry import find, registered
+from lnl_core.hyperparameters import shown
 from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
+
+ALL_METHODS = tuple(methods.registered())
 
 Setting = tuple[tuple[str, float | str], ...]
 FEWEST_RUNS = 3

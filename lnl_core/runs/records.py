@@ -10,8 +10,9 @@ from typing import Any
 
 from lnl_core._arrays import numbers
 from lnl_core._files import is_number, read_json, read_text, user_path, variable, write_atomically, write_json
-from lnl_core.config import RunConfig, shown
+from lnl_core.config import RunConfig
 from lnl_core.errors import DataError, RecordError
+from lnl_core.hyperparameters import shown
 
 SCHEMA = 2
 """Layout of a record. In schema 1 "worst_group_accuracy" was what "worst_bias_accuracy" is now, see :func:`migrated`."""

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lnl_core import experiments, methods
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
-from lnl_core import experiments, methods
 from lnl_core.config import PROFILES, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import write_test_labels
@@ -91,7 +91,7 @@ def load_model(path: Path | str) -> LNLNetwork:
         RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
     """
     tensors, config, path = _read_model(path)
-    network = build_network(experiments.find(config.experiment).without_files(config))  # its own weights follow; those before may be gone
+    network = build_network(experiments.find(config.experiment).without_files(config))
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
