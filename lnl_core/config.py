@@ -242,8 +242,12 @@ class RunConfig:
 
 
 _NAMES = ("experiment", "method", "profile")
-_RENAMED: dict[str, str] = {}
-"""Hyper-parameters whose names were others in earlier records."""
+_RENAMED = {
+    "bias_steps": "adversary_steps",
+    "bias_restart": "adversary_reset",
+    "bias_given_label": "conditional_adversary",
+}
+"""Hyper-parameters whose names were others in records of schema 2 and before."""
 
 
 def _from_dict(values: dict[str, Any]) -> RunConfig:

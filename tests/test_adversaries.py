@@ -21,7 +21,7 @@ from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_networ
 from lnl_core.runs.run import load_model, save_model
 from lnl_core.training import CHECKPOINT, fit
 
-OTHER = ({"adversaries": 2}, {"bias_given_label": True}, {"adversaries": 3, "bias_given_label": True})
+OTHER = ({"adversaries": 2}, {"conditional_adversary": True}, {"adversaries": 3, "conditional_adversary": True})
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
@@ -111,7 +111,9 @@ def test_one_pass_equals_two_passes(method: str, changes: dict[str, Any], batch:
         assert torch.allclose(losses[name], reference[name], atol=1e-10)
 
 
-@pytest.mark.parametrize("changes", [*OTHER, {"bias_steps": 3, "adversaries": 2}, {"updates": "alternating", "adversaries": 2}])
+@pytest.mark.parametrize(
+    "changes", [*OTHER, {"adversary_steps": 3, "adversaries": 2}, {"updates": "alternating", "adversaries": 2}]
+)
 def test_everyone_moves_in_training(changes: dict[str, Any], few: BiasedImages) -> None:
     config = config_of(epochs=1, batch_size=32, weight_decay=0.0, **changes)
     network = build_network(config)
@@ -165,7 +167,7 @@ def test_a_told_head_knows_what_the_label_tells_and_no_more() -> None:
 
 
 def test_a_hint_of_zeros_is_no_hint(batch: Batch) -> None:
-    plain, told = network_of(config_of()), network_of(config_of(bias_given_label=True))
+    plain, told = network_of(config_of()), network_of(config_of(conditional_adversary=True))
     assert isinstance(told.bias_head, BiasHeads)
     assert told.bias_head.told is not None
     features = plain.extractor(batch.images)
@@ -182,7 +184,7 @@ def test_the_hint_is_hs_own(batch: Batch) -> None:
     found = []
     variants: tuple[dict[str, Any], ...] = ({}, {"mi_weight": 0.0}, {"adv_weight": 9.0})
     for changes in variants:
-        config = config_of(bias_given_label=True, **changes)
+        config = config_of(conditional_adversary=True, **changes)
         network = network_of(config)
         find("lnl").step(network, batch, config)
         found.append(gradients(network)["bias_head.told.weight"])
@@ -201,27 +203,27 @@ def trained(config: RunConfig, data: BiasedImages, out_dir: Path | None = None) 
 
 def test_h_starts_again_and_f_and_g_do_not(few: BiasedImages) -> None:
     """At rates of 0 nothing else moves: after the restart h has other weights, drawn from seed and epoch, and f and g their own."""
-    config = config_of(epochs=2, lr=0.0, bias_lr=0.0, weight_decay=0.0, bias_restart=1)
+    config = config_of(epochs=2, lr=0.0, bias_lr=0.0, weight_decay=0.0, adversary_reset=1)
     start = dict(build_network(config).named_parameters())
     end = trained(config, few)
     moved = {name.split(".")[0] for name, value in start.items() if not torch.equal(value, end[name])}
     assert moved == {"bias_head"}
     other_seed = trained(config.with_options(seed=1), few)
     assert not torch.equal(end["bias_head.layers.0.weight"], other_seed["bias_head.layers.0.weight"])
-    never = trained(config.with_options(bias_restart=2), few)
+    never = trained(config.with_options(adversary_reset=2), few)
     assert all(torch.equal(value, never[name]) for name, value in start.items()), "control"
 
 
 def test_a_restart_that_never_comes_changes_nothing(few: BiasedImages) -> None:
     config = config_of(epochs=2)
-    never, later = trained(config, few), trained(config.with_options(bias_restart=2), few)
+    never, later = trained(config, few), trained(config.with_options(adversary_reset=2), few)
     assert all(torch.equal(never[name], later[name]) for name in never)
-    again = trained(config.with_options(bias_restart=1), few)
+    again = trained(config.with_options(adversary_reset=1), few)
     assert any(not torch.equal(never[name], again[name]) for name in never)
 
 
 def test_an_interrupted_run_restarts_h_as_an_uninterrupted_one(few: BiasedImages, tmp_path: Path) -> None:
-    config = config_of(epochs=3, bias_restart=1, adversaries=2, bias_given_label=True)
+    config = config_of(epochs=3, adversary_reset=1, adversaries=2, conditional_adversary=True)
     whole = trained(config, few)
 
     class Stop(Exception):
@@ -244,23 +246,23 @@ def test_an_interrupted_run_restarts_h_as_an_uninterrupted_one(few: BiasedImages
 
 def test_names_of_runs_stay_and_other_adversaries_have_their_own() -> None:
     plain = preset("demo", "lnl")
-    prints = [plain.with_options(**changes).fingerprint() for changes in (*OTHER, {"bias_restart": 5})]
+    prints = [plain.with_options(**changes).fingerprint() for changes in (*OTHER, {"adversary_reset": 5})]
     assert len({plain.fingerprint(), *prints}) == 5
-    assert plain.with_options(adversaries=1, bias_given_label=False, bias_restart=0).fingerprint() == plain.fingerprint()
+    assert plain.with_options(adversaries=1, conditional_adversary=False, adversary_reset=0).fingerprint() == plain.fingerprint()
     assert RunConfig.from_dict({k: v for k, v in plain.to_dict().items() if k != "adversaries"}) == plain, "an older record"
 
 
 def test_bad_adversaries_are_one_sentence() -> None:
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"adversaries": 0}, "adversaries must be a whole number of at least 1, got 0"),
-        ({"bias_restart": -1}, "bias_restart must be a whole number of at least 0, got -1"),
-        ({"bias_given_label": 1}, "bias_given_label must be true or false, got 1"),
+        ({"adversary_reset": -1}, "adversary_reset must be a whole number of at least 0, got -1"),
+        ({"conditional_adversary": 1}, "conditional_adversary must be true or false, got 1"),
     )
     for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             preset("demo", "lnl", **changes)
-    with pytest.raises(ConfigError, match="bias_restart belongs to feature maps of colored_mnist"):
-        preset("demo", "lnl", experiment="dogs_cats", bias_restart=1)
+    with pytest.raises(ConfigError, match="adversary_reset belongs to feature maps of colored_mnist"):
+        preset("demo", "lnl", experiment="dogs_cats", adversary_reset=1)
 
 
 # An h that nobody trained

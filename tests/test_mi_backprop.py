@@ -416,7 +416,7 @@ def test_a_statistics_network_that_runs_away(caplog: pytest.LogCaptureFixture) -
         ({"statistics_steps": -1}, "statistics_steps must be a whole number of at least 0, got -1"),
         ({"statistics_refresh": 0}, "statistics_refresh must be a whole number of at least 1"),
         ({"network": "resnet18"}, "network must be None or 'ragonesi' for colored_mnist"),
-        ({"bias_steps": 2}, "bias_steps has no effect on method 'mi_backprop': leave it out"),
+        ({"adversary_steps": 2}, "adversary_steps has no effect on method 'mi_backprop': leave it out"),
         ({"clip_norm": 10.0}, "clip_norm has no effect on method 'mi_backprop'"),
         ({"augment": 0.5}, "augment has no effect on method 'mi_backprop'"),
         ({"updates": "alternating"}, "updates has no effect on method 'mi_backprop'"),

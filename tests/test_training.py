@@ -503,7 +503,7 @@ def test_extra_steps_move_h_alone(mini_train: BiasedImages) -> None:
     data = mini_train.subset(slice(0, 32))
     networks = {}
     for steps in (1, 3):
-        config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, bias_steps=steps)
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, adversary_steps=steps)
         networks[steps] = build_network(config)
         fit(networks[steps], data, config, device="cpu", progress=False)
     one, three = (dict(networks[steps].named_parameters()) for steps in (1, 3))
@@ -514,7 +514,7 @@ def test_extra_steps_move_h_alone(mini_train: BiasedImages) -> None:
 def test_extra_steps_lower_the_bias_loss_that_f_meets(mini_train: BiasedImages) -> None:
     lines = {}
     for steps in (1, 4):
-        config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, bias_steps=steps)
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, adversary_steps=steps)
         lines[steps] = fit(build_network(config), mini_train.subset(slice(0, 256)), config, device="cpu", progress=False)
     assert lines[4][0]["bias_loss"] < lines[1][0]["bias_loss"] - 0.1
 

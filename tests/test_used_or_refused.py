@@ -32,10 +32,10 @@ OF_THE_TRAINING: dict[str, Any] = {
     "adv_weight": 0.5,
     "confusion_weight": 0.5,
     "updates": "alternating",
-    "bias_steps": 2,
+    "adversary_steps": 2,
     "adversaries": 2,
-    "bias_given_label": True,
-    "bias_restart": 1,
+    "conditional_adversary": True,
+    "adversary_reset": 1,
     "clip_norm": 0.01,
     "augment": 0.5,
     "elastic": 0.1,
@@ -128,7 +128,7 @@ def test_a_field_of_the_data_changes_the_digits(name: str) -> None:
     [
         ({"method": "baseline", "mi_weight": 9}, "mi_weight belongs to method lnl_adv, lnl, bias_balanced or mi_backprop"),
         ({"method": "lnl", "confusion_weight": 9}, "confusion_weight belongs to method blind_eye, blind_eye_grl or jlu: leave it"),
-        ({"method": "jlu", "bias_steps": 2}, "bias_steps belongs to method"),
+        ({"method": "jlu", "adversary_steps": 2}, "adversary_steps belongs to method"),
         ({"method": "lnl", "statistics_steps": 2}, "statistics_steps belongs to method mi_backprop: leave it out of lnl"),
         ({"method": "lnl", "lr_step": 2}, "lr_step belongs to schedule step: leave it out of one_cycle"),
         ({"method": "lnl", "optimizer": "adam", "momentum": 0.5}, "momentum belongs to optimizer sgd: leave it out of adam"),
@@ -208,7 +208,7 @@ def test_every_gray_network_of_ours_sees_no_colour(experiment: str) -> None:
 
 def test_adversaries_of_ones_own_network_are_those_of_the_configuration(some: BiasedImages) -> None:
     config = preset("demo", "lnl", epochs=1, batch_size=16)
-    for changes in ({"adversaries": 2}, {"bias_given_label": True}):
+    for changes in ({"adversaries": 2}, {"conditional_adversary": True}):
         with pytest.raises(ConfigError, match=f"^{next(iter(changes))} is a matter of h"):
             fit(own_network(), some, config.with_options(**changes), device="cpu", progress=False)
     two = own_network(bias_head=BiasHeads([PixelBiasHead(features=8), PixelBiasHead(features=8)], features=8))
@@ -226,7 +226,7 @@ class Fixed(nn.Module):
 
 
 def test_ones_own_h_starts_again_under_the_seed_or_is_refused(some: BiasedImages) -> None:
-    config = preset("full", "lnl", source="mini", epochs=2, batch_size=16, lr=0.0, bias_lr=0.0, weight_decay=0.0, bias_restart=1)
+    config = preset("full", "lnl", source="mini", epochs=2, batch_size=16, lr=0.0, bias_lr=0.0, weight_decay=0.0, adversary_reset=1)
 
     def ends(seed: int) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
@@ -239,7 +239,7 @@ def test_ones_own_h_starts_again_under_the_seed_or_is_refused(some: BiasedImages
 
     assert not differ(ends(0), ends(0))
     assert differ(ends(0), ends(1))
-    with pytest.raises(ConfigError, match=r"bias_restart needs an h that can draw new weights: give Fixed a method"):
+    with pytest.raises(ConfigError, match=r"adversary_reset needs an h that can draw new weights: give Fixed a method"):
         fit(own_network(bias_head=Fixed()), some, config, device="cpu", progress=False)
 
 

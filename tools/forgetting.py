@@ -46,12 +46,12 @@ Rows = dict[str, dict[str, Any]]
 
 ADVERSARIES: Rows = {
     "lnl": {},
-    "h starts again every 3 epochs": {"bias_restart": 3},
+    "h starts again every 3 epochs": {"adversary_reset": 3},
     "three heads in h": {"adversaries": 3},
-    "three steps of h a step of f": {"bias_steps": 3},
-    "all three": {"bias_restart": 3, "adversaries": 3, "bias_steps": 3},
+    "three steps of h a step of f": {"adversary_steps": 3},
+    "all three": {"adversary_reset": 3, "adversaries": 3, "adversary_steps": 3},
     "no entropy term: λ 0": {"mi_weight": 0.0},
-    "h is told the digit, λ 0": {"mi_weight": 0.0, "bias_given_label": True},
+    "h is told the digit, λ 0": {"mi_weight": 0.0, "conditional_adversary": True},
     "baseline": {"method": "baseline"},
 }
 """What might make the leak go down: one change of h at a time."""

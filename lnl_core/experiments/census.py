@@ -22,7 +22,7 @@ _SHARED: dict[str, Any] = dict(
     schedule="one_cycle",
     lr=0.1,
     bias_lr=0.2,
-    bias_steps=3,
+    adversary_steps=3,
     mi_weight=1.0,
     adv_weight=1.0,
     confusion_weight=1.0,
@@ -35,7 +35,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "full": dict(_SHARED, source="uci"),
 }
 _GERMAN: dict[str, Any] = dict(batch_size=64, epochs=15, lr=0.01, bias_lr=0.02)
-_MI_BACKPROP: dict[str, Any] = dict(bias_steps=1, mi_weight=1.0, statistics_lr=1e-3, statistics_steps=10)
+_MI_BACKPROP: dict[str, Any] = dict(mi_weight=1.0, statistics_lr=1e-3, statistics_steps=10)
 _OF_SETS: dict[str, dict[str, dict[str, Any]]] = {"german": dict.fromkeys(("demo", "short", "full"), _GERMAN)}
 """By training set and profile, what one set has otherwise than the other."""
 

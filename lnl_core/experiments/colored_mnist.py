@@ -84,7 +84,7 @@ _MI_BACKPROP: dict[str, dict[str, Any]] = {
     "short": dict(MI_OURS, epochs=8, warmup_epochs=2),
     "full": dict(MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
 }
-_OF_MAPS: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0, "extractor_convs": 2}
+_OF_MAPS: dict[str, Any] = {"adversaries": 1, "conditional_adversary": False, "adversary_reset": 0, "extractor_convs": 2}
 """What is chosen of the feature maps of Kim et al.'s network, with the values that change nothing."""
 
 
@@ -184,7 +184,7 @@ class ColoredMnist(Experiment):
         network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
         if config.features == "vector":
             return ending_in_a_vector(network, VectorBiasHead)
-        adversaries, told = value_of(config, "adversaries", 1), value_of(config, "bias_given_label", False)
+        adversaries, told = value_of(config, "adversaries", 1), value_of(config, "conditional_adversary", False)
         if adversaries > 1 or told:  # f, g and the first head start as they would without the others
             heads = [network.bias_head, *(PixelBiasHead() for _ in range(adversaries - 1))]
             network.bias_head = BiasHeads(heads, labels=10 if told else 0)

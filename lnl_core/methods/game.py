@@ -15,10 +15,10 @@ from lnl_core.methods.base import Course, Losses, Method, Moves, value_of
 from lnl_core.methods.hyperparameters import (
     ADV_WEIGHT,
     ADVERSARIES,
-    BIAS_GIVEN_LABEL,
+    ADVERSARY_RESET,
+    ADVERSARY_STEPS,
     BIAS_REDUCTION,
-    BIAS_RESTART,
-    BIAS_STEPS,
+    CONDITIONAL_ADVERSARY,
     CONFUSION_WEIGHT,
     MI_PLACES,
     MI_REDUCTION,
@@ -36,7 +36,7 @@ from lnl_core.networks.parts import BiasHeads, LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.training.loop import Training
 
-_OPTIONS = (UPDATES, BIAS_STEPS, ADVERSARIES, BIAS_GIVEN_LABEL, BIAS_RESTART)
+_OPTIONS = (UPDATES, ADVERSARY_STEPS, ADVERSARIES, CONDITIONAL_ADVERSARY, ADVERSARY_RESET)
 _TERMS = {"mi_weight": "[lambda] L_MI", "confusion_weight": "[alpha] L_conf"}
 _AVERAGES = {"mi_weight": (MI_REDUCTION, MI_PLACES), "confusion_weight": (MI_PLACES,)}
 
@@ -73,16 +73,18 @@ class Game(Method):
 
     def check_network(self, network: LNLNetwork, data: BiasedImages, config: RunConfig) -> None:
         """Refuse other adversaries than h has, or an h that cannot start again."""
-        adversaries, given_label = value_of(config, ADVERSARIES), value_of(config, BIAS_GIVEN_LABEL)
+        adversaries, given_label = value_of(config, ADVERSARIES), value_of(config, CONDITIONAL_ADVERSARY)
         told = isinstance(network.bias_head, BiasHeads) and network.bias_head.told is not None
         if adversaries not in (1, network.adversaries) or (given_label and not told):
-            name = "bias_given_label" if adversaries in (1, network.adversaries) else "adversaries"
+            name = "conditional_adversary" if adversaries in (1, network.adversaries) else "adversaries"
             raise ConfigError(f"{name} is a matter of h, and the h of this network is another: make it lnl_core.networks.BiasHeads")
-        if value_of(config, BIAS_RESTART):
+        if value_of(config, ADVERSARY_RESET):
             layers = [module for module in network.bias_head.modules() if [*module.parameters(recurse=False)]]
             fixed = [type(layer).__name__ for layer in layers if not hasattr(layer, "reset_parameters")]
             if fixed and _layout(build_network(config).bias_head) != _layout(network.bias_head):
-                raise ConfigError(f"bias_restart needs an h that can draw new weights: give {fixed[0]} a method reset_parameters()")
+                raise ConfigError(
+                    f"adversary_reset needs an h that can draw new weights: give {fixed[0]} a method reset_parameters()"
+                )
 
     def course(self, training: "Training") -> "GameCourse":
         return GameCourse(self, training)
@@ -92,9 +94,9 @@ class GameCourse(Course):
     """One training of a game: h may watch first, make further steps, start again, or play the authors' two updates."""
 
     def begin_epoch(self, batches: list[Tensor]) -> None:
-        every, epoch = value_of(self.training.config, BIAS_RESTART), self.training.epoch
+        every, epoch = value_of(self.training.config, ADVERSARY_RESET), self.training.epoch
         if every and epoch and epoch % every == 0:
-            self.restart_bias_head()
+            self.reset_adversary()
 
     def update(self, batch: Batch, index: Tensor, number: int) -> Losses:
         training, config = self.training, self.training.config
@@ -108,8 +110,8 @@ class GameCourse(Course):
             training.optimizers.zero_grad()
             with training.autocast():
                 losses = (watch if warming else self.method.step)(training.network, batch, config)
-        for _ in range(value_of(config, BIAS_STEPS) - 1):
-            self.extra_bias_step(batch)
+        for _ in range(value_of(config, ADVERSARY_STEPS) - 1):
+            self.extra_adversary_step(batch)
         self.move()
         return losses
 
@@ -123,7 +125,7 @@ class GameCourse(Course):
         self.training.optimizers.main.step()
         return losses
 
-    def extra_bias_step(self, batch: Batch) -> None:
+    def extra_adversary_step(self, batch: Batch) -> None:
         """Apply the gradients that h has and give it new ones, on features that f has not yet left."""
         network, bias = self.training.network, self.training.optimizers.bias
         bias.step()
@@ -134,7 +136,7 @@ class GameCourse(Course):
             loss = bias_loss(*network.read_bias(features, batch), value_of(self.training.config, BIAS_REDUCTION))
             (network.adversaries * loss).backward()
 
-    def restart_bias_head(self) -> None:
+    def reset_adversary(self) -> None:
         """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away.
 
         The h of :func:`lnl_core.networks.build.build_network` gets the weights of a new one; the layers of any other draw their own

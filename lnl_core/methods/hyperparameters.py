@@ -41,8 +41,8 @@ BIAS_REDUCTION = choice(
 WARMUP_EPOCHS = count(
     "warmup_epochs", 0, "epochs in which f and g first learn the label alone while h watches, so that f has learnt the bias"
 )
-BIAS_STEPS = count(
-    "bias_steps",
+ADVERSARY_STEPS = count(
+    "adversary_steps",
     1,
     "updates of h a step; the ones before the last move h alone, on the same features",
     source=_AUTHORS,
@@ -66,16 +66,16 @@ ADVERSARIES = count(
     only=_ON_MAPS,
     late=True,
 )
-BIAS_GIVEN_LABEL = flag(
-    "bias_given_label",
+CONDITIONAL_ADVERSARY = flag(
+    "conditional_adversary",
     False,
     "h is told the label, so that what f is to forget is what it knows of the bias beyond the label",
     needs=_MAPS,
     only=_ON_MAPS,
     late=True,
 )
-BIAS_RESTART = count(
-    "bias_restart",
+ADVERSARY_RESET = count(
+    "adversary_reset",
     0,
     "h starts again from fresh weights after every so many epochs; 0 means never",
     needs=_MAPS,
