@@ -100,9 +100,9 @@ from lnl_core import (
 from lnl_core.evaluation import adversary_loss, confusion, embeddings, probe_leakage
 from lnl_core.experiments.splits import load_probe_data, resolve
 from lnl_core.information.estimators import donsker_varadhan
+from lnl_core.methods import mi_backprop as method
 from lnl_core.methods.statistics_network import StatisticsNetwork, bias_codes, code_entropy, information_bound, statistics_network
 from lnl_core.runs.provenance import describe_environment
-from lnl_core.training import mi_backprop as method
 
 figures.use_style()
 profile = resolve_profile(PROFILE)

@@ -22,13 +22,13 @@ elsewhere, give it to :func:`register`. The command line, sweeps, tables and the
 """
 
 from lnl_core.methods.base import Course as Course, Losses as Losses, Method as Method, Moves as Moves
-from lnl_core.methods.baseline import BASELINE, GRAY, baseline as baseline
-from lnl_core.methods.bias_balanced import BIAS_BALANCED
-from lnl_core.methods.blind_eye import BLIND_EYE, BLIND_EYE_GRL
-from lnl_core.methods.gradient_reversal import GRL
-from lnl_core.methods.jlu import JLU, jlu_unlearn as jlu_unlearn, jlu_watch as jlu_watch
-from lnl_core.methods.lnl import LNL, LNL_ADV, lnl as lnl
-from lnl_core.methods.mi_backprop import MI_BACKPROP
+from lnl_core.methods.baseline import BASELINE as BASELINE, GRAY as GRAY, baseline as baseline
+from lnl_core.methods.bias_balanced import BIAS_BALANCED as BIAS_BALANCED
+from lnl_core.methods.blind_eye import BLIND_EYE as BLIND_EYE, BLIND_EYE_GRL as BLIND_EYE_GRL
+from lnl_core.methods.gradient_reversal import GRL as GRL
+from lnl_core.methods.jlu import JLU as JLU, jlu_unlearn as jlu_unlearn, jlu_watch as jlu_watch
+from lnl_core.methods.lnl import LNL as LNL, LNL_ADV as LNL_ADV, lnl as lnl
+from lnl_core.methods.mi_backprop import MI_BACKPROP as MI_BACKPROP
 from lnl_core.methods.one_pass import one_pass as one_pass, watch as watch
 from lnl_core.methods.registry import (
     METHODS as METHODS,

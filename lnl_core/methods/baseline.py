@@ -5,6 +5,7 @@ import torch
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
+from lnl_core.hyperparameters import HyperParameter
 from lnl_core.losses import label_loss
 from lnl_core.methods.base import Losses, Method, Moves
 from lnl_core.methods.hyperparameters import GRAYSCALE, OF_IMAGES
@@ -22,7 +23,7 @@ class Baseline(Method):
     """f and g descend L_c; h stays."""
 
     name = "baseline"
-    hyperparameters = OF_IMAGES
+    hyperparameters: tuple[HyperParameter, ...] = OF_IMAGES
     moves = (Moves("descends L_c", "descends L_c", "stays"),)
 
     def step(self, network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
