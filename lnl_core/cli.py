@@ -145,7 +145,7 @@ def train(
         _say(f"{name:<36}{value:8{'.0f' if name.endswith('_size') else '.4f'}}")
 
 
-def _declared(experiment: "Experiment", **given: Any) -> dict[str, Any]:
+def _declared(experiment: "Experiment", *, sweeping: bool = False, **given: Any) -> dict[str, Any]:
     """What was given of these options; one that is of other experiments is refused, also at its default."""
     from lnl_core.experiments.registry import registered
     from lnl_core.hyperparameters import either
@@ -154,7 +154,8 @@ def _declared(experiment: "Experiment", **given: Any) -> dict[str, Any]:
     for name in setting:
         if not experiment.declares(name):
             owners = either(tuple(one.name for one in registered().values() if one.declares(name)))
-            raise ConfigError(f"{name} belongs to experiment {owners}: leave it out of {experiment.name}")
+            option = _option(name) if sweeping else f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} belongs to experiment {owners}: leave it out of {experiment.name}")
     return setting
 
 
@@ -266,7 +267,7 @@ def sweep(
 
 def _settings(experiment: "Experiment", given: dict[str, str]) -> list[dict[str, Any]]:
     """The settings of a grid: every combination of the values in the lists of ``given``, in the order of ``varied``."""
-    _declared(experiment, **given)
+    _declared(experiment, sweeping=True, **given)
     for name in given:
         if name not in experiment.varied:
             what = ", ".join(experiment.varied) or "nothing"
@@ -289,7 +290,7 @@ _OPTIONS = {"color_var": "--color-vars", "train_set": "--train-sets", "learn": "
 
 
 def _option(name: str) -> str:
-    return _OPTIONS.get(name, f"--vary {name}=")
+    return _OPTIONS.get(name, f"--vary {name}")
 
 
 def _varied(vary: list[str] | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ BAD: dict[str, list[str]] = {
     **dict.fromkeys(("out", "data_dir", "work", "results"), PATH),
     "folder": [*PATH, "nowhere", "x" * 300, RAW],
     "color_vars": [*LIST, "nan", "-1", "1e400", "0.02,0.02"],
+    "vary": [*LIST, "=", "shade=1", "color_var=0.02", "seed=0,1", f"{RAW}=1"],
     "scheduler": ["", "nonsense", RAW],
     "option": [
         *("", "=", "lr", "=1", "lr=", "lr=fast", "lr=NaN", "lr=1e400", "lr=-1", "lr=null", "lr=true", "lr=[1]"),
@@ -47,6 +48,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "oracle": ("model.safetensors", "--out", "labels.csv"),
     "clean": (),
     "table": (),
+    "experiments": (),
     "bench": (),
 }
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]

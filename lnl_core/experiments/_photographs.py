@@ -9,7 +9,7 @@ from torch import nn
 
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.datasets.dogs_cats import color_levels
+from lnl_core.datasets.readers.photographs import color_levels
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, value_of

@@ -1,0 +1,325 @@
+"""An experiment from outside: one file, and everything that asks for experiments takes it; and the presets of our own five."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lnl_core import _plugins
+from lnl_core.config import ALL_METHODS, PROFILES, preset
+from lnl_core.datasets import BiasedImages
+from lnl_core.errors import ConfigError
+from lnl_core.experiments import EXPERIMENTS, Experiment, find, register, registered, registry, source
+from lnl_core.networks import LNLNetwork
+
+TOY = '''
+"""Grey squares, bright or dark, on a wall that is coloured by class in training and by chance in the test."""
+
+import torch
+from torch import nn
+
+from lnl_core.datasets import BiasedImages
+from lnl_core.experiments import Experiment, register, source, value_of
+from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE
+from lnl_core.hyperparameters import count
+from lnl_core.networks import LNLNetwork
+
+
+def squares(split, size, n, seed):
+    generator = torch.Generator().manual_seed(seed + {"train": 0, "test": 1}[split])
+    labels = torch.randint(0, 2, (n,), generator=generator)
+    walls = labels if split == "train" else torch.randint(0, 2, (n,), generator=generator)
+    images = torch.zeros(n, 3, size, size, dtype=torch.uint8)
+    images[torch.arange(n), walls] = 200
+    images[:, :, 8:24, 8:24] = (60 + 120 * labels).view(-1, 1, 1, 1).to(torch.uint8)
+    return BiasedImages(images, labels, walls, walls, source="squares", classes=2, bias_classes=2)
+
+
+class Toy(Experiment):
+    name = "toy"
+    offers = frozenset({"image_bias"})
+    hyperparameters = (
+        source("squares").but(default="squares"),
+        count("image_size", 32, "pixels a side", least=32, most=64),
+        TRAIN_SIZE,
+        TEST_SIZE,
+    )
+    methods = ("baseline", "grl", "lnl")
+    presets = {
+        "smoke": dict(source="squares", image_size=32, train_size=64, test_size=48, epochs=1, batch_size=16, schedule="constant"),
+        "short": dict(source="squares", image_size=32, train_size=64, test_size=48, epochs=2, batch_size=16, schedule="constant"),
+    }
+    method_presets = {"lnl": {"short": dict(mi_weight=0.2)}}
+    varied = {"image_size": (32, 40)}
+    table_sources = ("squares",)
+
+    def load(self, config, split, data_dir, **options):
+        return squares(split, config.image_size, self.size(config, split) or 200, config.seed, **options)
+
+    def network(self, config):
+        extractor = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten())
+        return LNLNetwork(extractor, nn.Linear(64, 2), nn.Linear(64, 2))
+
+
+register(Toy())
+'''
+TODAY = '''
+import lnl_core.config as today
+from lnl_core.experiments import find
+
+if hasattr(today, "_CHOICES"):  # a configuration that knows its experiments by name, until it is made of declarations
+    ours = lambda config: config.experiment == "toy"
+    today.EXPERIMENTS = today._CHOICES["experiment"] = (*today.EXPERIMENTS, "toy")
+    today._FREE = (*today._FREE, "image_size")
+    checked, values = today.RunConfig._check_experiment, today._preset_values
+    named, name = today.RunConfig.setting.fget, today.RunConfig.setting_name.fget
+    today.RunConfig._check_experiment = lambda c: find("toy").check(c) if ours(c) else checked(c)
+    today.RunConfig.setting = property(lambda c: find("toy").setting(c) if ours(c) else named(c))
+    today.RunConfig.setting_name = property(lambda c: find("toy").setting_name(c) if ours(c) else name(c))
+    today._preset_values = lambda profile, method, experiment, train_set: (
+        find("toy").preset(profile, method, {}) if experiment == "toy" else values(profile, method, experiment, train_set)
+    )
+'''
+LIFE = '''
+import contextlib, io, json, sys
+from pathlib import Path
+from lnl_core import RunConfig, accuracy, cli, fit, load_data, load_model, preset, results_table, run
+from lnl_core.networks import build_network
+from lnl_core.runs.sweep import grid, sweep
+
+
+def lnl(*arguments):
+    sys.argv = ["lnl", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = cli._answer()
+    return code, out.getvalue(), err.getvalue()
+
+
+def same(found, wanted):
+    assert found == wanted, found
+
+
+if __name__ == "__main__":
+    config = preset("smoke", "lnl", experiment="toy")
+    same(RunConfig.from_dict(config.to_dict()), config)
+    data = load_data(config, "train")
+    same((len(data), len(load_data(config, "test"))), (64, 48))
+    network = build_network(config)
+    fit(network, data, config, progress=False)
+    same(network(data.batch(slice(0, 3)).images).shape, (3, 2))
+
+    record = run(config, "one", progress=False)
+    same((record.experiment, record.setting, record.data["source"]), ("toy", {"image_size": 32}, "squares"))
+    same(accuracy(load_model("one"), load_data(config, "test")), record.metrics["test_accuracy"])
+    same(json.loads(lnl("evaluate", "one")[1])["metrics"]["test_accuracy"], record.metrics["test_accuracy"])
+
+    listed = lnl("experiments")[1]
+    assert "toy: baseline, grl, lnl" in listed and "image_size        pixels a side" in listed, listed
+    common = ("--experiment", "toy", "--profile", "short", "--out", "results/runs", "--quiet", "--vary", "image_size=all")
+    same(lnl("sweep", *common, "--methods", "all", "--dry-run")[1].count(": 0 of 2 epochs done"), 6)
+    code, out, err = lnl("sweep", *common, "--methods", "lnl")
+    assert "2 runs in results/runs: 2 finished, 0 had a record, 0 failed" in out, (out, err)
+    configs = grid("toy", ["lnl"], [32, 40], [0], "short")
+    same([config.mi_weight for config in configs], [0.2, 0.2])
+    same(len(sweep(configs, "results/runs", progress=False).skipped), 2)
+
+    rows = results_table("toy", folder=Path("results"))
+    same([(row["setting"], row["profile"], row["n"]) for row in rows], [({"image_size": size}, "short", 1) for size in (32, 40)])
+    code, table, err = lnl("table", "--experiment", "toy", "--results", "results")
+    assert "| lnl | image_size 40 | – | " in table, (table, err)
+    same(json.loads(lnl("table", "--experiment", "toy", "--results", "results", "--format", "json")[1]), rows)
+
+    refused = lnl("train", "--experiment", "toy", "--color-var", "0.03", "--out", "no")[2]
+    same(refused, "lnl: --color-var belongs to experiment colored_mnist: leave it out of toy\\n")
+    unknown = lnl("train", "--experiment", "toys", "--out", "no")[2]
+    assert unknown.startswith("lnl: unknown experiment 'toys': choose one of colored_mnist, ") and ", toy" in unknown, unknown
+'''
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with the plug-in, and with published numbers that have none for it."""
+    (tmp_path / "toy.py").write_text(TOY + TODAY, encoding="utf-8")
+    # Today's configuration does not ask for plug-ins itself.
+    (tmp_path / "sitecustomize.py").write_text("import lnl_core.experiments as all_of_them; all_of_them.registered()")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "paper.json").write_text('{"experiments": {"colored_mnist": {"results": []}}}', encoding="utf-8")
+    return tmp_path
+
+
+def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    here = os.pathsep.join((str(folder), str(Path(_plugins.__file__).parent.parent)))
+    environment = os.environ | {"LNL_PLUGINS": str(folder / "toy.py"), "PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_toy_experiment_lives_through_fit_run_sweep_and_table(toy: Path) -> None:
+    """Of the library and on the command line, in one process; the runs of the sweep have their own."""
+    (toy / "life.py").write_text(LIFE, encoding="utf-8")
+    done = python(toy, "life.py")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_toy_experiment_is_trained_by_one_command(toy: Path) -> None:
+    command = ("train", "--experiment", "toy", "--method", "grl", "--profile", "smoke", "--out", "run", "--quiet")
+    trained = python(toy, "-m", "lnl_core", *command)
+    assert "grl, 32, profile smoke, 64 images of squares" in trained.stdout, trained.stderr
+    assert json.loads((toy / "run" / "record.json").read_text(encoding="utf-8"))["setting"] == {"image_size": 32}
+
+
+# What is refused
+
+
+class Whole(Experiment):
+    name = "whole"
+    hyperparameters = (source("drawn"),)
+    methods = ("lnl",)
+    presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
+
+    def load(self, config: Any, split: str, data_dir: Any, **options: Any) -> BiasedImages:
+        raise NotImplementedError
+
+    def network(self, config: Any) -> LNLNetwork:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def _registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_known", dict(registered()))
+    monkeypatch.setattr(_plugins, "_done", {})
+
+
+@pytest.mark.usefixtures("_registry_as_before")
+@pytest.mark.parametrize("part", ["name", "hyperparameters", "methods", "presets", "load", "network"])
+def test_an_experiment_that_lacks_a_part_is_refused(part: str) -> None:
+    parts = {name: value for name, value in vars(Whole).items() if not name.startswith("__") and name != part}
+    half = type("Half", (Experiment,), parts)()
+    with pytest.raises(ConfigError, match=f"^the experiment '{'Half' if part == 'name' else 'whole'}' has no {part}: give it one"):
+        register(half)
+    assert set(registered()) == set(EXPERIMENTS)
+    assert register(Whole()) is find("whole")
+
+
+@pytest.mark.usefixtures("_registry_as_before")
+def test_what_is_no_experiment_is_refused() -> None:
+    for odd, message in (
+        (Whole, "an experiment is an object of a class derived from Experiment"),
+        (type("Odd", (Whole,), {"name": "a/b"})(), "made of letters, digits and _"),
+        (type("Odd", (Whole,), {"hyperparameters": ()})(), "has no hyper-parameter source"),
+        (type("Odd", (Whole,), {"hyperparameters": ("source",)})(), "must be declared as in lnl_core.hyperparameters"),
+        (type("Odd", (Whole,), {"hyperparameters": (source("a"), source("b"))})(), "declares source twice"),
+        (type("Odd", (Whole,), {"name": "faces"})(), "^there are two experiments called faces: give one of them another name$"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            register(odd)
+    assert set(registered()) == set(EXPERIMENTS)
+
+
+@pytest.mark.usefixtures("_registry_as_before")
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("gone.py", None, r"^LNL_PLUGINS names gone.py, which is no file: correct the path$"),
+        ("no_such_module", None, r"^the plug-in no_such_module of LNL_PLUGINS cannot be imported \(ModuleNotFoundError: "),
+        ("bad.py", "import nothing_of_the_kind", r"^the plug-in bad.py of LNL_PLUGINS cannot be imported \(ModuleNotFoundError: "),
+        ("bad.py", "def f(:", r"^the plug-in bad.py of LNL_PLUGINS cannot be imported \(SyntaxError: "),
+        ("bad.py", "raise SystemExit(3)", r"^the plug-in bad.py of LNL_PLUGINS cannot be imported \(SystemExit: 3\)"),
+        ("bad.py", TOY.replace('"toy"', '"faces"'), r"^the plug-in bad.py .* is refused: there are two experiments called faces"),
+    ],
+)
+def test_a_plug_in_that_cannot_be_used_is_one_sentence(
+    name: str, text: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path(name).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("LNL_PLUGINS", f" {name}, ")
+    for _ in range(2):  # it is not forgotten
+        with pytest.raises(ConfigError, match=message) as caught:
+            find("colored_mnist")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_registry_as_before")
+def test_a_plug_in_is_imported_once_and_may_be_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "squares_of_mine.py").write_text(TOY, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("LNL_PLUGINS", "squares_of_mine")
+    assert [*registered()] == [*EXPERIMENTS, "toy"]
+    assert registered()["toy"] is find("toy"), "a second look does not register it again"
+    with pytest.raises(ConfigError, match="there are two experiments called toy"):
+        register(type(find("toy"))())
+
+
+# The presets of our own experiments
+
+
+def cases() -> list[tuple[str, str, str, str | None]]:
+    """Every experiment, method, profile and training set; mi_backprop needs one bias an image, which dogs_cats has not."""
+    found = []
+    for name, experiment in registered().items():
+        sets = next((one.choices for one in experiment.hyperparameters if one.name == "train_set"), (None,))
+        methods = [method for method in ALL_METHODS if (name, method) != ("dogs_cats", "mi_backprop")]
+        found += [(name, method, profile, one) for method in methods for profile in PROFILES for one in sets]
+    return found
+
+
+PRESETS = "35f3b3f75ca09bd1"
+"""Digest of all presets: a value that is changed on purpose changes it too."""
+
+
+def test_no_preset_has_changed() -> None:
+    values = {"/".join(map(str, case)): find(case[0]).preset(case[2], case[1], {"train_set": case[3]}) for case in cases()}
+    assert len(values) == 388
+    assert hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] == PRESETS
+
+
+def test_the_experiments_presets_are_those_of_the_configuration() -> None:
+    """What :func:`preset` builds is the defaults, the experiment's preset, and what was given."""
+    default = preset("full").to_dict()
+    for name, method, profile, train_set in cases():
+        changes = {} if train_set is None else {"train_set": train_set}
+        if (name, method) in (("census", "gray"), ("census", "jlu")):
+            continue
+        config = preset(profile, method, experiment=name, **changes)
+        experiment = find(name)
+        chosen = {"experiment": name, "method": method, "profile": profile, **changes}
+        for key, value in {**default, **experiment.preset(profile, method, changes), **chosen}.items():
+            if hasattr(config, key):
+                assert getattr(config, key) == value, (name, method, profile, train_set, key)
+        experiment.check(config)
+        assert (config.setting, config.setting_name) == (experiment.setting(config), experiment.setting_name(config))
+        assert set(experiment.setting(config)) >= {"color_var"} or "train" in experiment.setting(config)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_declarations_say_what_the_configuration_checks(name: str) -> None:
+    """Defaults, ranges and words are those that the configuration had before experiments declared them."""
+    import lnl_core.config as today
+
+    if not hasattr(today, "_CHOICES"):
+        pytest.skip("the configuration is made of the declarations")
+    default = preset("full").to_dict() | {"color_var": 0.03}
+    words = today._CHOICES | {"source": today.SOURCES[name], "train_set": today.TRAINING_SETS.get(name)}
+    for one in find(name).hyperparameters:
+        assert one.default == default[one.name], one.name
+        assert one.late == (one.name in today._LATER)
+        if one.name in today._COUNTS:
+            assert (one.least, one.most) == today._COUNTS[one.name], one.name
+        if one.name in today._NUMBERS:
+            assert one.most == today._NUMBERS[one.name]
+        if words.get(one.name):
+            assert one.choices == words[one.name], one.name
+        reader = {decider: allowed for decider, allowed in today._READERS.get(one.name, {}).items() if decider != "experiment"}
+        declared = dict(one.only)
+        if one.name not in ("features", "weights", "test_size"):
+            assert declared == reader, one.name
+    readers = {field: allowed["experiment"] for field, allowed in today._READERS.items() if set(allowed) & {"experiment"}}
+    for field, owners in readers.items():
+        if field not in ("bias_reduction", "mi_reduction"):
+            assert find(name).declares(field) == (name in owners), field
