@@ -1,5 +1,6 @@
 """The methods by name, in the order of the tables."""
 
+from lnl_core._plugins import load_plugins
 from lnl_core.errors import ConfigError
 from lnl_core.hyperparameters import HyperParameter, shown
 from lnl_core.methods.base import Method, Moves
@@ -44,7 +45,8 @@ def _all(values: object, kind: type) -> bool:
 
 
 def registered() -> dict[str, Method]:
-    """All methods by name, in the order of the tables."""
+    """All methods by name: ours in the order of the tables, then those of plug-ins, see :mod:`lnl_core._plugins`."""
+    load_plugins()
     return dict(METHODS)
 
 
@@ -55,7 +57,7 @@ def find(name: str) -> Method:
         ConfigError: there is none, with those that there are.
     """
     known = registered()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ConfigError(f"unknown method {shown(name)}: choose one of {', '.join(known)}")
     return known[name]
 
