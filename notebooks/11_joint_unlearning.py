@@ -91,7 +91,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Markdown
-from lnl_core.training.unlearning import Turns, read_duel
 from sklearn.manifold import TSNE
 
 from lnl_core import (

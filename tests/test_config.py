@@ -12,6 +12,8 @@ from lnl_core import experiments, methods
 from lnl_core.config import EXECUTION, PROFILES, TRAINING, RunConfig, declared, preset, resolve_profile
 from lnl_core.errors import ConfigError, LNLError
 from lnl_core.hyperparameters import HyperParameter
+from lnl_core.runs.records import read_record
+from tools.notebooks import ROOT
 
 METHODS = [name for name in methods.registered() if name not in ("mi_backprop", "jlu")]
 
@@ -395,8 +397,11 @@ def test_fingerprint_changes_with_every_hyper_parameter() -> None:
     assert RunConfig(profile="custom").fingerprint() != RunConfig().fingerprint()
 
 
-def test_runs_on_digits_keep_the_names_they_had_before_there_were_photographs() -> None:
-    assert preset("full", "baseline", source="mnist").fingerprint() == "d53606a5d409"
+def test_stored_runs_are_named_after_their_configuration() -> None:
+    paths = [path for folder in ("runs", "ablations", "retrained") for path in sorted((ROOT / "results" / folder).glob("*.json"))]
+    assert len(paths) > 290
+    for path in paths:
+        assert path.stem.endswith(read_record(path).run_config().fingerprint()), path
 
 
 @pytest.mark.parametrize("profile", PROFILES)
