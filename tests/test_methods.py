@@ -110,17 +110,18 @@ def confusion_term(batch: Batch) -> Callable[[LNLNetwork], Tensor]:
 def by_hand(network: LNLNetwork, batch: Batch, config: RunConfig) -> Gradients:
     """f descends L_c + lambda L_MI + alpha L_conf - mu L_B; g descends L_c; h descends L_B."""
     mi, confusion, reversal = REACHES_F[config.method]
-    label, bias = gradient_of(label_term(batch), network), gradient_of(bias_term(batch, config.bias_reduction), network)
-    entropy = gradient_of(entropy_term(batch, config.mi_reduction), network)
+    label = gradient_of(label_term(batch), network)
+    bias = gradient_of(bias_term(batch, config.get("bias_reduction", "mean")), network)
+    entropy = gradient_of(entropy_term(batch, config.get("mi_reduction", "mean")), network)
     confused = gradient_of(confusion_term(batch), network)
     wanted = {}
     for name in label:
         if name.startswith("extractor"):
             wanted[name] = (
                 label[name]
-                + mi * config.mi_weight * entropy[name]
-                + confusion * config.confusion_weight * confused[name]
-                - reversal * config.adv_weight * bias[name]
+                + mi * config.get("mi_weight", 0.0) * entropy[name]
+                + confusion * config.get("confusion_weight", 0.0) * confused[name]
+                - reversal * config.get("adv_weight", 0.0) * bias[name]
             )
         else:
             wanted[name] = label[name] if name.startswith("label_head") else bias[name]

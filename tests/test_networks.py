@@ -226,7 +226,7 @@ def test_the_kinds_of_grey(kind: str, expected: float) -> None:
 
 
 def test_a_kind_of_grey_is_for_the_method_gray() -> None:
-    with pytest.raises(ConfigError, match="grayscale belongs to method 'gray'"):
+    with pytest.raises(ConfigError, match="grayscale belongs to method gray: leave it out of lnl"):
         preset("smoke", "lnl", grayscale="mean")
 
 

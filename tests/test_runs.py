@@ -92,7 +92,7 @@ def test_history_has_a_line_an_epoch(finished: Path) -> None:
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "lnl"])
 def test_every_method_runs_and_loads(method: str, tmp_path: Path) -> None:
-    record = go(tiny(method, epochs=1, warmup_epochs=0, train_size=64), tmp_path)
+    record = go(tiny(method, epochs=1, train_size=64), tmp_path)
     assert record.method == method
     network = load_model(tmp_path)
     test = colored_mnist("test", 0.03, source="mini").subset(slice(0, 60))
