@@ -31,9 +31,10 @@ test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book wi
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest --nbval notebooks/02_derivation.ipynb notebooks/03_minmax_game.ipynb
 
-lint: $(INSTALLED)  ## ruff and mypy
+lint: $(INSTALLED)  ## ruff, mypy and the contracts of who imports whom
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 nbval: $(INSTALLED)  ## run every notebook under nbval (LNL_PROFILE=smoke makes it quick)
 	@$(BIN)/python -m pytest --nbval notebooks/

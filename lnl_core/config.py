@@ -587,7 +587,7 @@ _PHOTOGRAPH_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "jlu_faces": {
         "smoke": _REPORT,
         "demo": dict(
-            _REPORT, image_size=48, train_size=1500, epochs=12, lr=0.02, bias_lr=0.05
+            _REPORT, image_size=48, train_size=1500, epochs=6, lr=0.02, bias_lr=0.05
         ),  # half the side, a quarter of the time
         "short": dict(_REPORT, source="utkface", epochs=20),
         "full": _REPORT,

@@ -15,11 +15,11 @@ from lnl_core.errors import ConfigError
 from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, PixelBiasHead, digit_network
 from lnl_core.runs.bench import (
-    _MI_VARIANTS,
     LayerCost,
     device_limits,
     mi_backprop_cost,
     photograph_costs,
+    precisions,
     roofline,
     roofline_markdown,
     roofline_seconds,
@@ -130,9 +130,14 @@ def test_the_least_time_waits_for_arithmetic_or_memory() -> None:
     assert roofline_seconds(costs, operations_per_second=10, bytes_per_second=5) == 10 + 8 + 10
 
 
-def test_limits_are_measured() -> None:
+NATIVE = pytest.mark.parametrize(("native", "timed"), [(True, ("float32", "bf16")), (False, ("float32",))])
+
+
+@NATIVE
+def test_limits_are_measured(native: bool, timed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lnl_core.runs.bench.native_bf16", lambda device: native)
     limits = device_limits(torch.device("cpu"), repeats=1)
-    assert set(limits) == {"float32 operations/s", "bf16 operations/s", "bytes/s"}
+    assert set(limits) == {*(f"{precision} operations/s" for precision in timed), "bytes/s"}
     assert all(value > 1e6 for value in limits.values())
 
 
@@ -156,7 +161,13 @@ def test_the_page_shows_the_table_and_what_follows_from_it() -> None:
 
 def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages) -> None:
     costs = mi_backprop_cost(few.subset(slice(0, 130)))
-    assert set(costs) == set(_MI_VARIANTS)
+    fast = precisions(torch.device("cpu"))[-1]
+    assert set(costs) == {
+        "mi_backprop float32",
+        f"mi_backprop {fast}",
+        f"mi_backprop {fast}, features every 4 steps",
+        f"mi_backprop {fast}, network of its authors",
+    }
     assert all(value > 0 for value in costs.values())
 
 
