@@ -1,6 +1,5 @@
 """The training loop: the same bits from the same seed, resuming, schedules, precision, and stopping in time."""
 
-import importlib
 import json
 import math
 from collections.abc import Callable
@@ -16,17 +15,10 @@ from lnl_core.config import METHODS, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
-<<<<<<< HEAD
 from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, build_network, digit_network
 from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
 from lnl_core.training.loop import Training
-=======
-from lnl_core.methods import _steps
-from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
-from lnl_core.training.batches import _batches
->>>>>>> main
 from lnl_core.training.precision import native_bf16
 
 Weights = dict[str, Tensor]
@@ -254,36 +246,22 @@ def test_losses_are_means_over_the_batches_of_an_epoch(few: BiasedImages) -> Non
     network = build_network(config)
     _, history = train(config, few)
     seen = []
-<<<<<<< HEAD
     for index in Training(find("baseline"), network, few, config).batches(0):
-=======
-    for index in _batches(len(few), config, 0, torch.device("cpu")):
->>>>>>> main
         batch = few.batch(index)
         seen.append(torch.nn.functional.cross_entropy(network(batch.images), batch.labels).item())
     assert history[0]["label_loss"] == pytest.approx(sum(seen) / len(seen), rel=1e-5)
 
 
 def test_an_epoch_sees_every_image_once_in_a_new_order(few: BiasedImages) -> None:
-<<<<<<< HEAD
     training = Training(find("baseline"), digit_network(), few, config_of("baseline"))
     first, second = (torch.cat(training.batches(epoch)) for epoch in (0, 1))
-=======
-    config = config_of()
-    first, second = (torch.cat(_batches(len(few), config, epoch, torch.device("cpu"))) for epoch in (0, 1))
->>>>>>> main
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(len(few)))
     assert first.tolist() != second.tolist()
 
 
-<<<<<<< HEAD
 def test_a_last_batch_of_one_is_dropped(few: BiasedImages) -> None:
     training = Training(find("baseline"), digit_network(), few.subset(slice(0, 65)), config_of("baseline"))
     sizes = [len(batch) for batch in training.batches(0)]
-=======
-def test_a_last_batch_of_one_is_dropped() -> None:
-    sizes = [len(batch) for batch in _batches(65, config_of(), 0, torch.device("cpu"))]
->>>>>>> main
     assert sizes == [32, 32]
 
 
@@ -380,11 +358,7 @@ def test_one_step_in_bf16_gives_nearly_the_same_losses_and_gradients(method: str
     for config in (config_of(method), config_of(method, **FAST)):
         network = build_network(config)
         with autocast(config, torch.device("cpu")):
-<<<<<<< HEAD
             losses.append(find(method).step(network, few.batch(slice(None), channels_last=config.channels_last), config))
-=======
-            losses.append(methods.method_step(method)(network, few.batch(slice(None), channels_last=config.channels_last), config))
->>>>>>> main
         found = {name: p.grad.float().flatten() for name, p in network.named_parameters() if p.grad is not None}
         gradients.append([torch.cat([g for name, g in found.items() if name.startswith(part)]) for part in parts_of(found)])
     for name, value in losses[0].items():
@@ -473,12 +447,7 @@ def test_the_message_names_term_and_step(
         value: Tensor = real(*arguments, **options)
         return value * bad if calls == 3 else value
 
-<<<<<<< HEAD
     monkeypatch.setattr(module, loss, breaks_at_the_third_step)
-=======
-    for module in (_steps, importlib.import_module("lnl_core.methods.baseline")):
-        monkeypatch.setattr(module, loss, breaks_at_the_third_step, raising=False)
->>>>>>> main
     with pytest.raises(NonFiniteLossError, match=rf"^the {term} loss became -?{bad} at step 3 of epoch 1: lower the learning rate"):
         train(config_of(method), few)
 
