@@ -108,6 +108,17 @@ class RunConfig:
     experiment: str
     method: str
     profile: str
+    # of every training
+    seed: int
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float
+    weight_decay: float
+    schedule: str
+    # of every execution
+    precision: str
+    channels_last: bool
 
     def __init__(self, experiment: str = "colored_mnist", method: str = "lnl", *, profile: str = "full", **values: Any) -> None:
         fields = declared(experiment, method)

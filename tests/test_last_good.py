@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def test_a_network_that_begins_worse_than_guessing_is_no_bad_update(spread: floa
     network = of_points()
     with torch.no_grad():
         network.label_head.weight.mul_(spread)  # type: ignore[operator, union-attr]
-    _, history = game.train(network, config=replace(game.config, lr=1e-9), out_dir=tmp_path)
+    _, history = game.train(network, config=game.config.with_options(lr=1e-9), out_dir=tmp_path)
     assert len(checkpoint_history(tmp_path)) == len(history) == game.config.epochs
     assert (history[0]["label_loss"] > 20 * game.guessing) is (spread == 1000)
 
@@ -209,7 +209,7 @@ def test_the_advice_followed_to_the_letter(method: str, tmp_path: Path) -> None:
     assert eval(expression, {"restore": restore, "network": network}) == 1
     with safe_open(tmp_path / "it's here" / CHECKPOINT, "pt") as file:
         assert all(torch.equal(value, file.get_tensor(f"network.{name}")) for name, value in network.state_dict().items())
-    lower = replace(game.config, **{name: getattr(game.config, name) / 1e6 for name in rates.split(", ")})
+    lower = game.config.with_options(**{name: getattr(game.config, name) / 1e6 for name in rates.split(", ")})
     with too_large(1e6):
         _, history = game.train(network, config=lower, out_dir=tmp_path / "another")
     assert len(history) == game.config.epochs

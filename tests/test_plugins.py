@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from lnl_core.datasets import BiasedImages
-from lnl_core.experiments import Experiment, register, source, value_of
+from lnl_core.experiments import Experiment, register, source
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE
 from lnl_core.hyperparameters import count
 from lnl_core.networks import LNLNetwork
@@ -197,7 +197,7 @@ def test_what_is_no_experiment_is_refused() -> None:
         (type("Odd", (Whole,), {"name": "faces"})(), "^there are two experiments called faces: give one of them another name$"),
     ):
         with pytest.raises(ConfigError, match=message):
-            register(odd)
+            register(odd)  # type: ignore[arg-type]
     assert set(registered()) == set(EXPERIMENTS)
 
 
@@ -263,7 +263,7 @@ def test_no_preset_has_changed() -> None:
 def test_the_experiments_presets_are_those_of_the_configuration() -> None:
     """What :func:`preset` builds is the defaults, the experiment's preset, and what was given."""
     for name, method, profile, train_set in cases():
-        changes = {} if train_set is None else {"train_set": train_set}
+        changes: dict[str, Any] = {} if train_set is None else {"train_set": train_set}
         config, experiment = preset(profile, method, experiment=name, **changes), find(name)
         wanted = {one.name: one.default for one in declared(name, method).values()}
         wanted |= {key: value for key, value in experiment.preset(profile, method, changes).items() if key in wanted} | changes

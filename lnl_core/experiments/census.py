@@ -102,7 +102,7 @@ class Census(Experiment):
         return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))
 
     def training_split(self, config: "RunConfig") -> str:
-        return config.train_split
+        return str(config.train_split)
 
     def validation_split(self, config: "RunConfig") -> str | None:
         return "validation" if config.train_split == "train" else None

@@ -113,7 +113,7 @@ class Balance:
 
 def uniform_share(config: RunConfig, progress: float) -> float:
     r"""The share :math:`\varepsilon`: it grows with the square of the progress to ``balance_wean`` at four fifths of the run."""
-    return config.balance_wean * min(1.0, progress / (0.8 * config.epochs)) ** 2
+    return float(config.balance_wean) * min(1.0, progress / (0.8 * config.epochs)) ** 2
 
 
 def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
