@@ -22,7 +22,7 @@ def learning_rate(config: RunConfig, base: float, progress: float) -> float:
     if config.schedule == "constant":
         return base
     if config.schedule == "step":
-        return base * float(config.lr_gamma) ** (int(progress) // config.lr_step)
+        return base * float(config.lr_gamma ** (int(progress) // config.lr_step))
     share = progress / config.epochs
     rise = 0.15
     if share < rise:
