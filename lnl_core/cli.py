@@ -153,9 +153,10 @@ def _declared(experiment: "Experiment", *, sweeping: bool = False, **given: Any)
     setting = {name: value for name, value in given.items() if value is not None}
     for name in setting:
         if not experiment.declares(name):
-            owners = either(tuple(one.name for one in registered().values() if one.declares(name)))
+            owners = tuple(one.name for one in registered().values() if one.declares(name))
             option = _option(name) if sweeping else f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{option} belongs to experiment {owners}: leave it out of {experiment.name}")
+            whose = f"belongs to experiment {either(owners)}" if owners else "is nothing that an experiment declares"
+            raise ConfigError(f"{option} {whose}: leave it out of {experiment.name}")
     return setting
 
 

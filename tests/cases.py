@@ -29,7 +29,7 @@ def every(cases: Iterable[tuple[Any, ...]], check: Callable[..., None]) -> None:
 def _short(value: object) -> str:
     """On one line, and cut in the middle if it is long."""
     text = str(value) if isinstance(value, str | BaseException) else getattr(value, "__name__", None) or _said(value)
-    text = " ".join(text.split())
+    text = " ".join(text.split()).encode("utf-8", "backslashreplace").decode("utf-8")  # a path may hold what no text can
     return text if len(text) < 400 else f"{text[:200]} ... {text[-150:]}"
 
 

@@ -74,6 +74,8 @@ class PhotographExperiment(Experiment):
     stand_in = "drawn"
     test_set = "test"
     """What the data set calls its test set."""
+    test_title = "test"
+    """What the results table calls it."""
 
     def check(self, config: "RunConfig") -> None:
         if config.get("weights") is not None and config.network != "resnet18":
@@ -121,7 +123,7 @@ class PhotographExperiment(Experiment):
         return config if config.get("weights") is None else config.with_options(weights=None)
 
     def columns(self, setting: Setting, metrics: Mapping[str, float]) -> dict[str, Setting]:
-        found: dict[str, Setting] = {"test_accuracy": {**setting, "test": self.test_set if self.test_set == "test" else "EBD"}}
+        found: dict[str, Setting] = {"test_accuracy": {**setting, "test": self.test_title}}
         if "opposite_accuracy" in metrics:
             opposite = OPPOSITE[str(setting["train"]).lower()].upper()
             found = {"opposite_accuracy": {**setting, "test": opposite}, **found}
