@@ -259,7 +259,7 @@ def test_bad_adversaries_are_one_sentence() -> None:
     for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             preset("demo", "lnl", **changes)
-    with pytest.raises(ConfigError, match="adversary_reset belongs to feature maps of colored_mnist"):
+    with pytest.raises(ConfigError, match="adversary_reset needs feature maps of the digit network: leave it out of dogs_cats"):
         preset("demo", "lnl", experiment="dogs_cats", adversary_reset=1)
 
 

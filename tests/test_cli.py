@@ -119,7 +119,7 @@ def test_train_leaves_record_model_and_metrics(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {"config.json", "record.json", "model.safetensors", "metrics.jsonl"}
     record = read_record(finished / "record.json")
     assert (record.experiment, record.method, record.setting, record.seed) == ("colored_mnist", "lnl", {"color_var": 0.03}, 0)
-    assert (record.schema, record.selection, record.profile) == (2, "last_epoch", "custom")
+    assert (record.schema, record.selection, record.profile) == (3, "last_epoch", "custom")
     assert [json.loads(line)["epoch"] for line in (finished / "metrics.jsonl").read_text().splitlines()] == [1, 2]
 
 
@@ -297,7 +297,7 @@ def test_help_names_every_command(lnl: Command) -> None:
         (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
         (("--set", "seed=1"), ("--set cannot change seed: it has an option of its own",)),
         (("--protected", "sex"), ("protected belongs to experiment census",)),
-        (("--experiment", "census", "--protected", "height"), ("protected must be 'sex' or 'race' for adult, got 'height'",)),
+        (("--experiment", "census", "--protected", "height"), ("unknown protected 'height': choose one of sex, race, age",)),
         (("--experiment", "census", "--method", "gray"), ("method 'gray' is for images",)),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
@@ -417,14 +417,14 @@ def test_an_output_folder_that_is_a_file(below: tuple[str, ...], lnl: Command, t
 
 def test_a_record_of_another_schema(copy: Path, lnl: Command, tmp_path: Path) -> None:
     values = json.loads((copy / "record.json").read_text())
-    (copy / "record.json").write_text(json.dumps({**values, "schema": 3}))
-    refused(lnl("train", "--out", copy, *SMALL), "is a record of schema 3", "reads schema 2")
+    (copy / "record.json").write_text(json.dumps({**values, "schema": 4}))
+    refused(lnl("train", "--out", copy, *SMALL), "is a record of schema 4", "reads schema 3")
 
     results = tmp_path / "results"
     (results / "runs").mkdir(parents=True)
     shutil.copy(runs_paper(), results / "paper.json")
     shutil.copy(copy / "record.json", results / "runs" / "odd.json")
-    refused(lnl("table", "--results", results), "odd.json is a record of schema 3")
+    refused(lnl("table", "--results", results), "odd.json is a record of schema 4")
 
 
 def runs_paper() -> Path:

@@ -250,11 +250,7 @@ def cases() -> list[tuple[str, str, str, str | None]]:
     return found
 
 
-<<<<<<< HEAD
 PRESETS = "28869276ab823034"
-=======
-PRESETS = "1c620c45d6edc295"
->>>>>>> exper
 """Digest of all presets: a value that is changed on purpose changes it too."""
 
 
@@ -268,7 +264,6 @@ def test_the_experiments_presets_are_those_of_the_configuration() -> None:
     """What :func:`preset` builds is the defaults, the experiment's preset, and what was given."""
     for name, method, profile, train_set in cases():
         changes: dict[str, Any] = {} if train_set is None else {"train_set": train_set}
-<<<<<<< HEAD
         config, experiment = preset(profile, method, experiment=name, **changes), find(name)
         wanted = {one.name: one.default for one in declared(name, method).values()}
         wanted |= {key: value for key, value in experiment.preset(profile, method, changes).items() if key in wanted} | changes
@@ -276,15 +271,4 @@ def test_the_experiments_presets_are_those_of_the_configuration() -> None:
             key: value for key, value in config.to_dict().items() if key in wanted
         }
         assert {key for key in wanted if key not in config} <= {key for key in wanted if config.unread(key)}
-=======
-        if (name, method) in (("census", "gray"), ("census", "jlu")):
-            continue
-        config = preset(profile, method, experiment=name, **changes)
-        experiment = find(name)
-        chosen = {"experiment": name, "method": method, "profile": profile, **changes}
-        for key, value in {**default, **experiment.preset(profile, method, changes), **chosen}.items():
-            if hasattr(config, key):
-                assert getattr(config, key) == value, (name, method, profile, train_set, key)
-        experiment.check(config)
->>>>>>> exper
         assert (config.setting, config.setting_name) == (experiment.setting(config), experiment.setting_name(config))

@@ -257,7 +257,7 @@ def test_every_record_of_the_table_can_be_made_again_by_its_preset() -> None:
         assert config.source in ("mnist", "kaggle", "utkface")
         assert config.fingerprint() == wanted.fingerprint()
         assert record.profile in ("short", "full")
-        assert (record.data["train_size"], record.data["test_size"]) == SIZES[record.experiment][config.train_set]
+        assert (record.data["train_size"], record.data["test_size"]) == SIZES[record.experiment][config.get("train_set")]
         assert record.provenance["dirty"] is False
         assert record.selection == "last_epoch"
 

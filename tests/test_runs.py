@@ -58,7 +58,7 @@ def test_a_run_leaves_record_model_and_metrics(finished: Path) -> None:
 
 def test_the_record_has_the_documented_schema(finished: Path) -> None:
     values = json.loads((finished / "record.json").read_text())
-    assert values["schema"] == 2
+    assert values["schema"] == 3
     assert (values["experiment"], values["method"], values["setting"], values["seed"]) == (
         "colored_mnist",
         "lnl",

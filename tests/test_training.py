@@ -28,7 +28,8 @@ Weights = dict[str, Tensor]
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
-    return preset("smoke", method, **{"epochs": 3, "warmup_epochs": 0, "batch_size": 32, **changes})
+    at_once = {} if method in ("baseline", "gray") else {"warmup_epochs": 0}
+    return preset("smoke", method, **{"epochs": 3, **at_once, "batch_size": 32, **changes})
 
 
 def train(config: RunConfig, data: BiasedImages, **options: Any) -> tuple[Weights, list[Metrics]]:

@@ -239,8 +239,3 @@ def test_both_doors_train_the_same(faces: BiasedImages) -> None:
     history = fit(first, faces, config_of(epochs=1), device="cpu", progress=False)
     assert history == fit_jlu(second, faces, config_of(epochs=1), device="cpu", progress=False)[0]
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
-
-
-def test_fingerprints_of_the_other_methods_are_untouched() -> None:
-    """Committed records are found by them."""
-    assert preset("full", "lnl").fingerprint() == "e0fa1fcc25ea"
