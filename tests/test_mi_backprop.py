@@ -415,12 +415,12 @@ def test_a_statistics_network_that_runs_away(caplog: pytest.LogCaptureFixture) -
         ({"estimator": "magic"}, "unknown estimator 'magic': choose one of donsker_varadhan, mine"),
         ({"statistics_steps": -1}, "statistics_steps must be a whole number of at least 0, got -1"),
         ({"statistics_refresh": 0}, "statistics_refresh must be a whole number of at least 1"),
-        ({"network": "resnet18"}, "network must be None or 'ragonesi' for colored_mnist"),
-        ({"adversary_steps": 2}, "adversary_steps has no effect on method 'mi_backprop': leave it out"),
-        ({"clip_norm": 10.0}, "clip_norm has no effect on method 'mi_backprop'"),
-        ({"augment": 0.5}, "augment has no effect on method 'mi_backprop'"),
-        ({"updates": "alternating"}, "updates has no effect on method 'mi_backprop'"),
-        ({"experiment": "dogs_cats"}, "on dogs_cats the bias is a map of levels"),
+        ({"network": "resnet18"}, "unknown network 'resnet18': choose one of ragonesi"),
+        ({"adversary_steps": 2}, "adversary_steps belongs to method"),
+        ({"clip_norm": 10.0}, "clip_norm belongs to method"),
+        ({"augment": 0.5}, "augment belongs to method"),
+        ({"updates": "alternating"}, "updates belongs to method"),
+        ({"experiment": "dogs_cats"}, "method 'mi_backprop' needs one bias an image: choose another for dogs_cats"),
     ],
 )
 def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -538,8 +538,6 @@ def test_a_run_leaves_a_record_and_a_model_that_can_be_probed(network: str | Non
     test = load_data_of(record.run_config())
     assert embeddings(model, test).shape == (60, 64)
     assert evaluate_adversary(model, test).cross_entropy > 0
-    with pytest.raises(ConfigError, match="mi_backprop writes no scalars for TensorBoard"):
-        run(preset("smoke", "mi_backprop", **changes), tmp_path / "other", device="cpu", progress=False, tensorboard=True)
 
 
 def load_data_of(config: RunConfig) -> BiasedImages:

@@ -119,7 +119,6 @@ def _train_epoch(training: Training, bar: Any) -> Metrics:
     return training.course.end_epoch(dict(zip(names, table.mean(0).tolist(), strict=True)))
 
 
-@keep_freed_memory()
 def _train(
     method: Method,
     network: LNLNetwork,
@@ -167,6 +166,7 @@ def _train(
     return training
 
 
+@keep_freed_memory()
 def fit(
     network: LNLNetwork,
     data: BiasedImages,
@@ -208,6 +208,7 @@ def fit(
     return _train(method, network, data, config, out_dir, device, validate, progress, tensorboard).history
 
 
+@keep_freed_memory()
 def fit_jlu(
     network: LNLNetwork,
     data: BiasedImages,
@@ -250,6 +251,7 @@ def fit_jlu(
     return training.history, cast(JluCourse, training.course).duel
 
 
+@keep_freed_memory()
 def fit_mi_backprop(
     network: LNLNetwork,
     data: BiasedImages,
