@@ -1,6 +1,7 @@
 """Who moves: which loss reaches f, g and h in each method's step, against gradients of formulas written by hand."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from lnl_core import experiments, methods
 from lnl_core.config import RunConfig, preset
-from lnl_core.datasets import BiasedImages
+from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
 from lnl_core.methods import (
@@ -441,6 +442,40 @@ def test_the_methods_come_in_the_order_of_the_tables() -> None:
 def test_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown method 'lln': choose one of baseline, .*lnl"):
         find("lln")
+
+
+# What they read
+
+
+@pytest.mark.parametrize("method", registered().values(), ids=registered())
+def test_every_hyper_parameter_of_a_method_is_read_in_a_training(
+    method: Method, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the methods, the training or the network, in one smoke run; a field that somebody checks is not thereby read."""
+    seen: set[str] = set()
+    real = RunConfig.__getattribute__
+
+    def spy(config: RunConfig, name: str) -> Any:
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith(("lnl_core.methods", "lnl_core.training")):
+            seen.add(name)
+        return real(config, name)
+
+    images = method.name != "jlu"  # its preset is that of faces
+    config = preset("smoke", method.name, experiment="colored_mnist" if images else "jlu_faces", epochs=2, batch_size=16)
+    data = few.subset(slice(0, 32)) if images else synthetic_faces("bd", n=32, size=config.image_size or 64, learn="age")
+    network = build_network(config)
+    monkeypatch.setattr(RunConfig, "__getattribute__", spy)
+    fit(network, data, config, device="cpu", progress=False)
+    declared = {one.name for one in method.hyperparameters}
+    assert declared <= seen
+    assert len(declared) == len(method.hyperparameters), "each once"
+
+
+@pytest.mark.parametrize("method", registered().values(), ids=registered())
+def test_every_hyper_parameter_of_a_method_says_what_it_does_and_has_a_default_in_range(method: Method) -> None:
+    for declared in method.hyperparameters:
+        assert declared.checked(declared.default) == declared.default
+        assert len(declared.help) > 10
 
 
 # Eq. 9 as it reads

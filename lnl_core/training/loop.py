@@ -196,7 +196,8 @@ def fit(
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
 
     Returns:
-        One dictionary an epoch: epoch, the mean of every loss in nats, and what ``validate`` returned.
+        One dictionary an epoch: epoch, the mean of every loss in nats, what the method measures beside them, and what ``validate``
+        returned.
 
     Raises:
         ConfigError: a value that this run would not read, or a network that is not what the configuration says.
@@ -235,7 +236,7 @@ def fit_jlu(
         data: training data; moved to the device as uint8.
         config: hyper-parameters, of method "jlu".
         turns: when h and when f and g move; by default :class:`Turns`.
-        device, validate, progress: as for :func:`lnl_core.training.loop.fit`.
+        device, validate, progress, tensorboard: as for :func:`fit`.
 
     Returns:
         One dictionary an epoch (epoch, the mean losses of f's and g's updates in nats, bias_steps, what ``validate`` returned), and
