@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lnl_core.config import ESTIMATORS, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
-from lnl_core.evaluation import adversary_loss, embeddings
+from lnl_core.evaluation import embeddings, evaluate_adversary
 from lnl_core.information.estimators import BOUNDS, donsker_varadhan, moving_average_gain, nwj
 from lnl_core.losses import label_loss
 from lnl_core.methods.statistics_network import (
@@ -530,7 +530,7 @@ def test_a_run_leaves_a_record_and_a_model_that_can_be_probed(network: str | Non
     model = load_model(tmp_path / "run")
     test = load_data_of(record.run_config())
     assert embeddings(model, test).shape == (60, 64)
-    assert adversary_loss(model, test) > 0
+    assert evaluate_adversary(model, test).cross_entropy > 0
     with pytest.raises(ConfigError, match="mi_backprop writes no scalars for TensorBoard"):
         run(preset("smoke", "mi_backprop", **changes), tmp_path / "other", device="cpu", progress=False, tensorboard=True)
 

@@ -27,7 +27,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.evaluation import accuracy, feature_maps, probe_leakage
-from lnl_core.evaluation.adversary import adversary_reading
+from lnl_core.evaluation.adversary import evaluate_adversary
 from lnl_core.experiments.splits import load_data, load_probe_data
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.provenance import provenance
@@ -78,7 +78,7 @@ def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
 def readings(network: LNLNetwork, images: BiasedImages, pool: int) -> dict[str, float]:
     """What h says of unbiased images and what fresh probes find: the levels that h is asked for, and the group of the colour."""
     assert images.color is not None
-    h = adversary_reading(network, images)
+    h = evaluate_adversary(network, images)
     features = F.avg_pool2d(feature_maps(network, images), pool)
     levels = image_color_labels(images.color, (1, 1)).flatten(1)
     with torch.enable_grad():  # fit() validates without gradients
