@@ -4,13 +4,14 @@ import inspect
 import json
 import math
 import shutil
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from cases import every
 from matplotlib.colors import to_rgba
 from scipy.stats import kendalltau
 from torch import Tensor, nn
@@ -426,14 +427,20 @@ def test_the_stored_courses_are_those_of_the_configurations() -> None:
         assert course["provenance"]["dirty"] is False
 
 
-@pytest.mark.parametrize("model", tool.read_leakage(), ids=lambda model: model["record"])
-def test_the_stored_models_belong_to_presets(model: dict[str, Any]) -> None:
-    config = preset(model["profile"], model["method"], color_var=model["color_var"], seed=model["seed"], source="mnist")
-    assert model["record"].endswith(config.fingerprint())
-    assert model["settings"] == tool.SETTINGS
-    assert model["provenance"]["dirty"] is False
-    paths = [ROOT / "results" / folder / f"{model['record']}.json" for folder in ("runs", "retrained")]
-    assert model["test_accuracy"] in [read_record(path).metrics["test_accuracy"] for path in paths if path.is_file()]
+def test_the_stored_models_belong_to_presets() -> None:
+    models = {model["record"]: model for model in tool.read_leakage()}
+    assert len(models) == len(tool.read_leakage()), "no model is stored twice"
+
+    def belongs(name: str) -> None:
+        model = models[name]
+        config = preset(model["profile"], model["method"], color_var=model["color_var"], seed=model["seed"], source="mnist")
+        assert name.endswith(config.fingerprint())
+        assert model["settings"] == tool.SETTINGS
+        assert model["provenance"]["dirty"] is False
+        paths = [ROOT / "results" / folder / f"{name}.json" for folder in ("runs", "retrained")]
+        assert model["test_accuracy"] in [read_record(path).metrics["test_accuracy"] for path in paths if path.is_file()]
+
+    every(product(models), belongs)
 
 
 # The chapter's words, on what is stored
