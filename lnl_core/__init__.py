@@ -26,8 +26,8 @@ _HOMES = {
     "METHODS": "methods",
     "fit": "training.loop",
     "choose_device": "training.devices",
-    "fit_jlu": "training.unlearning",
-    "fit_mi_backprop": "training.mi_backprop",
+    "fit_jlu": "training.loop",
+    "fit_mi_backprop": "training.loop",
     "accuracy": "evaluation.accuracy",
     "evaluate": "evaluation.accuracy",
     "embeddings": "evaluation.features",
@@ -84,9 +84,7 @@ if TYPE_CHECKING:
     from lnl_core.runs.records import RunRecord as RunRecord, read_records as read_records
     from lnl_core.runs.run import load_model as load_model, read_history as read_history, run as run, run_folder as run_folder
     from lnl_core.training.devices import choose_device as choose_device
-    from lnl_core.training.loop import fit as fit
-    from lnl_core.training.mi_backprop import fit_mi_backprop as fit_mi_backprop
-    from lnl_core.training.unlearning import fit_jlu as fit_jlu
+    from lnl_core.training.loop import fit as fit, fit_jlu as fit_jlu, fit_mi_backprop as fit_mi_backprop
 
 
 def __getattr__(name: str) -> Any:

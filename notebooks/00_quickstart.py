@@ -82,10 +82,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from lnl_core import accuracy, figures, load_model, preset, read_history, resolve_profile, run, run_folder
-from lnl_core.datasets import COLOR_NAMES, IGNORE, color_table
-from lnl_core.evaluation import adversary_loss, cell_accuracy, confusion, group_accuracy, predict
+from lnl_core.datasets import COLOR_NAMES, color_table
+from lnl_core.evaluation import cell_accuracy, confusion, evaluate_adversary, group_accuracy, predict
 from lnl_core.experiments.splits import load_data
-from lnl_core.information import entropy
 from lnl_core.runs.comparison import paper_numbers
 from lnl_core.runs.provenance import describe_environment
 
@@ -249,11 +248,8 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
 
 # %% tags=["nbval-ignore-output"]
 repainted = load_data(lnl_config, lnl_config.train_split, DATA_DIR or None, random_colors=True)  # training shapes, random colours
-channels = [channel[channel != IGNORE].bincount(minlength=8).double() for channel in repainted.bias.transpose(0, 1)]
-to_know = np.mean([entropy(counts / counts.sum()) for counts in channels])
-print(
-    f"a colour channel has {to_know:.2f} nats to tell; h reads {to_know - adversary_loss(lnl, repainted):.2f} nats of it from f(x)"
-)
+said = evaluate_adversary(lnl, repainted)
+print(f"a colour channel has {said.entropy:.2f} nats to tell; h reads {said.information:.2f} nats of it from f(x)")
 
 # %% [markdown]
 # So $h$ has next to nothing to say. But $h$ is the very opponent that $f$ learnt to beat, and it looks at one small patch at a time. A

@@ -657,7 +657,7 @@ basis = {term: gradient_of(term) for term in ("L_c", "N", "L_B", "L_conf")}
 print("method         net " + "".join(f"{term:>9}" for term in basis))
 for method in ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl"):
     setting = preset("full", method, color_var=COLOR_VAR, seed=SEED)
-    step = all_gradients(lambda net: methods.method_step(method)(net, batch, setting))  # noqa: B023
+    step = all_gradients(lambda net: methods.find(method).step(net, batch, setting))  # noqa: B023
     for part in "fgh":
         reach = [term for term in basis if basis[term][part].abs().max() > 0]
         matrix = torch.stack([basis[term][part] for term in reach], dim=1)

@@ -83,7 +83,7 @@ from itertools import pairwise
 from IPython.display import Markdown
 
 from lnl_core import figures, preset, read_records, resolve_profile, results_table, run, run_folder
-from lnl_core.config import COLOR_VARS
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, MARGIN, agreement, decided, ordering, paper_numbers, table_markdown
 from lnl_core.runs.provenance import describe_environment
 from lnl_core.runs.records import results_folder

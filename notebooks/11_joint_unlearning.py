@@ -113,10 +113,10 @@ from lnl_core.evaluation import data_information, predict
 from lnl_core.evaluation.mixing import mixing_score
 from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
+from lnl_core.methods.jlu import JluCourse, Turns, read_duel
 from lnl_core.runs.comparison import table_markdown
 from lnl_core.runs.provenance import describe_environment
 from lnl_core.runs.records import read_records, results_folder
-from lnl_core.training.unlearning import Game, Turns, read_duel
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -313,7 +313,7 @@ print("by hand and library agree; alpha changes where f goes, and neither g nor 
 
 # %% tags=["nbval-ignore-output"]
 print(inspect.getsource(Turns.optimised))
-print(inspect.getsource(Game.bias_turn))
+print(inspect.getsource(JluCourse.bias_turn))
 
 # %% [markdown]
 # Three invented courses of $L_B$, to see each clause at work:

@@ -97,12 +97,12 @@ from lnl_core import (
     run,
     run_folder,
 )
-from lnl_core.evaluation import adversary_loss, confusion, embeddings, probe_leakage
+from lnl_core.evaluation import confusion, embeddings, evaluate_adversary, probe_leakage
 from lnl_core.experiments.splits import load_probe_data, resolve
 from lnl_core.information.estimators import donsker_varadhan
+from lnl_core.methods import mi_backprop as method
 from lnl_core.methods.statistics_network import StatisticsNetwork, bias_codes, code_entropy, information_bound, statistics_network
 from lnl_core.runs.provenance import describe_environment
-from lnl_core.training import mi_backprop as method
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
@@ -294,7 +294,7 @@ for name, one in {"untrained": build_network(config).eval(), **networks}.items()
     metrics = records[name].metrics if name in records else {}
     left = [f"{metrics[key]:.3f}" if metrics else "–" for key in ("test_accuracy", "worst_bias_accuracy")]
     told = f"{metrics['prediction_information']:.2f}" if metrics else "–"
-    own = f"{adversary_loss(one, unbiased):.2f}" if metrics else "–"
+    own = f"{evaluate_adversary(one, unbiased).cross_entropy:.2f}" if metrics else "–"
     print(f"{name:<14}{left[0]:>14}{left[1]:>14}{probes[0]:>14.3f}{probes[1]:>11.3f}{own:>11}{told:>17}")
 print(f"chance {0.1:>60.3f}{0.1:>11.3f}{log(8):>11.2f}")
 

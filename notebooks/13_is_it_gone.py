@@ -79,7 +79,6 @@ OUT_DIR = "runs"
 # %% tags=["nbval-ignore-output"]
 # %matplotlib inline
 import json
-from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -89,7 +88,7 @@ import torch.nn.functional as F
 from lnl_core import accuracy, figures, load_data, load_model, resolve_profile
 from lnl_core.errors import DataError
 from lnl_core.evaluation import feature_maps
-from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
+from lnl_core.evaluation.adversary import evaluate_adversary, retrain_adversary
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.probes import code_length, leakage
 from lnl_core.experiments.splits import resolve
@@ -115,7 +114,7 @@ kept = published_models()
 variance = min({model["color_var"] for model in kept}, key=lambda value: abs(value - COLOR_VAR))
 paths = {model["method"]: model["path"] for model in kept if model["color_var"] == variance}
 networks = {method: load_model(path) for method, path in paths.items()}
-config = resolve(replace(model_config(paths["lnl"]), source="auto", seed=SEED), DATA_DIR or None)
+config = resolve(model_config(paths["lnl"]).with_options(source="auto", seed=SEED), DATA_DIR or None)
 
 unbiased = load_data(config, "trainval", DATA_DIR or None, random_colors=True)
 images = min(images, len(unbiased) // 2)
@@ -131,7 +130,7 @@ for method, network in networks.items():
 #
 # ## What h says
 #
-# $h$ names, at every place that has a bias label, the level of each colour channel, one of eight. `adversary_reading` asks it. Two numbers to
+# $h$ names, at every place that has a bias label, the level of each colour channel, one of eight. `evaluate_adversary` asks it. Two numbers to
 # compare with: the share of the most frequent level, which a constant would name, and the entropy of the levels, which is what
 # knowing their shares and nothing else costs.
 
@@ -139,7 +138,7 @@ for method, network in networks.items():
 print("h of            asked on     accuracy   chance   cross-entropy   entropy   nats that h proves")
 for method in ("lnl", "bias_balanced"):
     for name, data in {"training": biased, "unbiased": probed}.items():
-        said = adversary_reading(networks[method], data)
+        said = evaluate_adversary(networks[method], data)
         print(
             f"{method:<14}  {name:<9} {said.accuracy:>10.3f} {said.chance:>8.3f} {said.cross_entropy:>13.3f} {said.entropy:>11.3f} {said.information:>13.3f}"
         )
@@ -155,7 +154,7 @@ for method in ("lnl", "bias_balanced"):
 # ## The same h with fresh weights
 #
 # So take another $h$: the same layers, the same question at the same places, on the same frozen features, but with weights that have never
-# been in a duel. `fresh_adversary` trains it on half of the unbiased digits, and the other half asks it. The baseline's line says that it reads
+# been in a duel. `retrain_adversary` trains it on half of the unbiased digits, and the other half asks it. The baseline's line says that it reads
 # at all, from features that never had to hide anything. That is an easy control: it does not say that a fresh $h$ has seen enough images to read
 # what is faint.
 
@@ -164,8 +163,8 @@ half = images // 2
 train_half, held_out = probed.subset(slice(0, half)), probed.subset(slice(half, images))
 print("                own h   fresh h   chance   nats of own h   nats of fresh h")
 for method, network in networks.items():
-    other = adversary_reading(fresh_adversary(network, train_half, epochs=2 if profile == "smoke" else 15), held_out)
-    own = other if method == "baseline" else adversary_reading(network, held_out)  # nobody trained the h of a baseline
+    other = evaluate_adversary(retrain_adversary(network, train_half, epochs=2 if profile == "smoke" else 15), held_out)
+    own = other if method == "baseline" else evaluate_adversary(network, held_out)  # nobody trained the h of a baseline
     own_words = ("  none", "           none") if method == "baseline" else (f"{own.accuracy:>6.3f}", f"{own.information:>15.3f}")
     print(f"{method:<14} {own_words[0]} {other.accuracy:>9.3f} {own.chance:>8.3f} {own_words[1]} {other.information:>17.3f}")
 

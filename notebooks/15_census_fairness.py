@@ -129,7 +129,7 @@ named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 def configure(method, **changes):
     """One run on Adult or its stand-in."""
     config = preset(profile, method, experiment="census", seed=SEED, **changes)
-    return resolve(replace(config, source="auto") if named and profile == "demo" else config, data_dir)
+    return resolve(config.with_options(source="auto") if named and profile == "demo" else config, data_dir)
 
 
 config = configure("baseline")

@@ -1,6 +1,5 @@
 """Other adversaries than a single h: several heads, an h that is told the label, one that starts again. Who moves, and where to."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,14 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
-from lnl_core.evaluation import adversary_loss
-from lnl_core.evaluation.adversary import adversary_reading
+from lnl_core.evaluation import evaluate_adversary
 from lnl_core.losses import bias_loss
-from lnl_core.methods import method_step
-from lnl_core.methods._steps import two_pass_gradients
+from lnl_core.methods import find, two_pass_gradients
 from lnl_core.networks import BiasHeads, LNLNetwork, PixelBiasHead, build_network, digit_network
 from lnl_core.runs.run import load_model, save_model
 from lnl_core.training import CHECKPOINT, fit
 
-OTHER = ({"adversaries": 2}, {"bias_given_label": True}, {"adversaries": 3, "bias_given_label": True})
+OTHER = ({"adversaries": 2}, {"conditional_adversary": True}, {"adversaries": 3, "conditional_adversary": True})
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
@@ -67,7 +64,7 @@ def test_f_g_and_the_first_head_start_as_without_the_others(changes: dict[str, A
 def test_each_head_descends_its_own_loss_and_f_feels_their_mean(reduction: str, batch: Batch) -> None:
     config = config_of(adversaries=3, bias_reduction=reduction)
     network = network_of(config)
-    method_step("lnl")(network, batch, config)
+    find("lnl").step(network, batch, config)
     found = gradients(network)
 
     def own_loss(head: int) -> Any:
@@ -93,7 +90,7 @@ def test_twice_the_same_head_is_one_head(batch: Batch) -> None:
     one, two = network_of(config_of()), network_of(config_of(adversaries=2))
     assert isinstance(two.bias_head, BiasHeads)
     two.bias_head.heads[1].load_state_dict(two.bias_head.heads[0].state_dict())
-    losses = [method_step("lnl")(network, batch, config_of(adversaries=network.adversaries)) for network in (one, two)]
+    losses = [find("lnl").step(network, batch, config_of(adversaries=network.adversaries)) for network in (one, two)]
     for name in losses[0]:
         assert torch.allclose(losses[0][name], losses[1][name], atol=1e-12)
     assert_same(of("extractor", gradients(two)), of("extractor", gradients(one)))
@@ -107,13 +104,15 @@ def test_twice_the_same_head_is_one_head(batch: Batch) -> None:
 def test_one_pass_equals_two_passes(method: str, changes: dict[str, Any], batch: Batch) -> None:
     config = config_of(method, **changes)
     one, two = network_of(config), network_of(config)
-    losses, reference = method_step(method)(one, batch, config), two_pass_gradients(two, batch, config)
+    losses, reference = find(method).step(one, batch, config), two_pass_gradients(two, batch, config)
     assert_same(gradients(one), gradients(two))
     for name in losses:
         assert torch.allclose(losses[name], reference[name], atol=1e-10)
 
 
-@pytest.mark.parametrize("changes", [*OTHER, {"bias_steps": 3, "adversaries": 2}, {"updates": "alternating", "adversaries": 2}])
+@pytest.mark.parametrize(
+    "changes", [*OTHER, {"adversary_steps": 3, "adversaries": 2}, {"updates": "alternating", "adversaries": 2}]
+)
 def test_everyone_moves_in_training(changes: dict[str, Any], few: BiasedImages) -> None:
     config = config_of(epochs=1, batch_size=32, weight_decay=0.0, **changes)
     network = build_network(config)
@@ -127,9 +126,8 @@ def test_h_is_asked_head_by_head(few: BiasedImages) -> None:
     """The reading of two heads is the mean of their readings."""
     two = build_network(config_of(adversaries=2)).eval()
     singles = [one_head(two, head).eval() for head in (0, 1)]
-    assert adversary_loss(two, few) == pytest.approx(sum(adversary_loss(one, few) for one in singles) / 2, rel=1e-5)
-    readings = [adversary_reading(one, few) for one in singles]
-    found = adversary_reading(two, few)
+    readings = [evaluate_adversary(one, few) for one in singles]
+    found = evaluate_adversary(two, few)
     assert found.accuracy == pytest.approx((readings[0].accuracy + readings[1].accuracy) / 2)
     assert found.cross_entropy == pytest.approx((readings[0].cross_entropy + readings[1].cross_entropy) / 2)
     assert (found.chance, found.entropy) == pytest.approx((readings[0].chance, readings[0].entropy))
@@ -167,7 +165,7 @@ def test_a_told_head_knows_what_the_label_tells_and_no_more() -> None:
 
 
 def test_a_hint_of_zeros_is_no_hint(batch: Batch) -> None:
-    plain, told = network_of(config_of()), network_of(config_of(bias_given_label=True))
+    plain, told = network_of(config_of()), network_of(config_of(conditional_adversary=True))
     assert isinstance(told.bias_head, BiasHeads)
     assert told.bias_head.told is not None
     features = plain.extractor(batch.images)
@@ -184,9 +182,9 @@ def test_the_hint_is_hs_own(batch: Batch) -> None:
     found = []
     variants: tuple[dict[str, Any], ...] = ({}, {"mi_weight": 0.0}, {"adv_weight": 9.0})
     for changes in variants:
-        config = config_of(bias_given_label=True, **changes)
+        config = config_of(conditional_adversary=True, **changes)
         network = network_of(config)
-        method_step("lnl")(network, batch, config)
+        find("lnl").step(network, batch, config)
         found.append(gradients(network)["bias_head.told.weight"])
     assert found[0].abs().sum() > 0
     assert all(torch.equal(found[0], other) for other in found[1:])
@@ -203,27 +201,27 @@ def trained(config: RunConfig, data: BiasedImages, out_dir: Path | None = None) 
 
 def test_h_starts_again_and_f_and_g_do_not(few: BiasedImages) -> None:
     """At rates of 0 nothing else moves: after the restart h has other weights, drawn from seed and epoch, and f and g their own."""
-    config = config_of(epochs=2, lr=0.0, bias_lr=0.0, weight_decay=0.0, bias_restart=1)
+    config = config_of(epochs=2, lr=0.0, bias_lr=0.0, weight_decay=0.0, adversary_reset=1)
     start = dict(build_network(config).named_parameters())
     end = trained(config, few)
     moved = {name.split(".")[0] for name, value in start.items() if not torch.equal(value, end[name])}
     assert moved == {"bias_head"}
-    other_seed = trained(replace(config, seed=1), few)
+    other_seed = trained(config.with_options(seed=1), few)
     assert not torch.equal(end["bias_head.layers.0.weight"], other_seed["bias_head.layers.0.weight"])
-    never = trained(replace(config, bias_restart=2), few)
+    never = trained(config.with_options(adversary_reset=2), few)
     assert all(torch.equal(value, never[name]) for name, value in start.items()), "control"
 
 
 def test_a_restart_that_never_comes_changes_nothing(few: BiasedImages) -> None:
     config = config_of(epochs=2)
-    never, later = trained(config, few), trained(replace(config, bias_restart=2), few)
+    never, later = trained(config, few), trained(config.with_options(adversary_reset=2), few)
     assert all(torch.equal(never[name], later[name]) for name in never)
-    again = trained(replace(config, bias_restart=1), few)
+    again = trained(config.with_options(adversary_reset=1), few)
     assert any(not torch.equal(never[name], again[name]) for name in never)
 
 
 def test_an_interrupted_run_restarts_h_as_an_uninterrupted_one(few: BiasedImages, tmp_path: Path) -> None:
-    config = config_of(epochs=3, bias_restart=1, adversaries=2, bias_given_label=True)
+    config = config_of(epochs=3, adversary_reset=1, adversaries=2, conditional_adversary=True)
     whole = trained(config, few)
 
     class Stop(Exception):
@@ -246,37 +244,33 @@ def test_an_interrupted_run_restarts_h_as_an_uninterrupted_one(few: BiasedImages
 
 def test_names_of_runs_stay_and_other_adversaries_have_their_own() -> None:
     plain = preset("demo", "lnl")
-    prints = [plain.with_options(**changes).fingerprint() for changes in (*OTHER, {"bias_restart": 5})]
+    prints = [plain.with_options(**changes).fingerprint() for changes in (*OTHER, {"adversary_reset": 5})]
     assert len({plain.fingerprint(), *prints}) == 5
-    assert plain.with_options(adversaries=1, bias_given_label=False, bias_restart=0).fingerprint() == plain.fingerprint()
+    assert plain.with_options(adversaries=1, conditional_adversary=False, adversary_reset=0).fingerprint() == plain.fingerprint()
     assert RunConfig.from_dict({k: v for k, v in plain.to_dict().items() if k != "adversaries"}) == plain, "an older record"
 
 
 def test_bad_adversaries_are_one_sentence() -> None:
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
         ({"adversaries": 0}, "adversaries must be a whole number of at least 1, got 0"),
-        ({"bias_restart": -1}, "bias_restart must be a whole number of at least 0, got -1"),
-        ({"bias_given_label": 1}, "bias_given_label must be true or false, got 1"),
+        ({"adversary_reset": -1}, "adversary_reset must be a whole number of at least 0, got -1"),
+        ({"conditional_adversary": 1}, "conditional_adversary must be true or false, got 1"),
     )
     for changes, message in wrong:
         with pytest.raises(ConfigError, match=message):
             preset("demo", "lnl", **changes)
-    with pytest.raises(ConfigError, match="bias_restart belongs to feature maps of colored_mnist"):
-        preset("demo", "lnl", experiment="dogs_cats", bias_restart=1)
+    with pytest.raises(ConfigError, match="adversary_reset needs feature maps of the digit network: leave it out of dogs_cats"):
+        preset("demo", "lnl", experiment="dogs_cats", adversary_reset=1)
 
 
 # An h that nobody trained
 
 
 def _asked(network: LNLNetwork, data: BiasedImages, caplog: pytest.LogCaptureFixture) -> bool:
-    """Whether asking the network's h, in either way, says that it was never trained."""
-    said = []
-    for ask in (adversary_reading, adversary_loss):
-        caplog.clear()
-        ask(network, data)
-        said.append("the h of this network was never trained" in caplog.text)
-    assert said[0] == said[1]
-    return said[0]
+    """Whether asking the network's h says that it was never trained."""
+    caplog.clear()
+    evaluate_adversary(network, data)
+    return "the h of this network was never trained" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["baseline", "gray", "bias_balanced", "lnl", "blind_eye", "mi_backprop"])

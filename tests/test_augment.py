@@ -104,9 +104,9 @@ def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bo
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
     on_digits: dict[str, Any] = {"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0}
-    for config in (preset("demo", **on_digits), preset("demo", experiment="dogs_cats")):
+    for config, black in ((preset("demo", **on_digits), True), (preset("demo", experiment="dogs_cats", augment=0.5), False)):
         batch = animals("tb1", n=8).batch(slice(0, 8), channels_last=channels_last)
-        augment(batch, config.with_options(channels_last=channels_last), seeded())
+        augment(batch, config.with_options(channels_last=channels_last), seeded(), black=black)
         assert batch.images.is_contiguous(memory_format=layout)
 
 
@@ -118,14 +118,25 @@ def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay(
     config = preset("demo", experiment="dogs_cats")
     batch = animals("tb1", n=16).batch(slice(0, 16))
     before = batch.bias.clone()
-    augment(batch, config, seeded())
+    augment(batch, config, seeded(), black=False)
     assert torch.equal(batch.bias, color_levels((batch.images * 255).round().to(torch.uint8), batch.bias.shape[-1]).long())
     assert not torch.equal(batch.bias, before)
     plain = animals("tb1", n=16).batch(slice(0, 16))
     plain.images = torch.full_like(plain.images, 32 / 255)  # the lowest value of level 1
-    augment(plain, config.with_options(augment=1.0), seeded())
+    augment(plain, config.with_options(augment=1.0), seeded(), black=False)
     assert set(plain.bias.flatten().tolist()) == {1}
     faces = synthetic_faces("eb1", n=16).batch(slice(0, 16))
     ages = faces.bias.clone()
-    augment(faces, preset("demo", experiment="faces"), seeded())
+    augment(faces, preset("demo", experiment="faces"), seeded(), black=False)
     assert torch.equal(faces.bias, ages)
+
+
+def test_digits_stand_on_black_and_photographs_do_not(few: BiasedImages) -> None:
+    from lnl_core.datasets import animals, synthetic_faces
+    from lnl_core.training.augment import on_black
+
+    assert on_black(few)
+    assert not on_black(animals("tb1", n=16))
+    assert not on_black(synthetic_faces("eb1", n=16))
+    table = BiasedImages(torch.zeros(4, 3), [0] * 4, [0] * 4, [0] * 4, classes=2, bias_classes=2)
+    assert not on_black(table)

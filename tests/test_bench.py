@@ -9,11 +9,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages
+from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
-from lnl_core.methods import method_step
+from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, PixelBiasHead, digit_network
+from lnl_core.runs import bench
 from lnl_core.runs.bench import (
     LayerCost,
     device_limits,
@@ -107,7 +108,7 @@ def test_a_step_computes_what_the_roofline_counts(method: str, parts: str, few: 
     network = digit_network(bias_head=PixelBiasHead(channels=1)).train()
     batch = few.batch(slice(0, 4))
     with Operations() as operations:
-        method_step(method)(network, Batch(batch.images, batch.labels, batch.bias[:, :1]), preset("full", method))
+        find(method).step(network, Batch(batch.images, batch.labels, batch.bias[:, :1]), preset("full", method))
     assert operations.count == total(roofline(network, 4), parts)
 
 
@@ -159,8 +160,11 @@ def test_the_page_shows_the_table_and_what_follows_from_it() -> None:
         assert fact in page, fact
 
 
-def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages) -> None:
-    costs = mi_backprop_cost(few.subset(slice(0, 130)))
+def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With batches of 16, of which a full one and a smaller one are trained on."""
+    config = bench._config
+    monkeypatch.setattr(bench, "_config", lambda method, variant: config(method, variant).with_options(batch_size=16))
+    costs = mi_backprop_cost(few.subset(slice(0, 20)))
     fast = precisions(torch.device("cpu"))[-1]
     assert set(costs) == {
         "mi_backprop float32",
@@ -171,7 +175,16 @@ def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages) -
     assert all(value > 0 for value in costs.values())
 
 
-def test_the_costs_on_photographs_have_their_names() -> None:
+def test_the_costs_on_photographs_have_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On pictures of 16 pixels a side: what is asked for is of 64, and takes sixteen times as long."""
+    sizes: list[int] = []
+
+    def small(split: str, *, size: int, n: int, **rest: Any) -> BiasedImages:
+        sizes.append(size)
+        return synthetic_faces(split, size=16, n=n, **rest)
+
+    monkeypatch.setattr(bench, "synthetic_faces", small)
     costs = photograph_costs(drawings=8, steps=1)
     assert list(costs) == ["animals drawn a second", "faces drawn a second", "ResNet-18: lnl / baseline"]
     assert min(costs.values()) > 0
+    assert set(sizes) == {64}

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from lnl_core.config import COLOR_VARS, preset
+from lnl_core.config import preset
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.records import read_records
 from tools import ablations, results
 from tools.notebooks import ROOT

@@ -17,8 +17,7 @@ from lnl_core.datasets import BiasedImages, animals, synthetic_faces
 from lnl_core.evaluation import ProbeResult, accuracy, embeddings, group_accuracy, probe_leakage
 from lnl_core.evaluation.mixing import MixingScore, mixing_score
 from lnl_core.networks import LNLNetwork, Standardize, face_network
-from lnl_core.training import fit
-from lnl_core.training.unlearning import fit_jlu
+from lnl_core.training import fit, fit_jlu
 
 pytestmark = pytest.mark.slow
 

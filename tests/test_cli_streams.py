@@ -135,7 +135,7 @@ def test_a_file_size_limit_while_a_checkpoint_is_written(
     real, done = training._train_epoch, []
 
     def train(*arguments: Any) -> Any:
-        done.append(arguments[4])
+        done.append(arguments[0].epoch)
         if len(done) == 2:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
         return real(*arguments)

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
-from lnl_core.config import BIAS_PLACES
 from lnl_core.datasets import COLOR_NAMES, IGNORE, MEAN_COLORS, BiasedImages, color_table, colored_mnist, digits
-from lnl_core.datasets.colored_mnist import color_labels, nearest_mean_color, paint, resolve_source, sample_colors
+from lnl_core.datasets.colored_mnist import BIAS_PLACES, color_labels, nearest_mean_color, paint, resolve_source, sample_colors
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import data_information
 from lnl_core.information import contingency_table, mutual_information

@@ -13,7 +13,6 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.evaluation import (
     accuracy,
-    adversary_loss,
     background_places,
     bias_alignment,
     cell_accuracy,
@@ -22,6 +21,7 @@ from lnl_core.evaluation import (
     embeddings,
     enough_to_probe,
     evaluate,
+    evaluate_adversary,
     group_accuracy,
     group_metrics,
     pool_places,
@@ -29,10 +29,11 @@ from lnl_core.evaluation import (
     prediction_information,
     probe_leakage,
     probe_map,
+    probes,
+    refuse_infinite,
     standardized,
     train_probe,
 )
-from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork, build_network
 
 
@@ -211,18 +212,10 @@ def test_evaluating_changes_nothing_in_the_network(few: BiasedImages) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     predict(network, few)
     embeddings(network, few)
-    adversary_loss(network, few)
+    evaluate_adversary(network, few)
     evaluate(network, few)
     assert network.training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
-def test_adversary_loss_is_the_bias_loss_of_h_over_all_places(network: LNLNetwork, few: BiasedImages) -> None:
-    network.eval()
-    batch = few.batch(slice(None))
-    with torch.no_grad():
-        wanted = bias_loss(network.bias_head(network.extractor(batch.images)), batch.bias).item()
-    assert adversary_loss(network, few) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: BiasedImages) -> None:
@@ -440,6 +433,35 @@ def test_enough_to_probe_is_two_values_and_twice_the_classes() -> None:
     assert not enough_to_probe(torch.tensor([0, 1, 0])), "three examples of two classes"
     assert not enough_to_probe(torch.tensor([1, 1, 1, 1])), "one value"
     assert not enough_to_probe(torch.tensor([0, 1, 2, 2, 1])), "five examples of three classes"
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_inputs_that_never_vary_are_left_out_of_the_training_only(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trained probe is the same with them and without, on rows that have other values there too; 256 is also the MLP's width."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(80, 256, generator=generator)
+    x[:, 5:250] = 0.0
+    y, other = (x[:, 0] + x[:, 255] > 0).long(), torch.randn(30, 256, generator=generator)
+    assert probes._columns(kind, x).tolist() == [*range(10), *range(250, 256)], "eleven that vary, and five to fill the line"
+    assert probes._columns(kind, other).tolist() == list(range(256))
+    assert probes._columns("conv", x).tolist() == list(range(256))
+    found = train_probe(kind, torch.Size([256]), x, y, 2, 3, 0)(other)
+    monkeypatch.setattr(probes, "_columns", lambda kind, x: torch.arange(x.shape[1]))
+    assert torch.allclose(found, train_probe(kind, torch.Size([256]), x, y, 2, 3, 0)(other), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_features_that_never_vary_hold_nothing(kind: str) -> None:
+    result = probe_leakage(np.ones((100, 40)), BIAS[:100], kind=kind, epochs=1)
+    assert result.accuracy <= result.chance
+    assert result.information < 0.01
+
+
+def test_features_whose_sum_overflows_are_finite() -> None:
+    refuse_infinite(torch.full((4,), 3e38))
+    for bad in (math.nan, math.inf, -math.inf):
+        with pytest.raises(DataError, match="the embeddings hold NaN or infinite values"):
+            refuse_infinite(torch.tensor([1.0, bad, -math.inf]))
 
 
 def test_a_probe_keeps_a_fifth_back_and_the_callers_random_state() -> None:

@@ -332,7 +332,7 @@ def test_every_record_of_the_grid_is_there_and_comes_from_clean_code() -> None:
                 assert record.data["source"] == "uci"
                 assert record.provenance["dirty"] is False
                 if "method" in record.config:
-                    assert replace(record.run_config(), seed=0, precision="auto").to_dict() == wanted[method, weight].config
+                    assert record.run_config().with_options(seed=0, precision="auto").to_dict() == wanted[method, weight].config
 
 
 def test_what_is_said_of_adult() -> None:

@@ -10,10 +10,11 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from lnl_core import figures
-from lnl_core.config import METHODS
+from lnl_core import experiments, figures
 from lnl_core.datasets import COLOR_NAMES, BiasedImages
 from lnl_core.errors import DataError
+
+METHODS = experiments.find("colored_mnist").methods
 
 HISTORY = [
     {"epoch": 1, "label_loss": 2.0, "bias_loss": 3.0, "mi_loss": -1.0, "validation_accuracy": 0.2},

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from lnl_core import cli
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import NonFiniteLossError, RecordError
+from lnl_core.methods.jlu import DUEL, OPTIONS, Turns, read_duel
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.runs.records import read_record
-from lnl_core.training import loop, mi_backprop, optimisers
+from lnl_core.training import loop, optimisers
 from lnl_core.training.checkpoints import CHECKPOINT, Metrics, checkpoint_history, restore
-from lnl_core.training.loop import fit
-from lnl_core.training.unlearning import DUEL, OPTIONS, Turns, fit_jlu, read_duel
+from lnl_core.training.loop import fit, fit_jlu
 
 METHODS = ("baseline", "lnl", "jlu", "mi_backprop")
 STEPS = 4  # an epoch, of each toy
@@ -89,7 +89,7 @@ def toy(method: str) -> Toy:
     if method != "baseline":
         shared["warmup_epochs"] = 0
     config = preset("demo", method, batch_size=64, lr=0.1, **shared)
-    return Toy(config, points(), of_points, mi_backprop.fit_mi_backprop if method == "mi_backprop" else fit, math.log(2))
+    return Toy(config, points(), of_points, fit, math.log(2))
 
 
 @cache
@@ -106,8 +106,7 @@ def too_large(factor: float, one: float | None = None) -> Iterator[None]:
         return real(config, base, progress) * (factor if progress == 2 - 1 / STEPS and one in (None, base) else 1)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (optimisers, mi_backprop):
-            patch.setattr(module, "learning_rate", rate)
+        patch.setattr(optimisers, "learning_rate", rate)
         yield
 
 
@@ -168,8 +167,7 @@ def test_a_healthy_run_keeps_each_epoch_and_looking_changes_nothing(
     looked_at, _ = game.train(out_dir=tmp_path, validate=count)
     assert kept == [0, 1, 2, 3]
     assert torch.equal(torch.get_rng_state(), before)
-    for module in (loop, mi_backprop, sys.modules[fit_jlu.__module__]):
-        monkeypatch.setattr(module, "_check_sound", lambda *_: None)
+    monkeypatch.setattr(loop, "check_sound", lambda *_: None)
     assert same(looked_at, game.train()[0])
 
 
@@ -180,7 +178,7 @@ def test_a_network_that_begins_worse_than_guessing_is_no_bad_update(spread: floa
     network = of_points()
     with torch.no_grad():
         network.label_head.weight.mul_(spread)  # type: ignore[operator, union-attr]
-    _, history = game.train(network, config=replace(game.config, lr=1e-9), out_dir=tmp_path)
+    _, history = game.train(network, config=game.config.with_options(lr=1e-9), out_dir=tmp_path)
     assert len(checkpoint_history(tmp_path)) == len(history) == game.config.epochs
     assert (history[0]["label_loss"] > 20 * game.guessing) is (spread == 1000)
 
@@ -211,7 +209,7 @@ def test_the_advice_followed_to_the_letter(method: str, tmp_path: Path) -> None:
     assert eval(expression, {"restore": restore, "network": network}) == 1
     with safe_open(tmp_path / "it's here" / CHECKPOINT, "pt") as file:
         assert all(torch.equal(value, file.get_tensor(f"network.{name}")) for name, value in network.state_dict().items())
-    lower = replace(game.config, **{name: getattr(game.config, name) / 1e6 for name in rates.split(", ")})
+    lower = game.config.with_options(**{name: getattr(game.config, name) / 1e6 for name in rates.split(", ")})
     with too_large(1e6):
         _, history = game.train(network, config=lower, out_dir=tmp_path / "another")
     assert len(history) == game.config.epochs

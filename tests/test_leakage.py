@@ -87,7 +87,7 @@ def test_intervals_of_overlapping_splits_hold_what_they_promise() -> None:
 def test_the_control_has_no_information() -> None:
     group = labels(600, 4)
     features = 3.0 * torch.nn.functional.one_hot(group, 4) + normal(600, 4)
-    found = leakage(features, group, kind="linear", seeds=2)
+    found = leakage(features, group, kind="linear", seeds=1)
     assert found.information.mean > 0.8
     assert found.control_information.mean < 0.05
 
@@ -100,7 +100,7 @@ def test_a_conv_probe_sees_what_only_neighbours_tell() -> None:
     for image, stands, (row, column) in zip(maps, group, place.tolist(), strict=True):
         image[0, row, column] = 1.0
         image[0, row + int(stands), column + 1 - int(stands)] = 1.0
-    conv, linear = leakage(maps, group, kind="conv", seeds=2), leakage(maps.flatten(1), group, kind="linear", seeds=2)
+    conv, linear = leakage(maps, group, kind="conv", seeds=1), leakage(maps.flatten(1), group, kind="linear", seeds=1)
     assert conv.accuracy.mean > 0.95
     assert linear.accuracy.mean < 0.8
     assert conv.control.mean < 0.65
@@ -122,10 +122,11 @@ def test_bad_input_is_one_sentence() -> None:
 
 
 def test_noise_is_sent_at_the_uniform_price_and_planted_bias_below_it() -> None:
+    """One code: 0.993 for noise, 15.6 for the planted bias, 1.016 for its shuffled labels, and its first part is 28 of 57 nats."""
     group = labels(640, 4)
     planted = 4.0 * torch.nn.functional.one_hot(group, 4) + normal(640, 4)
-    noise = code_length(normal(640, 4, seed=3), group, kind="linear")
-    cheap = code_length(planted, group, kind="linear")
+    noise = code_length(normal(640, 4, seed=3), group, kind="linear", seeds=1)
+    cheap = code_length(planted, group, kind="linear", seeds=1)
     assert noise.uniform == pytest.approx(640 * math.log(4))
     assert noise.compression.mean == pytest.approx(1.0, abs=0.06)
     assert cheap.compression.mean > 3
@@ -139,7 +140,7 @@ def test_bias_that_takes_more_examples_to_read_costs_more() -> None:
     sign = torch.where(normal(640, seed=2) > 0, 1.0, -1.0)
     hidden = torch.stack([sign, sign * (2.0 * group - 1)], dim=1) + 0.1 * normal(640, 2, seed=4)  # the product tells
     both = torch.cat([hidden, normal(640, 20, seed=5)], dim=1)
-    easy, hard = code_length(direct, group, kind="mlp"), code_length(both, group, kind="mlp")
+    easy, hard = (code_length(features, group, kind="mlp", seeds=1) for features in (direct, both))
     assert easy.nats.mean < 0.7 * hard.nats.mean
     assert hard.compression.mean > 1.3
 
@@ -185,9 +186,9 @@ def test_nothing_linear_is_left_and_the_rest_stays() -> None:
 
     assert cross_covariance(features) > 0.3, "control: before, there is some"
     assert cross_covariance(erased) < 1e-5
-    linear = leakage(erased, group, kind="linear", seeds=2)
+    linear = leakage(erased, group, kind="linear", seeds=1)
     assert linear.accuracy.mean < linear.chance + 0.03
-    assert leakage(features, group, kind="linear", seeds=2).accuracy.mean > 0.65
+    assert leakage(features, group, kind="linear", seeds=1).accuracy.mean > 0.65
     assert leakage(erased, group, kind="mlp", seeds=1).accuracy.mean > 0.75, "a probe with a hidden layer still finds it"
 
 

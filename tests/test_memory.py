@@ -14,9 +14,7 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.run import run
-from lnl_core.training import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
-from lnl_core.training.unlearning import fit_jlu
+from lnl_core.training import fit, fit_jlu, fit_mi_backprop
 
 ON_GLIBC = sys.platform.startswith("linux") and sys.implementation.name == "cpython"
 

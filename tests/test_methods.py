@@ -1,5 +1,7 @@
 """Who moves: which loss reaches f, g and h in each method's step, against gradients of formulas written by hand."""
 
+import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,15 +10,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lnl_core.config import METHODS, RunConfig, preset
-from lnl_core.datasets import BiasedImages
+from lnl_core import experiments, methods
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
-from lnl_core.methods import METHODS as STEPS, method_step, uses_bias
-from lnl_core.methods._steps import first_pass, second_pass, two_pass_gradients, watch
-from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
+from lnl_core.methods import (
+    Method,
+    find,
+    first_pass,
+    jlu_unlearn,
+    jlu_watch,
+    lnl,
+    registered,
+    second_pass,
+    two_pass_gradients,
+    watch,
+)
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import fit
+
+ALL_METHODS = tuple(methods.registered())
+METHODS = experiments.find("colored_mnist").methods
 
 Gradients = dict[str, Tensor]
 UNLEARNING = [method for method in METHODS if method not in ("baseline", "gray")]
@@ -96,17 +111,18 @@ def confusion_term(batch: Batch) -> Callable[[LNLNetwork], Tensor]:
 def by_hand(network: LNLNetwork, batch: Batch, config: RunConfig) -> Gradients:
     """f descends L_c + lambda L_MI + alpha L_conf - mu L_B; g descends L_c; h descends L_B."""
     mi, confusion, reversal = REACHES_F[config.method]
-    label, bias = gradient_of(label_term(batch), network), gradient_of(bias_term(batch, config.bias_reduction), network)
-    entropy = gradient_of(entropy_term(batch, config.mi_reduction), network)
+    label = gradient_of(label_term(batch), network)
+    bias = gradient_of(bias_term(batch, config.get("bias_reduction", "mean")), network)
+    entropy = gradient_of(entropy_term(batch, config.get("mi_reduction", "mean")), network)
     confused = gradient_of(confusion_term(batch), network)
     wanted = {}
     for name in label:
         if name.startswith("extractor"):
             wanted[name] = (
                 label[name]
-                + mi * config.mi_weight * entropy[name]
-                + confusion * config.confusion_weight * confused[name]
-                - reversal * config.adv_weight * bias[name]
+                + mi * config.get("mi_weight", 0.0) * entropy[name]
+                + confusion * config.get("confusion_weight", 0.0) * confused[name]
+                - reversal * config.get("adv_weight", 0.0) * bias[name]
             )
         else:
             wanted[name] = label[name] if name.startswith("label_head") else bias[name]
@@ -124,7 +140,7 @@ def assert_same(found: Gradients, wanted: Gradients, tolerance: float = 1e-10) -
 def test_step_gives_the_gradients_of_the_equations(method: str, mi_reduction: str, bias_reduction: str, batch: Batch) -> None:
     config = config_of(method, mi_reduction=mi_reduction, bias_reduction=bias_reduction)
     network = network_of(method)
-    method_step(method)(network, batch, config)
+    find(method).step(network, batch, config)
     assert_same(gradients(network), by_hand(network, batch, config))
 
 
@@ -133,8 +149,8 @@ def test_the_balanced_step_adds_the_prior_to_the_label_logits_only(batch: Batch)
     balanced = Batch(batch.images, batch.labels, batch.bias, prior)
     config = config_of("bias_balanced")
     network, plain = network_of("bias_balanced"), network_of("bias_balanced")
-    method_step("bias_balanced")(network, balanced, config)
-    method_step("bias_balanced")(plain, batch, config)
+    find("bias_balanced").step(network, balanced, config)
+    find("bias_balanced").step(plain, batch, config)
     assert_same(gradients(network), by_hand(network, balanced, config))
     assert_same(of("bias_head", gradients(network)), of("bias_head", gradients(plain)))
     assert any(not torch.allclose(a, b) for a, b in zip(gradients(network).values(), gradients(plain).values(), strict=True))
@@ -146,7 +162,7 @@ def test_the_balanced_step_adds_the_prior_to_the_label_logits_only(batch: Batch)
 @pytest.mark.parametrize("method", ["baseline", "gray"])
 def test_baseline_and_gray_give_h_no_gradient(method: str, batch: Batch) -> None:
     network = network_of(method)
-    method_step(method)(network, batch, config_of(method))
+    find(method).step(network, batch, config_of(method))
     found = gradients(network)
     assert not of("bias_head", found)
     wanted = {name: value for name, value in by_hand(network, batch, config_of(method)).items() if not name.startswith("bias_head")}
@@ -156,7 +172,7 @@ def test_baseline_and_gray_give_h_no_gradient(method: str, batch: Batch) -> None
 @pytest.mark.parametrize("method", UNLEARNING)
 def test_one_pass_equals_two_passes(method: str, batch: Batch) -> None:
     config, one, two = config_of(method), network_of(method), network_of(method)
-    losses = method_step(method)(one, batch, config)
+    losses = find(method).step(one, batch, config)
     reference = two_pass_gradients(two, batch, config)
     assert_same(gradients(one), gradients(two))
     assert losses.keys() == reference.keys()
@@ -168,7 +184,7 @@ def test_one_pass_equals_two_passes(method: str, batch: Batch) -> None:
 def test_one_pass_equals_two_passes_in_float32(method: str, batch: Batch) -> None:
     config, one, two = config_of(method), network_of(method, torch.float32), network_of(method, torch.float32)
     small = Batch(batch.images.float(), batch.labels, batch.bias)
-    method_step(method)(one, small, config)
+    find(method).step(one, small, config)
     two_pass_gradients(two, small, config)
     found, wanted = gradients(one), gradients(two)
     for name in wanted:
@@ -180,7 +196,7 @@ def test_entropy_and_confusion_never_move_h(method: str, weight: str, batch: Bat
     results = []
     for value in (0.0, 1e3):
         network = network_of(method)
-        method_step(method)(network, batch, config_of(method, **{weight: value}))
+        find(method).step(network, batch, config_of(method, **{weight: value}))
         results.append(gradients(network))
     off, on = results
     assert all(torch.equal(off[name], on[name]) for name in of("bias_head", off))
@@ -193,7 +209,7 @@ def test_h_descends_the_bias_loss_unweighted(batch: Batch) -> None:
     found = []
     for adv_weight in (0.0, 0.1, 5.0):
         network = network_of("grl")
-        method_step("grl")(network, batch, config_of("grl", adv_weight=adv_weight))
+        find("grl").step(network, batch, config_of("grl", adv_weight=adv_weight))
         found.append(of("bias_head", gradients(network)))
     assert all(torch.equal(found[0][name], other[name]) for other in found[1:] for name in found[0])
 
@@ -203,7 +219,7 @@ def test_f_ascends_the_bias_loss(batch: Batch) -> None:
     network = network_of("grl")
     config = config_of("grl", adv_weight=1e6)  # so large that L_c does not count
     before = bias_term(batch)(network).item()
-    method_step("grl")(network, batch, config)
+    find("grl").step(network, batch, config)
     found = of("extractor", gradients(network))
     length = torch.stack([value.norm() for value in found.values()]).norm()
     with torch.no_grad():
@@ -219,7 +235,7 @@ def test_f_descends_entropy_and_confusion(
 ) -> None:
     network = network_of(method)
     before = term(batch)(network).item()
-    method_step(method)(network, batch, config_of(method, mi_weight=1e6, confusion_weight=1e6))
+    find(method).step(network, batch, config_of(method, mi_weight=1e6, confusion_weight=1e6))
     found = of("extractor", gradients(network))
     length = torch.stack([value.norm() for value in found.values()]).norm()
     with torch.no_grad():
@@ -232,8 +248,8 @@ def test_f_descends_entropy_and_confusion(
 @pytest.mark.parametrize("method", UNLEARNING)
 def test_without_weights_every_method_is_the_baseline_for_f_and_g(method: str, batch: Batch) -> None:
     network, baseline = network_of(method), network_of("baseline")
-    method_step(method)(network, batch, config_of(method, mi_weight=0.0, adv_weight=0.0, confusion_weight=0.0))
-    method_step("baseline")(baseline, batch, config_of("baseline"))
+    find(method).step(network, batch, config_of(method, mi_weight=0.0, adv_weight=0.0, confusion_weight=0.0))
+    find("baseline").step(baseline, batch, config_of("baseline"))
     found = gradients(network)
     assert all(torch.equal(found[name], value) for name, value in gradients(baseline).items())
 
@@ -241,7 +257,7 @@ def test_without_weights_every_method_is_the_baseline_for_f_and_g(method: str, b
 def test_watching_moves_h_but_tells_f_nothing(batch: Batch) -> None:
     network, baseline = network_of("lnl"), network_of("baseline")
     losses = watch(network, batch, config_of("lnl"))
-    method_step("baseline")(baseline, batch, config_of("baseline"))
+    find("baseline").step(baseline, batch, config_of("baseline"))
     found, wanted = gradients(network), gradients(baseline)
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     assert_same(of("bias_head", found), of("bias_head", gradient_of(bias_term(batch), network)))
@@ -251,7 +267,7 @@ def test_watching_moves_h_but_tells_f_nothing(batch: Batch) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_step_reports_the_value_of_each_of_its_losses(method: str, batch: Batch) -> None:
     network = network_of(method)
-    losses = method_step(method)(network, batch, config_of(method))
+    losses = find(method).step(network, batch, config_of(method))
     mi, confusion, _ = REACHES_F[method]
     expected = {"label": label_term(batch)}
     if method in UNLEARNING:
@@ -311,13 +327,8 @@ def test_the_steps_of_jlu_report_their_losses(batch: Batch) -> None:
 def test_alpha_zero_is_the_baseline_for_f_and_g(batch: Batch) -> None:
     network, baseline = network_of("lnl"), network_of("baseline")
     jlu_unlearn(network, batch, config_of("jlu", confusion_weight=0.0))
-    method_step("baseline")(baseline, batch, config_of("baseline"))
+    find("baseline").step(baseline, batch, config_of("baseline"))
     assert_same(gradients(network), gradients(baseline))
-
-
-def test_jlu_has_no_single_step() -> None:
-    with pytest.raises(ConfigError, match=r"jlu alternates between two steps: train it with lnl_core.training.fit_jlu"):
-        method_step("jlu")
 
 
 # Who has changed after an update, through the training loop
@@ -406,14 +417,99 @@ def test_joint_and_alternating_updates_differ(few: BiasedImages) -> None:
 # The table
 
 
-def test_every_configured_method_has_a_step() -> None:
-    assert tuple(STEPS) == METHODS
+def test_the_table_of_who_moves_is_what_the_steps_do() -> None:
+    """Against the terms as they are written by hand above, for every method of one step."""
+    rows = {name: method.moves[0] for name, method in registered().items() if len(method.moves) == 1}
+    assert rows.keys() == REACHES_F.keys()
+    for name, row in rows.items():
+        assert ("L_MI" in row.f, "L_conf" in row.f, "ascends [mu] L_B" in row.f) == tuple(map(bool, REACHES_F[name])), name
+        assert (row.h == "descends L_B") is registered()[name].trains_h
+        assert (row.h == "stays") is (name not in UNLEARNING)
 
 
-def test_only_baseline_and_gray_have_no_bias_head_to_train() -> None:
-    assert {method for method in METHODS if not uses_bias(method)} == {"baseline", "gray"}
+@pytest.mark.parametrize("method", registered().values(), ids=registered())
+def test_every_row_of_who_moves_is_in_the_docs(method: Method) -> None:
+    table = (methods.__doc__ or "").splitlines()
+    for row in method.moves:
+        name = f"{method.name}, {row.turn}" if row.turn else method.name
+        assert any(line.split("  ")[0] == name and row.f in line and line.endswith(row.h) for line in table), name
+
+
+def test_the_methods_come_in_the_order_of_the_tables() -> None:
+    assert tuple(registered()) == ALL_METHODS
 
 
 def test_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown method 'lln': choose one of baseline, .*lnl"):
-        method_step("lln")
+        find("lln")
+
+
+# What they read
+
+
+@pytest.mark.parametrize("method", registered().values(), ids=registered())
+def test_every_hyper_parameter_of_a_method_is_read_in_a_training(
+    method: Method, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the methods, the training or the network, in one smoke run; a field that somebody checks is not thereby read."""
+    seen: set[str] = set()
+    real = RunConfig.__getattribute__
+
+    def spy(config: RunConfig, name: str) -> Any:
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith(("lnl_core.methods", "lnl_core.training")):
+            seen.add(name)
+        return real(config, name)
+
+    images = method.name != "jlu"  # its preset is that of faces
+    config = preset("smoke", method.name, experiment="colored_mnist" if images else "jlu_faces", epochs=2, batch_size=16)
+    data = few.subset(slice(0, 32)) if images else synthetic_faces("bd", n=32, size=config.image_size or 64, learn="age")
+    network = build_network(config)
+    monkeypatch.setattr(RunConfig, "__getattribute__", spy)
+    fit(network, data, config, device="cpu", progress=False)
+    declared = {one.name for one in method.hyperparameters}
+    assert declared <= seen
+    assert len(declared) == len(method.hyperparameters), "each once"
+
+
+@pytest.mark.parametrize("method", registered().values(), ids=registered())
+def test_every_hyper_parameter_of_a_method_says_what_it_does_and_has_a_default_in_range(method: Method) -> None:
+    for declared in method.hyperparameters:
+        assert declared.checked(declared.default) == declared.default
+        assert len(declared.help) > 10
+
+
+# Eq. 9 as it reads
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_the_step_as_the_equation_reads_and_the_fast_one_are_one(mode: str, batch: Batch) -> None:
+    config, plain, fast = config_of("lnl"), network_of("lnl"), network_of("lnl")
+    for network in (plain, fast):
+        network.train(mode == "train")
+    losses, quickly = lnl(plain, batch, config), find("lnl").step(fast, batch, config)
+    assert losses.keys() == quickly.keys()
+    for name, value in losses.items():
+        torch.testing.assert_close(value, quickly[name], rtol=1e-12, atol=1e-12)
+    found, wanted = gradients(plain), gradients(fast)
+    assert found.keys() == wanted.keys() == dict(plain.named_parameters()).keys()
+    for name in wanted:
+        assert float((found[name] - wanted[name]).norm()) <= 1e-10 * float(wanted[name].norm()) + 1e-12, name
+    for name, value in plain.named_buffers():
+        torch.testing.assert_close(value, dict(fast.named_buffers())[name])
+
+
+def test_the_step_as_the_equation_reads_is_short() -> None:
+    lines = inspect.getsource(lnl).splitlines()
+    body = [line for line in lines[1:] if line.strip() and not line.strip().startswith(('"""', "#"))]
+    assert len(body) <= 15
+
+
+@pytest.mark.parametrize("weight", ["mi_weight", "adv_weight"])
+def test_control_both_weights_of_the_equation_reach_f_and_nobody_else(weight: str, batch: Batch) -> None:
+    found = []
+    for value in (0.0, 2.0):
+        network = network_of("lnl")
+        lnl(network, batch, config_of("lnl", **{weight: value}))
+        found.append(gradients(network))
+    for name, off in found[0].items():
+        assert torch.allclose(off, found[1][name], rtol=1e-9, atol=1e-12) is not name.startswith("extractor"), name

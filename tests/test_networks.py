@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lnl_core.config import METHODS, preset
+from lnl_core import experiments
+from lnl_core.config import preset
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
-from lnl_core.methods import method_step
+from lnl_core.methods import find
 from lnl_core.networks import (
     Grayscale,
     LNLNetwork,
@@ -26,6 +27,8 @@ from lnl_core.networks import (
     parameter_count,
     resnet18_network,
 )
+
+METHODS = experiments.find("colored_mnist").methods
 
 
 def random_images(size: int = 4) -> Tensor:
@@ -223,7 +226,7 @@ def test_the_kinds_of_grey(kind: str, expected: float) -> None:
 
 
 def test_a_kind_of_grey_is_for_the_method_gray() -> None:
-    with pytest.raises(ConfigError, match="grayscale belongs to method 'gray'"):
+    with pytest.raises(ConfigError, match="grayscale belongs to method gray: leave it out of lnl"):
         preset("smoke", "lnl", grayscale="mean")
 
 
@@ -453,7 +456,7 @@ def test_a_step_reaches_f_g_and_h_in_channels_last_and_bf16(kind: str, method: s
     bias = torch.randint(0, 8, (4, 3, 4, 4)) if kind == "color" else 1 - labels
     images = photographs().to(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
-        losses = method_step(method)(network, Batch(images, labels, bias), preset("full", method))
+        losses = find(method).step(network, Batch(images, labels, bias), preset("full", method))
     assert all(math.isfinite(float(value)) for value in losses.values())
     for part in ("extractor", "label_head", "bias_head"):
         reached = [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in getattr(network, part).parameters()]

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from lnl_core.config import COLOR_VARS, METHODS
+from lnl_core import experiments
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import paper_numbers
+
+METHODS = experiments.find("colored_mnist").methods
 
 PATH = Path(__file__).resolve().parents[1] / "results" / "paper.json"
 PAPER: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))

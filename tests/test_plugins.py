@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lnl_core import _plugins
-from lnl_core.config import ALL_METHODS, PROFILES, preset
+from lnl_core import _plugins, methods
+from lnl_core.config import PROFILES, declared, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.experiments import EXPERIMENTS, Experiment, find, register, registered, registry, source
@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from lnl_core.datasets import BiasedImages
-from lnl_core.experiments import Experiment, register, source, value_of
+from lnl_core.experiments import Experiment, register, source
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE
 from lnl_core.hyperparameters import count
 from lnl_core.networks import LNLNetwork
@@ -67,23 +67,6 @@ class Toy(Experiment):
 
 
 register(Toy())
-'''
-TODAY = '''
-import lnl_core.config as today
-from lnl_core.experiments import find
-
-if hasattr(today, "_CHOICES"):  # a configuration that knows its experiments by name, until it is made of declarations
-    ours = lambda config: config.experiment == "toy"
-    today.EXPERIMENTS = today._CHOICES["experiment"] = (*today.EXPERIMENTS, "toy")
-    today._FREE = (*today._FREE, "image_size")
-    checked, values = today.RunConfig._check_experiment, today._preset_values
-    named, name = today.RunConfig.setting.fget, today.RunConfig.setting_name.fget
-    today.RunConfig._check_experiment = lambda c: find("toy").check(c) if ours(c) else checked(c)
-    today.RunConfig.setting = property(lambda c: find("toy").setting(c) if ours(c) else named(c))
-    today.RunConfig.setting_name = property(lambda c: find("toy").setting_name(c) if ours(c) else name(c))
-    today._preset_values = lambda profile, method, experiment, train_set: (
-        find("toy").preset(profile, method, {}) if experiment == "toy" else values(profile, method, experiment, train_set)
-    )
 '''
 LIFE = '''
 import contextlib, io, json, sys
@@ -144,9 +127,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     """A folder with the plug-in, and with published numbers that have none for it."""
-    (tmp_path / "toy.py").write_text(TOY + TODAY, encoding="utf-8")
-    # Today's configuration does not ask for plug-ins itself.
-    (tmp_path / "sitecustomize.py").write_text("import lnl_core.experiments as all_of_them; all_of_them.registered()")
+    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "paper.json").write_text('{"experiments": {"colored_mnist": {"results": []}}}', encoding="utf-8")
     return tmp_path
@@ -262,66 +243,34 @@ def test_a_plug_in_is_imported_once_and_may_be_a_module(tmp_path: Path, monkeypa
 
 
 def cases() -> list[tuple[str, str, str, str | None]]:
-    """Every experiment, method, profile and training set; mi_backprop needs one bias an image, which dogs_cats has not."""
+    """Every experiment, method that goes with it, profile and training set."""
     found = []
     for name, experiment in registered().items():
         sets = next((one.choices for one in experiment.hyperparameters if one.name == "train_set"), (None,))
-        methods = [method for method in ALL_METHODS if (name, method) != ("dogs_cats", "mi_backprop")]
-        found += [(name, method, profile, one) for method in methods for profile in PROFILES for one in sets]
+        ways = [method.name for method in methods.registered().values() if method.needs <= experiment.offers]
+        found += [(name, method, profile, one) for method in ways for profile in PROFILES for one in sets]
     return found
 
 
-PRESETS = "1c620c45d6edc295"
+PRESETS = "28869276ab823034"
 """Digest of all presets: a value that is changed on purpose changes it too."""
 
 
 def test_no_preset_has_changed() -> None:
     values = {"/".join(map(str, case)): find(case[0]).preset(case[2], case[1], {"train_set": case[3]}) for case in cases()}
-    assert len(values) == 388
+    assert len(values) == 372
     assert hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16] == PRESETS
 
 
 def test_the_experiments_presets_are_those_of_the_configuration() -> None:
     """What :func:`preset` builds is the defaults, the experiment's preset, and what was given."""
-    default = preset("full").to_dict()
     for name, method, profile, train_set in cases():
         changes: dict[str, Any] = {} if train_set is None else {"train_set": train_set}
-        if (name, method) in (("census", "gray"), ("census", "jlu")):
-            continue
-        config = preset(profile, method, experiment=name, **changes)
-        experiment = find(name)
-        chosen = {"experiment": name, "method": method, "profile": profile, **changes}
-        for key, value in {**default, **experiment.preset(profile, method, changes), **chosen}.items():
-            if hasattr(config, key):
-                assert getattr(config, key) == value, (name, method, profile, train_set, key)
-        experiment.check(config)
+        config, experiment = preset(profile, method, experiment=name, **changes), find(name)
+        wanted = {one.name: one.default for one in declared(name, method).values()}
+        wanted |= {key: value for key, value in experiment.preset(profile, method, changes).items() if key in wanted} | changes
+        assert {key: wanted[key] for key in config.to_dict() if key in wanted} == {
+            key: value for key, value in config.to_dict().items() if key in wanted
+        }
+        assert {key for key in wanted if key not in config} <= {key for key in wanted if config.unread(key)}
         assert (config.setting, config.setting_name) == (experiment.setting(config), experiment.setting_name(config))
-        assert set(experiment.setting(config)) >= {"color_var"} or "train" in experiment.setting(config)
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_declarations_say_what_the_configuration_checks(name: str) -> None:
-    """Defaults, ranges and words are those that the configuration had before experiments declared them."""
-    import lnl_core.config as today
-
-    if not hasattr(today, "_CHOICES"):
-        pytest.skip("the configuration is made of the declarations")
-    default = preset("full").to_dict() | {"color_var": 0.03}
-    words = today._CHOICES | {"source": today.SOURCES[name], "train_set": today.TRAINING_SETS.get(name)}
-    for one in find(name).hyperparameters:
-        assert one.default == default[one.name], one.name
-        assert one.late == (one.name in today._LATER)
-        if one.name in today._COUNTS:
-            assert (one.least, one.most) == today._COUNTS[one.name], one.name
-        if one.name in today._NUMBERS:
-            assert one.most == today._NUMBERS[one.name]
-        if words.get(one.name):
-            assert one.choices == words[one.name], one.name
-        reader = {decider: allowed for decider, allowed in today._READERS.get(one.name, {}).items() if decider != "experiment"}
-        declared = dict(one.only)
-        if one.name not in ("features", "weights", "test_size"):
-            assert declared == reader, one.name
-    readers = {field: allowed["experiment"] for field, allowed in today._READERS.items() if set(allowed) & {"experiment"}}
-    for field, owners in readers.items():
-        if field not in ("bias_reduction", "mi_reduction"):
-            assert find(name).declares(field) == (name in owners), field

@@ -1,19 +1,22 @@
 """Precision "auto": bf16 where it is native, float32 elsewhere, and the record says which and why."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from lnl_core.config import ALL_METHODS, EXPERIMENTS, PROFILES, RunConfig, preset
+from lnl_core import methods
+from lnl_core.config import PROFILES, RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
+from lnl_core.experiments import EXPERIMENTS
 from lnl_core.networks import build_network
 from lnl_core.runs.run import run, run_folder
 from lnl_core.training import autocast, fit, precision
+
+ALL_METHODS = tuple(methods.registered())
 
 CPU = torch.device("cpu")
 
@@ -81,7 +84,7 @@ def test_bf16_by_name_works_and_says_in_one_line_that_it_is_slow(
     (line,) = caplog.messages
     assert "several times slower" in line
     caplog.clear()
-    fit(build_network(config), few.subset(slice(0, 32)), replace(config, precision="auto"), device="cpu", progress=False)
+    fit(build_network(config), few.subset(slice(0, 32)), config.with_options(precision="auto"), device="cpu", progress=False)
     assert not caplog.messages
 
 

@@ -13,7 +13,7 @@ from lnl_core._random import seed_cpu, seeded
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.evaluation import train_probe
-from lnl_core.evaluation.adversary import fresh_adversary
+from lnl_core.evaluation.adversary import retrain_adversary
 from lnl_core.information.estimators import estimate_information
 from lnl_core.methods.bias_balanced import label_given_bias
 from lnl_core.methods.statistics_network import statistics_network
@@ -26,7 +26,7 @@ DRAWING: dict[str, Callable[[BiasedImages], object]] = {
     "label_given_bias": lambda data: label_given_bias(data),
     "estimate_information": lambda _: estimate_information(torch.arange(64.0), torch.arange(64.0).cos(), batch_size=8, steps=1),
     "train_probe": lambda _: train_probe("linear", torch.Size([2]), torch.ones(10, 2), torch.arange(10) % 2, 2, 1, 0),
-    "fresh_adversary": lambda data: fresh_adversary(build_network(CONFIG), data, epochs=1),
+    "retrain_adversary": lambda data: retrain_adversary(build_network(CONFIG), data, epochs=1),
 }
 
 

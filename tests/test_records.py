@@ -12,7 +12,8 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp, ttest_ind
 
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core import experiments
+from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.runs.comparison import (
     aggregate,
@@ -27,7 +28,9 @@ from lnl_core.runs.comparison import (
 )
 from lnl_core.runs.provenance import describe_environment, provenance, versions
 from lnl_core.runs.records import (
+    SCHEMA,
     RunRecord,
+    migrated,
     published_models,
     read_record,
     read_record_lines,
@@ -35,15 +38,18 @@ from lnl_core.runs.records import (
     results_folder,
     write_record,
 )
+from lnl_core.runs.run import run_folder
 from tools.migrate import migrate
 from tools.notebooks import ROOT
+
+METHODS = experiments.find("colored_mnist").methods
 
 
 def record_of(method: str = "lnl", color_var: float = 0.03, seed: int = 0, value: float = 0.8, **changes: Any) -> RunRecord:
     profile = changes.pop("profile", "full")
     config = preset(profile, method, color_var=color_var, seed=seed, source="mnist", **changes)
     return RunRecord(
-        schema=2,
+        schema=SCHEMA,
         experiment="colored_mnist",
         method=method,
         setting=config.setting,
@@ -93,7 +99,7 @@ def test_a_record_is_json_with_the_documented_fields(tmp_path: Path) -> None:
     assert list(values) == [
         "schema", "experiment", "method", "setting", "seed", "profile", "selection", "config", "metrics", "data", "provenance",
     ]  # fmt: skip
-    assert values["schema"] == 2
+    assert values["schema"] == SCHEMA
     assert values["setting"] == {"color_var": 0.03}
 
 
@@ -113,10 +119,10 @@ def test_writing_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
 
 
-@pytest.mark.parametrize("schema", [0, 3, "2", "1", True, None])
+@pytest.mark.parametrize("schema", [0, 4, "2", "1", True, None])
 def test_another_schema_is_refused(schema: Any, tmp_path: Path) -> None:
     path = write_json(tmp_path / "run.json", {**asdict(record_of()), "schema": schema})
-    with pytest.raises(RecordError, match=rf"run\.json is a record of schema {schema!r}, this version reads schema 2"):
+    with pytest.raises(RecordError, match=rf"run\.json is a record of schema {schema!r}, this version reads schema 3"):
         read_record(path)
 
 
@@ -124,6 +130,24 @@ def old_form(record: RunRecord) -> dict[str, Any]:
     """A record as schema 1 wrote it: the least accuracy on a kind of the bias was called that of the worst group."""
     values = asdict(record)
     return values | {"schema": 1, "metrics": {"test_accuracy": 0.8, "worst_group_accuracy": 0.4, "test_information": 0.01}}
+
+
+def test_records_of_schema_2_are_those_of_today_without_what_their_run_did_not_read() -> None:
+    """Real ones as they were stored, beside what the migration made of them."""
+    for old in json.loads((ROOT / "tests" / "data" / "schema2.json").read_text(encoding="utf-8")):
+        folder = ROOT / "results" / Path(old.pop("file")).parent
+        config = RunConfig.from_dict(old["config"])
+        new = read_record(folder / f"{run_folder('', config).name}.json")
+        assert RunRecord(**migrated(old)) == new
+        assert {name: old[name] for name in old if name not in ("schema", "config")} == {
+            name: value for name, value in asdict(new).items() if name not in ("schema", "config")
+        }
+        renamed = {"adversary_steps": "bias_steps", "adversary_reset": "bias_restart", "conditional_adversary": "bias_given_label"}
+        before = {name: old["config"].get(renamed.get(name, name), new.config[name]) for name in new.config}
+        assert before == new.config
+        left_out = [name for name in old["config"] if name not in new.config and name not in renamed.values()]
+        assert left_out
+        assert [name for name in left_out if not config.unread(name)] == []
 
 
 NEW_FORM = {"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, "test_information": 0.01}
@@ -162,7 +186,7 @@ def test_stored_records_have_the_present_schema_and_say_what_was_added_later() -
     for path in (ROOT / "results").rglob("*.json"):
         values = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(values, dict) and {"profile", "metrics", "provenance"} <= set(values):
-            assert values["schema"] == 2, path
+            assert values["schema"] == SCHEMA, path
             later = values["provenance"].get("added")
             if later is not None:
                 added[later["from"]] = path.stem
@@ -365,7 +389,7 @@ def test_runs_of_one_profile_with_other_hyper_parameters_are_never_averaged() ->
     assert results_table(records=[record_of(), other]) == results_table(records=[record_of()])
 
 
-SHORTER = RunConfig(epochs=1, source="mnist"), replace(preset("short", source="mnist"), epochs=1)
+SHORTER = RunConfig(epochs=1, source="mnist"), preset("short", source="mnist", epochs=1)
 
 
 @pytest.mark.parametrize("config", SHORTER, ids=["built directly", "replaced"])

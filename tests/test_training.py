@@ -1,9 +1,9 @@
 """The training loop: the same bits from the same seed, resuming, schedules, precision, and stopping in time."""
 
-import importlib
 import json
 import math
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from lnl_core import methods
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core import experiments
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
-from lnl_core.methods import _steps
-from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.methods import find
+from lnl_core.networks import LNLNetwork, build_network, digit_network
 from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
-from lnl_core.training.batches import _batches
+from lnl_core.training.loop import Training
 from lnl_core.training.precision import native_bf16
+
+METHODS = experiments.find("colored_mnist").methods
 
 Weights = dict[str, Tensor]
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
-    return preset("smoke", method, **{"epochs": 3, "warmup_epochs": 0, "batch_size": 32, **changes})
+    at_once = {} if method in ("baseline", "gray") else {"warmup_epochs": 0}
+    return preset("smoke", method, **{"epochs": 3, **at_once, "batch_size": 32, **changes})
 
 
 def train(config: RunConfig, data: BiasedImages, **options: Any) -> tuple[Weights, list[Metrics]]:
@@ -247,27 +250,29 @@ def test_losses_are_means_over_the_batches_of_an_epoch(few: BiasedImages) -> Non
     network = build_network(config)
     _, history = train(config, few)
     seen = []
-    for index in _batches(len(few), config, 0, torch.device("cpu")):
+    for index in Training(find("baseline"), network, few, config).batches(0):
         batch = few.batch(index)
         seen.append(torch.nn.functional.cross_entropy(network(batch.images), batch.labels).item())
     assert history[0]["label_loss"] == pytest.approx(sum(seen) / len(seen), rel=1e-5)
 
 
 def test_an_epoch_sees_every_image_once_in_a_new_order(few: BiasedImages) -> None:
-    config = config_of()
-    first, second = (torch.cat(_batches(len(few), config, epoch, torch.device("cpu"))) for epoch in (0, 1))
+    training = Training(find("baseline"), digit_network(), few, config_of("baseline"))
+    first, second = (torch.cat(training.batches(epoch)) for epoch in (0, 1))
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(len(few)))
     assert first.tolist() != second.tolist()
 
 
-def test_a_last_batch_of_one_is_dropped() -> None:
-    sizes = [len(batch) for batch in _batches(65, config_of(), 0, torch.device("cpu"))]
+def test_a_last_batch_of_one_is_dropped(few: BiasedImages) -> None:
+    training = Training(find("baseline"), digit_network(), few.subset(slice(0, 65)), config_of("baseline"))
+    sizes = [len(batch) for batch in training.batches(0)]
     assert sizes == [32, 32]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_tensorboard_gets_the_scalars(few: BiasedImages, tmp_path: Path) -> None:
-    train(config_of(epochs=1), few, out_dir=tmp_path, tensorboard=True)
+@pytest.mark.parametrize("method", ["lnl", "mi_backprop"])
+def test_tensorboard_gets_the_scalars(method: str, few: BiasedImages, tmp_path: Path) -> None:
+    train(config_of(method, epochs=1), few, out_dir=tmp_path, tensorboard=True)
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
@@ -357,7 +362,7 @@ def test_one_step_in_bf16_gives_nearly_the_same_losses_and_gradients(method: str
     for config in (config_of(method), config_of(method, **FAST)):
         network = build_network(config)
         with autocast(config, torch.device("cpu")):
-            losses.append(methods.method_step(method)(network, few.batch(slice(None), channels_last=config.channels_last), config))
+            losses.append(find(method).step(network, few.batch(slice(None), channels_last=config.channels_last), config))
         found = {name: p.grad.float().flatten() for name, p in network.named_parameters() if p.grad is not None}
         gradients.append([torch.cat([g for name, g in found.items() if name.startswith(part)]) for part in parts_of(found)])
     for name, value in losses[0].items():
@@ -437,7 +442,8 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(
 def test_the_message_names_term_and_step(
     method: str, loss: str, term: str, bad: float, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = getattr(_steps, loss), 0
+    module = import_module(f"lnl_core.methods.{'baseline' if method == 'baseline' else 'one_pass'}")
+    real, calls = getattr(module, loss), 0
 
     def breaks_at_the_third_step(*arguments: Any, **options: Any) -> Tensor:
         nonlocal calls
@@ -445,8 +451,7 @@ def test_the_message_names_term_and_step(
         value: Tensor = real(*arguments, **options)
         return value * bad if calls == 3 else value
 
-    for module in (_steps, importlib.import_module("lnl_core.methods.baseline")):
-        monkeypatch.setattr(module, loss, breaks_at_the_third_step, raising=False)
+    monkeypatch.setattr(module, loss, breaks_at_the_third_step)
     with pytest.raises(NonFiniteLossError, match=rf"^the {term} loss became -?{bad} at step 3 of epoch 1: lower the learning rate"):
         train(config_of(method), few)
 
@@ -499,7 +504,7 @@ def test_extra_steps_move_h_alone(mini_train: BiasedImages) -> None:
     data = mini_train.subset(slice(0, 32))
     networks = {}
     for steps in (1, 3):
-        config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, bias_steps=steps)
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=0, batch_size=32, adversary_steps=steps)
         networks[steps] = build_network(config)
         fit(networks[steps], data, config, device="cpu", progress=False)
     one, three = (dict(networks[steps].named_parameters()) for steps in (1, 3))
@@ -510,7 +515,7 @@ def test_extra_steps_move_h_alone(mini_train: BiasedImages) -> None:
 def test_extra_steps_lower_the_bias_loss_that_f_meets(mini_train: BiasedImages) -> None:
     lines = {}
     for steps in (1, 4):
-        config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, bias_steps=steps)
+        config = preset("smoke", "lnl", epochs=1, warmup_epochs=1, batch_size=32, adversary_steps=steps)
         lines[steps] = fit(build_network(config), mini_train.subset(slice(0, 256)), config, device="cpu", progress=False)
     assert lines[4][0]["bias_loss"] < lines[1][0]["bias_loss"] - 0.1
 

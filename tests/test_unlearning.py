@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core.config import METHODS, RunConfig, preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
-from lnl_core.methods.jlu import jlu_unlearn, jlu_watch
+from lnl_core.methods.jlu import DUEL, Turns, jlu_unlearn, jlu_watch, read_duel
 from lnl_core.networks import LNLNetwork, face_network
-from lnl_core.training import fit, unlearning
-from lnl_core.training.unlearning import DUEL, Turns, fit_jlu, read_duel
+from lnl_core.training import checkpoints, fit, fit_jlu
 
 FEW = Turns(window=1, patience=2, longest=3, main=2)
 
@@ -122,7 +121,7 @@ def test_the_duel_holds_every_loss(faces: BiasedImages) -> None:
 @pytest.mark.parametrize(("step", "moving"), [("bias", {"bias_head"}), ("main", {"extractor", "label_head"})])
 def test_only_one_side_moves_in_a_turn(step: str, moving: set[str], faces: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the steps of a run the parameters of the other side are the same to the last bit, momentum and all."""
-    import lnl_core.training.unlearning as unlearning
+    import lnl_core.methods.jlu as unlearning
 
     network = network_of()
     seen: list[tuple[str, dict[str, torch.Tensor]]] = []
@@ -208,7 +207,7 @@ def test_an_epoch_that_was_saved_and_not_logged_is_logged_by_the_next_call(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(unlearning, "write_history", interrupted)
+        patch.setattr(checkpoints, "write_history", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(faces, config_of(epochs=1), out_dir=tmp_path)
     train(faces, config_of(epochs=1), out_dir=tmp_path)
@@ -230,14 +229,13 @@ def test_a_diverged_run_says_so(faces: BiasedImages) -> None:
         train(faces, config_of(lr=1e30))
 
 
-def test_only_jlu_is_trained_here_and_nowhere_else(faces: BiasedImages) -> None:
+def test_fit_jlu_trains_no_other_method(faces: BiasedImages) -> None:
     with pytest.raises(ConfigError, match="fit_jlu trains the method 'jlu', not 'lnl'"):
         fit_jlu(network_of(), faces, preset("demo", "lnl"), device="cpu", progress=False)
-    with pytest.raises(ConfigError, match="jlu alternates between two steps"):
-        fit(network_of(), faces, config_of(), device="cpu", progress=False)
-    assert "jlu" not in METHODS
 
 
-def test_fingerprints_of_the_other_methods_are_untouched() -> None:
-    """Committed records are found by them."""
-    assert preset("full", "lnl").fingerprint() == "e0fa1fcc25ea"
+def test_both_doors_train_the_same(faces: BiasedImages) -> None:
+    first, second = network_of(), network_of()
+    history = fit(first, faces, config_of(epochs=1), device="cpu", progress=False)
+    assert history == fit_jlu(second, faces, config_of(epochs=1), device="cpu", progress=False)[0]
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

@@ -75,7 +75,7 @@ CHOICES: Rows = {
     "no reversal: μ 0": {"adv_weight": 0.0},
     "rate of h as of f: 0.02": {"bias_lr": 0.02},
     "rate of f 0.01": {"lr": 0.01},
-    "three steps of h a step of f": {"bias_steps": 3},
+    "three steps of h a step of f": {"adversary_steps": 3},
     "warm start of two epochs": {"warmup_epochs": 2},
     "two updates from two passes, as the authors' code": {"updates": "alternating"},
     "no weight decay": {"weight_decay": 0.0},

@@ -127,7 +127,7 @@ def _imported(source: str, package: str, types: bool = False) -> frozenset[str]:
 def training_modules(root: Path = ROOT) -> dict[str, Path]:
     """The modules of lnl_core that training and measuring import, by name; what only draws or reads commands is not among them."""
     found: dict[str, Path] = {}
-    waiting = [_TRAINS]
+    waiting = [_TRAINS, *_found_by_name(root)]
     while waiting:
         name = waiting.pop()
         path = _module_file(name, root)
@@ -144,6 +144,12 @@ def training_modules(root: Path = ROOT) -> dict[str, Path]:
                 # a name of a package comes from the module where the package's own list of imports for the checker finds it
                 waiting += _imported(home.read_text(encoding="utf-8"), package, types=True)
     return dict(sorted(found.items()))
+
+
+def _found_by_name(root: Path) -> list[str]:
+    """Experiments and methods, which no import names: those who run look them up."""
+    files = (path for room in ("experiments", "methods") for path in sorted((root / "lnl_core" / room).glob("*.py")))
+    return [f"lnl_core.{path.parent.name}.{path.stem}" for path in files if path.stem != "__init__"]
 
 
 def training_key(root: Path = ROOT) -> str:

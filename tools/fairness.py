@@ -42,7 +42,6 @@ from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
 from tools.notebooks import ROOT
 
 FOLDER = ROOT / "results" / "fairness"
@@ -102,8 +101,7 @@ class Row:
 
 def _network(task: Task, config: RunConfig) -> LNLNetwork:
     network = build_network(config)
-    work = fit_mi_backprop if config.method == "mi_backprop" else fit
-    work(network, task.split("train"), config, device="cpu", progress=False)
+    fit(network, task.split("train"), config, device="cpu", progress=False)
     return network
 
 

@@ -13,7 +13,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.evaluation import accuracy, feature_maps, probe_leakage
-from lnl_core.evaluation.adversary import adversary_reading
+from lnl_core.evaluation.adversary import evaluate_adversary
 from lnl_core.experiments.splits import load_data, load_probe_data
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.provenance import provenance
@@ -47,12 +46,12 @@ Rows = dict[str, dict[str, Any]]
 
 ADVERSARIES: Rows = {
     "lnl": {},
-    "h starts again every 3 epochs": {"bias_restart": 3},
+    "h starts again every 3 epochs": {"adversary_reset": 3},
     "three heads in h": {"adversaries": 3},
-    "three steps of h a step of f": {"bias_steps": 3},
-    "all three": {"bias_restart": 3, "adversaries": 3, "bias_steps": 3},
+    "three steps of h a step of f": {"adversary_steps": 3},
+    "all three": {"adversary_reset": 3, "adversaries": 3, "adversary_steps": 3},
     "no entropy term: λ 0": {"mi_weight": 0.0},
-    "h is told the digit, λ 0": {"mi_weight": 0.0, "bias_given_label": True},
+    "h is told the digit, λ 0": {"mi_weight": 0.0, "conditional_adversary": True},
     "baseline": {"method": "baseline"},
 }
 """What might make the leak go down: one change of h at a time."""
@@ -72,13 +71,14 @@ def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     """The configuration of one row: what ``changes`` make of lnl, or of another method, at this size."""
     changed = {**_SHARED, **changes}
     method = changed.pop("method", "lnl")
-    return replace(preset("demo", method, color_var=COLOR_VAR, seed=seed), **changed)
+    base = preset("demo", method, color_var=COLOR_VAR, seed=seed)
+    return base.with_options(**{name: value for name, value in changed.items() if not base.unread(name)})
 
 
 def readings(network: LNLNetwork, images: BiasedImages, pool: int) -> dict[str, float]:
     """What h says of unbiased images and what fresh probes find: the levels that h is asked for, and the group of the colour."""
     assert images.color is not None
-    h = adversary_reading(network, images)
+    h = evaluate_adversary(network, images)
     features = F.avg_pool2d(feature_maps(network, images), pool)
     levels = image_color_labels(images.color, (1, 1)).flatten(1)
     with torch.enable_grad():  # fit() validates without gradients

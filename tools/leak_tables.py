@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lnl_core.config import COLOR_VARS
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from tools import forgetting
 from tools.leakage import METHODS, read_leakage

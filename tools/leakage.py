@@ -24,14 +24,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lnl_core._files import is_number, read_text, write_json
-from lnl_core.config import COLOR_VARS, RunConfig, preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import feature_maps, probe_leakage
-from lnl_core.evaluation.adversary import adversary_reading, fresh_adversary
+from lnl_core.evaluation.adversary import evaluate_adversary, retrain_adversary
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.probes import Interval, code_length, leakage
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
 from lnl_core.networks import LNLNetwork
@@ -77,8 +78,8 @@ def fresh_h(network: LNLNetwork, probed: BiasedImages, epochs: int, seeds: int) 
     for seed in range(seeds):
         order = torch.randperm(len(probed), generator=torch.Generator().manual_seed(seed))
         half = len(probed) // 2
-        head = fresh_adversary(network, probed.subset(order[:half]), epochs=epochs, seed=seed)
-        readings.append(adversary_reading(head, probed.subset(order[half:])))
+        head = retrain_adversary(network, probed.subset(order[:half]), epochs=epochs, seed=seed)
+        readings.append(evaluate_adversary(head, probed.subset(order[half:])))
     found = {
         name: asdict(Interval.of([getattr(reading, name) for reading in readings], overlap=1.0))
         for name in ("accuracy", "information")
@@ -123,7 +124,7 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     if config.method not in ("baseline", "gray"):
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
-        found["adversary"] = {name: adversary_reading(network, data).to_dict() for name, data in readings.items()}
+        found["adversary"] = {name: evaluate_adversary(network, data).to_dict() for name, data in readings.items()}
     if config.bias_labels == "image" and probed.color is not None:
         found["levels"] = level_probe(maps, image_color_labels(probed.color, (1, 1)).flatten(1), seeds)
     found["entropy"] = entropy(np.bincount(group.numpy()) / len(group))

@@ -20,8 +20,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
-from lnl_core.config import COLOR_VARS
 from lnl_core.errors import RecordError
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from tools.notebooks import ROOT, write_if_changed
 from tools.sources import Sources
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from lnl_core import figures
+from lnl_core import figures, methods
 from lnl_core._files import write_atomically, write_json
-from lnl_core.config import ALL_METHODS, COLOR_VARS, RunConfig, preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation.fairness import UNLEARNING, chosen
 from lnl_core.evaluation.probes import Interval
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures import fairness as fairness_figures, information as information_figures, leakage as leak_figures
 from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
@@ -30,6 +31,8 @@ from tools import ablations, drawn, estimators, fairness, forgetting, leak_table
 from tools.drawn import Drawing
 from tools.maps import read_maps
 from tools.notebooks import ROOT, write_if_changed
+
+ALL_METHODS = tuple(methods.registered())
 
 _NOTE = "<!-- written by `make results` from the run records; edits are lost -->\n\n"
 

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,7 @@ class Sources:
         """The ablations by the fingerprint of their configuration at seed 0."""
         found: dict[str, list[RunRecord]] = {}
         for one in self._records("ablations"):
-            found.setdefault(replace(one.run_config(), seed=0).fingerprint(), []).append(one)
+            found.setdefault(one.run_config().with_options(seed=0).fingerprint(), []).append(one)
         return found
 
     def _seeds_of(self, table: str, row: str, metric: str) -> list[float]:

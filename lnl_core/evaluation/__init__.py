@@ -48,7 +48,7 @@ _HOMES = {
         "CodeLength",
         "code_length",
     ),
-    "adversary": ("say_if_untrained", "adversary_loss", "AdversaryReading", "adversary_reading", "fresh_adversary"),
+    "adversary": ("say_if_untrained", "AdversaryReading", "evaluate_adversary", "retrain_adversary"),
     "erasure": ("linear_eraser",),
     "fairness": (
         "CONSTRAINTS",

@@ -28,30 +28,8 @@ def say_if_untrained(network: LNLNetwork) -> None:
     if network.h_trained is False:
         _log.warning(
             "the h of this network was never trained, so what it answers says nothing about f: train one with "
-            "lnl_core.evaluation.fresh_adversary, or ask a network of a method that trains h"
+            "lnl_core.evaluation.retrain_adversary, or ask a network of a method that trains h"
         )
-
-
-def adversary_loss(network: LNLNetwork, data: BiasedImages) -> float:
-    """The bias loss of the network's own h on ``data`` in nats a labelled place, in evaluation mode: what the adversary says.
-
-    Raises:
-        DataError: if h answers with NaN or infinite values.
-    """
-    say_if_untrained(network)
-    device, was_training = _device(network), _evaluating(network)
-    total, labelled = 0.0, 0
-    with torch.no_grad():
-        for start in range(0, len(data), _BATCH):
-            batch = data.batch(slice(start, start + _BATCH))
-            batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
-            logits, bias = network.read_bias(network.extractor(batch.images), batch)
-            places = int((bias != 255).sum())
-            total += float(bias_loss(logits, bias)) * places
-            labelled += places
-    network.train(was_training)
-    refuse_infinite(torch.tensor(total), "h answers with")
-    return total / max(1, labelled)
 
 
 @dataclass(frozen=True)
@@ -82,8 +60,8 @@ class AdversaryReading:
 
 
 @torch.no_grad()
-def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReading:
-    """Ask h, in evaluation mode, at every place of ``data`` that has a bias label.
+def evaluate_adversary(network: LNLNetwork, data: BiasedImages) -> AdversaryReading:
+    """What h says of the bias, in evaluation mode, at every place of ``data`` that has a bias label: its loss, accuracy and nats.
 
     On biased images h may name the bias from the label that f keeps; on unbiased ones only the bias itself helps it.
 
@@ -121,7 +99,7 @@ def adversary_reading(network: LNLNetwork, data: BiasedImages) -> AdversaryReadi
     )
 
 
-def fresh_adversary(
+def retrain_adversary(
     network: LNLNetwork, data: BiasedImages, *, epochs: int = 15, lr: float = 0.02, batch_size: int = 64, seed: int = 0
 ) -> LNLNetwork:
     """The same network with another h: the same layers with fresh weights, trained by SGD on frozen features of ``data``.
@@ -132,7 +110,7 @@ def fresh_adversary(
 
     Args:
         network: f is shared with the result and stays as it is.
-        data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`adversary_reading`.
+        data: unbiased images with the bias labels that h is trained on; ask it about others, with :func:`evaluate_adversary`.
         lr: rate of SGD. Where the last epoch's loss is more than twice that of a constant, the training has diverged and begins
             again with a tenth of the rate, at most twice. A linear h on a vector is trained on features scaled to mean 0 and
             deviation 1, which its weights then undo: their scale is f's choice, and SGD on them as they are gets nowhere.

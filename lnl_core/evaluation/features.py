@@ -70,7 +70,7 @@ def refuse_infinite(values: Tensor, subject: str = "the embeddings hold") -> Non
         values: of any shape.
         subject: how the sentence begins.
     """
-    if not torch.isfinite(values).all():
+    if not values.sum().isfinite() and not values.isfinite().all():  # the sum takes a tenth of the time, and may overflow
         raise DataError(f"{subject} NaN or infinite values: the network that made them has diverged")
 
 

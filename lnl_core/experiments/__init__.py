@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lnl_core._lazy import lazy
 
 if TYPE_CHECKING:
-    from lnl_core.experiments.base import Experiment as Experiment, source as source, value_of as value_of
+    from lnl_core.experiments.base import Experiment as Experiment, source as source
     from lnl_core.experiments.registry import (
         EXPERIMENTS as EXPERIMENTS,
         find as find,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lnl_core.experiments.splits import *
 
 _HOMES = {
-    "base": ("Experiment", "source", "value_of"),
+    "base": ("Experiment", "source"),
     "registry": ("EXPERIMENTS", "register", "registered", "find"),
     "splits": ("OPPOSITE", "resolve", "measured_on", "load_data", "load_probe_data"),
 }

@@ -12,7 +12,7 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.readers.photographs import color_levels
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
-from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, value_of
+from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of
 from lnl_core.hyperparameters import HyperParameter, choice, count, text
 from lnl_core.networks.parts import LNLNetwork, ending_in_a_vector
 from lnl_core.networks.photographs import cartoon_network, resnet18_network
@@ -78,7 +78,7 @@ class PhotographExperiment(Experiment):
     """What the results table calls it."""
 
     def check(self, config: "RunConfig") -> None:
-        if value_of(config, "weights") is not None and config.network != "resnet18":
+        if config.get("weights") is not None and config.network != "resnet18":
             raise ConfigError("weights are those of network 'resnet18': leave them out")
         if config.image_size is None:
             raise ConfigError(f"image_size must be given for {self.name}: use preset(), which knows a good one")
@@ -120,7 +120,7 @@ class PhotographExperiment(Experiment):
             batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
 
     def without_files(self, config: "RunConfig") -> "RunConfig":
-        return config if value_of(config, "weights") is None else config.with_options(weights=None)
+        return config if config.get("weights") is None else config.with_options(weights=None)
 
     def columns(self, setting: Setting, metrics: Mapping[str, float]) -> dict[str, Setting]:
         found: dict[str, Setting] = {"test_accuracy": {**setting, "test": self.test_title}}
@@ -132,12 +132,12 @@ class PhotographExperiment(Experiment):
 
 def photograph_network(config: "RunConfig", bias_classes: int, bias: str) -> LNLNetwork:
     """ResNet-18 or the small network for drawings, with two labels and one bias of so many classes."""
-    gray = value_of(config, "grayscale")
+    gray = config.get("grayscale")
     if config.network == "cartoon":
         network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
     else:
-        weights = value_of(config, "weights")
+        weights = config.get("weights")
         network = resnet18_network(2, bias_classes, bias=bias, weights=weights, grayscale=gray)
-    if value_of(config, "features", "map") == "vector":
+    if config.get("features", "map") == "vector":
         return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
     return network

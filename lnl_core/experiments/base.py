@@ -99,7 +99,7 @@ class Experiment:
 
     def setting(self, config: "RunConfig") -> Setting:
         """What the results table varies, in the words of ``results/paper.json``."""
-        return {name: value_of(config, name) for name in self.varied}
+        return {name: config.get(name) for name in self.varied}
 
     def setting_name(self, config: "RunConfig") -> str:
         """The setting in a few letters, for names of files."""
@@ -149,7 +149,7 @@ class Experiment:
 
     def size(self, config: "RunConfig", split: str) -> int | None:
         """How many images of a split a run uses; ``None`` for all."""
-        found: int | None = value_of(config, "train_size" if split in ("train", "trainval", "validation") else "test_size")
+        found: int | None = config.get("train_size" if split in ("train", "trainval", "validation") else "test_size")
         return found
 
     def load_probe_data(self, config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
@@ -209,11 +209,6 @@ def source(*names: str) -> HyperParameter:
 
 TRAIN_SIZE = count("train_size", None, "use only the first so many training images; null means all", least=2, optional=True)
 TEST_SIZE = count("test_size", None, "use only the first so many test images; null means all", least=1, optional=True)
-
-
-def value_of(config: "RunConfig", name: str, default: Any = None) -> Any:
-    """A hyper-parameter of a run, or ``default`` where the run reads no such one."""
-    return default if config.unread(name) else getattr(config, name, default)
 
 
 def one_of(config: "RunConfig", name: str, allowed: tuple[str, ...], of: str) -> None:

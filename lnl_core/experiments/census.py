@@ -14,7 +14,7 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
 
-_ATTRIBUTES = {name: tuple(attributes) for name, attributes in PROTECTED.items()}
+ATTRIBUTES = {name: tuple(attributes) for name, attributes in PROTECTED.items()}
 _SHARED: dict[str, Any] = dict(
     train_split="train",
     batch_size=1024,
@@ -22,7 +22,7 @@ _SHARED: dict[str, Any] = dict(
     schedule="one_cycle",
     lr=0.1,
     bias_lr=0.2,
-    bias_steps=3,
+    adversary_steps=3,
     mi_weight=1.0,
     adv_weight=1.0,
     confusion_weight=1.0,
@@ -35,7 +35,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "full": dict(_SHARED, source="uci"),
 }
 _GERMAN: dict[str, Any] = dict(batch_size=64, epochs=15, lr=0.01, bias_lr=0.02)
-_MI_BACKPROP: dict[str, Any] = dict(bias_steps=1, mi_weight=1.0, statistics_lr=1e-3, statistics_steps=10)
+_MI_BACKPROP: dict[str, Any] = dict(mi_weight=1.0, statistics_lr=1e-3, statistics_steps=10)
 _OF_SETS: dict[str, dict[str, dict[str, Any]]] = {"german": dict.fromkeys(("demo", "short", "full"), _GERMAN)}
 """By training set and profile, what one set has otherwise than the other."""
 
@@ -49,11 +49,11 @@ class Census(Experiment):
     methods = ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
     hyperparameters = (
         source("uci", "drawn"),
-        choice("train_set", None, tuple(_ATTRIBUTES), "which table", late=True),
+        choice("train_set", None, tuple(ATTRIBUTES), "which table", late=True),
         choice(
             "protected",
             None,
-            tuple(dict.fromkeys(name for names in _ATTRIBUTES.values() for name in names)),
+            tuple(dict.fromkeys(name for names in ATTRIBUTES.values() for name in names)),
             "the attribute to be forgotten",
             late=True,
         ),
@@ -66,7 +66,7 @@ class Census(Experiment):
         "bias_balanced": {profile: dict(balance_wean=0.0) for profile in _PRESETS},
         "mi_backprop": dict.fromkeys(_PRESETS, _MI_BACKPROP),
     }
-    varied = {"protected": (), "train_set": tuple(_ATTRIBUTES)}
+    varied = {"protected": (), "train_set": tuple(ATTRIBUTES)}
     required = ("train_set",)
     folders = {"uci": "uci"}
     stand_in = "drawn"
@@ -76,14 +76,14 @@ class Census(Experiment):
 
     def preset(self, profile: str, method: str, given: Values) -> dict[str, Any]:
         name = given.get("train_set")
-        if not isinstance(name, str) or name not in _ATTRIBUTES:
-            name = next(iter(_ATTRIBUTES))  # another one is refused as a change
+        if not isinstance(name, str) or name not in ATTRIBUTES:
+            name = next(iter(ATTRIBUTES))  # another one is refused as a change
         own = self.method_presets.get(method, {}).get(profile, {})
-        chosen = {"train_set": name, "protected": _ATTRIBUTES[name][0]}
+        chosen = {"train_set": name, "protected": ATTRIBUTES[name][0]}
         return {**chosen, **self.presets[profile], **_OF_SETS.get(name, {}).get(profile, {}), **own}
 
     def check(self, config: "RunConfig") -> None:
-        one_of(config, "protected", _ATTRIBUTES[str(config.train_set)], str(config.train_set))
+        one_of(config, "protected", ATTRIBUTES[str(config.train_set)], str(config.train_set))
 
     def setting(self, config: "RunConfig") -> Setting:
         return {"train": str(config.train_set), "protected": str(config.protected)}
@@ -102,7 +102,7 @@ class Census(Experiment):
         return census_network(len(feature_names(name, protected)), 2, len(PROTECTED[name][protected].groups))
 
     def training_split(self, config: "RunConfig") -> str:
-        return config.train_split
+        return str(config.train_split)
 
     def validation_split(self, config: "RunConfig") -> str | None:
         return "validation" if config.train_split == "train" else None

@@ -11,7 +11,7 @@ from lnl_core.datasets.colored_mnist import BIAS_LABELS, BIAS_PLACES, COLOR_OUTS
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
-from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Values, source, value_of
+from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Values, source
 from lnl_core.hyperparameters import choice, count, number
 from lnl_core.networks.digit import digit_network, ragonesi_network
 from lnl_core.networks.parts import BiasHeads, LNLNetwork, PixelBiasHead, VectorBiasHead, ending_in_a_vector
@@ -84,7 +84,7 @@ _MI_BACKPROP: dict[str, dict[str, Any]] = {
     "short": dict(MI_OURS, epochs=8, warmup_epochs=2),
     "full": dict(MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
 }
-_OF_MAPS: dict[str, Any] = {"adversaries": 1, "bias_given_label": False, "bias_restart": 0, "extractor_convs": 2}
+_OF_MAPS: dict[str, Any] = {"adversaries": 1, "conditional_adversary": False, "adversary_reset": 0, "extractor_convs": 2}
 """What is chosen of the feature maps of Kim et al.'s network, with the values that change nothing."""
 
 
@@ -154,13 +154,13 @@ class ColoredMnist(Experiment):
     def check(self, config: "RunConfig") -> None:
         if config.source == "authors" and config.train_split == "train":
             raise ConfigError("the authors' files hold no images out: set train_split to 'trainval'")
-        moved = value_of(config, "augment", 0.0) or value_of(config, "elastic", 0.0)
+        moved = config.get("augment", 0.0) or config.get("elastic", 0.0)
         if moved and (config.bias_labels, config.bias_places) != ("image", "everywhere"):
             raise ConfigError(
                 "augment moves the stroke and not its labels: use bias_labels 'image' and bias_places 'everywhere' with it"
             )
-        changed = [name for name, usual in _OF_MAPS.items() if value_of(config, name, usual) != usual]
-        if changed and (config.network or value_of(config, "features", "map") == "vector"):
+        changed = [name for name, usual in _OF_MAPS.items() if config.get(name, usual) != usual]
+        if changed and (config.network or config.get("features", "map") == "vector"):
             raise ConfigError(f"{changed[0]} belongs to feature maps of colored_mnist in the network of Kim et al.: leave it out")
 
     def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
@@ -173,18 +173,18 @@ class ColoredMnist(Experiment):
             source=config.source,
             bias_labels=config.bias_labels,
             bias_places=config.bias_places,
-            color_outside=value_of(config, "color_outside", "redraw"),
+            color_outside=config.get("color_outside", "redraw"),
             **options,
         )
 
     def network(self, config: "RunConfig") -> LNLNetwork:
-        gray = value_of(config, "grayscale")
+        gray = config.get("grayscale")
         if config.network == "ragonesi":
             return ragonesi_network(grayscale=gray)
         network = digit_network(grayscale=gray, extractor_convs=config.extractor_convs)
         if config.features == "vector":
             return ending_in_a_vector(network, VectorBiasHead)
-        adversaries, told = value_of(config, "adversaries", 1), value_of(config, "bias_given_label", False)
+        adversaries, told = config.get("adversaries", 1), config.get("conditional_adversary", False)
         if adversaries > 1 or told:  # f, g and the first head start as they would without the others
             heads = [network.bias_head, *(PixelBiasHead() for _ in range(adversaries - 1))]
             network.bias_head = BiasHeads(heads, labels=10 if told else 0)
@@ -200,7 +200,7 @@ class ColoredMnist(Experiment):
         return self.load_split(config, config.train_split, data_dir, random_colors=True)
 
     def training_split(self, config: "RunConfig") -> str:
-        return config.train_split
+        return str(config.train_split)
 
     def validation_split(self, config: "RunConfig") -> str | None:
         return "validation" if config.train_split == "train" else None

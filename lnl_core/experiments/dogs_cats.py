@@ -21,7 +21,7 @@ from lnl_core.experiments._photographs import (
     photograph_network,
     train_sets,
 )
-from lnl_core.experiments.base import source, value_of
+from lnl_core.experiments.base import source
 from lnl_core.hyperparameters import text
 from lnl_core.networks.parts import LNLNetwork
 
@@ -72,7 +72,7 @@ class DogsCats(PhotographExperiment):
         return photograph_network(config, COLOR_LEVELS, "color")
 
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
-        labels = value_of(config, "test_labels") if name == "test" else None
+        labels = config.get("test_labels") if name == "test" else None
         return datasets.dogs_cats(name, labels=labels, data_dir=data_dir, **{"places": _places(config), **options})
 
     def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:

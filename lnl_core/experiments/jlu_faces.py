@@ -8,7 +8,7 @@ from lnl_core import datasets
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.synthetic.faces import synthetic_faces
 from lnl_core.experiments._photographs import JLU, MI_BACKPROP, PhotographExperiment, by_profile, train_sets
-from lnl_core.experiments.base import Setting, source, value_of
+from lnl_core.experiments.base import Setting, source
 from lnl_core.networks.faces import face_network
 from lnl_core.networks.parts import LNLNetwork
 
@@ -48,14 +48,14 @@ class JluFaces(PhotographExperiment):
     test_set, test_title = "ebd", "EBD"
 
     def setting(self, config: "RunConfig") -> Setting:
-        alpha = float(value_of(config, "confusion_weight", 0.0))
+        alpha = float(config.get("confusion_weight", 0.0))
         return {"learn": "age", "unlearn": "gender", **super().setting(config), "alpha": alpha}
 
     def setting_name(self, config: "RunConfig") -> str:
         return f"{config.train_set}-{self.setting(config)['alpha']:g}"
 
     def network(self, config: "RunConfig") -> LNLNetwork:
-        return face_network(grayscale=value_of(config, "grayscale"))
+        return face_network(grayscale=config.get("grayscale"))
 
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         return datasets.jlu_faces(name, source=config.source, data_dir=data_dir, **options)

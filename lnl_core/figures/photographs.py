@@ -86,7 +86,7 @@ def duel(
     """The report's Figure 7: the loss of h and the confusion loss, update after update.
 
     Args:
-        history: as :func:`lnl_core.training.unlearning.read_duel` returns it.
+        history: as :func:`lnl_core.methods.jlu.read_duel` returns it.
         guessing: what h pays in nats if it knows no more than how frequent the groups are, the entropy of the bias in training.
             The confusion loss of two groups is never below log 2, which it has where h calls both equally likely.
         window: updates that are averaged into a point; 1 shows every update.

@@ -9,6 +9,7 @@ reweighing of Kamiran and Calders (2012).
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,12 @@ from torch import Tensor, nn
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.methods._steps import Losses, _play
-from lnl_core.networks.parts import LNLNetwork
+from lnl_core.methods.base import Losses
+from lnl_core.methods.game import Game, GameCourse
+from lnl_core.methods.hyperparameters import ADV_WEIGHT, BALANCE_POWER, BALANCE_WEAN, MI_WEIGHT
+
+if TYPE_CHECKING:
+    from lnl_core.training.loop import Training
 
 _EPOCHS, _BATCH, _RATE = 12, 512, 3e-3
 
@@ -108,7 +113,7 @@ class Balance:
 
 def uniform_share(config: RunConfig, progress: float) -> float:
     r"""The share :math:`\varepsilon`: it grows with the square of the progress to ``balance_wean`` at four fifths of the run."""
-    return config.balance_wean * min(1.0, progress / (0.8 * config.epochs)) ** 2
+    return float(config.balance_wean) * min(1.0, progress / (0.8 * config.epochs)) ** 2
 
 
 def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
@@ -117,6 +122,27 @@ def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
     return torch.logaddexp(log_p + torch.log1p(-share), share.log() - math.log(log_p.shape[-1]))
 
 
-def bias_balanced(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
-    """As lnl, with the balanced label loss for f and g; without a prior in the batch it is lnl."""
-    return _play(network, batch, config, mi=config.mi_weight, reversal=config.adv_weight)
+
+class BalancedGame(Game):
+    """lnl with the balanced label loss, on images that are drawn the more often the more their bias misleads."""
+
+    def course(self, training: "Training") -> "BalancedCourse":
+        return BalancedCourse(self, training)
+
+
+class BalancedCourse(GameCourse):
+    """One training by "bias_balanced": batches are drawn with replacement, and know the prior of their labels."""
+
+    def __init__(self, method: BalancedGame, training: "Training") -> None:
+        super().__init__(method, training)
+        self.balance = Balance.of(training.data, training.config)
+
+    def draw(self, generator: torch.Generator) -> list[Tensor]:
+        return self.balance.batches(self.training.config.batch_size, generator)
+
+    def update(self, batch: Batch, index: Tensor, number: int) -> Losses:
+        batch.log_prior = self.balance.prior(index, self.training.config, self.training.progress)
+        return super().update(batch, index, number)
+
+
+BIAS_BALANCED = BalancedGame("bias_balanced", MI_WEIGHT, ADV_WEIGHT, more=(BALANCE_POWER, BALANCE_WEAN), label="L_bal")

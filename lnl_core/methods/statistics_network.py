@@ -2,7 +2,7 @@ r"""The statistics network of mutual information backpropagation: bias codes C, 
 
 The bounds are those of :mod:`lnl_core.information.estimators`. Here T is a network on the pair, as in the authors' code, so that a
 batch gives B scores of pairs together and B of pairs apart instead of a matrix. The training is in
-:mod:`lnl_core.training.mi_backprop`.
+:mod:`lnl_core.methods.mi_backprop`.
 """
 
 from itertools import pairwise
@@ -66,7 +66,7 @@ class StatisticsNetwork(nn.Module):
         code: length D of a code.
         blocks: ones in a code: 3 for colour levels, 1 for a label.
         features: length of z.
-        estimator: one of :data:`lnl_core.config.ESTIMATORS`.
+        estimator: one of :data:`lnl_core.information.estimators.BOUNDS`.
         width: of the hidden layers.
     """
 

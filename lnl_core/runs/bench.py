@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from lnl_core.networks.parts import LNLNetwork, NormalizedConv
 from lnl_core.runs.provenance import provenance
 from lnl_core.training.devices import choose_device
 from lnl_core.training.loop import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
 from lnl_core.training.precision import native_bf16
 
 BATCH = 128
@@ -64,6 +63,10 @@ def _our_epoch(data: BiasedImages, method: str, variant: str) -> float:
     warm_up = data.subset(slice(0, 4 * BATCH))
     fit(build_network(config), warm_up, config, progress=False)
     return _seconds(lambda: fit(network, data, config, progress=False))
+
+
+_LIKE_LNL: dict[str, Any] = {"color_var": 0.03, "epochs": 1, "network": None, "optimizer": "sgd"}
+"""What makes the preset of mi_backprop comparable with that of lnl."""
 
 
 def precisions(device: torch.device) -> tuple[str, ...]:
@@ -104,7 +107,7 @@ def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
         for precision in timed:
             measure(precision, fit, _config("lnl", precision))
         for name, changes in variants.items():
-            measure(name, fit_mi_backprop, replace(_config("lnl", "float32"), method="mi_backprop", **changes))
+            measure(name, fit, preset("full", "mi_backprop", **{**_LIKE_LNL, **changes}))
     return {name: seconds[name] / seconds[str(changes["precision"])] for name, changes in variants.items()}
 
 

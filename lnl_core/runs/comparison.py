@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from lnl_core import methods
 from lnl_core._files import is_number, read_text
-from lnl_core.config import ALL_METHODS, RunConfig, shown
+from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.experiments.registry import find, registered
+from lnl_core.hyperparameters import shown
 from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
 
 Setting = tuple[tuple[str, float | str], ...]
@@ -294,11 +296,11 @@ def _accuracies(records: list[RunRecord]) -> list[dict[str, Any]]:
 
 
 def _table_order(key: tuple[str, Setting]) -> tuple[Any, ...]:
-    """Rows by task, then by method in the order of :data:`ALL_METHODS`, then by training set, with the unbiased test last."""
+    """Rows by task, then by method in the order of the registered ones, then by training set, with the unbiased test last."""
     method, values = key[0], dict(key[1])
-    order = ALL_METHODS
+    order = [*methods.registered()]
     place = order.index(method) if method in order else len(order)
-    number = values.get("color_var", values.get("alpha", 0.0))
+    number = next((value for value in values.values() if isinstance(value, int | float)), 0.0)
     return values.get("learn") != "gender", place, method, values.get("train", ""), values.get("test") == "test", number
 
 

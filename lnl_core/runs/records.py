@@ -10,11 +10,12 @@ from typing import Any
 
 from lnl_core._arrays import numbers
 from lnl_core._files import is_number, read_json, read_text, user_path, variable, write_atomically, write_json
-from lnl_core.config import RunConfig, shown
-from lnl_core.errors import DataError, RecordError
+from lnl_core.config import RunConfig
+from lnl_core.errors import ConfigError, DataError, RecordError
+from lnl_core.hyperparameters import shown
 
-SCHEMA = 2
-"""Layout of a record. In schema 1 "worst_group_accuracy" was what "worst_bias_accuracy" is now, see :func:`migrated`."""
+SCHEMA = 3
+"""Layout of a record, see :func:`migrated` for the earlier ones."""
 _RESTORE = "restore it from the repository"
 
 
@@ -65,7 +66,7 @@ def _check_metrics(record: RunRecord) -> None:
 
 
 def read_record(path: Path | str) -> RunRecord:
-    """Read a record; one of schema 1 is read as :func:`migrated` makes it.
+    """Read a record; one of schema 1 or 2 is read as :func:`migrated` makes it.
 
     Raises:
         RecordError: if the file is missing, cut short, of another schema, or lacks a field, or a field holds something else than it
@@ -106,17 +107,29 @@ def _record(text: str, path: Path | str) -> RunRecord:
 
 
 def migrated(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a record in the present schema; those of another than schema 1 as they are.
+    """The fields of a record in the present schema; those of another than schemas 1 and 2 as they are. No number changes.
 
     Schema 1 called the least accuracy on a kind of the bias "worst_group_accuracy". Here it is "worst_bias_accuracy", and
-    "worst_group_accuracy" is the least over labels with kinds of the bias, which schema 1 did not measure. No number changes.
+    "worst_group_accuracy" is the least over labels with kinds of the bias, which schema 1 did not measure. Schema 2 listed under
+    "config" the hyper-parameters of every experiment and method; here are those that the run read, under the names of today.
     """
-    if type(values.get("schema")) is not int or values["schema"] != 1:
+    if type(values.get("schema")) is not int or values["schema"] not in (1, 2):
         return values
-    metrics = values.get("metrics")
-    if isinstance(metrics, dict):
-        metrics = {"worst_bias_accuracy" if name == "worst_group_accuracy" else name: value for name, value in metrics.items()}
-    return values | {"schema": SCHEMA} | ({"metrics": metrics} if "metrics" in values else {})
+    found = values | {"schema": SCHEMA}
+    if values["schema"] == 1 and isinstance(values.get("metrics"), dict):
+        old = {"worst_group_accuracy": "worst_bias_accuracy"}
+        found["metrics"] = {old.get(name, name): value for name, value in values["metrics"].items()}
+    return found | ({"config": migrated_config(values["config"])} if "config" in values else {})
+
+
+def migrated_config(values: Any) -> Any:
+    """The configuration of a run as :meth:`lnl_core.config.RunConfig.to_dict` gives it today; anything else as it is."""
+    if not isinstance(values, dict) or not {"experiment", "method", "epochs"} <= set(values):
+        return values
+    try:
+        return RunConfig.from_dict(values).to_dict()
+    except ConfigError:
+        return values
 
 
 def _is_table(value: Any) -> bool:

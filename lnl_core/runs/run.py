@@ -12,17 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lnl_core import experiments, methods
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
-from lnl_core.config import OWN_LOOPS, PROFILES, RunConfig, shown
+from lnl_core.config import PROFILES, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.dogs_cats import write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
-from lnl_core.experiments.registry import find
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
-from lnl_core.methods import trains_h
+from lnl_core.hyperparameters import shown
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.provenance import code_state, provenance
@@ -30,15 +30,18 @@ from lnl_core.runs.records import SCHEMA, RunRecord, read_record, write_record
 from lnl_core.training.checkpoints import CHECKPOINT, Metrics, checkpoint_history, read_safetensors, same_run
 from lnl_core.training.devices import choose_device
 from lnl_core.training.loop import fit
-from lnl_core.training.mi_backprop import fit_mi_backprop
 from lnl_core.training.precision import reason, settle
-from lnl_core.training.unlearning import DUEL, OPTIONS, fit_jlu
 
 _MODEL_FORMAT = "lnl_core model 1"
 MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
 PARTS = "parts.json"
 """Which code trained which epochs, while a run is on its way; the record says it in the end."""
-_FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT, DUEL, OPTIONS)
+_FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT)
+
+
+def _files() -> tuple[str, ...]:
+    """What may lie in the folder of a run."""
+    return (*_FILES, *(name for method in methods.registered().values() for name in method.files))
 
 
 def run_folder(root: Path | str, config: RunConfig) -> Path:
@@ -88,12 +91,12 @@ def load_model(path: Path | str) -> LNLNetwork:
         RecordError: if the file is missing, damaged or not ours. Nothing is ever unpickled.
     """
     tensors, config, path = _read_model(path)
-    network = build_network(find(config.experiment).without_files(config))  # its own weights follow; those before may be gone
+    network = build_network(experiments.find(config.experiment).without_files(config))
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
         raise RecordError(f"{path} holds the weights of another network than its header says: train it again") from None
-    network.h_trained = trains_h(config.method)
+    network.h_trained = methods.find(config.method).trains_h
     return network.eval()
 
 
@@ -116,7 +119,7 @@ def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None
         DataError: if the photographs are missing.
     """
     config = model_config(path)
-    names, images = find(config.experiment).unlabelled(config, data_dir)
+    names, images = experiments.find(config.experiment).unlabelled(config, data_dir)
     nothing = torch.zeros(len(images), dtype=torch.long)
     answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source=config.source, classes=2))
     labels = dict(zip(names, answers.tolist(), strict=True))
@@ -152,7 +155,7 @@ def read_runs(root: Path | str, experiment: str, profile: str | None = None) -> 
         ConfigError: an unknown experiment or profile.
         RecordError: a record that cannot be read, see :func:`lnl_core.runs.records.read_record`.
     """
-    find(experiment)
+    experiments.find(experiment)
     if profile is not None and profile not in (*PROFILES, "custom"):
         raise ConfigError(f"unknown profile {shown(profile)}: choose one of {', '.join((*PROFILES, 'custom'))}")
     records = [read_record(path) for path in sorted(_root(root).glob(f"*/{RECORD}"))]
@@ -177,7 +180,7 @@ def _check_free(folder: Path, config: RunConfig) -> None:
         except (OSError, ValueError, TypeError) as error:
             raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
         same_run(config, other, folder)
-    elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _FILES))):
+    elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _files()))):
         raise RecordError(f"{folder} exists and is not the folder of a run: choose another folder")
 
 
@@ -234,7 +237,7 @@ def _claimed(folder: Path, config: RunConfig) -> Iterator[None]:
         raise RecordError(f"another run has just removed {folder}: give the same command again") from None
     try:
         _check_free(folder, config)
-        for leftover in leftovers(folder, _FILES):
+        for leftover in leftovers(folder, _files()):
             leftover.unlink()
         if not (folder / CONFIG).exists():
             write_json(folder / CONFIG, config.to_dict())
@@ -301,21 +304,18 @@ def run(
         tensorboard: also write scalars for TensorBoard.
 
     Raises:
-        ConfigError: TensorBoard for a method that writes nothing for it, or an unknown device.
+        ConfigError: an unknown device.
         RecordError: if ``out_dir`` holds another run, or a run is at work there.
         DataError: if the data are not there.
         NonFiniteLossError: if training diverged; the last good checkpoint stays.
         StorageError: if the disk is full; the last good checkpoint stays.
     """
     folder = user_path(out_dir)
-    config.check_read()
     place = choose_device(str(device))
     config = resolve(config, data_dir)
     done = _finished(folder, config)
     if done is not None:
         return done
-    if tensorboard and config.method in OWN_LOOPS:
-        raise ConfigError(f"{config.method} writes no scalars for TensorBoard, see metrics.jsonl: leave tensorboard out")
     asked, begun = config.precision, _begun_in(folder)
     config = settle(config, place, begun)
     _check_free(folder, config)
@@ -330,13 +330,8 @@ def run(
             return done
         resumed = len(checkpoint_history(folder))
         earlier = _begin(folder, resumed, code, started)
-        shared: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
-        if config.method == "jlu":
-            fit_jlu(network, splits.data, config, **shared)
-        elif config.method == "mi_backprop":
-            fit_mi_backprop(network, splits.data, config, **shared)
-        else:
-            fit(network, splits.data, config, tensorboard=tensorboard, **shared)
+        options: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+        fit(network, splits.data, config, tensorboard=tensorboard, **options)
         origin = provenance(started, time.perf_counter() - clock, place, code)
         origin["precision"] = reason(asked, config.precision, place, begun)
         if resumed:
@@ -356,7 +351,7 @@ class _Splits:
     """What a run reads: training images, test images, and validation images where the training images leave them out."""
 
     def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
-        experiment = find(config.experiment)
+        experiment = experiments.find(config.experiment)
         self.data = load_data(config, experiment.training_split(config), data_dir)
         self.tests = {split: load_data(config, split, data_dir) for split in measured_on(config)}
         self.validate: Callable[[LNLNetwork], Metrics] | None = None

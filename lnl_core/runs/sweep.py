@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ def grid(
         if times > 1:
             raise ConfigError(f"the {what} {value} is in the grid {times} times: name it once")
     bases = {method: preset(profile, method, experiment=experiment, **settings[0]) for method in methods}
-    for name, value in changes.items():
-        deaf = [m for m, base in bases.items() if getattr(base, name, value) != value and replace(base, **changes).unread(name)]
+    for name in changes:
+        deaf = [method for method, base in bases.items() if base.unread(name, **changes)]
         if len(deaf) > 1:
             raise ConfigError(f"{name} has no effect on {', '.join(deaf)}: leave it out, or sweep over these methods apart")
     return [

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
-from lnl_core.datasets.container import Batch
+from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.readers.photographs import color_levels
+from lnl_core.methods.base import value_of
+from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
 
 ROTATION, SCALE, SHEAR, SHIFT = math.radians(15), 0.12, 0.15, 2.0 / 14
 """The largest change at strength 1: radians, relative, tangent, and half image widths (2 pixels of 28)."""
@@ -69,11 +71,27 @@ def move(images: Tensor, amounts: Tensor, beyond: str = "zeros") -> Tensor:
     return F.grid_sample(images, grid, padding_mode=beyond, align_corners=False)
 
 
-def augment(batch: Batch, config: RunConfig, generator: torch.Generator) -> None:
-    """Give a batch other shapes, in place; labels of the colour at each place are read again from the changed photographs."""
-    on_digits = config.experiment == "colored_mnist"
-    images = (random_maps if on_digits else random_photographs)(batch.images, config.augment, generator, config.elastic)
+def on_black(data: BiasedImages) -> bool:
+    """Whether the images stand on a background of 0 that reaches their border, as digits do and photographs do not.
+
+    Decided by most of the first 256 images.
+    """
+    some = data.images[:256]
+    if some.ndim < 4:
+        return False
+    border = torch.cat([some[:, :, 0], some[:, :, -1], some[..., 0], some[..., -1]], dim=2)
+    return bool((border.flatten(1) == 0).all(dim=1).float().mean() > 0.5)
+
+
+def augment(batch: Batch, config: RunConfig, generator: torch.Generator, *, black: bool) -> None:
+    """Give a batch other shapes, in place; labels of the colour at each place are read again from changed photographs.
+
+    Args:
+        black: see :func:`on_black`: these are neither mirrored nor continued beyond their edge, and their labels stay.
+    """
+    strength, elastic = value_of(config, AUGMENT), value_of(config, ELASTIC)
+    images = (random_maps if black else random_photographs)(batch.images, strength, generator, elastic)
     # grid_sample forgets the memory layout on a CPU, and all layers would follow it.
     batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
-    if not on_digits and batch.bias.ndim == 4:
+    if not black and batch.bias.ndim == 4:
         batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,10 +12,13 @@ from lnl_core._files import user_path, write_atomically
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
-from lnl_core.methods import trains_h
+from lnl_core.methods import find
 from lnl_core.networks.parts import LNLNetwork
-from lnl_core.training.optimisers import _Optimizers
+from lnl_core.training.optimisers import load_optimizer_state, optimizer_state
 from lnl_core.training.precision import settle, warn_if_emulated
+
+if TYPE_CHECKING:
+    from lnl_core.training.loop import Training
 
 CHECKPOINT = "checkpoint.safetensors"
 _FORMAT = "lnl_core checkpoint 1"
@@ -35,7 +39,7 @@ def _config_of(metadata: dict[str, str]) -> RunConfig:
     return RunConfig.from_dict(json.loads(metadata["config"]))
 
 
-def _fingerprint(data: BiasedImages) -> str:
+def fingerprint(data: BiasedImages) -> str:
     """Twelve hex digits that tell data sets apart: sizes, all labels, and every so many images with their bias labels."""
     index = torch.arange(0, len(data), max(1, len(data) // 256), device=data.device)
     some = data.subset(index)
@@ -45,23 +49,29 @@ def _fingerprint(data: BiasedImages) -> str:
     return digest.hexdigest()[:12]
 
 
-def _save_checkpoint(
-    path: Path,
-    network: LNLNetwork,
-    optimizers: _Optimizers,
-    config: RunConfig,
-    history: list[Metrics],
-    data: str,
-    more: dict[str, Tensor] | None = None,
-    notes: dict[str, str] | None = None,
-) -> None:
+def remembered(training: "Training") -> dict[str, Tensor]:
+    """What a training remembers beside the weights of f, g and h, by name; all of it finite."""
+    found = training.optimizers.state()
+    for name, module in training.course.modules.items():
+        found |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
+    for name, (optimizer, module) in training.course.optimizers.items():
+        state = optimizer_state(optimizer, dict(module.named_parameters()))
+        found |= {f"{name}/{key}": value for key, value in state.items()}
+    return found | training.course.tensors()
+
+
+def save(training: "Training", folder: Path, data: str) -> None:
+    """Write the checkpoint and the copies of what it holds; ``data`` tells the data set from others."""
     from safetensors.torch import save_file
 
-    all_of_it = {f"network.{name}": value for name, value in network.state_dict().items()} | optimizers.state() | (more or {})
+    weights = {f"network.{name}": value for name, value in training.network.state_dict().items()}
+    all_of_it = weights | remembered(training) | training.course.log()
     tensors = {name: value.detach().cpu().contiguous() for name, value in all_of_it.items()}
-    metadata = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "history": json.dumps(history), "data": data}
-    metadata |= notes or {}
-    write_atomically(path, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
+    config, history = json.dumps(training.config.to_dict()), json.dumps(training.history)
+    metadata = {"format": _FORMAT, "config": config, "history": history, "data": data, **training.course.notes()}
+    training.course.write_copies(folder)
+    write_atomically(folder / CHECKPOINT, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
+    write_history(folder, training.history)
 
 
 def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -105,7 +115,7 @@ def restore(network: LNLNetwork, folder: Path | str) -> int:
     folder = user_path(folder)
     tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
     _load_weights(network, tensors, folder)
-    network.h_trained = trains_h(_config_of(metadata).method) or network.h_trained
+    network.h_trained = find(_config_of(metadata).method).trains_h or network.h_trained
     return len(_history(metadata, folder))
 
 
@@ -135,15 +145,33 @@ def _load_weights(network: LNLNetwork, tensors: dict[str, Tensor], folder: Path)
         raise RecordError(f"the checkpoint in {folder} belongs to another network: choose another folder") from None
 
 
-def _resume(path: Path, network: LNLNetwork, optimizers: _Optimizers, config: RunConfig, data: str) -> list[Metrics]:
-    """Load network, momentum and history from a checkpoint of the same run on the same data."""
-    tensors, metadata = read_safetensors(path, _FORMAT)
-    same_run(config, _config_of(metadata), path.parent)
+def resume(training: "Training", folder: Path, data: str) -> None:
+    """Go on from the checkpoint of the same run on the same data, if there is one, and write its copies anew.
+
+    Raises:
+        RecordError: the folder holds another run, or a run on other data.
+    """
+    if not (folder / CHECKPOINT).exists():
+        return
+    tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
+    same_run(training.config, _config_of(metadata), folder)
     if metadata.get("data") != data:
-        raise RecordError(f"the checkpoint in {path.parent} was trained on other data: choose another folder or delete this one")
-    _load_weights(network, tensors, path.parent)
-    optimizers.load_state(tensors)
-    return _history(metadata, path.parent)
+        raise RecordError(f"the checkpoint in {folder} was trained on other data: choose another folder or delete this one")
+    _load_weights(training.network, tensors, folder)
+    training.optimizers.load_state(tensors)
+    for name, module in training.course.modules.items():
+        module.load_state_dict(_part(tensors, name))
+    for name, (optimizer, module) in training.course.optimizers.items():
+        load_optimizer_state(optimizer, dict(module.named_parameters()), _part(tensors, name))
+    training.history = _history(metadata, folder)
+    training.course.resume(tensors, metadata, folder)
+    if training.history:  # an interruption may have come between the checkpoint and these files
+        training.course.write_copies(folder)
+        write_history(folder, training.history)
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
 
 
 def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:

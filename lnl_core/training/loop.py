@@ -1,9 +1,10 @@
 """One plain loop that trains any method, keeps a checkpoint after every epoch, and resumes from it to the same result."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,113 +12,158 @@ from tqdm import tqdm
 
 from lnl_core._files import user_path
 from lnl_core._memory import keep_freed_memory
-from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
-from lnl_core.losses import bias_loss
-from lnl_core.methods import method_step, uses_bias
-from lnl_core.methods._steps import Losses, first_pass, second_pass, watch
-from lnl_core.methods.bias_balanced import Balance
-from lnl_core.networks.build import build_network
+from lnl_core.methods import find
+from lnl_core.methods.base import Course, Method, value_of
+from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
+from lnl_core.methods.jlu import JLU, Duel, Jlu, JluCourse, Turns
+from lnl_core.methods.mi_backprop import MI_BACKPROP
 from lnl_core.networks.parts import LNLNetwork
-from lnl_core.training.augment import augment
-from lnl_core.training.batches import _affine_generator, _batches, derived_seed
-from lnl_core.training.checkpoints import CHECKPOINT, Metrics, _fingerprint, _resume, _save_checkpoint, settled, write_history
-from lnl_core.training.checks import _check_finite, _check_network, _check_sound, _layout
+from lnl_core.training import checkpoints
+from lnl_core.training.augment import augment, on_black
+from lnl_core.training.batches import derived_seed, generator_of
+from lnl_core.training.checkpoints import Metrics
+from lnl_core.training.checks import check_finite, check_sound
 from lnl_core.training.devices import choose_device, moved
-from lnl_core.training.optimisers import _Optimizers
+from lnl_core.training.optimisers import Optimizers, make_optimizer
 from lnl_core.training.precision import autocast
 
 
-def _update(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers, *, warming: bool) -> Losses:
-    """One step on one batch: the method's gradients, then the optimisers of whoever moves."""
-    cast = autocast(config, batch.images.device)
-    if config.updates == "alternating" and uses_bias(config.method) and not warming:
-        # As in the authors' code the gradients are zeroed rather than dropped, so the second update moves g by its momentum.
-        optimizers.zero_grad(to_none=False)
-        with cast:
-            losses = first_pass(network, batch, config)
-        if config.clip_norm:
-            network.clip_gradients(config.clip_norm)
-        optimizers.main.step()
-        optimizers.zero_grad(to_none=False)
-        with autocast(config, batch.images.device):
-            losses |= second_pass(network, batch, config)
-    else:
-        optimizers.zero_grad()
-        with cast:
-            losses = (watch if warming and uses_bias(config.method) else method_step(config.method))(network, batch, config)
-    for _ in range(config.bias_steps - 1 if uses_bias(config.method) else 0):
-        _extra_bias_step(network, batch, config, optimizers)
-    if config.clip_norm:
-        network.clip_gradients(config.clip_norm)
-    optimizers.main.step()
-    optimizers.bias.step()
-    return losses
+@dataclass
+class Training:
+    """One training on its way, and what a method may ask of it.
 
-
-def _extra_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig, optimizers: _Optimizers) -> None:
-    """Apply the gradients that h has and give it new ones, on features that f has not yet left."""
-    optimizers.bias.step()
-    optimizers.bias.zero_grad()
-    with autocast(config, batch.images.device):
-        with torch.no_grad():
-            features = network.extractor(batch.images)
-        loss = bias_loss(*network.read_bias(features, batch), config.bias_reduction)
-        (network.adversaries * loss).backward()
-
-
-def _restart_bias_head(network: LNLNetwork, config: RunConfig, optimizers: _Optimizers, epoch: int) -> None:
-    """Give h fresh weights, drawn from seed and epoch alone so that resuming is exact, and take its momentum away.
-
-    The h of :func:`lnl_core.networks.build.build_network` gets the weights of a new one; the layers of any other draw their own
-    anew.
+    Attributes:
+        method: by which is trained.
+        network, data: on the device of the training.
+        config: with its precision settled.
+        folder: where checkpoints go.
+        optimizers: ``main`` of f and g, ``bias`` of h.
+        course: what the method does with this training.
+        history: one dictionary an epoch that is done.
+        epoch: the one that is on its way, counted from 0.
+        progress: in epochs, a fraction inside an epoch.
     """
-    seed = derived_seed(config.seed, 700_000 + epoch)
-    fresh = build_network(replace(config, seed=seed, weights=None)).bias_head
-    if _layout(fresh) == _layout(network.bias_head):
-        network.bias_head.load_state_dict(fresh.state_dict())
-    else:
-        with seeded(seed):
-            for module in network.bias_head.modules():
-                getattr(module, "reset_parameters", lambda: None)()
-    optimizers.bias.state.clear()
+
+    method: Method
+    network: LNLNetwork
+    data: BiasedImages
+    config: RunConfig
+    folder: Path | None = None
+    history: list[Metrics] = field(default_factory=list)
+    epoch: int = 0
+    progress: float = 0.0
+    optimizers: Optimizers = field(init=False)
+    course: Course = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.optimizers = Optimizers(self.network, self.config)
+        self.black = on_black(self.data)
+        self.course = self.method.course(self)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision of the layers."""
+        return autocast(self.config, self.data.device)
+
+    def seed(self, number: int) -> int:
+        """One of the run's many seeds."""
+        return derived_seed(self.config.seed, number)
+
+    def generator(self, number: int, seed: int | None = None) -> torch.Generator:
+        """A generator of random numbers, from the run's seed or another one."""
+        return generator_of(self.config.seed if seed is None else seed, number)
+
+    def batches(self, epoch: int, seed: int | None = None) -> list[Tensor]:
+        """The batches of one epoch as indices; they depend on seed and epoch alone. A last batch of one image is dropped."""
+        found = self.course.draw(self.generator(epoch, seed))
+        return found if len(found[-1]) > 1 else found[:-1]
+
+    def batch(self, index: Tensor, maps: torch.Generator) -> Batch:
+        """The examples at ``index``, moved by random maps where the run asks for them."""
+        batch = self.data.batch(index, channels_last=self.config.channels_last)
+        if value_of(self.config, AUGMENT) or value_of(self.config, ELASTIC):
+            augment(batch, self.config, maps, black=self.black)
+        return batch
+
+    def make_optimizer(self, parameters: Any, *, weight_decay: float) -> torch.optim.Optimizer:
+        """A further optimiser of the kind that the run names."""
+        return make_optimizer(parameters, self.config, self.config.lr, weight_decay)
+
+    def learning_rate(self, base: float) -> float:
+        """What the schedule makes of a learning rate now."""
+        return self.optimizers.rate(base, self.progress)
 
 
-def _train_epoch(
-    network: LNLNetwork,
-    data: BiasedImages,
-    config: RunConfig,
-    optimizers: _Optimizers,
-    epoch: int,
-    bar: Any,
-    out_dir: Path | None,
-    balance: Balance | None,
-) -> Metrics:
-    network.train()
-    batches = _batches(len(data), config, epoch, data.device, balance)
-    affine = _affine_generator(config, epoch)
+def _train_epoch(training: Training, bar: Any) -> Metrics:
+    """One pass over the data: the updates of the method, and a look at what they left."""
+    training.network.train()
+    batches = training.batches(training.epoch)
+    maps = training.generator(500_000 + training.epoch)
+    training.course.begin_epoch(batches)
     rows: list[Tensor] = []
     names: list[str] = []
     for number, index in enumerate(batches):
-        optimizers.set_rates(epoch + number / len(batches))
-        batch = data.batch(index, channels_last=config.channels_last)
-        if config.augment or config.elastic:
-            augment(batch, config, affine)
-        if balance is not None:
-            batch.log_prior = balance.prior(index, config, epoch + number / len(batches))
-        losses = _update(network, batch, config, optimizers, warming=epoch < config.warmup_epochs)
-        names = list(losses)
-        rows.append(torch.stack([value.float() for value in losses.values()]))
+        training.progress = training.epoch + number / len(batches)
+        training.optimizers.set_rates(training.progress)
+        found = training.course.update(training.batch(index, maps), index, number)
+        names = list(found)
+        rows.append(torch.stack([value.float() for value in found.values()]))
         bar.update()
         if number % 50 == 0 and not bar.disable:  # reading a loss waits for the device
             bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, rows[-1].tolist(), strict=True)})
     table = torch.stack(rows).cpu()
-    _check_finite(table, names, config, epoch, out_dir)
-    losses = dict(zip(names, table.T, strict=True))
-    _check_sound(network, data, batches, losses, config, optimizers, epoch, out_dir)
-    return {f"{name}_loss": value for name, value in zip(names, table.mean(0).tolist(), strict=True)}
+    check_finite(training, table, names)
+    check_sound(training, batches, dict(zip(names, table.T, strict=True)))
+    return training.course.end_epoch(dict(zip(names, table.mean(0).tolist(), strict=True)))
+
+
+def _train(
+    method: Method,
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    out_dir: Path | str | None,
+    device: torch.device | str,
+    validate: Callable[[LNLNetwork], Metrics] | None,
+    progress: bool,
+    tensorboard: bool,
+) -> Training:
+    """Train by ``method``, see :func:`fit`."""
+    folder = None if out_dir is None else user_path(out_dir)
+    method.check(config)
+    place = choose_device(str(device))
+    config = checkpoints.settled(config, place, folder)
+    data = moved(network, data, config, place)
+    method.check_network(network, data, config)
+    training = Training(method, network, data, config, folder)
+    fingerprint = checkpoints.fingerprint(data)
+    if folder is not None:
+        checkpoints.resume(training, folder, fingerprint)
+    writer = _tensorboard_writer(folder) if tensorboard else None
+    steps, done = len(training.batches(0)), len(training.history)
+    with tqdm(
+        total=config.epochs * steps, initial=done * steps, unit="step", desc=config.method, disable=None if progress else True
+    ) as bar:
+        for epoch in range(done, config.epochs):
+            training.epoch = epoch
+            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(training, bar)}
+            network.eval()
+            if validate is not None:
+                with torch.no_grad():
+                    metrics |= validate(network)
+            training.history.append(metrics)
+            if folder is not None:
+                checkpoints.save(training, folder, fingerprint)
+            if writer is not None:
+                for name, value in metrics.items():
+                    writer.add_scalar(name, value, epoch + 1)
+    if writer is not None:
+        writer.close()
+    network.eval()
+    network.h_trained = method.trains_h or network.h_trained
+    return training
 
 
 @keep_freed_memory()
@@ -150,7 +196,8 @@ def fit(
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
 
     Returns:
-        One dictionary an epoch: epoch, the mean of every loss in nats, and what ``validate`` returned.
+        One dictionary an epoch: epoch, the mean of every loss in nats, what the method measures beside them, and what ``validate``
+        returned.
 
     Raises:
         ConfigError: a value that this run would not read, or a network that is not what the configuration says.
@@ -158,49 +205,85 @@ def fit(
             is kept, see :func:`restore`.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
-    folder = None if out_dir is None else user_path(out_dir)
-    config.check_read()
-    place = choose_device(str(device))
-    config = settled(config, place, folder)
-    data = moved(network, data, config, place)
-    _check_network(network, data, config)
-    optimizers = _Optimizers(network, config)
-    checkpoint = None if folder is None else folder / CHECKPOINT
-    fingerprint = _fingerprint(data)
-    history = _resume(checkpoint, network, optimizers, config, fingerprint) if checkpoint and checkpoint.exists() else []
-    if folder is not None and history:
-        write_history(folder, history)  # an interruption may have come between the checkpoint and this file
-    balance = Balance.of(data, config) if config.method == "bias_balanced" else None
-    writer = _tensorboard_writer(folder) if tensorboard else None
-    steps = len(_batches(len(data), config, 0, data.device, balance))
-    with tqdm(
-        total=config.epochs * steps,
-        initial=len(history) * steps,
-        unit="step",
-        desc=config.method,
-        disable=None if progress else True,
-    ) as bar:
-        for epoch in range(len(history), config.epochs):
-            if config.bias_restart and epoch and epoch % config.bias_restart == 0:
-                _restart_bias_head(network, config, optimizers, epoch)
-            metrics: Metrics = {"epoch": epoch + 1, **_train_epoch(network, data, config, optimizers, epoch, bar, folder, balance)}
-            network.eval()
-            if validate is not None:
-                with torch.no_grad():
-                    metrics |= validate(network)
-            history.append(metrics)
-            if folder is not None and checkpoint is not None:
-                _save_checkpoint(checkpoint, network, optimizers, config, history, fingerprint)
-                write_history(folder, history)
-            if writer is not None:
-                for name, value in metrics.items():
-                    writer.add_scalar(name, value, epoch + 1)
-    if writer is not None:
-        writer.close()
-    network.eval()
-    if uses_bias(config.method):
-        network.h_trained = True
-    return history
+    method = find(config.method)
+    return _train(method, network, data, config, out_dir, device, validate, progress, tensorboard).history
+
+
+@keep_freed_memory()
+def fit_jlu(
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    *,
+    turns: Turns | None = None,
+    out_dir: Path | str | None = None,
+    device: torch.device | str = "auto",
+    validate: Callable[[LNLNetwork], Metrics] | None = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+) -> tuple[list[Metrics], Duel]:
+    """Train ``network`` in place by joint learning and unlearning.
+
+    An epoch is one pass of f and g over the data; h draws batches of its own, as many as it needs. Both see images with random maps
+    where ``config`` asks for them. What belongs to other methods is refused; in the first ``warmup_epochs`` alpha is 0. While h has
+    its turn f moves in no parameter; batch normalisation in f still follows the mean and variance of the batches it sees.
+
+    With ``out_dir`` a checkpoint, ``metrics.jsonl`` and ``duel.jsonl`` are written after every epoch; a call that finds them for
+    the same configuration, turns and data goes on from there to the same weights as an uninterrupted run.
+
+    Args:
+        network: f, g and h; moved to the device.
+        data: training data; moved to the device as uint8.
+        config: hyper-parameters, of method "jlu".
+        turns: when h and when f and g move; by default :class:`Turns`.
+        device, validate, progress, tensorboard: as for :func:`fit`.
+
+    Returns:
+        One dictionary an epoch (epoch, the mean losses of f's and g's updates in nats, bias_steps, what ``validate`` returned), and
+        one an update, as :func:`read_duel` reads them.
+
+    Raises:
+        ConfigError: a configuration of another method, or with a value that this one would not read.
+        NonFiniteLossError: a loss became infinite or NaN; the last good checkpoint is kept.
+        RecordError: ``out_dir`` holds another run, or a run on other data.
+    """
+    _only(JLU, config, "fit_jlu")
+    training = _train(Jlu(turns), network, data, config, out_dir, device, validate, progress, tensorboard)
+    return training.history, cast(JluCourse, training.course).duel
+
+
+@keep_freed_memory()
+def fit_mi_backprop(
+    network: LNLNetwork,
+    data: BiasedImages,
+    config: RunConfig,
+    *,
+    out_dir: Path | str | None = None,
+    device: torch.device | str = "auto",
+    validate: Callable[[LNLNetwork], Metrics] | None = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+) -> list[Metrics]:
+    """:func:`fit` for the method "mi_backprop" alone; see :class:`lnl_core.methods.mi_backprop.MiBackprop`.
+
+    Args:
+        network: f, g and h; moved to the device. Its features are flattened for T; a vector of them is meant
+            (``config.features``), as T cannot read much from thousands.
+        data: training data; moved to the device as uint8.
+        config: hyper-parameters, of method "mi_backprop".
+        out_dir, device, validate, progress, tensorboard: as for :func:`fit`.
+
+    Raises:
+        ConfigError: a configuration of another method.
+        DataError: see :func:`lnl_core.methods.statistics_network.bias_codes`.
+    """
+    _only(MI_BACKPROP, config, "fit_mi_backprop")
+    return _train(MI_BACKPROP, network, data, config, out_dir, device, validate, progress, tensorboard).history
+
+
+def _only(method: Method, config: RunConfig, name: str) -> None:
+    if find(config.method) is not method:
+        raise ConfigError(f"{name} trains the method {method.name!r}, not {config.method!r}: use lnl_core.training.fit")
 
 
 def _tensorboard_writer(folder: Path | None) -> Any:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from lnl_core.config import RunConfig
+from lnl_core.methods.base import value_of
+from lnl_core.methods.hyperparameters import BIAS_LR
 from lnl_core.networks.parts import LNLNetwork
 
 
@@ -20,7 +22,7 @@ def learning_rate(config: RunConfig, base: float, progress: float) -> float:
     if config.schedule == "constant":
         return base
     if config.schedule == "step":
-        return base * config.lr_gamma ** (int(progress) // config.lr_step)
+        return base * float(config.lr_gamma ** (int(progress) // config.lr_step))
     share = progress / config.epochs
     rise = 0.15
     if share < rise:
@@ -60,7 +62,7 @@ def make_optimizer(parameters: Any, config: RunConfig, lr: float, weight_decay: 
 
 
 @dataclass
-class _Optimizers:
+class Optimizers:
     """One optimiser for f and g, and one of its own for h, so that either can stay while the other moves."""
 
     network: LNLNetwork
@@ -72,12 +74,15 @@ class _Optimizers:
         heads = [*self.network.extractor.parameters(), *self.network.label_head.parameters()]
         self.main = make_optimizer(heads, self.config, self.config.lr, self.config.weight_decay)
         own = self.network.bias_head.parameters()
-        self.bias = make_optimizer(own, self.config, self.config.bias_lr, self.config.weight_decay)
+        self.bias = make_optimizer(own, self.config, value_of(self.config, BIAS_LR), self.config.weight_decay)
+
+    def rate(self, base: float, progress: float) -> float:
+        return learning_rate(self.config, base, progress)
 
     def set_rates(self, progress: float) -> None:
-        for optimizer, base in ((self.main, self.config.lr), (self.bias, self.config.bias_lr)):
+        for optimizer, base in ((self.main, self.config.lr), (self.bias, value_of(self.config, BIAS_LR))):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, base, progress)
+                group["lr"] = self.rate(base, progress)
 
     def zero_grad(self, *, to_none: bool = True) -> None:
         self.main.zero_grad(set_to_none=to_none)

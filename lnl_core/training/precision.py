@@ -2,7 +2,6 @@
 
 import logging
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,7 +42,7 @@ def settle(config: RunConfig, device: torch.device, begun: str | None = None) ->
     if config.precision != "auto":
         return config
     used = begun or ("bf16" if native_bf16(device) else "float32")
-    return replace(config, precision=used)
+    return config.with_options(precision=used)
 
 
 def reason(asked: str, used: str, device: torch.device, begun: str | None = None) -> str:
