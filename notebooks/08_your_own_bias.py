@@ -255,14 +255,15 @@ print(
 # the same, serve the purpose better than thousands that share the bias of the training set.
 
 # %% tags=["nbval-ignore-output"]
-options = {"epochs": 2 if profile == "smoke" else 4, "warmup_epochs": 0}
+EPOCHS = 2 if profile == "smoke" else 4
 
 
 def trained(method, seed, adv_weight=0.5, rho=RHO):
     """Train on the textured digits of one seed, or read the finished network back from its folder."""
     config = preset("smoke" if profile == "smoke" else "demo", method, color_var=COLOR_VAR, seed=seed)
-    own = {} if config.unread("adv_weight") else {"adv_weight": adv_weight}  # what a method does not read is refused
-    config = config.with_options(**options, **own)
+    own = {"adv_weight": adv_weight, "warmup_epochs": 0}
+    own = {name: value for name, value in own.items() if not config.unread(name)}  # what a method does not read is refused
+    config = config.with_options(epochs=EPOCHS, **own)
     # The configuration does not know our bias, so its numbers go into the folder's name: another bias, another folder.
     name = f"{method}-rho{rho}-b{BRIGHTNESS}-w{WAVELENGTH}-{profile}-{config.fingerprint()}"
     folder = Path(OUT_DIR).expanduser() / "08_your_own_bias" / name

@@ -38,7 +38,7 @@ from lnl_core.runs.sweep import SweepReport, grid, plan, sweep
 METHODS = experiments.find("colored_mnist").methods
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY: dict[str, Any] = {"train_size": 64, "test_size": 50, "batch_size": 32, "epochs": 1, "warmup_epochs": 0}
+TINY: dict[str, Any] = {"train_size": 64, "test_size": 50, "batch_size": 32, "epochs": 1}
 PATIENCE = 120.0
 
 
