@@ -176,12 +176,12 @@ def test_what_mi_backprop_costs_is_counted_in_epochs_of_lnl(few: BiasedImages, m
 
 
 def test_the_costs_on_photographs_have_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On pictures of 16 pixels a side: what is asked for is of 64, and takes sixteen times as long."""
+    """On pictures of 32 pixels a side: what is asked for is of 64, and takes four times as long."""
     sizes: list[int] = []
 
     def small(split: str, *, size: int, n: int, **rest: Any) -> BiasedImages:
         sizes.append(size)
-        return synthetic_faces(split, size=16, n=n, **rest)
+        return synthetic_faces(split, size=32, n=n, **rest)
 
     monkeypatch.setattr(bench, "synthetic_faces", small)
     costs = photograph_costs(drawings=8, steps=1)

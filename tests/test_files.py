@@ -225,7 +225,7 @@ def test_a_label_that_is_none_is_one_sentence_with_the_file(row: str, tmp_path: 
         labels(tmp_path, f"id,label\n1,cat\n{row}\n".encode())
 
 
-@pytest.mark.parametrize("field", ["seed", "epochs", "lr", "color_var", "image_size", "network", "batch_size", "bias_labels"])
+@pytest.mark.parametrize("field", ["seed", "epochs", "lr", "color_var", "network", "batch_size", "bias_labels"])
 def test_a_model_whose_header_holds_something_else_is_refused(field: str, tmp_path: Path) -> None:
     config = preset("smoke", "baseline")
     path = save_model(build_network(config), config, tmp_path / "model.safetensors")
@@ -234,7 +234,7 @@ def test_a_model_whose_header_holds_something_else_is_refused(field: str, tmp_pa
     load_model(path)  # control: as it was saved, it is read
 
     def refused(value: Any) -> None:
-        if field in ("image_size", "network") and value is None:
+        if field == "network" and value is None:
             return
         changed = {**metadata, "config": json.dumps({**json.loads(metadata["config"]), field: value})}
         save_file(tensors, str(tmp_path / "changed.safetensors"), metadata=changed)

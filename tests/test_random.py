@@ -22,7 +22,7 @@ from lnl_core.networks import build_network
 CONFIG = preset("smoke", "lnl")
 DRAWING: dict[str, Callable[[BiasedImages], object]] = {
     "build_network": lambda _: build_network(CONFIG),
-    "statistics_network": lambda _: statistics_network(torch.eye(3), 4, CONFIG),
+    "statistics_network": lambda _: statistics_network(torch.eye(3), 4, preset("smoke", "mi_backprop")),
     "label_given_bias": lambda data: label_given_bias(data),
     "estimate_information": lambda _: estimate_information(torch.arange(64.0), torch.arange(64.0).cos(), batch_size=8, steps=1),
     "train_probe": lambda _: train_probe("linear", torch.Size([2]), torch.ones(10, 2), torch.arange(10) % 2, 2, 1, 0),
