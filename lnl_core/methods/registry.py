@@ -1,5 +1,7 @@
 """The methods by name, in the order of the tables."""
 
+from collections.abc import Iterable
+
 from lnl_core._plugins import load_plugins
 from lnl_core.errors import ConfigError
 from lnl_core.hyperparameters import HyperParameter, shown
@@ -62,10 +64,10 @@ def find(name: str) -> Method:
     return known[name]
 
 
-def who_moves() -> str:
-    """The table of who moves in which method, in reStructuredText."""
+def who_moves(methods: Iterable[Method] | None = None) -> str:
+    """The table of who moves in which method, in reStructuredText; by default of all methods."""
     rows = [("method", "f", "g", "h")]
-    for method in registered().values():
+    for method in registered().values() if methods is None else methods:
         rows += [(", ".join(filter(None, (method.name, row.turn))), row.f, row.g, row.h) for row in method.moves]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     line = "  ".join("=" * width for width in widths)
