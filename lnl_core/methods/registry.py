@@ -8,7 +8,10 @@ from lnl_core.hyperparameters import HyperParameter, shown
 from lnl_core.methods.base import Method, Moves
 
 METHODS: dict[str, Method] = {}
-"""What :func:`register` was given."""
+"""What :func:`register` was given.
+
+:meta hide-value:
+"""
 
 
 def register(method: Method) -> Method:
