@@ -584,7 +584,7 @@ def test_a_cluster_that_loses_a_worker_brings_every_record_once(processes: Proce
 
     workers = [processes.worker(address) for _ in range(2)]
     joined(address, 2)
-    configs = tiny(0, 1, epochs=40)
+    configs = tiny(0, 1, epochs=20)
     out, work = tmp_path / "out", tmp_path / "shared"
     victims: list[tuple[str, int, int]] = []
 
@@ -604,11 +604,11 @@ def test_a_cluster_that_loses_a_worker_brings_every_record_once(processes: Proce
     killer.join(PATIENCE)
     ((name, pid, epochs),) = victims
     assert pid in {worker.pid for worker in workers}
-    assert 2 <= epochs < 40
+    assert 2 <= epochs < 20
     assert (sorted(report.finished), report.failed) == (sorted(map(name_of, configs)), {})
     assert sorted(r.seed for r in read_records(out)) == [0, 1]
     assert sorted(path.stem for path in out.glob("*")) == sorted(map(name_of, configs)), "every record once, nothing else"
-    assert [line["epoch"] for line in read_history(work / name)] == list(range(1, 41))
+    assert [line["epoch"] for line in read_history(work / name)] == list(range(1, 21))
     assert sweep(configs, out, scheduler=address, progress=False).skipped == [name_of(config) for config in configs]
 
 
