@@ -53,6 +53,14 @@ def _same_logging() -> Iterator[None]:
     logging.getLogger("lnl_core").setLevel(level)
 
 
+@pytest.fixture(scope="module")
+def hasty_probes() -> Iterator[None]:
+    """For runs that are measured by the way: their probes stop at the first epoch that gains nothing. They take most of a small run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lnl_core.evaluation.probes._PROBE_PATIENCE", 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def mini_train() -> BiasedImages:
     """The 3,500 training images of the mini digits, sigma^2 0.03."""

@@ -27,6 +27,8 @@ from lnl_core.runs.comparison import paper_numbers
 from lnl_core.runs.records import read_record
 from lnl_core.training import loop as training, optimisers
 
+pytestmark = pytest.mark.usefixtures("hasty_probes")
+
 METHODS = experiments.find("colored_mnist").methods
 
 # A run of seconds: the smoke profile made smaller still.

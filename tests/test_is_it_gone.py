@@ -223,10 +223,12 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tree with the measurement of one small lnl and one small baseline."""
     root: Path = tmp_path_factory.mktemp("tree")
     for method in ("baseline", "lnl"):
-        config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
-        run(config, root / method, progress=False, device="cpu")
-        target = root / tool.FOLDER / f"colored_mnist-{method}.json"
-        tool.probe_run(root / method / RECORD, root / method / MODEL, target, None, SMALL)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lnl_core.evaluation.probes._PROBE_STEPS", 100)  # enough for all that is asked of them here
+            config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
+            run(config, root / method, progress=False, device="cpu")
+            target = root / tool.FOLDER / f"colored_mnist-{method}.json"
+            tool.probe_run(root / method / RECORD, root / method / MODEL, target, None, SMALL)
     return root
 
 
@@ -250,7 +252,7 @@ def test_a_measurement_holds_everything_and_agrees_with_the_library(stored: Path
         assert {"commit", "seconds", "device", "packages"} <= set(model["provenance"])
 
 
-def test_features_without_places_are_measured_too() -> None:
+def test_features_without_places_are_measured_too(hasty_probes: None) -> None:
     """The f of mi_backprop ends in a vector: nothing to average over, and no conv probe."""
     config = preset("smoke", "mi_backprop", test_size=1000)
     found = tool.measure(build_network(config).eval(), config, None, {**SMALL, "kinds": ["linear", "conv"]})

@@ -26,6 +26,8 @@ from lnl_core.runs.run import load_model, model_config, read_history, read_runs,
 from lnl_core.training import loop as training
 from lnl_core.training.precision import settle
 
+pytestmark = pytest.mark.usefixtures("hasty_probes")
+
 METHODS = experiments.find("colored_mnist").methods
 
 
