@@ -231,7 +231,10 @@ def new_network():
 # %% tags=["nbval-ignore-output"]
 # %%writefile -a {PLUGIN}
 
-_SHORT = dict(source="mini", epochs=4, batch_size=32, schedule="one_cycle", lr=0.01, bias_lr=0.03, mi_weight=0.1, adv_weight=0.5)
+_SHORT = dict(
+    **dict(source="mini", train_size=1500, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
+    **dict(lr=0.01, bias_lr=0.03, mi_weight=0.1, adv_weight=0.5),
+)
 
 
 class Textures(Experiment):
@@ -247,7 +250,7 @@ class Textures(Experiment):
     presets = {
         "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2),
         "short": _SHORT,
-        "full": dict(_SHORT, source="mnist"),
+        "full": dict(_SHORT, source="mnist", train_size=None, batch_size=32),
     }
     varied = {"rho": (0.0, 0.5, 0.9, 1.0)}
     table_sources = ("mini", "mnist")
@@ -368,12 +371,12 @@ if chosen != config_of("lnl").adv_weight and profile != "smoke":
 #
 # A sweep trains what is missing: baseline and lnl, two seeds; a seed changes the initial weights, the order of the batches and the draw of the
 # textures. For scale, a baseline trained on the same digits with *random* textures, $\rho=0$, shows what this network can do if nobody
-# misleads it. A sweep that is stopped goes on where it was.
+# misleads it. Two runs at a time; a sweep that is stopped goes on where it was.
 
 # %% tags=["nbval-ignore-output"]
 SEEDS = (SEED, SEED + 1)
 configs = [*grid("textures", ("baseline", "lnl"), [RHO], SEEDS, PRESET), config_of("baseline", rho=0.0)]
-report = sweep(configs, FOLDER / "runs", work_dir=WORK, data_dir=data_dir, progress=False)
+report = sweep(configs, FOLDER / "runs", work_dir=WORK, workers=2, data_dir=data_dir, progress=False)
 print(f"{len(report.finished)} finished, {len(report.skipped)} had a record, {len(report.failed)} failed")
 
 # %% [markdown]
@@ -442,7 +445,7 @@ figures.confusion_matrices(
 
 # %% tags=["nbval-ignore-output"]
 repainted = experiments.find("textures").load_probe_data(config_of("lnl"), data_dir)
-repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 1000))
+repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 600))
 probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads at least':>16}"]
 for method in ("baseline", "lnl"):
     features = embeddings(networks[method, RHO, SEED], repainted)
