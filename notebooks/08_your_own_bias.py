@@ -232,7 +232,7 @@ def new_network():
 # %%writefile -a {PLUGIN}
 
 _SHORT = dict(
-    **dict(source="mini", train_size=1500, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
+    **dict(source="mini", train_size=1200, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
     **dict(lr=0.01, bias_lr=0.03, mi_weight=0.1, adv_weight=0.5),
 )
 
