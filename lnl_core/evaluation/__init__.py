@@ -8,7 +8,6 @@ kind of probe see :mod:`lnl_core.evaluation.probe_kinds`.
 from typing import TYPE_CHECKING
 
 from lnl_core._lazy import lazy
-from lnl_core.evaluation.accuracy import accuracy as accuracy
 
 if TYPE_CHECKING:
     from lnl_core.evaluation.accuracy import *
