@@ -255,12 +255,12 @@ def marginal_entropy(data):
 ceiling = marginal_entropy(train)
 
 # %% [markdown]
-# To compare methods, train three of them for a few epochs on the first 1,500 digits. This uses `fit`, the loop beneath `run`, and passes it a function to call
+# To compare methods, train three of them for a few epochs on the first 750 digits. This uses `fit`, the loop beneath `run`, and passes it a function to call
 # after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never enter a results table.
 
 # %% tags=["nbval-ignore-output"]
 EPOCHS = 2 if profile == "smoke" else 6
-FEW = 256 if profile == "smoke" else 1500  # training digits of these short runs
+FEW = 256 if profile == "smoke" else 750  # training digits of these short runs
 few = train.subset(slice(0, FEW))
 held_out = load_data(config, "validation", DATA_DIR or None)
 
@@ -269,7 +269,7 @@ def short_run(method, **options):
     """Train for a few epochs on the training split and return the history; a finished run is read back from its folder."""
     config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
     config = config.with_options(
-        **{"epochs": EPOCHS, "train_size": FEW, "warmup_epochs": 0, "train_split": "train", **options}
+        **{"epochs": EPOCHS, "train_size": FEW, "batch_size": 16, "warmup_epochs": 0, "train_split": "train", **options}
     )
     network, validation = build_network(config), held_out.to(device)
     folder = run_folder(Path(OUT_DIR).expanduser() / "04_training", config)

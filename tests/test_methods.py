@@ -494,8 +494,8 @@ def test_every_hyper_parameter_of_a_method_is_read_in_a_training(method: Method,
 
 def test_every_hyper_parameter_of_the_training_and_the_execution_is_read_in_a_training(few: BiasedImages, read: Read) -> None:
     """``seed`` and those of one schedule and one optimiser too: two runs have them all."""
-    changes: dict[str, Any]
-    for changes in ({"schedule": "step"}, {"optimizer": "adam", "schedule": "one_cycle"}):
+    ways: list[dict[str, Any]] = [{"schedule": "step"}, {"optimizer": "adam", "schedule": "one_cycle"}]
+    for changes in ways:
         config = preset("smoke", "baseline", epochs=1, batch_size=16, **changes)
         fit(build_network(config), few.subset(slice(0, 32)), config, device="cpu", progress=False)
     read_in_training = {name for room, name in read if room == "training"}

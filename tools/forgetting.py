@@ -39,7 +39,7 @@ from tools.notebooks import ROOT
 WORK = ROOT / "runs" / "forgetting"
 COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation
 COLOR_VAR = 0.03
-_SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5}
+_SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5, "probe_images": 4000}
 """What the stored runs were trained with, whatever "demo" has today."""
 
 Rows = dict[str, dict[str, Any]]
