@@ -1,8 +1,18 @@
 """Names of a package that are imported when they are first used, so that importing the package costs next to nothing."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+
+class _Package(ModuleType):
+    """A package in which a public name is never hidden by the module of that name, which Python would put in its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in self.__all__):
+            super().__setattr__(name, value)
 
 
 def lazy(package: str, homes: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -21,4 +31,5 @@ def lazy(package: str, homes: Mapping[str, Sequence[str]]) -> tuple[Callable[[st
             return import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return getattr_, lambda: sorted({*home, *homes}), list(home)
+    sys.modules[package].__class__ = _Package
+    return getattr_, lambda: sorted({*home, *(module for module in homes if "." not in module)}), list(home)

@@ -398,7 +398,7 @@ def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | N
 @app.command()
 def probe(
     folder: Folder,
-    kinds: Annotated[str, typer.Option(help="Kinds of probe, separated by commas: linear, mlp, conv.")] = "linear,mlp",
+    kinds: Annotated[str, typer.Option(help="Separated by commas: linear, mlp, conv, those of LNL_PLUGINS.")] = "linear,mlp",
     seeds: Annotated[int, typer.Option(min=1, max=_MOST, help="Probes, and codes, of each kind.")] = 5,
     code: Annotated[bool, typer.Option("--code-length", help="Also the code length of the bias given the features.")] = False,
     data_dir: DataDir = None,
@@ -406,16 +406,14 @@ def probe(
     device: Device = "auto",
 ) -> None:
     """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
-    from lnl_core.evaluation.features import feature_maps
-    from lnl_core.evaluation.probes import PROBES, code_length, leakage
+    from lnl_core.evaluation import code_length, feature_maps, find_probe, leakage
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
     from lnl_core.runs.run import load_model, model_config
     from lnl_core.training.devices import choose_device
 
     chosen = _items(kinds, "--kinds")
-    unknown = [kind for kind in chosen if kind not in PROBES]
-    if unknown:
-        raise ConfigError(f"unknown probe {unknown[0]!r}: choose one of {', '.join(PROBES)}")
+    for kind in chosen:
+        find_probe(kind)
     config = model_config(folder)
     config = resolve(config if source is None else _experiment(config.experiment).on_source(config, source), data_dir)
     network = load_model(folder).to(choose_device(device))

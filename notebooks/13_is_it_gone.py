@@ -87,10 +87,9 @@ import torch.nn.functional as F
 
 from lnl_core import accuracy, figures, load_data, load_model, resolve_profile
 from lnl_core.errors import DataError
-from lnl_core.evaluation import feature_maps
+from lnl_core.evaluation import code_length, feature_maps, leakage
 from lnl_core.evaluation.adversary import evaluate_adversary, retrain_adversary
 from lnl_core.evaluation.erasure import linear_eraser
-from lnl_core.evaluation.probes import code_length, leakage
 from lnl_core.experiments.splits import resolve
 from lnl_core.runs.provenance import describe_environment
 from lnl_core.runs.records import published_models, results_folder

@@ -55,7 +55,7 @@ def _same_logging() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hasty_probes() -> Iterator[None]:
-    """For runs that are measured by the way: their probes stop at the first epoch that gains nothing. They take most of a small run."""
+    """For runs that are measured by the way: their probes stop at the first epoch that gains nothing, and take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lnl_core.evaluation.probes._PROBE_PATIENCE", 1)
         yield

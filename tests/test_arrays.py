@@ -18,10 +18,13 @@ from torch import Tensor, nn
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import DataError, LNLError
 from lnl_core.evaluation import (
+    Interval,
     accuracy,
     background_places,
+    code_length,
     confusion,
     group_accuracy,
+    leakage,
     pool_places,
     predict,
     probe_inputs,
@@ -31,7 +34,6 @@ from lnl_core.evaluation import (
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.fairness import fairness, parity_bound, probe_metrics
 from lnl_core.evaluation.mixing import mixing_score
-from lnl_core.evaluation.probes import Interval, code_length, leakage
 from lnl_core.information import (
     conditional_entropy,
     contingency_table,

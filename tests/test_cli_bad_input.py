@@ -73,7 +73,7 @@ def calls(command: str) -> Iterator[tuple[str]]:
 
 
 TRAINING = (
-    *(("runs.run", "fit"), ("runs.run", "_claimed"), ("evaluation.accuracy", "evaluate"), ("evaluation.probes", "leakage")),
+    *(("runs.run", "fit"), ("runs.run", "_claimed"), ("evaluation.accuracy", "evaluate"), ("evaluation.over_seeds", "leakage")),
     *(("runs.bench", "_our_epoch"), ("runs.sweep", "_drive")),
 )
 """Where a command trains or measures."""

@@ -18,7 +18,7 @@ from test_records import record_of
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, drawn_census
 from lnl_core.errors import ConfigError, DataError, RecordError
-from lnl_core.evaluation import embeddings, predict
+from lnl_core.evaluation import Interval, embeddings, predict
 from lnl_core.evaluation.fairness import (
     CONSTRAINTS,
     UNLEARNING,
@@ -33,7 +33,6 @@ from lnl_core.evaluation.fairness import (
     threshold_optimizer,
     weighted,
 )
-from lnl_core.evaluation.probes import Interval
 from lnl_core.figures import fairness as fairness_figures
 from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network

@@ -20,9 +20,8 @@ from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
 from lnl_core.errors import DataError, RecordError
-from lnl_core.evaluation import evaluate_adversary, feature_maps, probe_leakage, retrain_adversary
+from lnl_core.evaluation import code_length, evaluate_adversary, feature_maps, leakage, probe_leakage, retrain_adversary
 from lnl_core.evaluation.erasure import linear_eraser
-from lnl_core.evaluation.probes import code_length, leakage
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.figures import leakage as leak_figures

@@ -15,9 +15,8 @@ from lnl_core.cli import app
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError, DataError
-from lnl_core.evaluation import feature_maps, probe_leakage, probes
+from lnl_core.evaluation import Interval, code_length, feature_maps, leakage, probe_leakage, probes
 from lnl_core.evaluation.erasure import linear_eraser
-from lnl_core.evaluation.probes import Interval, code_length, leakage
 from lnl_core.information import entropy
 from lnl_core.networks import build_network
 from lnl_core.runs.run import run

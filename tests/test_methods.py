@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lnl_core import experiments, methods
-from lnl_core.config import RunConfig, preset
+from lnl_core.config import EXECUTION, TRAINING, RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError
+from lnl_core.experiments import Experiment
 from lnl_core.methods import (
     Method,
     find,
@@ -447,28 +448,70 @@ def test_unknown_method_is_refused_with_the_known_ones() -> None:
 # What they read
 
 
+Read = set[tuple[str, str]]
+"""Room of the reader, such as "methods", and name of what it read."""
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """What is read of any configuration from here on; a value that is only checked, copied or written down is not thereby read."""
+    seen: Read = set()
+
+    def note(name: str) -> None:
+        frame = sys._getframe(2)
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith("lnl_core.") and frame.f_code.co_name != "check":
+            seen.add((module.split(".")[1], name))
+
+    attribute, get = RunConfig.__getattribute__, RunConfig.get
+
+    def getattribute(config: RunConfig, name: str) -> Any:
+        note(name)
+        return attribute(config, name)
+
+    def get_(config: RunConfig, name: str, default: Any = None) -> Any:
+        note(name)
+        return get(config, name, default)
+
+    monkeypatch.setattr(RunConfig, "__getattribute__", getattribute)
+    monkeypatch.setattr(RunConfig, "get", get_)
+    return seen
+
+
 @pytest.mark.parametrize("method", registered().values(), ids=registered())
-def test_every_hyper_parameter_of_a_method_is_read_in_a_training(
-    method: Method, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the methods, the training or the network, in one smoke run; a field that somebody checks is not thereby read."""
-    seen: set[str] = set()
-    real = RunConfig.__getattribute__
-
-    def spy(config: RunConfig, name: str) -> Any:
-        if str(sys._getframe(1).f_globals.get("__name__")).startswith(("lnl_core.methods", "lnl_core.training")):
-            seen.add(name)
-        return real(config, name)
-
+def test_every_hyper_parameter_of_a_method_is_read_in_a_training(method: Method, few: BiasedImages, read: Read) -> None:
+    """By the methods or the training, in one smoke run."""
     images = method.name != "jlu"  # its preset is that of faces
     config = preset("smoke", method.name, experiment="colored_mnist" if images else "jlu_faces", epochs=2, batch_size=16)
     data = few.subset(slice(0, 32)) if images else synthetic_faces("bd", n=32, size=config.image_size or 64, learn="age")
     network = build_network(config)
-    monkeypatch.setattr(RunConfig, "__getattribute__", spy)
+    read.clear()
     fit(network, data, config, device="cpu", progress=False)
     declared = {one.name for one in method.hyperparameters}
-    assert declared <= seen
+    assert declared <= {name for room, name in read if room in ("methods", "training")}
     assert len(declared) == len(method.hyperparameters), "each once"
+
+
+def test_every_hyper_parameter_of_the_training_and_the_execution_is_read_in_a_training(few: BiasedImages, read: Read) -> None:
+    """``seed`` and those of one schedule and one optimiser too: two runs have them all."""
+    ways: list[dict[str, Any]] = [{"schedule": "step"}, {"optimizer": "adam", "schedule": "one_cycle"}]
+    for changes in ways:
+        config = preset("smoke", "baseline", epochs=1, batch_size=16, **changes)
+        fit(build_network(config), few.subset(slice(0, 32)), config, device="cpu", progress=False)
+    read_in_training = {name for room, name in read if room == "training"}
+    assert {one.name for one in (*TRAINING, *EXECUTION)} <= read_in_training
+
+
+@pytest.mark.parametrize("experiment", experiments.registered().values(), ids=experiments.registered())
+def test_every_hyper_parameter_of_an_experiment_is_read_for_its_data_or_its_network(experiment: Experiment, read: Read) -> None:
+    """By the experiments' own files: for the splits and the network of one smoke run."""
+    config = preset("smoke", experiment.methods[-1], experiment=experiment.name)
+    for split in ("train", "test"):
+        experiment.load_split(config, split)
+    build_network(config)
+    experiment.training_split(config)
+    declared = {one.name for one in experiment.hyperparameters if config.unread(one.name) is None}
+    assert declared <= {name for room, name in read if room == "experiments"}
 
 
 @pytest.mark.parametrize("method", registered().values(), ids=registered())

@@ -1,4 +1,4 @@
-"""An experiment from outside: one file, and everything that asks for experiments takes it; and the presets of our own five."""
+"""From outside, one file each: an experiment, a data set, a network, a probe. Then the presets of our own five experiments."""
 
 import hashlib
 import json
@@ -68,7 +68,89 @@ class Toy(Experiment):
 
 register(Toy())
 '''
-LIFE = '''
+NEGATIVES = '''
+"""A data set: the digits of Colored MNIST as negatives, each colour turned into its opposite. The network is ours."""
+
+from lnl_core.datasets import IGNORE, BiasedImages, colored_mnist
+from lnl_core.experiments import register
+from lnl_core.experiments.colored_mnist import ColoredMnist
+
+
+def negatives(split, color_var, **options):
+    data = colored_mnist(split, color_var, **options)
+    bias = data.bias.where(data.bias == IGNORE, 7 - data.bias)
+    return BiasedImages(255 - data.images, data.labels, bias, data.group, 1 - data.color, source=data.source)
+
+
+SMALL = dict(ColoredMnist.presets["smoke"], train_size=64, test_size=48, epochs=1, batch_size=16, warmup_epochs=0)
+
+
+class Negatives(ColoredMnist):
+    name = "negatives"
+    presets = {"smoke": SMALL, "short": SMALL}
+    method_presets = {}
+    table_sources = ("mini",)
+
+    def load(self, config, split, data_dir, **options):
+        places = dict(bias_labels=config.bias_labels, bias_places=config.bias_places)
+        return negatives(split, config.color_var, seed=config.seed, data_dir=data_dir, source=config.source, **places, **options)
+
+
+register(Negatives())
+'''
+TINY = '''
+"""A network: one convolution, and an h that names the colour of the whole image. The data are ours."""
+
+from torch import nn
+
+from lnl_core.experiments import register
+from lnl_core.experiments.colored_mnist import ColoredMnist
+from lnl_core.networks import LNLNetwork, VectorBiasHead
+
+SMALL = dict(ColoredMnist.presets["smoke"], train_size=64, test_size=48, epochs=1, batch_size=16, warmup_epochs=0)
+OURS = ("network", "features", "extractor_convs")  # what chooses among our networks
+
+
+def tiny_network():
+    extractor = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten())
+    return LNLNetwork(extractor, nn.Linear(144, 10), VectorBiasHead(144))
+
+
+class Tiny(ColoredMnist):
+    name = "tiny"
+    offers = ColoredMnist.offers - {"maps"}
+    hyperparameters = tuple(one for one in ColoredMnist.hyperparameters if one.name not in OURS)
+    presets = {"smoke": SMALL, "short": SMALL}
+    method_presets = {}
+    table_sources = ("mini",)
+
+    def network(self, config):
+        return tiny_network()
+
+
+register(Tiny())
+'''
+QUADRATIC = '''
+"""A probe: a linear one that also sees the square of each feature."""
+
+import torch
+from torch import nn
+
+from lnl_core.evaluation import Probe, register_probe
+
+
+class Quadratic(nn.Module):
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = nn.Linear(2 * features, classes)
+
+    def forward(self, z):
+        return self.layer(torch.cat([z, z**2], dim=1))
+
+
+register_probe(Probe("quadratic", lambda shape, classes: Quadratic(shape.numel(), classes)))
+'''
+TOOLS = """
 import contextlib, io, json, sys
 from pathlib import Path
 from lnl_core import RunConfig, accuracy, cli, fit, load_data, load_model, preset, results_table, run
@@ -85,7 +167,10 @@ def lnl(*arguments):
 
 def same(found, wanted):
     assert found == wanted, found
-
+"""
+LIFE = (
+    TOOLS
+    + """
 
 if __name__ == "__main__":
     config = preset("smoke", "lnl", experiment="toy")
@@ -121,19 +206,57 @@ if __name__ == "__main__":
     same(refused, "lnl: --color-var belongs to experiment colored_mnist: leave it out of toy\\n")
     unknown = lnl("train", "--experiment", "toys", "--out", "no")[2]
     assert unknown.startswith("lnl: unknown experiment 'toys': choose one of colored_mnist, ") and ", toy" in unknown, unknown
-'''
+"""
+)
+PARTS = (
+    TOOLS
+    + """
+import torch
+from lnl_core.evaluation import feature_maps, leakage, probes
+
+if __name__ == "__main__":
+    name, features = sys.argv[1], int(sys.argv[2])
+    probes._PROBE_STEPS = 100
+    config = preset("smoke", "lnl", experiment=name)
+    data, network = load_data(config, "train"), build_network(config)
+    ours = load_data(preset("smoke", "lnl", train_size=64), "train")
+    same(bool((data.images + ours.images == 255).all()), name == "negatives")
+    same(feature_maps(network, data).flatten(1).shape, (64, features))
+    fit(network, data, config, progress=False)
+    found = leakage(feature_maps(network, data), data.group, kind="quadratic", seeds=2)
+    same((found.kind, found.seeds), ("quadratic", 2))
+
+    record = run(config, "one", progress=False)
+    same((record.experiment, record.setting, record.data["source"]), (name, {"color_var": 0.03}, "mini"))
+    same(accuracy(load_model("one"), load_data(config, "test")), record.metrics["test_accuracy"])
+    same(json.loads(lnl("evaluate", "one")[1])["metrics"]["bias_probe_accuracy"], record.metrics["bias_probe_accuracy"])
+    read = json.loads(lnl("probe", "one", "--kinds", "linear,quadratic", "--seeds", "2")[1])["probes"]
+    same([one["kind"] for one in read], ["linear", "quadratic"])
+    refused = lnl("probe", "one", "--kinds", "cubic")[2]
+    same(refused, "lnl: unknown probe 'cubic': choose one of linear, mlp, conv, quadratic\\n")
+
+    common = ("--experiment", name, "--profile", "short", "--out", "results/runs", "--quiet", "--color-vars", "0.02")
+    code, out, err = lnl("sweep", *common, "--methods", "grl")
+    assert "1 runs in results/runs: 1 finished" in out, (out, err)
+    rows = results_table(name, folder=Path("results"))
+    same([(row["setting"], row["method"], row["profile"], row["n"]) for row in rows], [({"color_var": 0.02}, "grl", "short", 1)])
+    same(json.loads(lnl("table", "--experiment", name, "--results", "results", "--format", "json")[1]), rows)
+"""
+)
 
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
-    """A folder with the plug-in and nothing else: nobody has published numbers for it."""
-    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
+    """A folder with the plug-ins and nothing else: nobody has published numbers for them."""
+    for name, text in (("toy", TOY), ("negatives", NEGATIVES), ("tiny", TINY), ("quadratic", QUADRATIC)):
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     return tmp_path
 
 
-def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def python(folder: Path, *arguments: str, plugins: tuple[str, ...] = ("toy",)) -> "subprocess.CompletedProcess[str]":
     here = os.pathsep.join((str(folder), str(Path(_plugins.__file__).parent.parent)))
-    environment = os.environ | {"LNL_PLUGINS": str(folder / "toy.py"), "PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
+    named = ",".join(str(folder / f"{name}.py") for name in plugins)
+    environment = os.environ | {"LNL_PLUGINS": named, "PYTHONPATH": here, "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -151,6 +274,15 @@ def test_a_toy_experiment_is_trained_by_one_command(toy: Path) -> None:
     trained = python(toy, "-m", "lnl_core", *command)
     assert "grl, 32, profile smoke, 64 images of squares" in trained.stdout, trained.stderr
     assert json.loads((toy / "run" / "record.json").read_text(encoding="utf-8"))["setting"] == {"image_size": 32}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "features"), [("negatives", 32 * 14 * 14), ("tiny", 144)])
+def test_a_data_set_a_network_and_a_probe_live_through_fit_run_probe_sweep_and_table(name: str, features: int, toy: Path) -> None:
+    """One file each: the data set with our network, the network with our data, and the probe reads both."""
+    (toy / "life.py").write_text(PARTS, encoding="utf-8")
+    done = python(toy, "life.py", name, str(features), plugins=(name, "quadratic"))
+    assert done.returncode == 0, done.stderr
 
 
 # What is refused
@@ -211,6 +343,8 @@ def test_what_is_no_experiment_is_refused() -> None:
         ("bad.py", "def f(:", r"^the plug-in bad.py of LNL_PLUGINS cannot be imported \(SyntaxError: "),
         ("bad.py", "raise SystemExit(3)", r"^the plug-in bad.py of LNL_PLUGINS cannot be imported \(SystemExit: 3\)"),
         ("bad.py", TOY.replace('"toy"', '"faces"'), r"^the plug-in bad.py .* is refused: there are two experiments called faces"),
+        ("bad.py", QUADRATIC.replace('"quadratic"', '"mlp"'), r"^the plug-in bad.py .* is refused: there is a probe 'mlp' already"),
+        ("bad.py", QUADRATIC.replace('"quadratic", ', ""), r"^the plug-in bad.py .* cannot be imported .*argument: 'build'\)"),
     ],
 )
 def test_a_plug_in_that_cannot_be_used_is_one_sentence(

@@ -28,10 +28,9 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import RecordError
-from lnl_core.evaluation import feature_maps, probe_leakage
+from lnl_core.evaluation import Interval, code_length, feature_maps, leakage, probe_leakage
 from lnl_core.evaluation.adversary import evaluate_adversary, retrain_adversary
 from lnl_core.evaluation.erasure import linear_eraser
-from lnl_core.evaluation.probes import Interval, code_length, leakage
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy

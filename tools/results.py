@@ -18,8 +18,8 @@ import numpy as np
 from lnl_core import figures, methods
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig, preset
+from lnl_core.evaluation import Interval
 from lnl_core.evaluation.fairness import UNLEARNING, chosen
-from lnl_core.evaluation.probes import Interval
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures import fairness as fairness_figures, information as information_figures, leakage as leak_figures
 from lnl_core.information.limit import unbiased_accuracy

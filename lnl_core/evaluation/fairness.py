@@ -20,7 +20,7 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.evaluation.features import embeddings
-from lnl_core.evaluation.probes import leakage
+from lnl_core.evaluation.over_seeds import leakage
 from lnl_core.information.tables import plug_in_mutual_information
 from lnl_core.networks.parts import LNLNetwork
 
@@ -248,7 +248,7 @@ def probe_metrics(features: Tensor, bias: Tensor, *, limit: int = 4000, seeds: i
         features: (N, D).
         bias: (N,).
         limit: only the first so many rows.
-        seeds: probes of each kind, see :func:`lnl_core.evaluation.probes.leakage`.
+        seeds: probes of each kind, see :func:`lnl_core.evaluation.over_seeds.leakage`.
     """
     metrics: dict[str, float] = {}
     features, bias = feature_rows("features", features), class_labels("bias", bias)

@@ -1,28 +1,27 @@
-r"""How much of the bias is left in features: fresh probes with a control, a spread over seeds, and their price.
+"""How much of the bias is left in features: a fresh probe, its training, and its control.
 
-The information that a probe reads is the predictive V-information of its family (Xu et al. 2020). :func:`leakage` trains one again
-over seeds for a confidence interval, and :func:`code_length` says how many examples it needs, as a code length (Voita and Titov
-2020). What the network's own h says, to be set beside these, is :mod:`lnl_core.evaluation.adversary`; what linear probes read can
-be taken out, :mod:`lnl_core.evaluation.erasure`.
+The information that a probe reads is the predictive V-information of its family (Xu et al. 2020). The kinds of probe are in
+:mod:`lnl_core.evaluation.probe_kinds`. :mod:`lnl_core.evaluation.over_seeds` trains one again over seeds for a confidence interval,
+and :mod:`lnl_core.evaluation.description_length` says how many examples it needs. What the network's own h says, to be set beside
+these, is :mod:`lnl_core.evaluation.adversary`; what linear probes read can be taken out, :mod:`lnl_core.evaluation.erasure`.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 from torch import Tensor, nn
 
-from lnl_core._arrays import class_labels, feature_rows, numbers
+from lnl_core._arrays import class_labels, described, feature_rows
 from lnl_core._random import seed_cpu, seeded
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation.features import refuse_infinite
+from lnl_core.evaluation.probe_kinds import Probe, find_probe
+from lnl_core.hyperparameters import shown
 from lnl_core.information.tables import entropy
 
 _PROBE_RATES = (1e-3, 1e-2)
@@ -31,7 +30,6 @@ _PROBE_PATIENCE = 10
 _SMALLEST_DEVIATION = 1e-5  # of the largest standard deviation of a feature; below lies rounding
 _FARTHEST = 5.0  # deviations
 _LINE = 16  # float32 numbers in a cache line
-_PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class ProbeResult:
     """What a fresh probe reads from frozen embeddings.
 
     Attributes:
-        kind: one of :data:`PROBES`.
+        kind: one of :data:`lnl_core.evaluation.probe_kinds.PROBES`.
         accuracy: share of held-out examples whose bias the probe names.
         control_accuracy: the same for a probe trained and measured on shuffled labels; near ``chance`` if nothing is amiss.
         chance: share of the most frequent bias class among the held-out examples.
@@ -60,23 +58,6 @@ class ProbeResult:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-PROBES = ("linear", "mlp", "conv")
-"""Fresh probes: a linear one, one hidden layer of 256, or two convolutions and the mean over the places of a feature map."""
-
-
-def _probe(kind: str, shape: torch.Size, classes: int) -> nn.Module:
-    """An untrained probe of features of this ``shape``, which come flattened."""
-    if kind == "linear":
-        return nn.Linear(shape.numel(), classes)
-    if kind == "mlp":
-        return nn.Sequential(nn.Linear(shape.numel(), 256), nn.ReLU(), nn.Linear(256, classes))
-    if kind != "conv":
-        raise DataError(f"unknown probe {kind!r}: choose one of {', '.join(PROBES)}")
-    if len(shape) != 3:
-        raise DataError(f"a conv probe reads feature maps (N, C, H, W), not features of shape (N, {', '.join(map(str, shape))})")
-    first, second = nn.Conv2d(shape[0], 32, 3, padding=1), nn.Conv2d(32, 64, 3, stride=2, padding=1)
-    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
-    return nn.Sequential(nn.Unflatten(1, shape), first, nn.ReLU(), second, nn.ReLU(), *pooled)
 
 
 @torch.enable_grad()  # the caller may be measuring without gradients
@@ -84,7 +65,7 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
     """Adam on the first four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
 
     Args:
-        kind: one of :data:`PROBES`.
+        kind: one of :data:`lnl_core.evaluation.probe_kinds.PROBES`.
         shape: of one example, as a convolutional probe reads it.
         x: (N, D) float32 on the CPU, flattened and scaled as the probe is to read them.
         y: (N,) int64, whole numbers below ``classes``.
@@ -93,28 +74,35 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
         seed: seeds the weights and the order of the batches.
 
     Returns:
-        The probe, which gives logits (N, classes).
+        The probe in evaluation mode, which gives logits (N, classes).
+
+    Raises:
+        DataError: an unknown kind, or one that does not read features of this shape.
+        ConfigError: a kind of a plug-in that builds something else than it has to.
     """
+    reader = find_probe(kind)
     kept = len(x) - max(1, len(x) // 5)
     epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
-    best_loss, columns = float("inf"), _columns(kind, x)
+    best_loss, columns = float("inf"), _columns(x) if reader.skips_constant else torch.arange(x.shape[1])
     narrow = len(columns) < x.shape[1]
     seen = x[:, columns] if narrow else x
     batch = seen.new_empty(min(128, kept), seen.shape[1])  # filled again and again: asking for new memory takes longer than copying
     with seeded(seed):
-        best = _probe(kind, shape, classes)
+        best = _checked(reader.build(shape, classes), reader, x, classes)
         for rate in _PROBE_RATES:
             seed_cpu(seed)
-            probe = _probe(kind, shape, classes)
+            probe = reader.build(shape, classes)
             probe = _narrowed(probe, columns) if narrow else probe
             optimizer = torch.optim.Adam(probe.parameters(), lr=rate, fused=True)  # a third of an MLP probe's time
             least, stale = float("inf"), 0  # of this rate: a small one may be ahead for a while
             for _ in range(epochs):
+                probe.train()
                 for index in torch.split(torch.randperm(kept), 128):
                     optimizer.zero_grad()
                     some = torch.index_select(seen, 0, index, out=batch[: len(index)])
                     F.cross_entropy(probe(some), y[index]).backward()
                     optimizer.step()
+                probe.eval()
                 with torch.no_grad():
                     loss = float(F.cross_entropy(probe(seen[kept:]), y[kept:]))
                     if loss < best_loss:
@@ -130,27 +118,42 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
     return nn.Sequential(best, _Scale(float(scale)))
 
 
-def _columns(kind: str, x: Tensor) -> Tensor:
-    """The inputs that differ between examples, all those of a conv probe: of a trained f most may be 0 for every image.
+def _checked(network: nn.Module, kind: Probe, x: Tensor, classes: int) -> nn.Module:
+    """What a kind has built, in evaluation mode, if it is a network that the training can use."""
+    if not isinstance(network, nn.Module) or not any(part.requires_grad for part in network.parameters()):
+        raise ConfigError(f"the probe {kind.name!r} must build a torch.nn.Module with weights to train, got {shown(network)}")
+    first = next(layer for layer in network.modules() if any(True for _ in layer.parameters(recurse=False)))
+    if kind.skips_constant and not (isinstance(first, nn.Linear) and first.in_features == x.shape[1]):
+        raise ConfigError(f"the probe {kind.name!r} skips constant inputs, so its first layer must be an nn.Linear of all of them")
+    with torch.no_grad():
+        logits = network.eval()(x[:2])
+    if not isinstance(logits, Tensor) or logits.shape != (len(x[:2]), classes):
+        got = described(logits) if isinstance(logits, Tensor) else shown(logits)
+        raise ConfigError(f"the probe {kind.name!r} must give logits of shape (N, {classes}), got {got} for two examples")
+    return network
+
+
+def _columns(x: Tensor) -> Tensor:
+    """The inputs that differ between examples: of a trained f most may be 0 for every image.
 
     Weights of the others get no gradient and stay as they were drawn, so they are left out of the training and not of the probe. A
     few stay, for rows of whole cache lines: others are a third slower to multiply.
     """
     constant = x.amax(0) == x.amin(0)
-    count = x.shape[1] if kind == "conv" else max(1, math.ceil(int((~constant).sum()) / _LINE)) * _LINE
+    count = max(1, math.ceil(int((~constant).sum()) / _LINE)) * _LINE
     return constant.long().argsort(stable=True)[:count].sort().values
 
 
 def _narrowed(probe: nn.Module, columns: Tensor) -> nn.Module:
-    """A linear or MLP probe as one of some of its inputs, with the same weights."""
+    """A probe that begins with a linear layer as one of some of its inputs, with the same weights."""
     first = next(layer for layer in probe.modules() if isinstance(layer, nn.Linear))
     first.weight = nn.Parameter(first.weight.detach()[:, columns])
     return probe
 
 
 def _copy(narrow: nn.Module, probe: nn.Module, columns: Tensor) -> None:
-    """The weights of a probe of :func:`_narrowed` where they belong in the whole probe."""
-    for part, whole in zip(narrow.parameters(), probe.parameters(), strict=True):
+    """The state of a probe, perhaps one of :func:`_narrowed`, where it belongs in the whole probe."""
+    for part, whole in zip(narrow.state_dict().values(), probe.state_dict().values(), strict=True):
         whole.copy_(part) if part.shape == whole.shape else whole.index_copy_(1, columns, part)
 
 
@@ -222,7 +225,7 @@ def probe_leakage(
     Args:
         embeddings: (N, D) features, of any device; (N, C, H, W) feature maps for a conv probe.
         bias: (N,) bias class of each example, whole numbers from 0.
-        kind: one of :data:`PROBES`.
+        kind: one of :data:`lnl_core.evaluation.probe_kinds.PROBES`.
         test_share: share of the examples held out to measure on.
         epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
             choose the learning rate, the pass and the temperature.
@@ -297,186 +300,3 @@ def probe_map(
     named = (x[:, test] @ weights).argmax(2) == y[test]
     result: NDArray[np.float64] = named.double().mean(1).reshape(height, width).numpy()
     return result
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its 95 % confidence interval (Student's t); the ends are the mean itself for one seed."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float], *, overlap: float = 0.0) -> "Interval":
-        r"""The interval of J values.
-
-        .. math:: \bar v \pm t_{0.975, J - 1} \, s \sqrt{\tfrac1J + o}
-
-        Args:
-            values: J numbers.
-            overlap: o, 0 for independent values; for values of J random splits of the same examples the quotient of held-out and
-                training examples, the correction of Nadeau and Bengio (2003, section 3).
-
-        Raises:
-            DataError: no values, or anything but one row of numbers.
-        """
-        found = numbers("values", values, "one row of numbers")
-        if found.ndim != 1 or not len(found):
-            raise DataError(f"values must be one row of numbers, got shape {found.shape}")
-        mean = float(np.mean(found))
-        if len(values) < 2:
-            return cls(mean, mean, mean)
-        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
-        return cls(mean, mean - half, mean + half)
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """What fresh probes of one kind read, over seeds that draw the split, the weights and the shuffled control anew.
-
-    The intervals cover the choice of split and weights, not the training of the network whose features are probed. The splits are
-    of the same examples, for which they are corrected (:meth:`Interval.of`).
-
-    Attributes:
-        kind: "linear", "mlp" or "conv".
-        accuracy: share of held-out examples whose bias is named.
-        control: the same for probes trained and asked on shuffled labels, which leave nothing to read: clearly above chance, it
-            would say that the measurement itself leaks. (Its labels do not recur from one example to the next, so it is no control
-            task of Hewitt and Liang 2019, whose labels can be learnt by heart.)
-        chance: share of the most frequent class, mean over the splits.
-        information: H(B) minus the held-out cross-entropy in nats: the V-information of this kind of probe, and a lower bound of
-            I(B; Z) up to sampling error.
-        control_information: the same for probes of shuffled labels, at most 0 up to sampling error.
-        seeds: number of probes.
-    """
-
-    kind: str
-    accuracy: Interval
-    control: Interval
-    chance: float
-    information: Interval
-    control_information: Interval
-    seeds: int
-
-    @property
-    def found(self) -> bool:
-        """Whether the whole interval lies above both chance and the control's mean; one probe alone has no interval."""
-        return self.seeds > 1 and self.accuracy.low > max(self.chance, self.control.mean)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "found": self.found}
-
-
-def _require_seeds(seeds: int) -> None:
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
-
-
-def leakage(
-    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", seeds: int = 5, **options: Any
-) -> Leakage:
-    """Train ``seeds`` fresh probes and sum up what they read.
-
-    Args:
-        embeddings: (N, D) features, or (N, C, H, W) feature maps for the conv probe.
-        bias: (N,) bias class of each example. Use unbiased data, or the probe reads the bias from the label.
-        kind: "linear", "mlp" or "conv".
-        seeds: number of probes, at least 1.
-        options: for :func:`lnl_core.evaluation.probes.probe_leakage`.
-
-    Raises:
-        ConfigError: no positive number of seeds.
-        DataError: see :func:`lnl_core.evaluation.probes.probe_leakage`.
-    """
-    _require_seeds(seeds)
-    results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
-    overlap = results[0].n_test / results[0].n_train
-    return Leakage(
-        kind=kind,
-        accuracy=Interval.of([result.accuracy for result in results], overlap=overlap),
-        control=Interval.of([result.control_accuracy for result in results], overlap=overlap),
-        chance=float(np.mean([result.chance for result in results])),
-        information=Interval.of([result.information for result in results], overlap=overlap),
-        control_information=Interval.of([result.control_information for result in results], overlap=overlap),
-        seeds=seeds,
-    )
-
-
-@dataclass(frozen=True)
-class CodeLength:
-    """What it costs to send the bias labels to someone who has the features, in nats.
-
-    The intervals are over codes that send the same labels in other orders, with probes of other weights.
-
-    Attributes:
-        kind: kind of the probe.
-        nats: online code length.
-        control: code length of shuffled labels, about the uniform one.
-        compression: uniform over online code length: 1 if the features help nothing, larger the earlier they do.
-        uniform: what N labels of K equally likely classes cost, N log K.
-        n: number of labels.
-        seeds: number of codes.
-    """
-
-    kind: str
-    nats: Interval
-    control: Interval
-    compression: Interval
-    uniform: float
-    n: int
-    seeds: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def code_length(
-    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seeds: int = 5
-) -> CodeLength:
-    r"""Minimum description length by online coding (Voita and Titov 2020, section 2.2).
-
-    .. math:: L = n_1 \log K - \sum_{i} \log p_{\theta_i}(b_{n_i + 1 : n_{i+1}} \mid z_{n_i + 1 : n_{i+1}})
-
-    The first :math:`n_1` labels are sent as they are. Then a probe is trained on all labels sent so far, and codes the next part;
-    the parts end at 1/32, 1/16, ..., 1/2 and all of the examples. Bias that is easy to read is cheap after few examples; two sets
-    of features on which a probe ends equally accurate may differ in how much it took.
-
-    Args:
-        embeddings, bias, kind, epochs: as of :func:`lnl_core.evaluation.probes.probe_leakage`.
-        seeds: number of codes, at least 1; each has an order, weights and a shuffled control of its own.
-
-    Raises:
-        ConfigError: no positive number of seeds.
-        DataError: as there, or if the first part holds fewer than twice as many examples as there are classes.
-    """
-    _require_seeds(seeds)
-    x, y, classes = probe_inputs(embeddings, bias)
-    shape = feature_rows("embeddings", embeddings).shape[1:]
-    ends = [round(share * len(x)) for share in _PORTIONS]
-    if ends[0] < 2 * classes:
-        least = math.ceil(2 * classes / _PORTIONS[0])
-        raise DataError(f"{len(x)} examples are too few for the code length of {classes} classes: use at least {least}")
-    x, uniform = standardized(x, x), len(x) * math.log(classes)
-
-    def cost(labels: Tensor, seed: int) -> float:
-        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))
-        total = ends[0] * math.log(classes)
-        for start, end in pairwise(ends):
-            known, new = order[:start], order[start:end]
-            probe = train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
-            with torch.no_grad():
-                total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
-        return total
-
-    shuffled = [y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))] for seed in range(seeds)]
-    nats = [cost(y, seed) for seed in range(seeds)]
-    return CodeLength(
-        kind=kind,
-        nats=Interval.of(nats),
-        control=Interval.of([cost(labels, seed) for seed, labels in enumerate(shuffled)]),
-        compression=Interval.of([uniform / value for value in nats]),
-        uniform=uniform,
-        n=len(x),
-        seeds=seeds,
-    )

@@ -7,7 +7,6 @@ write one function in the file of its subject that begins with ``_figure`` of ``
 from typing import TYPE_CHECKING
 
 from lnl_core._lazy import lazy
-from lnl_core.figures.style import style as style
 
 if TYPE_CHECKING:
     from lnl_core.figures.digits import *

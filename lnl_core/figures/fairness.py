@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lnl_core.errors import DataError
-from lnl_core.evaluation.probes import Interval
+from lnl_core.evaluation.intervals import Interval
 from lnl_core.figures.style import METHOD_STYLE, PALETTE, _figure
 from lnl_core.runs.records import RunRecord
 

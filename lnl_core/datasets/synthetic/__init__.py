@@ -9,7 +9,6 @@ its table and its function, and name it below.
 from typing import TYPE_CHECKING
 
 from lnl_core._lazy import lazy
-from lnl_core.datasets.synthetic.animals import animals as animals
 
 if TYPE_CHECKING:
     from lnl_core.datasets.synthetic.animals import *
