@@ -39,8 +39,9 @@ from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools import fairness as tool, results
-from tools.numbers import missing, said
+from tools.pages import results
+from tools.pages.numbers import missing, said
+from tools.studies import fairness as tool
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:

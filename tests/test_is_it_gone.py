@@ -32,9 +32,10 @@ from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
-from tools import forgetting, leak_tables, leakage as tool
-from tools.notebooks import ROOT
-from tools.numbers import missing, said
+from tools import ROOT
+from tools.pages import leak_tables
+from tools.pages.numbers import missing, said
+from tools.studies import forgetting, leakage as tool
 
 SMALL: dict[str, Any] = {
     **tool.SETTINGS,

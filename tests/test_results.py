@@ -16,8 +16,9 @@ from test_records import record_of
 from lnl_core.config import preset
 from lnl_core.runs.records import published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
-from tools import ablations, mi_cost, models, results
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.pages import results
+from tools.studies import ablations, mi_cost, models
 
 
 def test_generated_tables_are_what_the_records_say() -> None:

@@ -1,6 +1,6 @@
 """Add what run records of schema 1 did not measure, from the networks that are stored in results/models.
 
-    python -m tools.groups [--data-dir DIR]
+    python -m tools.studies.groups [--data-dir DIR]
 
 Writes worst_group_accuracy, smallest_group_size, bias_aligned_accuracy and bias_conflicting_accuracy into the record of each of
 these runs, and leaves all other numbers as they are. "added" in the provenance says which these are, from which file they come and
@@ -23,7 +23,7 @@ from lnl_core.experiments.splits import load_data
 from lnl_core.runs.provenance import code_state, device_name
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import load_model
-from tools.notebooks import ROOT
+from tools import ROOT
 
 ADDED = ("worst_group_accuracy", "smallest_group_size", "bias_aligned_accuracy", "bias_conflicting_accuracy")
 ROUNDING = 0.001  # accuracies of the same network in half precision differ by less

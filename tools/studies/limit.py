@@ -1,6 +1,6 @@
 """The numbers behind "The limit": what the colour of a training digit leaves open, and the accuracy that goes with it.
 
-python -m tools.limit     writes results/limit/colored_mnist.json (under a minute)
+python -m tools.studies.limit     writes results/limit/colored_mnist.json (under a minute)
 """
 
 import math
@@ -16,7 +16,7 @@ from lnl_core.datasets.colored_mnist import color_table
 from lnl_core.information import conditional_entropy
 from lnl_core.information.limit import fano_accuracy, label_entropy
 from lnl_core.runs.provenance import provenance
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FILE = Path("results", "limit", "colored_mnist.json")
 SETTINGS: dict[str, Any] = {

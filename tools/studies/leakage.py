@@ -1,6 +1,6 @@
 """How much of the colour is left in trained models, for "Is the bias gone?": h, fresh probes, code length, linear erasure.
 
-    python -m tools.leakage RUNS [--methods ...] [--color-vars ...] [--seeds 0]     one JSON a model into results/leakage
+    python -m tools.studies.leakage RUNS [--methods ...] [--color-vars ...] [--seeds 0]     one JSON a model into results/leakage
 
 RUNS holds the folders of finished runs, such as the ``.work`` folder of a sweep. Where one is missing there, its published copy in
 results/models (float16) is measured instead. A model whose file is there is skipped; a run that is not finished is left out and
@@ -39,7 +39,7 @@ from lnl_core.networks import LNLNetwork
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import MODEL, RECORD, load_model, run_folder
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = Path("results", "leakage")
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "mi_backprop", "bias_balanced")
@@ -200,10 +200,10 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
-            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.leakage' again")
+            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.studies leakage' again")
         found.append(one)
     if len({json.dumps(one["settings"]) for one in found}) > 1:
-        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.leakage' again")
+        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.studies leakage' again")
     return sorted(found, key=lambda one: (METHODS.index(one["method"]), one["color_var"], one["seed"]))
 
 

@@ -1,6 +1,6 @@
 """Trained models beside the limit: how often they name fresh digits in the colours of training, and what that proves at 95 %.
 
-    python -m tools.under_limit WORK [--data-dir DIR]
+    python -m tools.studies.under_limit WORK [--data-dir DIR]
 
 Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
 are there already are left alone, and so are runs that ended without having learnt a digit, with a word. "Painted" digits are the
@@ -32,7 +32,7 @@ from lnl_core.information.limit import label_entropy, proved_leak
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import RECORD, load_model, read_history
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = Path("results", "limit", "runs")
 CONFIDENCE = 0.95

@@ -1,6 +1,6 @@
 """The runs behind "Measuring mutual information": every estimator on data whose information is known.
 
-python -m tools.estimators [--only pairs|labels]     writes runs.json and labels.json into results/estimators
+python -m tools.studies.estimators [--only pairs|labels]     writes runs.json and labels.json into results/estimators
 
 Ten minutes and five on one core.
 
@@ -26,7 +26,7 @@ from lnl_core.evaluation import probe_leakage
 from lnl_core.information import gaussian_information, mutual_information, plug_in_mutual_information
 from lnl_core.information.estimators import BOUNDS, estimate_information, ksg
 from lnl_core.runs.provenance import provenance
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FILE = Path("results", "estimators", "runs.json")
 SETTINGS: dict[str, Any] = {

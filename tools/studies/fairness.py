@@ -1,6 +1,6 @@
 """The runs behind "Fairness": every method on Adult and German credit, over its weight and ten seeds.
 
-    python -m tools.fairness [--data-dir DIR] [--seeds 0-9] [--tasks adult-sex,german-age]     records into results/fairness
+    python -m tools.studies.fairness [--data-dir DIR] [--seeds 0-9] [--tasks adult-sex,german-age]     records into results/fairness
 
 One file a task and method, one record a line, written after every run; a second call does what is missing. A weight is never chosen
 here: the curves show all of them, and the tables' single row is chosen on validation rows
@@ -42,7 +42,7 @@ from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = ROOT / "results" / "fairness"
 TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}

@@ -1,7 +1,7 @@
 """The small runs behind "Is the bias gone?": the leak over training, and other adversaries one at a time.
 
-    python -m tools.forgetting ablations [--seeds 0,1,2]     records into results/ablations
-    python -m tools.forgetting training [--seeds 0,1,2]      results/leakage/training-METHOD-SEED.json
+    python -m tools.studies.forgetting ablations [--seeds 0,1,2]     records into results/ablations
+    python -m tools.studies.forgetting training [--seeds 0,1,2]      results/leakage/training-METHOD-SEED.json
 
 All train on 3,500 embedded digits at sigma^2 = 0.03 for 12 epochs. Accuracy is that on the validation digits, and the leak is read
 from training digits painted in random colours; the test digits take no part. The numbers are of this small size and enter no
@@ -33,8 +33,8 @@ from lnl_core.runs.provenance import provenance
 from lnl_core.runs.run import run_folder
 from lnl_core.runs.sweep import sweep
 from lnl_core.training import choose_device, fit
-from tools.leakage import FOLDER
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.leakage import FOLDER
 
 WORK = ROOT / "runs" / "forgetting"
 COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation

@@ -1,6 +1,6 @@
 """Where the colour is: one probe for each place of the feature map, for the networks of "Where the colour hides".
 
-python -m tools.maps WORK     reads the models of a finished `python -m tools.ablations`, writes results/maps/*.json
+python -m tools.studies.maps WORK     reads the models of a finished `python -m tools.studies.ablations`, writes results/maps/*.json
 """
 
 import argparse
@@ -14,8 +14,8 @@ from lnl_core._files import read_json, write_json
 from lnl_core.evaluation import background_places, feature_maps, probe_map
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.run import MODEL, load_model, run_folder
-from tools.ablations import PLACES, config_of
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.ablations import PLACES, config_of
 
 FOLDER = ROOT / "results" / "maps"
 IMAGES = 4000

@@ -1,6 +1,6 @@
 """What an epoch of mi_backprop costs in epochs of lnl, for the table in "Mutual information backpropagation".
 
-    python -m tools.mi_cost [--data-dir DIR] [--repeats 3]
+    python -m tools.studies.mi_cost [--data-dir DIR] [--repeats 3]
 
 Writes results/mi_cost/DEVICE.json, one file a device; on an idle machine, since two sides are timed in turn. Timings enter no
 results table of the methods.
@@ -19,7 +19,7 @@ from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.runs.bench import mi_backprop_cost
 from lnl_core.runs.provenance import provenance
 from lnl_core.training import choose_device
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = Path("results", "mi_cost")
 

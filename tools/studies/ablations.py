@@ -1,6 +1,6 @@
 """The runs behind "What it takes to reproduce" and "Where the colour hides": one choice changed at a time.
 
-    python -m tools.ablations [--workers N] [--tables places,parts,choices] [--seeds 0,1]     records into results/ablations
+    python -m tools.studies.ablations [--workers N] [--tables places,parts,choices] [--seeds 0,1]     records into results/ablations
 
 All of them train on 55,000 digits at sigma^2 = 0.02 and are compared on the 5,000 validation digits, whose colours are random;
 the test set takes no part in a choice. Their records say profile "custom" and never enter the results table.
@@ -13,7 +13,7 @@ from typing import Any
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.runs.sweep import sweep
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = ROOT / "results" / "ablations"
 COLOR_VAR = 0.02

@@ -1,6 +1,6 @@
 """Publish small trained models: copy them from a sweep's work folder, with what Figure 5 needs to know of them.
 
-    python -m tools.models WORK [--methods baseline,lnl,bias_balanced] [--color-vars 0.02,0.03]
+    python -m tools.studies.models WORK [--methods baseline,lnl,bias_balanced] [--color-vars 0.02,0.03]
 
 Writes results/models/METHOD-VAR.safetensors (float16 weights, under 400 KB) and METHOD-VAR.json: the record's name, and the
 confusion matrices of the 10,000 test digits painted around each of the ten mean colours. Seed 0; runs that are not there are left
@@ -20,7 +20,7 @@ from lnl_core.evaluation import accuracy, confusion_by_color
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import RECORD, load_model, run_folder, save_model
-from tools.notebooks import ROOT
+from tools import ROOT
 
 FOLDER = ROOT / "results" / "models"
 

@@ -1,7 +1,7 @@
 """Tables, figures and numbers of the book's pages, made again from the run records: ``make results``.
 
-python -m tools.results            write book/results/* and the bound numbers of book/*.md
-python -m tools.results --check    write nothing; fail if anything is not what the records say
+python -m tools.pages.results            write book/results/* and the bound numbers of book/*.md
+python -m tools.pages.results --check    write nothing; fail if anything is not what the records say
 """
 
 import argparse
@@ -27,10 +27,11 @@ from lnl_core.networks import digit_network
 from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
-from tools import ablations, drawn, estimators, fairness, forgetting, leak_tables, limit, mi_cost, numbers, under_limit
-from tools.drawn import Drawing
-from tools.maps import read_maps
-from tools.notebooks import ROOT, write_if_changed
+from tools import ROOT, write_if_changed
+from tools.pages import drawn, leak_tables, numbers
+from tools.pages.drawn import Drawing
+from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
+from tools.studies.maps import read_maps
 
 ALL_METHODS = tuple(methods.registered())
 

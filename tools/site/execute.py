@@ -26,8 +26,8 @@ from queue import Empty
 from typing import Any
 
 from lnl_core._files import write_json
-from tools.notebooks import (
-    ROOT,
+from tools import ROOT, write_if_changed
+from tools.site.notebooks import (
     cells_tagged,
     literals,
     read_notebook,
@@ -36,9 +36,8 @@ from tools.notebooks import (
     tags,
     to_text,
     use_own_ipython,
-    write_if_changed,
 )
-from tools.progress import Progress, Work, in_words, seconds_left
+from tools.site.progress import Progress, Work, in_words, seconds_left
 
 _TRAINS = "lnl_core.runs.run"
 """The module that trains and measures: what it imports, directly or not, can change what a run computes."""
