@@ -1,4 +1,4 @@
-"""What a number in a sentence may come from: the functions over ``results/`` that the comments of :mod:`tools.pages.numbers` call."""
+"""What a number in a sentence may come from: the functions over ``results/`` that :mod:`tools.pages.numbers` finds in comments."""
 
 import json
 import math

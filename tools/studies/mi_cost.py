@@ -1,27 +1,23 @@
 """What an epoch of mi_backprop costs in epochs of lnl, for the table in "Mutual information backpropagation".
 
-    python -m tools.studies.mi_cost [--data-dir DIR] [--repeats 3]
-
-Writes results/mi_cost/DEVICE.json, one file a device; on an idle machine, since two sides are timed in turn. Timings enter no
+One file a device; on an idle machine, since two sides are timed in turn. Timings enter no
 results table of the methods.
 """
 
-import argparse
 import re
-import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.datasets.colored_mnist import colored_mnist
 from lnl_core.runs.bench import mi_backprop_cost
-from lnl_core.runs.provenance import provenance
+from lnl_core.runs.provenance import device_name
 from lnl_core.training import choose_device
 from tools import ROOT
+from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "mi_cost")
+REPEATS = 3
 
 
 def read_costs(root: Path = ROOT) -> list[dict[str, Any]]:
@@ -29,23 +25,24 @@ def read_costs(root: Path = ROOT) -> list[dict[str, Any]]:
     return [read_json(path, "restore it from the repository") for path in sorted((root / FOLDER).glob("*.json"))]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", default=None)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    started, clock = datetime.now(UTC), time.perf_counter()
-    data = colored_mnist("trainval", 0.03, data_dir=arguments.data_dir)
-    costs = mi_backprop_cost(data, arguments.repeats)
-    origin = provenance(started, time.perf_counter() - clock, choose_device())
-    name = re.sub(r"\W+", "-", str(origin["device"])).strip("-").lower()
-    write_json(
-        ROOT / FOLDER / f"{name}.json", {"source": data.source, "repeats": arguments.repeats, "costs": costs, "provenance": origin}
-    )
-    for what, cost in costs.items():
-        print(f"{what:<52}{cost:6.2f} epochs of lnl")
-    return 0
+class Cost(Study):
+    name = "mi_cost"
+    about = "What an epoch of mi_backprop costs in epochs of lnl, on this machine when it is idle."
+    device = "auto"
+
+    def jobs(self, options: Options) -> list[Job]:
+        here = re.sub(r"\W+", "-", device_name(choose_device())).strip("-").lower()
+        names = sorted({here, *(path.stem for path in (ROOT / FOLDER).glob("*.json"))})
+        return [Job(name, ROOT / FOLDER / f"{name}.json", name == here) for name in names]
+
+    def do(self, job: Job, options: Options) -> Found:
+        if not job.values:
+            raise NotReady("this is another device")
+        data = colored_mnist("trainval", 0.03, data_dir=options.data_dir)
+        return {"source": data.source, "repeats": REPEATS, "costs": mi_backprop_cost(data, REPEATS)}
+
+    def line(self, found: Found) -> str:
+        return "".join(f"\n{what:<52}{cost:6.2f} epochs of lnl" for what, cost in found["costs"].items())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Cost(),)
