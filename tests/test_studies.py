@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tools import ROOT
+from tools.pages import results
 from tools.studies.__main__ import known, main
 from tools.studies.study import Job, NotReady, Options, Study, run_study
 
@@ -121,3 +123,23 @@ def test_every_stored_result_is_a_job_of_a_study(folder: str) -> None:
     files = {job.file for _, job in JOBS}
     stored = [path for path in sorted((ROOT / "results" / folder).glob("*.json*")) if path not in files]
     assert len(stored) == NOBODYS.get(folder, 0), [path.name for path in stored]
+
+
+def test_every_generated_table_and_figure_says_which_command_makes_it() -> None:
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "book").glob("*.md")}
+    made, pictures = results.tables(), results.drawings()
+    assert {name.partition(".")[0] for name in (*made, *pictures)} == set(results.MADE_BY)
+    assert {study for names in results.MADE_BY.values() for study in names} <= set(STUDIES)
+    for name, text in made.items():
+        assert text.endswith(f"\n\n{results.made_by(name)}\n"), name
+        assert any(f"{{include}} results/{name}\n" in page for page in pages.values()), name
+    for name in pictures:
+        shown = re.compile(rf"{{figure}} results/{name}\n.*?\n```", re.S)
+        captions = [caption for page in pages.values() for caption in shown.findall(page)]
+        assert captions, name
+        assert all(results.made_by(name) in caption for caption in captions), name
+
+
+def test_several_commands_are_one_sentence() -> None:
+    assert results.made_by("left.png") == "Made by `python -m tools.studies figure_4` and `python -m tools.studies leakage`."
+    assert results.made_by("roofline.md") == "Made by `make results`."
