@@ -282,7 +282,7 @@ def test_the_help_of_a_hyper_parameter_is_its_declaration(lnl: Command) -> None:
     assert "around its mean, colours in [0, 1] (colored_mnist: a number from 0 to 1, by default 0.03)" in answer
     assert "which of the biased sets is trained on (dogs_cats: tb1, tb2 or train; faces: eb1 or eb2; jlu_faces: bd or od)" in answer
     assert "seeds the data, the initial weights and the order of the batches (a whole number from 0 on, by default 0)" in answer
-    assert f"{', '.join(METHODS)}; see 'lnl methods'." in answer
+    assert f"{', '.join(methods.registered())}; see 'lnl methods'." in answer
     for command in ("sweep", "evaluate", "probe"):
         assert "census: auto, uci or drawn, by default auto" in " ".join(lnl(command, "--help").out.split()), command
 
