@@ -6,6 +6,8 @@ REVISION ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 export JUPYTER_PREFER_ENV_PATH := 1
+# lnl_core/_threads.py says why
+export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help install book test lint nbval notebooks sync facts results configure lab clean
 

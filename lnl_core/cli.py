@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lnl_core._files import user_path
+from lnl_core._threads import SHORT_WAITS
 from lnl_core.config import preset
 from lnl_core.errors import ConfigError, DataError, LNLError
 
@@ -594,6 +595,7 @@ def _streams() -> Iterator[None]:
 
 def main() -> None:
     """Entry point: bad input is one sentence on standard error and exit code 2."""
+    os.environ.setdefault(*SHORT_WAITS)
     with _streams():
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         sys.exit(_answer())

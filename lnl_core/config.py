@@ -35,6 +35,7 @@ TRAINING = (
     choice("schedule", "step", ("constant", "step", "one_cycle"), "of the learning rates"),
     count("lr_step", 40, "epochs between two falls of the rate", least=1, source="authors' option.py", only=_IN_STEPS),
     number("lr_gamma", 0.1, "factor of each fall", most=1, source="authors' option.py", only=_IN_STEPS),
+    count("probe_images", 4000, "images that the record's probes read, half of them to be trained on", least=2, late=True),
 )
 """What every training reads."""
 EXECUTION = (
@@ -116,6 +117,7 @@ class RunConfig:
     lr: float
     weight_decay: float
     schedule: str
+    probe_images: int
     # of every execution
     precision: str
     channels_last: bool

@@ -188,7 +188,7 @@ for method in networks:
 repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
 print("fresh probe, of fifty components   accuracy   control   chance   nats at least")
 for method, network in networks.items():
-    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=4000).numpy())
+    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2000).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
             found = probe_leakage(probed, kinds[: len(probed)], kind=kind, epochs=40, seed=SEED)

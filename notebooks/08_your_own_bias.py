@@ -19,13 +19,15 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Colour was only an example. This page brings another bias into the same machinery, in three small functions: one that loads, one that plants
-# the bias, one that labels it. The worked example is a faint **texture** behind grey digits, the kind of cue that image classifiers are
-# known to prefer over shape. No module of `lnl_core` knows what a texture is, and none has to change.
+# Colour was only an example. On this page another bias becomes an **experiment of your own**: one file with three small functions, one that
+# loads, one that plants the bias, one that labels it. Training, sweeps, the results table and the command line then take it as they take ours.
+# The worked example is a faint **texture** behind grey digits, the kind of cue that image classifiers are known to prefer over shape. No
+# module of `lnl_core` knows what a texture is, and none has to change.
 #
 # **After this page you can**
 #
 # - put your own images, labels and bias labels into the container that every function of `lnl_core` takes;
+# - write an experiment file, and sweep over methods and seeds with it;
 # - compute how strongly your bias predicts your label before you train anything;
 # - choose an $h$ that fits the bias, and the weights of the game on held-out validation data;
 # - judge the outcome by what a sceptic would ask: which seeds, which group suffers, is the bias still in the features?
@@ -34,11 +36,11 @@
 #
 # | | |
 # |---|---|
-# | background | [01_biased_data](01_biased_data.ipynb) for the information, [04_training](04_training.ipynb) for `fit` |
+# | background | [01_biased_data](01_biased_data.ipynb) for the information, [04_training](04_training.ipynb) for training |
 # | before this page | nothing is read from earlier pages |
 # | theory | [Eqs. 1 to 9 in the theory chapter](../book/theory.md): colour appears in none of them |
 #
-# **Run time** on two CPU cores: smoke under a minute, demo two to three minutes; full does the same with all of MNIST and wants a GPU.
+# **Run time** on two CPU cores: smoke under a minute, demo about a minute and a half; full does the same with all of MNIST and wants a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -76,23 +78,38 @@ OUT_DIR = "runs"
 
 # %% tags=["nbval-ignore-output"]
 # %matplotlib inline
+import logging
+import os
 from math import log
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
 
-from lnl_core import BiasedImages, LNLNetwork, accuracy, embeddings, figures, fit, preset, probe_leakage, resolve_profile
-from lnl_core.datasets.digits import load_mini, load_mnist, split_indices
+from lnl_core import (
+    embeddings,
+    experiments,
+    figures,
+    load_data,
+    load_model,
+    preset,
+    probe_leakage,
+    resolve_profile,
+    results_table,
+    run,
+)
 from lnl_core.errors import NonFiniteLossError
-from lnl_core.evaluation import cell_accuracy, confusion, group_accuracy, prediction_information
+from lnl_core.evaluation import cell_accuracy, confusion
 from lnl_core.information import mutual_information, plug_in_mutual_information
-from lnl_core.networks import PixelBiasHead, parameter_count
+from lnl_core.networks import build_network, parameter_count
+from lnl_core.runs import read_history, run_folder
 from lnl_core.runs.provenance import describe_environment
+from lnl_core.runs.sweep import grid, sweep
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+FOLDER = Path(OUT_DIR).expanduser() / "08_your_own_bias"
+PLUGIN = FOLDER / "textures.py"
+FOLDER.mkdir(parents=True, exist_ok=True)
 print(f"profile {profile}, seed {SEED}; the digits stay grey, so the colour variance {COLOR_VAR} plays no part here")
 
 # %% [markdown]
@@ -107,19 +124,33 @@ print(f"profile {profile}, seed {SEED}; the digits stay grey, so the colour vari
 # | `bias` | $(N)$, or $(N,\ldots)$ with one label a place; 255: no label here | what $h$ learns, and $f$ shall not |
 # | `group` | $(N)$ whole numbers | which kind of bias an image has; for evaluation and probes, never for training |
 #
-# **First function**: load. Yours may read files; it returns grey images and labels of a split. The three splits share no digit.
+# The next cells write the file `textures.py`, piece by piece. **First function**: load. Yours may read files; it returns grey images and
+# labels of a split. The three splits share no digit.
 
-# %%
+# %% tags=["nbval-ignore-output"]
+# %%writefile {PLUGIN}
+"""Grey digits on faint stripes: in training the direction of the stripes nearly always tells the digit, in the test never."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from lnl_core.datasets import BiasedImages
+from lnl_core.datasets.digits import load_mini, load_mnist, split_indices
+from lnl_core.experiments import Experiment, register, source
+from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE
+from lnl_core.hyperparameters import number
+from lnl_core.networks import LNLNetwork, PixelBiasHead
+
 SPLITS = ("train", "validation", "test")
 
 
-def load(split):
+def load_digits(split, source, data_dir):
     """Grey digits (N, 28, 28) uint8 and labels (N,) of one split."""
-    if profile == "full" and split == "test":
-        return load_mnist("test", DATA_DIR or None)
-    grey, labels = load_mnist("train", DATA_DIR or None) if profile == "full" else load_mini()
-    index = split_indices(labels, "mnist" if profile == "full" else "mini")[split]
-    index = index[:512] if profile == "smoke" else index
+    if source == "mnist" and split == "test":
+        return load_mnist("test", data_dir)
+    grey, labels = load_mnist("train", data_dir) if source == "mnist" else load_mini()
+    index = split_indices(labels, source)[split]
     return grey[index], labels[index]
 
 
@@ -129,19 +160,19 @@ def load(split):
 #
 # If your data are biased already you need no such function. You need what it stands for: to know the group of each image.
 
-# %%
-BRIGHTNESS = 80  # of 255, at the crest of a wave
+# %% tags=["nbval-ignore-output"]
+# %%writefile -a {PLUGIN}
+
 WAVELENGTH = 4.0  # pixels
-PLACES = 14  # f(x) has 14 x 14 places
 
 
-def plant_bias(grey, group, rng):
-    """Draw texture number `group` behind each digit: (N, 3, 28, 28) uint8."""
+def plant_bias(grey, group, rng, brightness):
+    """Draw texture number `group` behind each digit: (N, 3, 28, 28) uint8. `brightness` is that of a crest, of 255."""
     row, column = np.mgrid[:28, :28]
     angle = (np.pi * group / 10)[:, None, None]
     phase = rng.uniform(0, 2 * np.pi, len(group))[:, None, None]
     wave = np.sin(2 * np.pi * (column * np.cos(angle) + row * np.sin(angle)) / WAVELENGTH + phase)
-    texture = BRIGHTNESS * (1 + wave) / 2
+    texture = brightness * (1 + wave) / 2
     return torch.from_numpy(np.maximum(grey, texture).astype(np.uint8))[:, None].repeat(1, 3, 1, 1)
 
 
@@ -149,34 +180,124 @@ def plant_bias(grey, group, rng):
 # **Third function**: label the bias. $h$ shall name the direction of the texture. One label an image would do; we ask at each of the
 # $14\times14$ places of the feature map instead, since the texture is everywhere and so must be the forgetting.
 
+# %% tags=["nbval-ignore-output"]
+# %%writefile -a {PLUGIN}
 
-# %%
-def bias_labels(group):
+PLACES = 14  # f(x) has 14 x 14 places
+
+
+def label_bias(group):
     """(N,) groups to (N, 1, 14, 14) bias labels: the same question at every place."""
     return torch.from_numpy(group)[:, None, None, None].expand(-1, 1, PLACES, PLACES).contiguous()
 
 
 # %% [markdown]
-# One more line of policy: with probability $\rho$ a training digit gets the texture of its own class, else any of the ten. Validation and
-# test digits always get any of the ten.
+# ## Which networks?
+#
+# $f$ and $g$ are yours: any two modules of which the second takes what the first returns. Here they are a small cousin of the networks
+# for Colored MNIST, so that the page trains in a minute. $h$ has to fit the bias: it takes features $(B,32,14,14)$ and returns logits whose second dimension
+# counts the bias classes and whose other dimensions are those of the bias labels. `PixelBiasHead` does it for labels at places, here with one
+# channel of ten classes instead of three of eight. For one label an image (age, camera, hospital) it would be
+# `nn.Sequential(nn.Flatten(), nn.Linear(32 * 14 * 14, K))`, as in the paper's face experiments.
 
-# %%
-RHO = 0.9
+# %% tags=["nbval-ignore-output"]
+# %%writefile -a {PLUGIN}
 
 
-def biased(split, seed, rho=None):
-    """One split, ready for lnl_core; rho is the share of digits that surely wear the texture of their class."""
-    grey, labels = load(split)
-    rho = (RHO if split == "train" else 0.0) if rho is None else rho
-    rng = np.random.default_rng([seed, SPLITS.index(split)])
-    group = np.where(rng.random(len(labels)) < rho, labels, rng.integers(0, 10, len(labels)))
-    images = plant_bias(grey, group, rng)
-    return BiasedImages(
-        images, torch.from_numpy(labels), bias_labels(group), torch.from_numpy(group), source="textured", bias_classes=10
+def block(inputs, outputs, **options):
+    """A convolution, normalised."""
+    return nn.Conv2d(inputs, outputs, padding=options["kernel_size"] // 2, **options), nn.BatchNorm2d(outputs), nn.ReLU()
+
+
+def new_network():
+    """Small f and g, and an h that names one of ten textures at every place."""
+    f = nn.Sequential(*block(3, 16, kernel_size=5, stride=2), nn.Conv2d(16, 32, 3, padding=1))
+    g = nn.Sequential(
+        *(nn.BatchNorm2d(32), nn.ReLU()),
+        *block(32, 64, kernel_size=3, stride=2),
+        *block(64, 64, kernel_size=3),
+        *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, 10)),
     )
+    return LNLNetwork(f, g, PixelBiasHead(features=32, classes=10, channels=1))
 
 
-train, validation, test = (biased(split, SEED) for split in SPLITS)
+# %% [markdown]
+# ## The experiment
+#
+# The rest is a declaration. With probability $\rho$ a training digit gets the texture of its own class, else any of the ten; validation and
+# test digits always get any of the ten. `hyperparameters` are what the experiment reads, `presets` what its runs have otherwise than the
+# defaults, and `varied` what its table is laid out by. The preset `short` is the one whose numbers you would report.
+
+# %% tags=["nbval-ignore-output"]
+# %%writefile -a {PLUGIN}
+
+_SHORT = dict(
+    **dict(source="mini", train_size=1500, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
+    **dict(lr=0.01, bias_lr=0.03, mi_weight=0.1, adv_weight=0.5),
+)
+
+
+class Textures(Experiment):
+    name = "textures"
+    methods = ("baseline", "grl", "lnl")
+    hyperparameters = (
+        source("mini", "mnist").but(default="mini"),
+        number("rho", 0.9, "share of training digits that surely wear the texture of their class", most=1),
+        number("brightness", 80.0, "brightness of the crest of a wave, of 255", most=255),
+        TRAIN_SIZE,
+        TEST_SIZE,
+    )
+    presets = {
+        "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2),
+        "short": _SHORT,
+        "full": dict(_SHORT, source="mnist", train_size=None, batch_size=32),
+    }
+    varied = {"rho": (0.0, 0.5, 0.9, 1.0)}
+    table_sources = ("mini", "mnist")
+
+    plant_bias = staticmethod(plant_bias)
+
+    def load(self, config, split, data_dir, *, rho=None):
+        grey, labels = load_digits(split, config.source, data_dir)
+        rho = (config.rho if split == "train" else 0.0) if rho is None else rho
+        rng = np.random.default_rng([config.seed, SPLITS.index(split)])
+        group = np.where(rng.random(len(labels)) < rho, labels, rng.integers(0, 10, len(labels)))
+        images = self.plant_bias(grey, group, rng, config.brightness)
+        names = dict(source=config.source, bias_classes=10)
+        return BiasedImages(images, torch.from_numpy(labels), label_bias(group), torch.from_numpy(group), **names)
+
+    def network(self, config):
+        return new_network()
+
+    def validation_split(self, config):
+        return "validation"
+
+    def load_probe_data(self, config, data_dir=None):
+        """Training digits, repainted with random textures: the digit cannot help a probe."""
+        return self.load_split(config, "train", data_dir, rho=0.0)
+
+
+register(Textures())
+
+# %% [markdown]
+# `LNL_PLUGINS` names the files with experiments of your own. From here on the library knows yours by name, in this notebook, on the command
+# line and in the processes of a sweep. A file is read once: after a change, restart the kernel.
+
+# %% tags=["nbval-ignore-output"]
+os.environ["LNL_PLUGINS"] = str(PLUGIN.absolute())
+PRESET = profile if profile in ("smoke", "full") else "short"
+RHO = 0.9
+data_dir = DATA_DIR or None
+
+
+def config_of(method, seed=SEED, rho=RHO, **changes):
+    return preset(PRESET, method, experiment="textures", rho=rho, seed=seed, **changes)
+
+
+train, validation, test = (load_data(config_of("lnl"), split, data_dir) for split in ("train", "validation", "test"))
+network = build_network(config_of("lnl"))
+logits = network.bias_head(network.extractor(train.batch(slice(0, 2)).images))
+print(f"h: {parameter_count(network.bias_head):,} parameters, logits {tuple(logits.shape)} for labels {tuple(train.bias[:2].shape)}")
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey training digits on faint stripes. Nearly all digits of a row have stripes in the same direction, and the direction turns from row to row."}}
 figures.samples(train, title=f"Training digits, ρ = {RHO}: the row decides the stripes, nearly always")
@@ -198,7 +319,7 @@ joint = RHO * np.eye(10) / 10 + (1 - RHO) / 100
 print(
     f"I(b;Y) by the rule: training {mutual_information(joint):.3f} nats of {log(10):.3f}, test {mutual_information(np.full((10, 10), 0.01)):.3f}"
 )
-for name, data in zip(SPLITS, (train, validation, test), strict=True):
+for name, data in {"train": train, "validation": validation, "test": test}.items():
     estimate = plug_in_mutual_information(data.labels.numpy(), data.group.numpy())
     print(
         f"counted in {name:<11} {estimate:.3f} nats; the texture names the digit in {(data.labels == data.group).float().mean():.1%}, N = {len(data):,}"
@@ -208,124 +329,99 @@ for name, data in zip(SPLITS, (train, validation, test), strict=True):
 # For your own data there is no rule to compute from, and the counts are what you have: `plug_in_mutual_information(labels, bias)` on a sample.
 # If it comes out near zero there is nothing to unlearn. If the bias *decides* the label, no data can say which of the two you meant.
 #
-# ## Which networks?
-#
-# $f$ and $g$ are yours: any two modules of which the second takes what the first returns. Here they are a small cousin of the networks
-# for Colored MNIST, so that the page trains in a minute. $h$ has to fit the bias: it takes features $(B,32,14,14)$ and returns logits whose second dimension
-# counts the bias classes and whose other dimensions are those of the bias labels. `PixelBiasHead` does it for labels at places, here with one
-# channel of ten classes instead of three of eight. For one label an image (age, camera, hospital) it would be
-# `nn.Sequential(nn.Flatten(), nn.Linear(32 * 14 * 14, K))`, as in the paper's face experiments.
-
-
-# %%
-def block(inputs, outputs, **options):
-    """A convolution, normalised."""
-    return nn.Conv2d(inputs, outputs, padding=options["kernel_size"] // 2, **options), nn.BatchNorm2d(outputs), nn.ReLU()
-
-
-def new_network(seed):
-    """Small f and g, and an h that names one of ten textures at every place."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        f = nn.Sequential(*block(3, 16, kernel_size=5, stride=2), nn.Conv2d(16, 32, 3, padding=1))
-        g = nn.Sequential(
-            *(nn.BatchNorm2d(32), nn.ReLU()),
-            *block(32, 64, kernel_size=3, stride=2),
-            *block(64, 64, kernel_size=3),
-            *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, 10)),
-        )
-        return LNLNetwork(f, g, PixelBiasHead(features=32, classes=10, channels=1))
-
-
-# %% tags=["nbval-ignore-output"]
-network = new_network(SEED)
-logits = network.bias_head(network.extractor(train.batch(slice(0, 2)).images))
-print(
-    f"h: {parameter_count(network.bias_head):,} parameters, logits {tuple(logits.shape)} for labels {tuple(train.bias[:2].shape)}"
-)
-
-# %% [markdown]
 # ## How are the weights chosen?
 #
 # The weights of the game decide whether it is played at all: too small and $f$ ignores $h$, too large and $f$ forgets the digits with the
 # texture. Choose them on the **validation** digits, never on the test. The rule, fixed beforehand: the last epoch's accuracy on
-# validation digits with random textures, one seed, the reversal weight $\mu$ from a small grid, everything else as in the demo preset.
+# validation digits with random textures, one seed, the reversal weight $\mu$ from a small grid, everything else as in the preset.
 #
 # Validation data without the bias are a luxury; yours may be few. A hundred images with known bias, weighted so that every group counts
 # the same, serve the purpose better than thousands that share the bias of the training set.
 
 # %% tags=["nbval-ignore-output"]
-EPOCHS = 2 if profile == "smoke" else 4
-
-
-def trained(method, seed, adv_weight=0.5, rho=RHO):
-    """Train on the textured digits of one seed, or read the finished network back from its folder."""
-    config = preset("smoke" if profile == "smoke" else "demo", method, color_var=COLOR_VAR, seed=seed)
-    own = {"adv_weight": adv_weight, "warmup_epochs": 0}
-    own = {name: value for name, value in own.items() if not config.unread(name)}  # what a method does not read is refused
-    config = config.with_options(epochs=EPOCHS, **own)
-    # The configuration does not know our bias, so its numbers go into the folder's name: another bias, another folder.
-    name = f"{method}-rho{rho}-b{BRIGHTNESS}-w{WAVELENGTH}-{profile}-{config.fingerprint()}"
-    folder = Path(OUT_DIR).expanduser() / "08_your_own_bias" / name
-    network = new_network(seed)
-    fit(network, biased("train", seed, rho), config, out_dir=folder)
-    return network.cpu()
+logging.getLogger("lnl_core").setLevel(logging.ERROR)
+WORK = FOLDER / "work"
 
 
 def score(weight):
-    """Validation accuracy with this weight; 0 if the losses diverge."""
+    """Validation accuracy after the last epoch with this weight; 0 if the losses diverge."""
+    config = config_of("lnl", adv_weight=weight)
     try:
-        return accuracy(trained("lnl", SEED, weight), validation)
+        run(config, run_folder(WORK, config), data_dir=data_dir, progress=False)
     except NonFiniteLossError:
         return 0.0
+    return read_history(run_folder(WORK, config))[-1]["validation_accuracy"]
 
 
-grid = (0.02, 0.5) if profile == "smoke" else (0.02, 0.5, 5.0)
-candidates = {weight: score(weight) for weight in grid}
+weights = (0.02, 0.5) if profile == "smoke" else (0.02, 0.5, 5.0)
+candidates = {weight: score(weight) for weight in weights}
 chosen = max(candidates, key=candidates.get)
 for weight, value in candidates.items():
-    print(f"mu = {weight:<4} validation accuracy {value:.3f}{'   <- chosen' if weight == chosen else ''}")
-if chosen in (min(grid), max(grid)) and profile != "smoke":
-    print("The best weight lies at the edge of the grid: a wider one may hold a better.")
+    print(f"mu = {weight:<4} validation accuracy {value:.3f}{'   <- best' if weight == chosen else ''}")
+if chosen != config_of("lnl").adv_weight and profile != "smoke":
+    print(f"The file's preset says {config_of('lnl').adv_weight}: write {chosen} into it, and restart.")
 
 # %% [markdown]
 # Both ends of the grid show how it fails. Too little reversal, and the texture stays in use. Too much, and the digits go with it, because
-# features that say nothing at all are what fools $h$ best.
+# features that say nothing at all are what fools $h$ best. The best weight belongs into the preset, so that every run of the experiment has
+# it. A run with another weight is "custom", and the results table leaves it out.
 
 # %% [markdown]
 # ## Does it help?
 #
-# Baseline and lnl with the chosen weight, two seeds; a seed changes the initial weights, the order of the batches and the draw of the
-# textures. For scale, a baseline trained on the same digits with *random* textures shows what this network can do if nobody misleads it.
+# A sweep trains what is missing: baseline and lnl, two seeds; a seed changes the initial weights, the order of the batches and the draw of the
+# textures. For scale, a baseline trained on the same digits with *random* textures, $\rho=0$, shows what this network can do if nobody
+# misleads it. Two runs at a time; a sweep that is stopped goes on where it was.
 
 # %% tags=["nbval-ignore-output"]
 SEEDS = (SEED, SEED + 1)
-networks = {(method, seed): trained(method, seed, chosen) for seed in SEEDS for method in ("baseline", "lnl")}
-networks["unbiased training", SEED] = trained("baseline", SEED, chosen, rho=0.0)
+configs = [*grid("textures", ("baseline", "lnl"), [RHO], SEEDS, PRESET), config_of("baseline", rho=0.0)]
+report = sweep(configs, FOLDER / "runs", work_dir=WORK, workers=2, data_dir=data_dir, progress=False)
+print(f"{len(report.finished)} finished, {len(report.skipped)} had a record, {len(report.failed)} failed")
 
-scores, table = {}, [f"{'':<20}{'seed':>5}{'validation':>12}{'test':>8}{'worst texture':>15}{'worst group':>13}{'I(b; prediction)':>18}"]
-for (method, seed), network in networks.items():
-    unseen, final = biased("validation", seed), biased("test", seed)
-    scores[method, seed] = accuracy(network, unseen), accuracy(network, final)
-    worst, worst_group = np.nanmin(group_accuracy(network, final)), np.nanmin(cell_accuracy(network, final)[0])
-    told = prediction_information(network, final)
-    table.append(
-        f"{method:<20}{seed:>5}{scores[method, seed][0]:>12.3f}{scores[method, seed][1]:>8.3f}{worst:>15.3f}{worst_group:>13.3f}{told:>13.3f} nats"
-    )
+# %% [markdown]
+# The table of results, from the records:
+
+# %% tags=["nbval-ignore-output"]
+for row in results_table("textures", folder=FOLDER):
+    spread = f" ± {row['std']:.3f}" if row["std"] is not None else ""
+    print(f"{row['method']:<10} rho {row['setting']['rho']}: test accuracy {row['mean']:.3f}{spread}, n = {row['n']}")
+if profile == "smoke":
+    print("Smoke runs enter no table: they prove that the code runs, and their numbers mean nothing.")
+
+# %% [markdown]
+# In a terminal the same is
+#
+# ```bash
+# export LNL_PLUGINS=textures.py
+# lnl sweep --experiment textures --methods baseline,lnl --vary rho=0.9 --seeds 0-1 --profile short --out textures/runs
+# lnl table --experiment textures --results textures
+# ```
+#
+# The mean hides what a sceptic asks. So look at each seed, at the worst of the hundred groups digit × texture, and at what the predictions say of the texture.
+
+# %% tags=["nbval-ignore-output"]
+networks = {(config.method, config.rho, config.seed): load_model(run_folder(WORK, config)) for config in configs}
+scores, table = {}, [f"{'':<10}{'rho':>5}{'seed':>5}{'validation':>12}{'test':>8}{'worst group':>13}{'I(b; prediction)':>18}"]
+for config in configs:
+    folder, key = run_folder(WORK, config), (config.method, config.rho, config.seed)
+    metrics = run(config, folder, data_dir=data_dir, progress=False).metrics  # its record is there, so nothing is trained again
+    scores[key] = read_history(folder)[-1]["validation_accuracy"], metrics["test_accuracy"]
+    worst = np.nanmin(cell_accuracy(networks[key], load_data(config, "test", data_dir))[0])
+    told = metrics["prediction_information"]
+    table.append(f"{key[0]:<10}{key[1]:>5}{key[2]:>5}{scores[key][0]:>12.3f}{scores[key][1]:>8.3f}{worst:>13.3f}{told:>13.3f} nats")
 print("\n".join(table))
 
 # %% tags=["nbval-ignore-output"]
-gains = np.array([np.subtract(scores["lnl", seed], scores["baseline", seed]) for seed in SEEDS])
+gains = np.array([np.subtract(scores["lnl", RHO, seed], scores["baseline", RHO, seed]) for seed in SEEDS])
 better = (gains > 0).all()
-print(
-    f"lnl minus baseline: validation {', '.join(f'{g:+.3f}' for g in gains[:, 0])}; test {', '.join(f'{g:+.3f}' for g in gains[:, 1])}"
-)
+print(f"lnl minus baseline: validation {', '.join(f'{g:+.3f}' for g in gains[:, 0])}; test {', '.join(f'{g:+.3f}' for g in gains[:, 1])}")
 if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 else:
     reading = "better" if better else "NOT reliably better"
     print(f"lnl is {reading} than the baseline: both sets, both seeds.")
-    ceiling, ours = scores["unbiased training", SEED][1], scores["lnl", SEED][1]
+    ceiling, ours = scores["baseline", 0.0, SEED][1], scores["lnl", RHO, SEED][1]
     print(f"With seed {SEED} unbiased training reaches {ceiling:.3f} on the test digits, lnl {ours:.3f}.")
     print("Two seeds are a check against the accident of a single draw; they are too few for a mean and a spread.")
 
@@ -335,7 +431,7 @@ else:
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on test digits with random textures, baseline left, lnl right. The baseline's predictions are scattered over all classes in every row with a weak diagonal; lnl's lie mostly on a bright diagonal."}}
 figures.confusion_matrices(
-    {method: confusion(networks[method, SEED], test) for method in ("baseline", "lnl")}, title=f"Test digits, seed {SEED}"
+    {method: confusion(networks[method, RHO, SEED], test) for method in ("baseline", "lnl")}, title=f"Test digits, seed {SEED}"
 )
 
 # %% [markdown]
@@ -348,11 +444,11 @@ figures.confusion_matrices(
 # random textures so that the digit cannot help, and the same probe on shuffled labels shows what luck looks like.
 
 # %% tags=["nbval-ignore-output"]
-repainted = biased("train", SEED, rho=0.0)
-repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 1000))
+repainted = experiments.find("textures").load_probe_data(config_of("lnl"), data_dir)
+repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 600))
 probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads at least':>16}"]
 for method in ("baseline", "lnl"):
-    features = embeddings(networks[method, SEED], repainted)
+    features = embeddings(networks[method, RHO, SEED], repainted)
     for kind in ("linear", "mlp"):
         probes[method, kind] = result = probe_leakage(features, repainted.group, kind=kind, seed=SEED)
         table.append(
@@ -419,23 +515,32 @@ else:
 #
 # ### Exercise 2: another bias (code)
 #
-# Let the **brightness of the background** name the digit: group $k$ gets a flat background of $12k$ out of 255. Write the new `plant_bias`,
-# look at it, and train baseline and lnl. What must you change besides this one function?
+# Let the **brightness of the background** name the digit: group $k$ gets a flat background of $12k$ out of 255. Make it an experiment of its
+# own that differs from `Textures` in `plant_bias` alone, look at it, and train baseline and lnl. What must you change besides this one function?
 #
 # <details><summary>Solution</summary>
 #
 # ```python
-# def plant_bias(grey, group, rng):
+# import torch
+#
+# def flat(grey, group, rng, brightness):
 #     background = (12 * group)[:, None, None]
 #     return torch.from_numpy(np.maximum(grey, background).astype(np.uint8))[:, None].repeat(1, 3, 1, 1)
 #
-# BRIGHTNESS = "flat"  # the folder's name must change with the bias, or finished runs of the old one are read back
-# display(figures.samples(biased("train", SEED), title="The background names the digit"))
+# class Flat(type(experiments.find("textures"))):
+#     name = "flat"
+#     plant_bias = staticmethod(flat)
+#
+# experiments.register(Flat())
+# flat_of = lambda method: preset(PRESET, method, experiment="flat", rho=RHO, seed=SEED)
+# display(figures.samples(load_data(flat_of("lnl"), "train", data_dir), title="The background names the digit"))
 # for method in ("baseline", "lnl"):
-#     print(method, f"{accuracy(trained(method, SEED, chosen), biased('validation', SEED)):.3f}")
+#     config = flat_of(method)
+#     run(config, run_folder(WORK, config), data_dir=data_dir, progress=False)
+#     print(method, f"{read_history(run_folder(WORK, config))[-1]['validation_accuracy']:.3f}")
 # ```
 #
-# `bias_labels` and `h` stay: there are ten groups again, and they are everywhere in the image. But do not expect the gain of the stripes: with
+# The name changes too, so that no run of the stripes is taken for one of the flat backgrounds. `label_bias` and $h$ stay: there are ten groups again, and they are everywhere in the image. But do not expect the gain of the stripes: with
 # their $\mu$ our own run of lnl ended no better than the baseline. The weight was chosen for another bias; choose it anew, by the same rule,
 # before you judge the method, and if no weight on the grid helps, that is your result. The textures drew random phases and this function draws nothing, but it must take `rng` all the same.
 #
@@ -450,7 +555,9 @@ else:
 #
 # ```python
 # for method in ("baseline", "lnl"):
-#     print(method, f"{accuracy(trained(method, SEED, chosen, rho=1.0), validation):.3f}")
+#     config = config_of(method, rho=1.0)
+#     run(config, run_folder(WORK, config), data_dir=data_dir, progress=False)
+#     print(method, f"{read_history(run_folder(WORK, config))[-1]['validation_accuracy']:.3f}")
 # ```
 #
 # The baseline ends at chance: the texture answers everything. Our run of lnl ended far above it and far below what it reaches at
@@ -463,7 +570,7 @@ else:
 # %% [markdown]
 # ## Summary
 #
-# - `load`, `plant_bias`, `bias_labels`, and an $h$ that fits the labels: that is all a new bias needs.
+# - Three functions that load, plant and label, an $h$ that fits the labels, and one declaration: that is all a new bias needs.
 # - Compute $I(b;Y)$ first. Near zero there is nothing to do; near $H(Y)$ there is hardly anything to hold on to.
 # - Choose weights on validation data by a rule fixed beforehand; open the test set once.
 # - Report accuracy on unbiased data, every seed, the worst group of label and bias, and what a fresh probe still reads.

@@ -319,8 +319,8 @@ figures.confusion_matrices({name: confusion(one, test) for name, one in networks
 
 
 # %% tags=["nbval-ignore-output"]
-little = data.subset(slice(0, 128 if profile == "smoke" else 384))
-epochs = 2 if profile == "smoke" else 3
+little = data.subset(slice(0, 128 if profile == "smoke" else 256))
+epochs = 2
 
 
 def brief(**changes):

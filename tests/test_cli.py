@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -482,3 +483,14 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
     assert not (out / "record.json").exists()
     assert not (out / "model.safetensors").exists()
     assert lnl("train", "--out", out, *SMALL).code == 0, "it can go on from there"
+
+
+def test_threads_wait_for_a_short_while_only() -> None:
+    """GNU OpenMP reads the variable when it is loaded, so the command sets it before PyTorch is imported; a library must not."""
+    code = "import os, sys, lnl_core.cli; print('torch' in sys.modules, 'GOMP_SPINCOUNT' in os.environ)"
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "False False\n"
+    command = "import os, sys; sys.argv = ['lnl', 'experiments']; from lnl_core.cli import main\ntry: main()\nfinally: print(os.environ['GOMP_SPINCOUNT'])"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.endswith("\n10000\n")

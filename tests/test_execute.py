@@ -1,6 +1,7 @@
 """Executing the notebooks: what an edit throws away, and what the builder says meanwhile."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -118,8 +119,9 @@ def test_time_left_by_the_last_time() -> None:
         Work("late", 10, before=2.0, done=9, started=9.0),
         Work("waiting", 10, before=100.0),
     ]
-    assert seconds_left(works, now=21.0) == pytest.approx((30 - 12) + 0 + 100)
-    assert seconds_left(works, now=21.0, jobs=2) == pytest.approx(59)
+    pace = (60 + 9 + 12) / (60 + 5 + 2)  # of what is finished and what is late; a minute at the old pace weighs against it
+    assert seconds_left(works, now=21.0) == pytest.approx((30 * pace - 12) + 0 + 100 * pace)
+    assert seconds_left(works, now=21.0, jobs=2) == pytest.approx(((30 * pace - 12) + 100 * pace) / 2)
 
 
 def test_time_left_by_the_cells_done() -> None:
@@ -216,6 +218,38 @@ def test_the_builder_says_which_cell_of_which_notebook_it_is_at(two_notebooks: P
     with pytest.raises(NotebookFailedError, match=r"^could not execute 02_two: see above$"):
         execute(two_notebooks)
     assert capsys.readouterr().err.startswith("02_two: cell [4] failed with OSError: no\n")
+
+
+NOTE = """\
+# %% [markdown]
+# # Note
+
+# %% tags=["parameters"]
+OUT_DIR = "runs"
+
+# %%
+import json, os, time
+begun = time.time()
+time.sleep(0.3)
+with open(OUT_DIR + "/{0}.json", "w") as file:
+    json.dump([begun, time.time(), os.environ.get("OMP_NUM_THREADS"), os.environ["GOMP_SPINCOUNT"]], file)
+"""
+
+
+def test_the_first_notebook_is_alone_and_the_others_share_the_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one trains what the others read back, so none of them may begin to train it too."""
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_first", "01_second", "02_third"):
+        (tmp_path / "notebooks" / f"{name}.py").write_text(NOTE.format(name))
+    monkeypatch.chdir(tmp_path)
+    execute_all(tmp_path / "work", {}, shared_runs=True, jobs=2, root=tmp_path, progress=Progress(io.StringIO()))
+    first, *others = (json.loads(path.read_text()) for path in sorted((tmp_path / "work" / "runs").glob("*.json")))
+    assert first[2] is None
+    assert [other[2] for other in others] == ["3", "3"]
+    assert min(other[0] for other in others) > first[1]
+    assert first[3] == "10000"
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")

@@ -45,8 +45,19 @@ _PRESETS: dict[str, dict[str, Any]] = {
         epochs=2,
         warmup_epochs=1,
         schedule="constant",
+        probe_images=400,
     ),
-    "demo": dict(_TUNED, source="mini", train_split="train", epochs=8, batch_size=32, lr=0.01, bias_lr=0.03, adv_weight=1.0),
+    "demo": dict(
+        _TUNED,
+        source="mini",
+        train_split="train",
+        epochs=8,
+        batch_size=32,
+        lr=0.01,
+        bias_lr=0.03,
+        adv_weight=1.0,
+        probe_images=1200,
+    ),
     "short": dict(
         _TUNED,
         source="mnist",
@@ -80,7 +91,9 @@ _BIAS_BALANCED: dict[str, Any] = {
 }
 _MI_BACKPROP: dict[str, dict[str, Any]] = {
     "smoke": dict(MI_OURS, statistics_steps=2),
-    "demo": dict(MI_OURS, epochs=4, batch_size=32, warmup_epochs=1, statistics_steps=5, statistics_refresh=4),
+    "demo": dict(
+        MI_OURS, train_size=1500, epochs=4, batch_size=16, warmup_epochs=1, statistics_steps=5, statistics_refresh=4
+    ),
     "short": dict(MI_OURS, epochs=8, warmup_epochs=2),
     "full": dict(MI_AUTHORS, network="ragonesi", mi_weight=1.0, epochs=501),
 }

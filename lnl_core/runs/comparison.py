@@ -41,6 +41,8 @@ def _published(experiment: str, folder: Path) -> dict[tuple[str, Setting], float
 
 def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
     path = folder / "paper.json"
+    if not path.exists() and (folder / "runs").is_dir() and folder != results_folder() and experiment in registered():
+        return []  # somebody's own runs, compared with nothing published
     try:
         published = json.loads(read_text(path))["experiments"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -169,7 +169,7 @@ def main() -> None:
     profile = "smoke" if arguments.smoke else "demo"
     parameters: dict[str, object] = SMOKE if arguments.smoke else {"PROFILE": profile}
     try:
-        execute_all(work, parameters, shared_runs=not arguments.smoke, jobs=2 if arguments.smoke else 1)
+        execute_all(work, parameters, shared_runs=not arguments.smoke, jobs=min(2, os.cpu_count() or 1))
     except NotebookFailedError as error:
         sys.exit(str(error))
     staged = stage(work, profile)

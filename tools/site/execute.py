@@ -26,6 +26,7 @@ from queue import Empty
 from typing import Any
 
 from lnl_core._files import write_json
+from lnl_core._threads import SHORT_WAITS
 from tools import ROOT, write_if_changed
 from tools.site.notebooks import (
     cells_tagged,
@@ -243,6 +244,7 @@ def _run(task: _Task, work: str, threads: int) -> str:
     source = folder / f"{name}.source.ipynb"
     write_if_changed(source, to_text(notebook))
     os.environ.update({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    os.environ.setdefault(*SHORT_WAITS)
     use_own_ipython(Path(work))
     for variable in ("LNL_PROFILE", "LNL_DATA_DIR"):  # the book says what it says wherever it is built
         os.environ.pop(variable, None)
@@ -301,8 +303,8 @@ def execute_all(
 
     Args:
         parameters: injected into every notebook; OUT_DIR is added, a relative path to ``work/runs``.
-        shared_runs: let the notebooks find each other's runs. Needs ``jobs=1``.
-        jobs: how many at a time, one thread each if more than one.
+        shared_runs: let the notebooks find each other's runs. The first one, which trains what others read, is then executed alone.
+        jobs: how many at a time, among which the processors are shared.
         progress: says which notebook and cell is executed, and how long all will take.
 
     Raises:
@@ -314,27 +316,35 @@ def execute_all(
     for script in scripts(root):
         out_dir = "../../runs" if shared_runs else f"../../runs/{script.stem}"
         tasks.append(_task(script, {**parameters, "OUT_DIR": out_dir}, library))
-    before = {name: run.seconds for name, run in read_executions(work).items()}
+    before = expected_seconds(str(parameters.get("PROFILE"))) | {name: run.seconds for name, run in read_executions(work).items()}
     stale = [task for task in tasks if not _is_done(task, work)]
     with progress or Progress() as progress:
         for task in tasks:
             if task not in stale:
                 progress.stays(f"{task.name}: up to date")
         works = {task.name: Work(task.name, task.cells, before.get(task.name)) for task in stale}
-        failures = _execute(stale, works, work, jobs, progress) if stale else []
+        alone = stale[0] if shared_runs and stale[:1] == tasks[:1] else None
+        failures = _execute(stale, works, work, jobs, progress, alone) if stale else []
     if failures:
         raise NotebookFailedError(f"could not execute {', '.join(failures)}: see above")
 
 
-def _execute(stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, progress: Progress) -> list[str]:
-    """Execute the notebooks and say how it goes; returns the names of those that failed."""
+def _execute(
+    stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, progress: Progress, alone: _Task | None
+) -> list[str]:
+    """Execute the notebooks, first that one which has to be alone, and say how it goes; returns the names of those that failed."""
     queue: Queue[tuple[str, int]] = multiprocessing.Queue()
     places = {name: place for place, name in enumerate(works, start=1)}
     failures = []
     progress.now(f"notebooks to execute: {len(stale)}, {_left(works, jobs)}", at_once=True)
     with ProcessPoolExecutor(max_workers=jobs, initializer=_report_to, initargs=(queue,)) as pool:
-        waiting = {pool.submit(_run, task, os.path.relpath(work), 1 if jobs > 1 else 0): task.name for task in stale}
-        while waiting:
+        share = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0
+        waiting = {pool.submit(_run, alone, os.path.relpath(work), 0): alone.name} if alone else {}
+        later = [task for task in stale if task is not alone]
+        while waiting or later:
+            if not waiting or not alone:
+                waiting |= {pool.submit(_run, task, os.path.relpath(work), share): task.name for task in later}
+                alone, later = None, []
             finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             begins = _listen(queue, works)
             for future in finished:
@@ -348,8 +358,8 @@ def _execute(stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, 
             active = [one for one in works.values() if one.started is not None and one.seconds is None]
             where = [f"notebook {places[one.name]} of {len(works)}, {one.name}, cell {one.cell} of {one.cells}" for one in active]
             if active:
-                share = sum(one.done for one in works.values()) / sum(one.cells for one in works.values())
-                progress.now(f"{'; '.join(where)}: {_left(works, jobs)}", share, at_once=begins)
+                part = sum(one.done for one in works.values()) / sum(one.cells for one in works.values())
+                progress.now(f"{'; '.join(where)}: {_left(works, jobs)}", part, at_once=begins)
     return failures
 
 
@@ -368,6 +378,12 @@ def _listen(queue: "Queue[tuple[str, int]]", works: dict[str, Work]) -> bool:
         if works[name].started is None:
             works[name].started, begins = time.monotonic(), True
         works[name].done = max(cell - 1, 0)
+
+
+def expected_seconds(profile: str) -> dict[str, float]:
+    """How long each notebook took on two cores of a processor without AVX-512, for the first time on another machine."""
+    expected: dict[str, dict[str, float]] = json.loads(Path(__file__).with_name("expected_seconds.json").read_text(encoding="utf-8"))
+    return expected.get(profile, {})
 
 
 def read_executions(work: Path) -> dict[str, Execution]:

@@ -40,23 +40,30 @@ class Work:
         return 0.0 if self.started is None else now - self.started
 
 
+_TRUST = 60.0
+"""After so many seconds of work the pace of this time counts as much as that of the last."""
+
+
 def seconds_left(works: Iterable[Work], now: float, jobs: int = 1) -> float | None:
     """How long the unfinished works will take, ``jobs`` at a time; None while nothing is known.
 
-    A work that ran before is taken to last as long again. The others are judged by their steps, each as long as a step of this
-    time's works or, before there are any, of the last time's.
+    A work that ran before is taken to last as long again, or as many times as long as the works that are finished or late. The
+    others are judged by their steps, each as long as a step of this time's works or, before there are any, of the last time's.
     """
     works = list(works)
     seconds, steps = sum(work.spent(now) for work in works), sum(work.done for work in works)
+    known = [work for work in works if work.before is not None]
     if not steps:
-        known = [work for work in works if work.before is not None]
         seconds, steps = sum(work.before or 0.0 for work in known), sum(work.cells for work in known)
+    judged = [(work.spent(now), work.before or 0.0) for work in known]
+    judged = [(spent, before) for work, (spent, before) in zip(known, judged, strict=True) if work.seconds or spent > before]
+    pace = (_TRUST + sum(spent for spent, _ in judged)) / (_TRUST + sum(before for _, before in judged))
     total = 0.0
     for work in works:
         if work.seconds is not None:
             continue
         if work.before is not None:
-            total += max(work.before - work.spent(now), 0.0)
+            total += max(work.before * pace - work.spent(now), 0.0)
         elif steps:
             total += (work.cells - work.done) * seconds / steps
         else:

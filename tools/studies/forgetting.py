@@ -27,7 +27,7 @@ from tools.studies.leakage import FOLDER
 from tools.studies.study import Found, Job, Options, Runs, Study
 
 COLOR_VAR = 0.03
-_SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5}
+_SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5, "probe_images": 4000}
 """What the stored runs were trained with, whatever "demo" has today."""
 
 Rows = dict[str, dict[str, Any]]
