@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml environment.yml
 
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
 	@echo "book: looking for notebooks and pages that have changed"
-	@$(BIN)/python -m tools.book
+	@$(BIN)/python -m tools.site.book
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -43,19 +43,19 @@ nbval: $(INSTALLED)  ## run every notebook under nbval (LNL_PROFILE=smoke makes 
 
 notebooks: $(INSTALLED)  ## execute every notebook with papermill (demo profile), without building the site
 	@echo "notebooks: looking for those that have changed"
-	@$(BIN)/python -m tools.book --notebooks-only
+	@$(BIN)/python -m tools.site.book --notebooks-only
 
 sync: $(INSTALLED)  ## percent scripts to .ipynb; executes the deterministic notebooks whose code changed
-	@$(BIN)/python -m tools.notebooks sync
+	@$(BIN)/python -m tools.site.notebooks sync
 
 facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any case
-	@$(BIN)/python -m tools.notebooks sync --facts
+	@$(BIN)/python -m tools.site.notebooks sync --facts
 
 results: $(INSTALLED)  ## make the pages' tables, figures and bound numbers again from the run records
-	@$(BIN)/python -m tools.results
+	@$(BIN)/python -m tools.pages.results
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
-	@$(BIN)/python -m tools.configure "$(REPOSITORY)" "$(REVISION)"
+	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -53,10 +53,7 @@ _PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder of the data sets; default: LNL_DATA_DIR, else a cache in your home.", **_PATH)
 ]
-Source = Annotated[
-    str | None,
-    typer.Option(help="Where the data come from, such as mini (5,000 embedded digits) or drawn; see 'lnl experiments'; or auto."),
-]
+Source = Annotated[str | None, typer.Option()]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]
 Folder = Annotated[Path, typer.Argument(parser=_path, help="The folder of a run, or a .safetensors file of ours.")]
@@ -67,15 +64,42 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one hyper-parameter; the profile becomes 'custom'."),
 ]
-TrainSet = Annotated[
-    str | None,
-    typer.Option(help="Of an experiment that has several: which one is trained on, such as tb1 or adult; see 'lnl experiments'."),
-]
-Learn = Annotated[str | None, typer.Option(help="Of faces: gender or age; the other one is to be forgotten.")]
-Protected = Annotated[
-    str | None, typer.Option(help="Of tables of people: the attribute to be forgotten, such as sex.")
-]
+Declared = Annotated[str | None, typer.Option()]
+"""A hyper-parameter, whose help is its declaration's, see :class:`_Command`."""
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
+
+
+class _Command(typer.core.TyperCommand):
+    """A command whose help speaks from the declarations, which are read when the help is asked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for param in self.params:
+            if isinstance(param, typer.core.TyperOption) and param.help is None:
+                param.help, param.show_default = _declared_help(str(param.name))
+        super().format_help(ctx, formatter)
+
+
+def _declared_help(name: str) -> tuple[str, bool]:
+    """The help of an option from what is registered or declared under its name, and whether to add the option's own default."""
+    from lnl_core.config import TRAINING
+    from lnl_core.experiments import registered
+    from lnl_core.methods import registered as methods
+
+    named: dict[str, Mapping[str, object]] = {"experiment": registered(), "method": methods()}
+    if name in named:
+        return f"{', '.join(named[name])}; see 'lnl {name}s'.", True
+    declared = [(one, "") for one in TRAINING]
+    declared += [(one, task.name) for task in registered().values() for one in task.hyperparameters]
+    owners: dict[str, dict[str, list[str]]] = {}
+    for one, owner in declared:
+        if one.name == name:
+            owners.setdefault(one.help, {}).setdefault(one.values, []).append(owner)
+    return "; ".join(f"{words} ({_each(values)})" for words, values in owners.items()), False
+
+
+def _each(values: Mapping[str, list[str]]) -> str:
+    """Values with those of whom they are, such as "faces: eb1 or eb2"; without a name where they are everybody's."""
+    return "; ".join(": ".join(filter(None, (", ".join(whose), value))) for value, whose in values.items())
 
 
 class TableFormat(StrEnum):
@@ -112,18 +136,16 @@ def data(
         _say(f"{split:<12}{len(images):>7,} images of {images.source}, sigma^2 {color_var:g}")
 
 
-@app.command()
+@app.command(cls=_Command)
 def train(
     out: Annotated[Path, typer.Option(help="The run's own folder; a second call resumes or returns what is there.", **_PATH)],
     experiment: str = "colored_mnist",
-    method: Annotated[
-        str, typer.Option(help="baseline, gray, blind_eye, grl, blind_eye_grl, lnl_adv, lnl, bias_balanced, mi_backprop or jlu.")
-    ] = "lnl",
-    color_var: Annotated[float | None, typer.Option(help="Of digits: variance of each colour channel; default 0.03.")] = None,
+    method: str = "lnl",
+    color_var: Annotated[float | None, typer.Option()] = None,
     profile: Profile = "demo",
-    train_set: TrainSet = None,
-    learn: Learn = None,
-    protected: Protected = None,
+    train_set: Declared = None,
+    learn: Declared = None,
+    protected: Declared = None,
     seed: int = 0,
     data_dir: DataDir = None,
     source: Source = None,
@@ -184,7 +206,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value
 
 
-@app.command()
+@app.command(cls=_Command)
 def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the records; the same command again does what is missing there.", **_PATH)],
     methods: Annotated[
@@ -343,7 +365,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
-@app.command()
+@app.command(cls=_Command)
 def evaluate(
     folder: Folder,
     color_var: Annotated[float | None, typer.Option(help="Variance of the test colours; default: the run's own.")] = None,
@@ -395,7 +417,7 @@ def _trained_on(config: "RunConfig", data_dir: Path | None) -> "BiasedImages | N
         return None
 
 
-@app.command()
+@app.command(cls=_Command)
 def probe(
     folder: Folder,
     kinds: Annotated[str, typer.Option(help="Separated by commas: linear, mlp, conv, those of LNL_PLUGINS.")] = "linear,mlp",
@@ -494,8 +516,20 @@ def experiments() -> None:
     for experiment in registered().values():
         _say(f"{experiment.name}: {', '.join(experiment.methods)}")
         for one in experiment.hyperparameters:
-            values = f" ({', '.join(map(str, one.choices))})" if one.choices else ""
-            _say(f"  {one.name:<18}{one.help}{values}")
+            _say(f"  {one.name:<24}{one.help} ({one.values})")
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, those of LNL_PLUGINS among them, and the hyper-parameters of each; last those of every training."""
+    from lnl_core.config import EXECUTION, TRAINING
+    from lnl_core.methods import registered
+
+    read = {name: method.hyperparameters for name, method in registered().items()}
+    for name, hyperparameters in {**read, "every run": (*TRAINING, *EXECUTION)}.items():
+        _say(f"{name}:")
+        for one in hyperparameters:
+            _say(f"  {one.name:<24}{one.help} ({one.values})")
 
 
 @app.command()

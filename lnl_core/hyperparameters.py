@@ -4,6 +4,7 @@ An experiment, a method, the training and its execution each list theirs. From t
 :class:`lnl_core.config.RunConfig`, the help of the command line and the table of hyper-parameters in the book.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,23 @@ class HyperParameter:
             return None
         checks = {"count": self._count, "number": self._number, "choice": self._choice, "flag": self._flag, "text": self._text}
         return checks[self.kind](value)
+
+    @property
+    def range(self) -> str:
+        """What it may be, in words."""
+        if self.kind == "choice":
+            words = either(self.choices)
+        elif self.kind in ("count", "number"):
+            kind = "a whole number" if self.kind == "count" else "a number"
+            words = f"{kind} from {self.least:g} " + ("on" if self.most >= 10**6 else f"to {self.most:g}")
+        else:
+            words = {"flag": "true or false", "text": "text"}[self.kind]
+        return f"{words}, or null" if self.optional else words
+
+    @property
+    def values(self) -> str:
+        """Range and default in words."""
+        return self.range if self.default is None else f"{self.range}, by default {in_json(self.default)}"
 
     def but(self, **changes: Any) -> "HyperParameter":
         """The same hyper-parameter of another owner, who has another default or meaning."""
@@ -127,6 +145,11 @@ def either(values: tuple[Any, ...]) -> str:
     """Words joined with commas and "or"."""
     *others, last = (str(one) for one in values if one is not None)
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def in_json(value: object) -> str:
+    """A value as ``--set`` and a run's JSON form have it."""
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 def shown(value: object) -> str:

@@ -327,7 +327,7 @@ for method, runs in records.items():
 # ## Ten seeds, real tables
 #
 # The stored records: Adult without the sex and German credit without the age, every method over its weight, ten seeds, made by
-# `tools/fairness.py`. Their tables and a reading stand in [the chapter](../book/fairness.md).
+# `python -m tools.studies fairness`. Their tables and a reading stand in [the chapter](../book/fairness.md).
 
 
 # %% tags=["nbval-ignore-output"]

@@ -18,7 +18,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from lnl_core.datasets import BiasedImages, colored_mnist
-from tools.notebooks import ROOT
+from tools import ROOT
 
 # The same examples on every machine, and no failure because a machine is busy.
 settings.register_profile("lnl", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -82,7 +82,7 @@ def few(mini_train: BiasedImages) -> BiasedImages:
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The site of the smoke runs, built now unless nothing has changed since the last time."""
-    command = [sys.executable, "-m", "tools.book", "--smoke"]
+    command = [sys.executable, "-m", "tools.site.book", "--smoke"]
     (ROOT / "_build").mkdir(exist_ok=True)
     with FileLock(ROOT / "_build" / "test.lock"):  # one process builds, another then finds it done
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

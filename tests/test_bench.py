@@ -25,8 +25,8 @@ from lnl_core.runs.bench import (
     roofline_markdown,
     roofline_seconds,
 )
-from tools.notebooks import ROOT
-from tools.numbers import said
+from tools import ROOT
+from tools.pages.numbers import said
 
 
 def total(costs: list[LayerCost], parts: str) -> int:

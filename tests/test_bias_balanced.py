@@ -8,9 +8,10 @@ import pytest
 from lnl_core.config import preset
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.records import read_records
-from tools import ablations, results
-from tools.notebooks import ROOT
-from tools.numbers import said
+from tools import ROOT
+from tools.pages import results
+from tools.pages.numbers import said
+from tools.studies import ablations
 
 PAGE = said("bias_balanced.md")
 RUNS = results._by_configuration(read_records(ROOT / "results" / "ablations"))

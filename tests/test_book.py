@@ -16,10 +16,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from tools.book import SMOKE, _page_in_work, render, status_table
-from tools.execute import Execution
-from tools.notebooks import ROOT, read_script, scripts
-from tools.pages import without_repeats
+from tools import ROOT
+from tools.site.book import SMOKE, _page_in_work, render, status_table
+from tools.site.execute import Execution
+from tools.site.extension import without_repeats
+from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))

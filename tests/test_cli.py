@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lnl_core import cli, experiments
+from lnl_core import cli, experiments, methods
 from lnl_core.config import preset
 from lnl_core.datasets.digits import MNIST_MD5
 from lnl_core.errors import DataError
@@ -275,6 +276,24 @@ def test_help_names_every_command(lnl: Command) -> None:
     answer = lnl("--help")
     assert answer.code == 0
     assert all(command in answer.out for command in ("data", "train", "sweep", "evaluate", "table", "bench"))
+
+
+def test_the_help_of_a_hyper_parameter_is_its_declaration(lnl: Command) -> None:
+    answer = " ".join(lnl("train", "--help").out.split())
+    assert "around its mean, colours in [0, 1] (colored_mnist: a number from 0 to 1, by default 0.03)" in answer
+    assert "which of the biased sets is trained on (dogs_cats: tb1, tb2 or train; faces: eb1 or eb2; jlu_faces: bd or od)" in answer
+    assert "seeds the data, the initial weights and the order of the batches (a whole number from 0 on, by default 0)" in answer
+    assert f"{', '.join(methods.registered())}; see 'lnl methods'." in answer
+    for command in ("sweep", "evaluate", "probe"):
+        assert "census: auto, uci or drawn, by default auto" in " ".join(lnl(command, "--help").out.split()), command
+
+
+def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
+    blocks = {block.partition(":")[0]: block.splitlines()[1:] for block in re.split(r"\n(?! )", lnl("methods").out)}
+    for name, method in methods.registered().items():
+        assert [line.split()[0] for line in blocks[name]] == [one.name for one in method.hyperparameters]
+    assert "  lr                      learning rate of f and g (a number from 0 on, by default 0.01)" in blocks["every run"]
+    assert "(elastic" not in lnl("experiments").out
 
 
 # Bad input: hyper-parameters

@@ -13,7 +13,7 @@ from lnl_core.config import EXECUTION, PROFILES, TRAINING, RunConfig, declared, 
 from lnl_core.errors import ConfigError, LNLError
 from lnl_core.hyperparameters import HyperParameter
 from lnl_core.runs.records import read_record
-from tools.notebooks import ROOT
+from tools import ROOT
 
 METHODS = [name for name in methods.registered() if name not in ("mi_backprop", "jlu")]
 

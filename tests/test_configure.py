@@ -14,9 +14,10 @@ import nbformat
 import pytest
 import yaml
 
-from tools.address import Address, AddressError, for_site, parse_address, read_address
-from tools.configure import configure
-from tools.notebooks import PARAMETERS, ROOT, cells_tagged, literals, out_of_step, read_notebook, scripts
+from tools import ROOT
+from tools.site.address import Address, AddressError, for_site, parse_address, read_address
+from tools.site.configure import configure
+from tools.site.notebooks import PARAMETERS, cells_tagged, literals, out_of_step, read_notebook, scripts
 
 GITHUB = "https://github.com/someone/something"
 COPIED = ("00_quickstart", "02_derivation", "03_minmax_game")

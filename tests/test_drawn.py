@@ -16,8 +16,8 @@ from test_records import record_of
 from lnl_core.figures import results as draw_results
 from lnl_core.runs.comparison import results_table
 from lnl_core.runs.records import write_record
-from tools import drawn, results
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.pages import drawn, results
 
 
 def test_every_committed_figure_was_drawn_from_these_records_by_this_code() -> None:

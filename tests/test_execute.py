@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.execute import NotebookFailedError, drop_stale_runs, execute_all, training_key, training_modules
-from tools.notebooks import ROOT
-from tools.progress import Progress, Work, in_words, seconds_left
+from tools import ROOT
+from tools.site.execute import NotebookFailedError, drop_stale_runs, execute_all, training_key, training_modules
+from tools.site.progress import Progress, Work, in_words, seconds_left
 
 # Which runs stay
 
@@ -105,7 +105,7 @@ def test_runs_are_dropped_only_when_the_key_has_changed(tmp_path: Path, monkeypa
     (tmp_path / "runs" / "one").mkdir()
     drop_stale_runs(tmp_path)
     assert (tmp_path / "runs" / "one").is_dir()
-    monkeypatch.setattr("tools.execute.training_key", lambda: "another")
+    monkeypatch.setattr("tools.site.execute.training_key", lambda: "another")
     drop_stale_runs(tmp_path)
     assert not (tmp_path / "runs" / "one").exists()
 
@@ -272,4 +272,4 @@ def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) 
     assert pip.startswith("python -m pip install ")
     assert not {"-q", "--quiet"} & set(pip.split())
     assert looks == "book: looking for notebooks and pages that have changed"
-    assert book == "python -m tools.book"
+    assert book == "python -m tools.site.book"

@@ -38,8 +38,10 @@ from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools import fairness as tool, results
-from tools.numbers import missing, said
+from tools.pages import results
+from tools.pages.numbers import missing, said
+from tools.studies import fairness as tool
+from tools.studies.study import Options, run_study
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -270,8 +272,9 @@ def test_the_grid_leaves_records_once(tmp_path: Path, monkeypatch: pytest.Monkey
     wanted = list(tool.rows(task, **grids))
     assert {row.method for row in wanted} >= {"baseline", "leace", "logistic", "reduction_dp", "threshold_eo", *UNLEARNING}
     monkeypatch.setattr(tool, "rows", lambda task, **_: [row for row in wanted if row.method in ("baseline", "leace", "lnl")])
-    assert tool.work([task], tmp_path, **grids) == 3
-    assert tool.work([task], tmp_path, **grids) == 0, "a second call finds them"
+    study, quiet = tool.Fairness(tmp_path, [task], **grids), Options(progress=False)
+    assert len(run_study(study, quiet).done) == 3
+    assert run_study(study, quiet).done == [], "a second call finds them"
     found = tool.read_task("german-age", tmp_path)
     assert set(found) == {"baseline", "leace", "lnl"}
     for method, (record,) in found.items():
@@ -280,7 +283,7 @@ def test_the_grid_leaves_records_once(tmp_path: Path, monkeypatch: pytest.Monkey
         assert {"commit", "seconds", "device", "packages"} <= set(record.provenance)
     assert found["lnl"][0].run_config().adv_weight == found["lnl"][0].setting["weight"] == 1.0
     (tmp_path / "german-age-lnl.jsonl").unlink()
-    assert tool.work([task], tmp_path, **grids) == 1
+    assert len(run_study(study, quiet).done) == 1
     assert len({json.dumps(row.config, sort_keys=True) + row.method for row in wanted}) == len(wanted)
 
 

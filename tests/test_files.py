@@ -23,8 +23,8 @@ from lnl_core.networks import build_network
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import published_models, read_record, read_record_lines
 from lnl_core.runs.run import load_model, model_config, read_history, save_model
-from tools.leakage import FOLDER, read_leakage
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.leakage import FOLDER, read_leakage
 
 RESULTS = ROOT / "results"
 RECORD = next((RESULTS / "runs").glob("colored_mnist-baseline-*.json"))

@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import shutil
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from matplotlib.colors import to_rgba
 from scipy.stats import kendalltau
 from torch import Tensor, nn
 
+from lnl_core._files import write_json
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.container import IGNORE
@@ -31,9 +33,11 @@ from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
-from tools import forgetting, leak_tables, leakage as tool
-from tools.notebooks import ROOT
-from tools.numbers import missing, said
+from tools import ROOT
+from tools.pages import leak_tables
+from tools.pages.numbers import missing, said
+from tools.studies import forgetting, leakage as tool
+from tools.studies.study import has_settings, measured
 
 SMALL: dict[str, Any] = {
     **tool.SETTINGS,
@@ -227,7 +231,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
             config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
             run(config, root / method, progress=False, device="cpu")
             target = root / tool.FOLDER / f"colored_mnist-{method}.json"
-            tool.probe_run(root / method / RECORD, root / method / MODEL, target, None, SMALL)
+            write_json(target, measured(partial(tool.probe_run, root / method / RECORD, root / method / MODEL, settings=SMALL)))
     return root
 
 
@@ -263,9 +267,9 @@ def test_features_without_places_are_measured_too(hasty_probes: None) -> None:
 
 def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) -> None:
     path = stored / tool.FOLDER / "colored_mnist-lnl.json"
-    assert tool.stored(path, SMALL)
-    assert not tool.stored(path, {**SMALL, "seeds": 3})
-    assert not tool.stored(path.with_name("other.json"), SMALL)
+    assert has_settings(path, SMALL)
+    assert not has_settings(path, {**SMALL, "seeds": 3})
+    assert not has_settings(path.with_name("other.json"), SMALL)
 
 
 def test_a_run_that_is_not_there_is_taken_from_what_was_published(tmp_path: Path) -> None:

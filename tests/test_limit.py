@@ -28,9 +28,9 @@ from lnl_core.information.limit import (
 )
 from lnl_core.runs.records import read_record, read_records
 from lnl_core.runs.run import run
-from tools import leakage, limit, under_limit
-from tools.notebooks import ROOT
-from tools.numbers import missing, said
+from tools import ROOT
+from tools.pages.numbers import missing, said
+from tools.studies import leakage, limit, under_limit
 
 CHAPTER = said("the_limit.md")
 

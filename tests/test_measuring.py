@@ -10,7 +10,8 @@ import pytest
 from lnl_core.evaluation import probe_leakage
 from lnl_core.figures import information as information_figures
 from lnl_core.information import gaussian_information, mutual_information
-from tools import estimators, results
+from tools.pages import results
+from tools.studies import estimators
 
 FOUND = estimators.read_runs()
 LOWER = ("donsker_varadhan", "mine", "nwj", "info_nce")

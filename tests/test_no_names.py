@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from lnl_core import experiments, methods
-from tools.notebooks import ROOT
+from tools import ROOT
 
 OWN_ROOMS = ("experiments", "methods")
 

@@ -18,13 +18,13 @@ import pytest
 from lnl_core.config import PROFILES
 from lnl_core.runs.records import RunRecord, read_record, read_records, write_record
 from lnl_core.runs.run import read_runs
-from tools.book import SMOKE
-from tools.execute import read_executions
-from tools.notebooks import (
+from tools import ROOT
+from tools.site.book import SMOKE
+from tools.site.execute import read_executions
+from tools.site.notebooks import (
     FACTS,
     IGNORE,
     PARAMETERS,
-    ROOT,
     cells_tagged,
     facts_missing,
     fill_script,
@@ -369,7 +369,7 @@ def test_stored_outputs(script: Path) -> None:
 
 
 def test_sync_keeps_what_it_does_not_own() -> None:
-    from tools.address import Address
+    from tools.site.address import Address
 
     text = SCRIPTS[0].read_text(encoding="utf-8")
     there = fill_script(text, NAMES[0], Address("https://github.com/someone/something", "v1"))
@@ -415,7 +415,7 @@ def test_only_plain_literals_are_parameters(bad: str) -> None:
 @pytest.fixture(scope="session")
 def smoke_run() -> Path:
     """The folder with the smoke-executed copies, run now unless nothing has changed since the last time."""
-    command = [sys.executable, "-m", "tools.book", "--smoke", "--notebooks-only"]
+    command = [sys.executable, "-m", "tools.site.book", "--smoke", "--notebooks-only"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return ROOT / "_build" / "test"

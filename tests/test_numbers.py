@@ -12,9 +12,9 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
 from lnl_core.errors import RecordError
-from tools import numbers
-from tools.notebooks import ROOT
-from tools.sources import Sources
+from tools import ROOT
+from tools.pages import numbers
+from tools.pages.sources import Sources
 
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in numbers.pages()}
 PHRASES = numbers.read_phrases()

@@ -39,8 +39,8 @@ from lnl_core.runs.records import (
     write_record,
 )
 from lnl_core.runs.run import run_folder
-from tools.migrate import migrate
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.migrate import migrate
 
 METHODS = experiments.find("colored_mnist").methods
 

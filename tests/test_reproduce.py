@@ -6,9 +6,10 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, ordering, results_table
 from lnl_core.runs.records import read_records
-from tools import ablations, results
-from tools.notebooks import ROOT
-from tools.numbers import said
+from tools import ROOT
+from tools.pages import results
+from tools.pages.numbers import said
+from tools.studies import ablations
 
 PAGE = said("reproduce.md")
 ROWS = {(row["method"], row["color_var"]): row for row in results_table()}

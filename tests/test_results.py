@@ -13,11 +13,13 @@ import pytest
 from cases import every
 from test_records import record_of
 
+from lnl_core._files import write_json
 from lnl_core.config import preset
 from lnl_core.runs.records import published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
-from tools import ablations, mi_cost, models, results
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.pages import results
+from tools.studies import ablations, mi_cost, models
 
 
 def test_generated_tables_are_what_the_records_say() -> None:
@@ -213,7 +215,9 @@ def test_no_two_ablations_of_a_table_are_the_same_run() -> None:
 def test_a_published_model_is_small_and_answers_as_before(tmp_path: Path) -> None:
     config = preset("smoke", "baseline", epochs=1, train_size=64, test_size=50)
     record = run(config, tmp_path / "run", progress=False)
-    facts = models.publish(tmp_path / "run", tmp_path / "results" / "models" / "baseline-0.03")
+    target = tmp_path / "results" / "models" / "baseline-0.03"
+    facts = models.publish(tmp_path / "run", target)
+    write_json(target.with_name("baseline-0.03.json"), facts)
     (model,) = published_models(tmp_path / "results")
     assert model["path"].name == "baseline-0.03.safetensors"
     assert model["path"].stat().st_size < 400_000

@@ -1,1 +1,19 @@
-"""What builds, executes and checks the book; nothing here is needed to use lnl_core."""
+"""What builds, draws and measures the book; nothing here is needed to use lnl_core.
+
+``site`` builds the site, ``pages`` makes the tables, figures and numbers of the pages from stored results, and ``studies`` makes
+the results. ``pages`` imports ``studies``; nothing else is imported from one of the three into another.
+"""
+
+from pathlib import Path
+
+from lnl_core._files import write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write ``text`` unless the file says so already, so that time stamps mean something."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return True

@@ -69,13 +69,13 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
     are trained networks, hollow ones everything else.
 
     Args:
-        records: by method, of one task, with the metrics that the tool ``tools/fairness.py`` writes.
+        records: by method, of one task, with the metrics that the study ``fairness`` writes.
 
     Raises:
         DataError: no records.
     """
     if not any(records.values()):
-        raise DataError("there are no records to draw: run tools/fairness.py first")
+        raise DataError("there are no records to draw: run python -m tools.studies fairness first")
     figure, axes = _figure(12.6, 4.3, ncols=len(AXES), sharey=True)
     for panel, (metric, name) in zip(axes, AXES.items(), strict=True):
         for method, runs in records.items():

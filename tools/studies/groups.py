@@ -1,14 +1,11 @@
 """Add what run records of schema 1 did not measure, from the networks that are stored in results/models.
 
-    python -m tools.groups [--data-dir DIR]
-
 Writes worst_group_accuracy, smallest_group_size, bias_aligned_accuracy and bias_conflicting_accuracy into the record of each of
 these runs, and leaves all other numbers as they are. "added" in the provenance says which these are, from which file they come and
 by which code. The stored weights have half precision, so their accuracy may differ by a few images in ten thousand, and is said.
 """
 
-import argparse
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +13,14 @@ from typing import Any
 
 import torch
 
-from lnl_core._files import write_json
 from lnl_core.errors import RecordError
 from lnl_core.evaluation import bias_alignment, group_metrics, predict
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.provenance import code_state, device_name
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import load_model
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Found, Job, Options, Study
 
 ADDED = ("worst_group_accuracy", "smallest_group_size", "bias_aligned_accuracy", "bias_conflicting_accuracy")
 ROUNDING = 0.001  # accuracies of the same network in half precision differ by less
@@ -60,17 +57,23 @@ def measure(model: Path, record: Path, data_dir: str | None = None) -> dict[str,
     return values
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", default=None)
-    arguments = parser.parse_args()
-    for model in published_models(ROOT / "results"):
-        path = ROOT / "results" / "runs" / f"{model['record']}.json"
-        values = measure(model["path"], path, arguments.data_dir)
-        write_json(path, values)
-        print(f"{model['record']}: " + ", ".join(f"{name} {values['metrics'][name]:.4g}" for name in ADDED))
-    return 0
+class Groups(Study):
+    name = "groups"
+    about = "What the records of stored networks lack: the accuracy of the worst group, of aligned and of conflicting digits."
+
+    def jobs(self, options: Options) -> list[Job]:
+        results = ROOT / "results"
+        named = {model["record"]: model["path"] for model in published_models(results)}
+        return [Job(name, results / "runs" / f"{name}.json", path) for name, path in named.items()]
+
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if not {*ADDED} <= {*read_record(job.file).metrics}]
+
+    def do(self, job: Job, options: Options) -> Found:
+        return measure(job.values, job.file, options.data_dir)
+
+    def line(self, found: Found) -> str:
+        return ", ".join(f"{name} {found['metrics'][name]:.4g}" for name in ADDED)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Groups(),)

@@ -1,21 +1,17 @@
-"""Where the colour is: one probe for each place of the feature map, for the networks of "Where the colour hides".
+"""Where the colour is: one probe for each place of the feature map, for the networks of "Where the colour hides"."""
 
-python -m tools.maps WORK     reads the models of a finished `python -m tools.ablations`, writes results/maps/*.json
-"""
-
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.evaluation import background_places, feature_maps, probe_map
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.run import MODEL, load_model, run_folder
-from tools.ablations import PLACES, config_of
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.ablations import PLACES, config_of
+from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = ROOT / "results" / "maps"
 IMAGES = 4000
@@ -45,22 +41,22 @@ def read_maps(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--data-dir", default=None)
-    arguments = parser.parse_args()
-    for name, changes in PLACES.items():
-        config = config_of(changes)
-        run = run_folder(arguments.work, config)
+class Maps(Study):
+    name = "maps"
+    about = "Where on the feature map a probe finds the colour, of the networks of the study ablations."
+
+    def jobs(self, options: Options) -> list[Job]:
+        named = {config_of(changes).fingerprint(): name for name, changes in PLACES.items()}
+        return [Job(name, FOLDER / f"{fingerprint}.json") for fingerprint, name in named.items()]
+
+    def do(self, job: Job, options: Options) -> Found:
+        run = run_folder(options.work, config_of(PLACES[job.key]))
         if not (run / MODEL).is_file():
-            print(f"{name}: no model in {run}", file=sys.stderr)
-            continue
-        facts = {"variant": name, "record": run_folder(".", config).name, **map_of(run, arguments.data_dir)}
-        write_json(FOLDER / f"{config.fingerprint()}.json", facts)
-        print(f"{name}: best place {np.max(facts['accuracy']):.3f}")
-    return 0
+            raise NotReady(f"there is no model in {run}: run the study ablations first")
+        return {"variant": job.key, "record": run.name, **map_of(run, options.data_dir)}
+
+    def line(self, found: Found) -> str:
+        return f"best place {np.max(found['accuracy']):.3f}"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Maps(),)

@@ -1,4 +1,4 @@
-"""What a number in a sentence may come from: the functions that the comments of :mod:`tools.numbers` call, over ``results/``."""
+"""What a number in a sentence may come from: the functions over ``results/`` that :mod:`tools.pages.numbers` finds in comments."""
 
 import json
 import math
@@ -17,13 +17,13 @@ from lnl_core.networks import digit_network
 from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
-from tools import ablations, fairness, forgetting, under_limit
-from tools.leakage import read_leakage
-from tools.limit import read_limit
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies import ablations, fairness, forgetting, under_limit
+from tools.studies.leakage import read_leakage
+from tools.studies.limit import read_limit
 
 VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
-"""The tables of variants: in each every row is a configuration, see :mod:`tools.ablations` and :mod:`tools.forgetting`."""
+"""The tables of variants: in each every row is a configuration, see ``ablations`` and ``forgetting`` in :mod:`tools.studies`."""
 
 REVERSED = ("lnl", "grl", "blind_eye_grl")
 """The methods with a reversed gradient."""

@@ -1,7 +1,5 @@
 """The runs behind "Measuring mutual information": every estimator on data whose information is known.
 
-python -m tools.estimators [--only pairs|labels]     writes runs.json and labels.json into results/estimators
-
 Ten minutes and five on one core.
 
 Normal pairs of several dimensions and sizes, all with the same information; some of them shuffled, whose information is 0; strongly
@@ -9,24 +7,22 @@ dependent pairs; and a parity, which a weak reader cannot see. Labels: two of th
 mean is the label's.
 """
 
-import argparse
 import math
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.evaluation import probe_leakage
 from lnl_core.information import gaussian_information, mutual_information, plug_in_mutual_information
 from lnl_core.information.estimators import BOUNDS, estimate_information, ksg
-from lnl_core.runs.provenance import provenance
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Found, Job, Options, Study
 
 FILE = Path("results", "estimators", "runs.json")
 SETTINGS: dict[str, Any] = {
@@ -185,28 +181,33 @@ def read_labels(root: Path = ROOT) -> dict[str, Any]:
     return _stored(root / LABELS, {"settings": LABEL_SETTINGS, "tables": [], "features": []})
 
 
-def _write(path: Path, settings: dict[str, Any], started: datetime, runs: dict[str, list[dict[str, Any]]]) -> None:
-    origin = provenance(started, (datetime.now(UTC) - started).total_seconds(), torch.device("cpu"))
-    write_json(ROOT / path, {"settings": settings, **runs, "provenance": origin})
-    print(f"wrote {sum(map(len, runs.values()))} runs into {path}")
+class Estimators(Study):
+    """One file of all runs of one kind."""
+
+    def __init__(self, name: str, about: str, file: Path, settings: Found, runs: Callable[[], Found]) -> None:
+        self.name, self.about, self.file, self.settings, self.runs = name, about, file, settings, runs
+
+    def jobs(self, options: Options) -> list[Job]:
+        return [Job(self.name, ROOT / self.file)]
+
+    def do(self, job: Job, options: Options) -> Found:
+        return {"settings": self.settings, **self.runs()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("pairs", "labels"))
-    only = parser.parse_args().only
-    started = datetime.now(UTC)
-    if only != "labels":
-        normal = [run for seed in SETTINGS["seeds"] for run in normal_runs(seed)]
-        parity = [run for seed in SETTINGS["seeds"] for run in parity_runs(seed)]
-        _write(FILE, SETTINGS, started, {"normal": normal, "parity": parity})
-    started = datetime.now(UTC)
-    if only != "pairs":
-        exact = label_information()
-        tables = [run for seed in LABEL_SETTINGS["tables"]["seeds"] for run in table_runs(seed)]
-        features = [run for seed in LABEL_SETTINGS["features"]["seeds"] for run in feature_runs(seed, exact)]
-        _write(LABELS, LABEL_SETTINGS, started, {"tables": tables, "features": features})
+def _pairs() -> Found:
+    kinds = {"normal": normal_runs, "parity": parity_runs}
+    return {name: [run for seed in SETTINGS["seeds"] for run in runs(seed)] for name, runs in kinds.items()}
 
 
-if __name__ == "__main__":
-    main()
+def _labels() -> Found:
+    exact = label_information()
+    return {
+        "tables": [run for seed in LABEL_SETTINGS["tables"]["seeds"] for run in table_runs(seed)],
+        "features": [run for seed in LABEL_SETTINGS["features"]["seeds"] for run in feature_runs(seed, exact)],
+    }
+
+
+STUDIES = (
+    Estimators("estimators", "Every estimator of information on pairs whose information is known.", FILE, SETTINGS, _pairs),
+    Estimators("labels", "Counting and probes on labels whose information is known.", LABELS, LABEL_SETTINGS, _labels),
+)

@@ -1,19 +1,12 @@
 """How much of the colour is left in trained models, for "Is the bias gone?": h, fresh probes, code length, linear erasure.
 
-    python -m tools.leakage RUNS [--methods ...] [--color-vars ...] [--seeds 0]     one JSON a model into results/leakage
-
-RUNS holds the folders of finished runs, such as the ``.work`` folder of a sweep. Where one is missing there, its published copy in
-results/models (float16) is measured instead. A model whose file is there is skipped; a run that is not finished is left out and
-said so. Probes read unbiased images, the test digits in random colours: the leak is measured here and nothing is chosen by it, and
-the test digits are those that the accuracy in the same row was measured on. About two minutes a model on one core.
+Where a finished run is missing, its published copy in results/models (float16) is measured instead. Probes read unbiased images,
+the test digits in random colours: the leak is measured here and nothing is chosen by it, and the test digits are those that the
+accuracy in the same row was measured on. About two minutes a model on one core.
 """
 
-import argparse
 import json
-import sys
-import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from lnl_core._files import is_number, read_text, write_json
+from lnl_core._files import is_number, read_text
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
@@ -34,11 +26,12 @@ from lnl_core.evaluation.erasure import linear_eraser
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.experiments.splits import load_data
 from lnl_core.information import entropy
+from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork
-from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import MODEL, RECORD, load_model, run_folder
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "leakage")
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "mi_backprop", "bias_balanced")
@@ -120,7 +113,7 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     maps, group = everything[:images], probed.group
     found: dict[str, Any] = {"adversary": None, "levels": None}
     found["fresh_h"] = fresh_h(network, probed, settings["fresh_h_epochs"], seeds)
-    if config.method not in ("baseline", "gray"):
+    if find(config.method).trains_h:
         train = load_data(config, config.train_split, data_dir).subset(slice(0, images))
         readings = {"training": train, "unbiased": probed}
         found["adversary"] = {name: evaluate_adversary(network, data).to_dict() for name, data in readings.items()}
@@ -134,11 +127,6 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
     return found
 
 
-def stored(path: Path, settings: dict[str, Any]) -> bool:
-    """Whether ``path`` holds a measurement with these settings."""
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["settings"] == settings
-
-
 def trained(runs: Path, config: RunConfig, root: Path = ROOT) -> tuple[Path, Path] | None:
     """The record and the weights of a finished run: those in its folder below ``runs``, else the published ones, else ``None``."""
     run = run_folder(runs, config)
@@ -149,14 +137,11 @@ def trained(runs: Path, config: RunConfig, root: Path = ROOT) -> tuple[Path, Pat
     return (records, copies[0]) if copies and records.is_file() else None
 
 
-def probe_run(
-    record_path: Path, weights: Path, target: Path, data_dir: str | None = None, settings: dict[str, Any] = SETTINGS
-) -> dict[str, Any]:
-    """Measure one finished run and write what was found."""
+def probe_run(record_path: Path, weights: Path, data_dir: str | None = None, settings: dict[str, Any] = SETTINGS) -> Found:
+    """All that is stored of one finished run."""
     record = read_record(record_path)
     config = record.run_config()
-    started, clock = datetime.now(UTC), time.perf_counter()
-    found = {
+    return {
         "schema": SCHEMA,
         "record": run_folder(".", config).name,
         "method": config.method,
@@ -169,9 +154,6 @@ def probe_run(
         "test_accuracy": record.metrics["test_accuracy"],
         **measure(load_model(weights), config, data_dir, settings),
     }
-    found["provenance"] = provenance(started, time.perf_counter() - clock, torch.device("cpu"))
-    write_json(target, found)
-    return found
 
 
 def _is_measured(part: Any) -> bool:
@@ -199,40 +181,31 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
-            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.leakage' again")
+            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.studies leakage'")
         found.append(one)
     if len({json.dumps(one["settings"]) for one in found}) > 1:
-        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.leakage' again")
+        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.studies leakage'")
     return sorted(found, key=lambda one: (METHODS.index(one["method"]), one["color_var"], one["seed"]))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path)
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--color-vars", default=",".join(f"{var:g}" for var in COLOR_VARS))
-    parser.add_argument("--seeds", default="0")
-    parser.add_argument("--profile", default="short")
-    parser.add_argument("--data-dir", default=None)
-    parser.add_argument("--out", type=Path, default=ROOT / FOLDER)
-    arguments = parser.parse_args()
-    wanted = [
-        preset(arguments.profile, method, color_var=float(var), seed=int(seed), source="mnist")
-        for seed in arguments.seeds.split(",")
-        for var in arguments.color_vars.split(",")
-        for method in arguments.methods.split(",")
-    ]
-    measured = {config: arguments.out / f"{run_folder('.', config).name}.json" for config in wanted}
-    found = {config: trained(arguments.runs, config) for config in wanted}
-    there = [config for config in wanted if found[config] is not None]
-    todo = [config for config in there if not stored(measured[config], SETTINGS)]
-    for config in tqdm(todo, unit="model"):
-        files = found[config]
-        assert files is not None
-        probe_run(*files, measured[config], arguments.data_dir)
-    print(f"{len(todo)} measured, {len(there) - len(todo)} there already, {len(wanted) - len(there)} not finished", file=sys.stderr)
-    return 0
+class Leakage(Study):
+    name = "leakage"
+    about = "What probes, fresh h's and codes read of the colour in the networks of the study figure_4."
+    settings = SETTINGS
+
+    def jobs(self, options: Options) -> list[Job]:
+        configs = (preset("short", method, color_var=var, source="mnist") for var in COLOR_VARS for method in METHODS)
+        named = {run_folder("", config).name: config for config in configs}
+        return [Job(name, ROOT / FOLDER / f"{name}.json", config) for name, config in named.items()]
+
+    def do(self, job: Job, options: Options) -> Found:
+        files = trained(options.work, job.values)
+        if files is None:
+            raise NotReady(f"there is no finished run in {options.work}, and no copy of it: run the study figure_4 first")
+        return probe_run(*files, options.data_dir)
+
+    def line(self, found: Found) -> str:
+        return f"{found['probes']['linear']['accuracy']['mean']:.3f} by a linear probe"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Leakage(),)

@@ -1,22 +1,18 @@
 """The numbers behind "The limit": what the colour of a training digit leaves open, and the accuracy that goes with it.
 
-python -m tools.limit     writes results/limit/colored_mnist.json (under a minute)
+Under a minute on one core.
 """
 
 import math
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.datasets.colored_mnist import color_table
 from lnl_core.information import conditional_entropy
 from lnl_core.information.limit import fano_accuracy, label_entropy
-from lnl_core.runs.provenance import provenance
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Found, Job, Options, Study
 
 FILE = Path("results", "limit", "colored_mnist.json")
 SETTINGS: dict[str, Any] = {
@@ -51,14 +47,17 @@ def read_limit(root: Path = ROOT) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    started, clock = datetime.now(UTC), time.perf_counter()
-    rest = {key: value for key, value in SETTINGS.items() if key != "color_vars"}
-    rows = [row(color_var, **rest) for color_var in SETTINGS["color_vars"]]
-    origin = provenance(started, time.perf_counter() - clock, torch.device("cpu"))
-    write_json(ROOT / FILE, {"settings": SETTINGS, "rows": rows, "provenance": origin})
-    print(f"wrote {len(rows)} rows into {FILE}")
+class Limit(Study):
+    name = "limit"
+    about = "What the colour of a training digit leaves open of its label, at sixteen variances."
+    settings = SETTINGS
+
+    def jobs(self, options: Options) -> list[Job]:
+        return [Job("colored_mnist", ROOT / FILE)]
+
+    def do(self, job: Job, options: Options) -> Found:
+        rest = {key: value for key, value in SETTINGS.items() if key != "color_vars"}
+        return {"settings": SETTINGS, "rows": [row(color_var, **rest) for color_var in SETTINGS["color_vars"]]}
 
 
-if __name__ == "__main__":
-    main()
+STUDIES = (Limit(),)

@@ -1,16 +1,12 @@
 """The runs behind "Fairness": every method on Adult and German credit, over its weight and ten seeds.
 
-    python -m tools.fairness [--data-dir DIR] [--seeds 0-9] [--tasks adult-sex,german-age]     records into results/fairness
-
-One file a task and method, one record a line, written after every run; a second call does what is missing. A weight is never chosen
+One file a task and method, one record a line. A weight is never chosen
 here: the curves show all of them, and the tables' single row is chosen on validation rows
 (:func:`lnl_core.evaluation.chosen`). Fairlearn's fits on Adult do not depend on the seed, which only draws their random
 predictions.
 """
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.container import BiasedImages
@@ -42,7 +37,8 @@ from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Job, Options, Study
 
 FOLDER = ROOT / "results" / "fairness"
 TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}
@@ -186,36 +182,46 @@ def read_task(name: str, folder: Path = FOLDER) -> dict[str, list[RunRecord]]:
     return {method: records for method, records in found.items() if records}
 
 
-def work(tasks: Sequence[Task], folder: Path = FOLDER, **grids: Sequence[float]) -> int:
-    """Do every row that has no record yet; returns how many were done."""
-    todo = [(task, row) for task in tasks for row in rows(task, **grids)]
-    stored = {name: read_task(name, folder) for name in {task.name for task in tasks}}
-    there = {name: {_key_of(record) for records in found.values() for record in records} for name, found in stored.items()}
-    left = [pair for pair in todo if _key(pair[1].method, pair[1].weight, pair[0].seed, pair[1].config) not in there[pair[0].name]]
-    for task, row in tqdm(left, unit="run", desc="fairness"):
-        records = stored[task.name].setdefault(row.method, [])
-        records.append(record_of(row, task))
-        records.sort(key=lambda record: (float(record.setting["weight"]), record.seed))
-        write_record_lines(records, folder / f"{task.name}-{row.method}.jsonl")
-    return len(left)
+class Fairness(Study):
+    """Every row of some tasks; several end in one file, which is written anew after each."""
+
+    name = "fairness"
+    about = "Every method on Adult and German credit, over its weight and ten seeds."
+
+    def __init__(self, folder: Path = FOLDER, tasks: Sequence[Task] = (), **grids: Sequence[float]) -> None:
+        self.folder, self.grids = folder, grids
+        self.tasks = tasks or [Task(name, seed) for seed in SEEDS for name in TASKS]
+
+    def jobs(self, options: Options) -> list[Job]:
+        tasks = [replace(task, data_dir=options.data_dir) for task in self.tasks]
+        return [
+            Job(f"{task.name}-{row.method}-{row.weight:g}-seed{task.seed}", self._file(task, row), (task, row))
+            for task in tasks
+            for row in rows(task, **self.grids)
+        ]
+
+    def _file(self, task: Task, row: Row) -> Path:
+        return self.folder / f"{task.name}-{row.method}.jsonl"
+
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        there = {file: {_key_of(record) for record in _read(file)} for file in {job.file for job in jobs}}
+        return [job for job in jobs if _key(*_identity(*job.values)) not in there[job.file]]
+
+    def do(self, job: Job, options: Options) -> RunRecord:
+        task, row = job.values
+        return record_of(row, task)
+
+    def store(self, job: Job, found: RunRecord) -> None:
+        records = sorted([*_read(job.file), found], key=lambda record: (float(record.setting["weight"]), record.seed))
+        write_record_lines(records, job.file)
 
 
-def _seeds(text: str) -> list[int]:
-    first, _, last = text.partition("-")
-    return list(range(int(first), int(last or first) + 1))
+def _identity(task: Task, row: Row) -> tuple[str, float, int, Mapping[str, Any]]:
+    return row.method, row.weight, task.seed, row.config
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", default=None)
-    parser.add_argument("--tasks", default=",".join(TASKS))
-    parser.add_argument("--seeds", default="0-9")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    arguments = parser.parse_args()
-    tasks = [Task(name, seed, arguments.data_dir) for seed in _seeds(arguments.seeds) for name in arguments.tasks.split(",")]
-    print(f"{work(tasks, arguments.out)} runs done")
-    return 0
+def _read(file: Path) -> list[RunRecord]:
+    return read_record_lines(file) if file.is_file() else []
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Fairness(),)

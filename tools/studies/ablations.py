@@ -1,21 +1,14 @@
 """The runs behind "What it takes to reproduce" and "Where the colour hides": one choice changed at a time.
 
-    python -m tools.ablations [--workers N] [--tables places,parts,choices] [--seeds 0,1]     records into results/ablations
-
 All of them train on 55,000 digits at sigma^2 = 0.02 and are compared on the 5,000 validation digits, whose colours are random;
 the test set takes no part in a choice. Their records say profile "custom" and never enter the results table.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.runs.sweep import sweep
-from tools.notebooks import ROOT
+from tools.studies.study import Runs
 
-FOLDER = ROOT / "results" / "ablations"
 COLOR_VAR = 0.02
 _BASE: dict[str, Any] = {"train_split": "train", "epochs": 8}
 _REFERENCE: dict[str, Any] = {
@@ -97,28 +90,9 @@ def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
 TABLES = {"places": PLACES, "parts": PARTS, "choices": CHOICES}
 
 
-def configs_of(tables: Sequence[str], seeds: Sequence[int]) -> list[RunConfig]:
-    """The runs of some tables, each once, all of the first seed first."""
-    configs = [config_of(changes, seed) for seed in seeds for table in tables for changes in TABLES[table].values()]
-    return list({config.fingerprint(): config for config in configs}.values())
+def configs() -> list[RunConfig]:
+    """The runs of all tables; what two of them share is named once by the study."""
+    return [config_of(changes) for table in TABLES.values() for changes in table.values()]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--data-dir", default=None)
-    parser.add_argument("--out", default=str(FOLDER))
-    parser.add_argument("--tables", default=",".join(TABLES))
-    parser.add_argument("--seeds", default="0")
-    arguments = parser.parse_args()
-    configs = configs_of(arguments.tables.split(","), [int(seed) for seed in arguments.seeds.split(",")])
-    report = sweep(configs, arguments.out, workers=arguments.workers, threads=arguments.threads, data_dir=arguments.data_dir)
-    print(f"{len(report.finished)} finished, {len(report.skipped)} there already, {len(report.failed)} failed")
-    for name, reason in report.failed.items():
-        print(f"{name}: {reason}", file=sys.stderr)
-    return 1 if report.failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (Runs("ablations", "What each choice and part of two methods does, one changed at a time.", "ablations", configs),)

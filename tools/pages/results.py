@@ -1,7 +1,7 @@
 """Tables, figures and numbers of the book's pages, made again from the run records: ``make results``.
 
-python -m tools.results            write book/results/* and the bound numbers of book/*.md
-python -m tools.results --check    write nothing; fail if anything is not what the records say
+python -m tools.pages.results            write book/results/* and the bound numbers of book/*.md
+python -m tools.pages.results --check    write nothing; fail if anything is not what the records say
 """
 
 import argparse
@@ -27,10 +27,11 @@ from lnl_core.networks import digit_network
 from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
-from tools import ablations, drawn, estimators, fairness, forgetting, leak_tables, limit, mi_cost, numbers, under_limit
-from tools.drawn import Drawing
-from tools.maps import read_maps
-from tools.notebooks import ROOT, write_if_changed
+from tools import ROOT, write_if_changed
+from tools.pages import drawn, hyperparameters, leak_tables, numbers
+from tools.pages.drawn import Drawing
+from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
+from tools.studies.maps import read_maps
 
 ALL_METHODS = tuple(methods.registered())
 
@@ -475,36 +476,77 @@ def _estimators_drawing(root: Path) -> Drawing:
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
-    """Every generated table by file name."""
+    """Every generated table by file name, with the commands that make it in its last line."""
     ablation_records = read_records(root / "results" / "ablations")
-    return {
-        "figure_4.md": _NOTE + table_markdown(results_table(folder=root / "results")) + "\n",
-        "agreement.md": _NOTE + agreement_table(root),
-        "groups.md": _NOTE + groups_table(root),
-        "record.md": _NOTE + record_table(root),
-        "others.md": _NOTE + others_table(root),
-        "grayscale.md": _NOTE + grayscale_table(root),
-        "places.md": _NOTE + ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
-        "parts.md": _NOTE + ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
-        "estimators.md": _NOTE + estimators_table(root),
-        "counts.md": _NOTE + counts_table(root),
-        "probes.md": _NOTE + probes_table(root),
-        "parity.md": _NOTE + parity_table(root),
-        "limit.md": _NOTE + limit_table(root),
-        "limit_methods.md": _NOTE + limit_methods_table(root),
-        "mi_backprop_network.md": _NOTE + mi_backprop_network_table(root),
-        "mi_cost.md": _NOTE + mi_cost_table(root),
-        "mi_backprop.md": _NOTE + mi_backprop_table(root),
-        "fairness_adult.md": _NOTE + fairness_table("adult-sex", root),
-        "fairness_german.md": _NOTE + fairness_table("german-age", root),
-        "choices.md": _NOTE + ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
-        "fooled.md": _NOTE + leak_tables.fooled_table(root),
-        "said.md": _NOTE + leak_tables.said_table(root),
-        "left.md": _NOTE + leak_tables.left_table(root),
-        "erased.md": _NOTE + leak_tables.erased_table(root),
-        "roofline.md": _NOTE + roofline_markdown(roofline(digit_network())) + "\n",
-        "adversaries.md": _NOTE + ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
+    texts = {
+        "figure_4.md": table_markdown(results_table(folder=root / "results")) + "\n",
+        "agreement.md": agreement_table(root),
+        "groups.md": groups_table(root),
+        "record.md": record_table(root),
+        "others.md": others_table(root),
+        "grayscale.md": grayscale_table(root),
+        "places.md": ablation_table(ablations.PLACES, PLACE_COLUMNS, ablation_records),
+        "parts.md": ablation_table(ablations.PARTS, PART_COLUMNS, ablation_records),
+        "estimators.md": estimators_table(root),
+        "counts.md": counts_table(root),
+        "probes.md": probes_table(root),
+        "parity.md": parity_table(root),
+        "limit.md": limit_table(root),
+        "limit_methods.md": limit_methods_table(root),
+        "mi_backprop_network.md": mi_backprop_network_table(root),
+        "mi_cost.md": mi_cost_table(root),
+        "mi_backprop.md": mi_backprop_table(root),
+        "fairness_adult.md": fairness_table("adult-sex", root),
+        "fairness_german.md": fairness_table("german-age", root),
+        "choices.md": ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
+        "fooled.md": leak_tables.fooled_table(root),
+        "said.md": leak_tables.said_table(root),
+        "left.md": leak_tables.left_table(root),
+        "erased.md": leak_tables.erased_table(root),
+        "roofline.md": roofline_markdown(roofline(digit_network())) + "\n",
+        "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
+    texts["hyperparameters.md"] = hyperparameters.tables()
+    return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
+
+
+MADE_BY: dict[str, tuple[str, ...]] = {
+    "figure_4": ("figure_4",),
+    "agreement": ("figure_4",),
+    "groups": ("figure_4", "groups"),
+    "record": ("figure_4",),
+    "others": ("figure_4",),
+    "grayscale": ("figure_4", "grayscale"),
+    "places": ("ablations", "maps"),
+    "parts": ("ablations",),
+    "choices": ("ablations",),
+    "estimators": ("estimators",),
+    "parity": ("estimators",),
+    "counts": ("labels",),
+    "probes": ("labels",),
+    "limit": ("limit",),
+    "limit_methods": ("figure_4", "no_variance", "limit", "under_limit"),
+    "mi_backprop": ("figure_4", "their_network", "limit", "under_limit"),
+    "mi_backprop_network": ("their_network", "limit", "under_limit"),
+    "mi_cost": ("mi_cost",),
+    "fairness_adult": ("fairness",),
+    "fairness_german": ("fairness",),
+    "fooled": ("figure_4", "leakage"),
+    "said": ("figure_4", "leakage"),
+    "left": ("figure_4", "leakage"),
+    "erased": ("figure_4", "leakage"),
+    "leak_training": ("courses",),
+    "adversaries": ("adversaries",),
+    "roofline": (),
+    "hyperparameters": (),
+}
+"""The studies behind each table and figure, by the name of its file without suffix, in the order in which they are run."""
+
+
+def made_by(name: str) -> str:
+    """By which commands a table or figure is made; what is computed from the code alone is made by ``make results``."""
+    commands = [f"`python -m tools.studies {study}`" for study in MADE_BY[name.partition(".")[0]]] or ["`make results`"]
+    return f"Made by {' and '.join(filter(None, (', '.join(commands[:-1]), commands[-1])))}."
 
 
 def _choices_drawing(root: Path) -> Drawing:

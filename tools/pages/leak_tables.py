@@ -6,9 +6,9 @@ from typing import Any
 
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
-from tools import forgetting
-from tools.leakage import METHODS, read_leakage
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies import forgetting
+from tools.studies.leakage import METHODS, read_leakage
 
 Model = dict[str, Any]
 

@@ -1,38 +1,24 @@
 """Trained models beside the limit: how often they name fresh digits in the colours of training, and what that proves at 95 %.
 
-    python -m tools.under_limit WORK [--data-dir DIR]
-
-Measures every finished run on Colored MNIST below WORK (a sweep's work folder) and writes results/limit/runs/NAME.json; runs that
-are there already are left alone, and so are runs that ended without having learnt a digit, with a word. "Painted" digits are the
-test digits, each in the colour that its class has in training, drawn anew: on that distribution, and only there, the limit holds.
-Of mi_backprop the last epoch's label loss and bound are kept too.
-
-Variances below those of Figure 4 have their run records beside the measurements, so that they enter no results table:
-
-    lnl sweep --methods baseline,gray,blind_eye,grl,blind_eye_grl,lnl_adv,lnl,bias_balanced,mi_backprop --color-vars 0 \\
-        --profile short --work WORK --out results/limit/records
+Measures every finished run on Colored MNIST in the work folder, such as those of the studies figure_4, their_network and
+no_variance; runs that ended without having learnt a digit are left out. "Painted" digits are the test digits, each in the colour
+that its class has in training, drawn anew: on that distribution, and only there, the limit holds. Where a method logs a bound on
+the information, the label loss and the bound of the last epoch are kept too.
 """
 
-import argparse
 import math
-import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-from tqdm import tqdm
-
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.information.limit import label_entropy, proved_leak
-from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import RECORD, load_model, read_history
-from tools.notebooks import ROOT
+from tools import ROOT
+from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "limit", "runs")
 CONFIDENCE = 0.95
@@ -46,7 +32,6 @@ def leak_of(painted_accuracy: float, color_var: float, examples: int) -> float:
 
 def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
     """One finished run: its accuracy on painted and on unbiased test digits, and the nats that the first proves at 95 %."""
-    started, clock = datetime.now(UTC), time.perf_counter()
     record = read_record(run / RECORD)
     config = record.run_config()
     digits = load_data(config, "test", data_dir, random_colors=False)
@@ -64,10 +49,9 @@ def measure(run: Path, data_dir: str | None = None) -> dict[str, Any]:
         "test_accuracy": record.metrics["test_accuracy"],
         "proved_leak": leak_of(painted, config.color_var, len(digits)),
         "confidence": CONFIDENCE,
-        "provenance": provenance(started, time.perf_counter() - clock, torch.device("cpu")),
     }
-    if config.method == "mi_backprop":
-        last = read_history(run)[-1]
+    last = read_history(run)[-1]
+    if {"bound", "bound_diverged"} & set(last):
         found["last_epoch"] = {name: last.get(name) for name in ("label_loss", "bound")}
     return found
 
@@ -96,23 +80,22 @@ def read_measured(root: Path = ROOT, *, other_networks: bool = False) -> list[di
     return [run for run in full if run["profile"] in ("short", "full") or [*run.get("changed", {})] == ["clip_norm"]]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--data-dir", default=None)
-    arguments = parser.parse_args()
-    runs = [path.parent for path in sorted(arguments.work.glob(f"colored_mnist-*/{RECORD}"))]
-    if not runs:
-        print(f"no finished run on Colored MNIST below {arguments.work}", file=sys.stderr)
-        return 1
-    for run in tqdm(runs, desc="runs"):
-        target = ROOT / FOLDER / f"{run.name}.json"
+class UnderLimit(Study):
+    name = "under_limit"
+    about = "How often trained networks name digits in the colours of training, and what that proves."
+
+    def jobs(self, options: Options) -> list[Job]:
+        trained = (path.parent.name for path in options.work.glob(f"colored_mnist-*/{RECORD}"))
+        names = sorted({*trained, *(path.stem for path in (ROOT / FOLDER).glob("*.json"))})
+        return [Job(name, ROOT / FOLDER / f"{name}.json", name) for name in names]
+
+    def do(self, job: Job, options: Options) -> Found:
+        run = options.work / job.key
+        if not (run / RECORD).is_file():
+            raise NotReady(f"there is no finished run in {run}")
         if collapsed(run):
-            tqdm.write(f"{run.name} learnt no digit and is left out")
-        elif not target.is_file():
-            write_json(target, measure(run, arguments.data_dir))
-    return 0
+            raise NotReady("it learnt no digit and is left out")
+        return measure(run, options.data_dir)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (UnderLimit(),)

@@ -1,14 +1,15 @@
 """Write the address of the project into ``_config.yml`` and into every notebook.
 
-python -m tools.configure [REPOSITORY] [REVISION]
+python -m tools.site.configure [REPOSITORY] [REVISION]
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-from tools.address import Address, AddressError, parse_address, write_address
-from tools.notebooks import ROOT, sync
+from tools import ROOT
+from tools.site.address import Address, AddressError, parse_address, write_address
+from tools.site.notebooks import sync
 
 
 def remote_address(root: Path) -> str:

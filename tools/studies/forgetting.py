@@ -1,19 +1,10 @@
 """The small runs behind "Is the bias gone?": the leak over training, and other adversaries one at a time.
 
-    python -m tools.forgetting ablations [--seeds 0,1,2]     records into results/ablations
-    python -m tools.forgetting training [--seeds 0,1,2]      results/leakage/training-METHOD-SEED.json
-
 All train on 3,500 embedded digits at sigma^2 = 0.03 for 12 epochs. Accuracy is that on the validation digits, and the leak is read
 from training digits painted in random colours; the test digits take no part. The numbers are of this small size and enter no
-results table. Both commands skip what is there and go on with what was interrupted; together about half an hour on one core.
+results table. Together about half an hour on one core.
 """
 
-import argparse
-import json
-import sys
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lnl_core._files import read_json, write_json
+from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels
 from lnl_core.datasets.container import BiasedImages
@@ -29,15 +20,12 @@ from lnl_core.evaluation import accuracy, feature_maps, probe_leakage
 from lnl_core.evaluation.adversary import evaluate_adversary
 from lnl_core.experiments.splits import load_data, load_probe_data
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.runs.provenance import provenance
 from lnl_core.runs.run import run_folder
-from lnl_core.runs.sweep import sweep
-from lnl_core.training import choose_device, fit
-from tools.leakage import FOLDER
-from tools.notebooks import ROOT
+from lnl_core.training import fit
+from tools import ROOT
+from tools.studies.leakage import FOLDER
+from tools.studies.study import Found, Job, Options, Runs, Study
 
-WORK = ROOT / "runs" / "forgetting"
-COURSES = WORK / "courses"  # apart from the sweep's folders: the course of lnl has the configuration of an ablation
 COLOR_VAR = 0.03
 _SHARED: dict[str, Any] = {"epochs": 12, "batch_size": 128, "lr": 0.02, "bias_lr": 0.05, "adv_weight": 0.5, "probe_images": 4000}
 """What the stored runs were trained with, whatever "demo" has today."""
@@ -125,40 +113,30 @@ def read_training(root: Path = ROOT) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (list(METHODS).index(one["name"]), one["seed"]))
 
 
-def courses(seeds: Sequence[int]) -> int:
-    """Train and store what is missing; returns how many."""
-    done = 0
-    for seed in seeds:
-        for name, changes in METHODS.items():
-            config, target = config_of(changes, seed), ROOT / FOLDER / f"training-{name}-{seed}.json"
-            if target.is_file() and json.loads(target.read_text(encoding="utf-8"))["settings"] == SETTINGS:
-                continue
-            started, clock = datetime.now(UTC), time.perf_counter()
-            epochs = watch(config, run_folder(COURSES, config), SETTINGS)
-            found: dict[str, Any] = {"schema": 1, "name": name, "seed": seed, "config": config.to_dict(), "settings": SETTINGS}
-            origin = provenance(started, time.perf_counter() - clock, choose_device("cpu"))
-            write_json(target, {**found, "epochs": epochs, "provenance": origin})
-            done += 1
-    return done
+def _adversaries() -> list[RunConfig]:
+    return [config_of(changes, seed) for seed in (0, 1) for changes in ADVERSARIES.values()]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("ablations", "training"))
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--workers", type=int, default=1)
-    arguments = parser.parse_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    if arguments.what == "training":
-        print(f"{courses(seeds)} courses written into {FOLDER}")
-        return 0
-    configs = [config_of(changes, seed) for seed in seeds for changes in ADVERSARIES.values()]
-    report = sweep(configs, ROOT / "results" / "ablations", work_dir=WORK, workers=arguments.workers, threads=1)
-    print(f"{len(report.finished)} finished, {len(report.skipped)} there already, {len(report.failed)} failed")
-    for name, reason in report.failed.items():
-        print(f"{name}: {reason}", file=sys.stderr)
-    return 1 if report.failed else 0
+class Courses(Study):
+    """Trains again what :data:`METHODS` names, with probes after every epoch."""
+
+    name = "courses"
+    about = "How much of the colour is in the features after each epoch of three methods."
+    settings = SETTINGS
+
+    def jobs(self, options: Options) -> list[Job]:
+        named = {f"training-{name}-{seed}": (name, seed) for seed in range(3) for name in METHODS}
+        return [Job(key, ROOT / FOLDER / f"{key}.json", values) for key, values in named.items()]
+
+    def do(self, job: Job, options: Options) -> Found:
+        name, seed = job.values
+        config = config_of(METHODS[name], seed)
+        # apart from the sweeps: the course of lnl has the configuration of an ablation
+        epochs = watch(config, run_folder(options.work / "courses", config), SETTINGS, progress=False)
+        return {"schema": 1, "name": name, "seed": seed, "config": config.to_dict(), "settings": SETTINGS, "epochs": epochs}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDIES = (
+    Runs("adversaries", "Whether another h makes f forget more, in small runs.", "ablations", _adversaries),
+    Courses(),
+)

@@ -1,8 +1,8 @@
 """The notebooks: percent scripts are the source, ``.ipynb`` files are derived from them and committed.
 
-python -m tools.notebooks sync            fill badge and install cells, write the .ipynb files, refresh stale facts
-python -m tools.notebooks sync --facts    the same, and execute the deterministic notebooks in any case
-python -m tools.notebooks check           exit 1 if a pair is out of step
+python -m tools.site.notebooks sync            fill badge and install cells, write the .ipynb files, refresh stale facts
+python -m tools.site.notebooks sync --facts    the same, and execute the deterministic notebooks in any case
+python -m tools.site.notebooks check           exit 1 if a pair is out of step
 """
 
 import argparse
@@ -17,10 +17,9 @@ from typing import Any
 import jupytext
 import nbformat
 
-from lnl_core._files import write_atomically
-from tools.address import Address, read_address
+from tools import ROOT, write_if_changed
+from tools.site.address import Address, read_address
 
-ROOT = Path(__file__).resolve().parents[1]
 FACTS = ("02_derivation", "03_minmax_game")
 """The notebooks whose outputs are facts: stored, and compared by nbval."""
 PARAMETERS = {"PROFILE": "demo", "SEED": 0, "COLOR_VAR": 0.03, "DATA_DIR": "", "OUT_DIR": "runs"}
@@ -103,14 +102,6 @@ def read_notebook(path: Path) -> Notebook:
 
 def to_text(notebook: Notebook) -> str:
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"  # type: ignore[no-untyped-call]
-
-
-def write_if_changed(path: Path, text: str) -> bool:
-    """Write ``text`` unless the file says so already, so that time stamps mean something."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return False
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    return True
 
 
 def _stored(cell: Any, other: Any) -> bool:

@@ -27,8 +27,8 @@ from typing import Any
 
 from lnl_core._files import write_json
 from lnl_core._threads import SHORT_WAITS
-from tools.notebooks import (
-    ROOT,
+from tools import ROOT, write_if_changed
+from tools.site.notebooks import (
     cells_tagged,
     literals,
     read_notebook,
@@ -37,9 +37,8 @@ from tools.notebooks import (
     tags,
     to_text,
     use_own_ipython,
-    write_if_changed,
 )
-from tools.progress import Progress, Work, in_words, seconds_left
+from tools.site.progress import Progress, Work, in_words, seconds_left
 
 _TRAINS = "lnl_core.runs.run"
 """The module that trains and measures: what it imports, directly or not, can change what a run computes."""

@@ -1,10 +1,11 @@
 """Rewrite stored results of earlier versions in the present form: records of schemas 1 and 2, and configurations beside them.
 
-    python -m tools.migrate [FOLDER ...]     by default results/; what is in the present form is left as it is
+    python -m tools.studies.migrate [FOLDER ...]     by default results/; what is in the present form is left as it is
 
 No number changes, see `lnl_core.runs.migrated`. What schema 2 called worst_group_accuracy was not measured by schema 1;
-`python -m tools.groups` measures it where the network is stored. Since schema 3 a configuration holds what its run read and nothing
-else, so its fingerprint is another one: files that are named after it are renamed, and so is whatever names them in the folder.
+`python -m tools.studies groups` measures it where the network is stored. Since schema 3 a configuration holds what its run read
+and nothing else, so its fingerprint is another one: files that are named after it are renamed, and so is whatever names them in the
+folder.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 from lnl_core._files import write_atomically
 from lnl_core.config import RunConfig
 from lnl_core.runs.records import migrated, migrated_config
-from tools.notebooks import ROOT
+from tools import ROOT
 
 _FINGERPRINT = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 

@@ -1,8 +1,8 @@
 """Build the site: execute the notebooks, stage a copy of the tree that keeps every path, and let jupyter-book render it.
 
-    python -m tools.book                     demo profile, site in _build/html
-    python -m tools.book --notebooks-only    only execute
-    python -m tools.book --smoke             smoke profile, all under _build/test
+    python -m tools.site.book                     demo profile, site in _build/html
+    python -m tools.site.book --notebooks-only    only execute
+    python -m tools.site.book --smoke             smoke profile, all under _build/test
 
 Sphinx reads only staged files that changed. Warnings are errors; after a failed build the next one starts afresh, since Sphinx
 does not repeat the warnings of pages that it has read already.
@@ -19,10 +19,11 @@ import sys
 from pathlib import Path
 
 from lnl_core._files import write_atomically
-from tools.address import for_site
-from tools.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
-from tools.notebooks import ROOT, read_notebook, scripts, to_text, write_if_changed
-from tools.progress import Progress
+from tools import ROOT, write_if_changed
+from tools.site.address import for_site
+from tools.site.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
+from tools.site.notebooks import read_notebook, scripts, to_text
+from tools.site.progress import Progress
 
 SMOKE: dict[str, object] = {"PROFILE": "smoke", "SEED": 1, "COLOR_VAR": 0.04, "DATA_DIR": ""}
 """What the smoke runs inject: every name, each but DATA_DIR with another value than the notebook's own."""

@@ -5,8 +5,9 @@ A number that was measured or published is followed by a comment, which no reade
     right on 0.972<!-- ours("bias_balanced", 0.02) --> of them, within 0.03<!-- up(max(off("lnl", 0.05))) --> of the published
 
 ``make results`` writes the number anew in the form that stands there, with as many digits; a test fails on a page that says
-something else. The functions are those of :class:`tools.sources.Sources`; ``up`` and ``down`` around the whole round to the safe
-side of "less than" and "more than". A decimal without such a comment must stand in ``book/numbers.toml``, within its phrase.
+something else. The functions are those of :class:`tools.pages.sources.Sources`; ``up`` and ``down`` around the whole round to
+the safe side of "less than" and "more than". A decimal without such a comment must stand in ``book/numbers.toml``, within its
+phrase.
 """
 
 import ast
@@ -22,8 +23,8 @@ from typing import Any
 
 from lnl_core.errors import RecordError
 from lnl_core.experiments.colored_mnist import COLOR_VARS
-from tools.notebooks import ROOT, write_if_changed
-from tools.sources import Sources
+from tools import ROOT, write_if_changed
+from tools.pages.sources import Sources
 
 _NUMBER = r"(?<![\w.])[-+\N{MINUS SIGN}]?\d[\d,]*(?:\.\d+)?"
 BOUND = re.compile(rf"(?P<number>{_NUMBER})<!-- (?P<expression>.+?) -->")
@@ -79,7 +80,7 @@ def evaluate(expression: str, functions: Functions) -> tuple[float, str]:
             rounding, tree = _ROUNDING[tree.func.id], tree.args[0]
         value = float(_value(tree, functions))
     except (SyntaxError, LookupError, ValueError, TypeError, ZeroDivisionError) as error:
-        raise RecordError(f"{expression!r} has no value ({error!r}): see tools/sources.py for what may stand there") from None
+        raise RecordError(f"{expression!r} has no value ({error!r}): see tools/pages/sources.py for what may stand there") from None
     if not math.isfinite(value):
         raise RecordError(f"{expression!r} is {value}, which no sentence can say")
     return value, rounding

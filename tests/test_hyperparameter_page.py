@@ -1,0 +1,37 @@
+"""The page of hyper-parameters has every declaration, with default, range and meaning, and can be reached."""
+
+from lnl_core import experiments, methods
+from lnl_core.config import EXECUTION, TRAINING
+from lnl_core.hyperparameters import choice, count, flag, number, text
+from tools import ROOT
+from tools.pages import hyperparameters
+
+
+def test_every_declaration_is_in_the_table_of_its_owner() -> None:
+    table = (ROOT / "book" / "results" / "hyperparameters.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.replace("\\|", "&").strip("|").split("|")] for line in table.splitlines() if "`" in line]
+    owners = {**experiments.registered(), **methods.registered()}
+    declared = [(name, one) for name, owner in owners.items() for one in owner.hyperparameters]
+    declared += [("every run", one) for one in (*TRAINING, *EXECUTION)]
+    for name, one in declared:
+        (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[5].split(", ")]
+        assert row[2] == one.range
+        assert row[3].startswith(one.help.replace("|", "&"))
+        assert row[4] == (one.source or "ours")
+
+
+def test_the_table_is_the_declarations_and_the_page_can_be_reached() -> None:
+    assert hyperparameters.tables() in (ROOT / "book" / "results" / "hyperparameters.md").read_text(encoding="utf-8")
+    assert "- file: book/hyperparameters\n" in (ROOT / "_toc.yml").read_text(encoding="utf-8")
+
+
+def test_ranges_and_defaults_in_words() -> None:
+    values = {
+        count("k", 2, "", least=1, most=40).values: "a whole number from 1 to 40, by default 2",
+        count("n", None, "", optional=True).values: "a whole number from 0 on, or null",
+        number("x", 1e-4, "").values: "a number from 0 on, by default 0.0001",
+        choice("c", "b", ("a", "b"), "").values: "a or b, by default b",
+        flag("f", False, "").values: "true or false, by default false",
+        text("t", None, "", optional=True).values: "text, or null",
+    }
+    assert all(found == wanted for found, wanted in values.items()), values

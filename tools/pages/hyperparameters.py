@@ -1,0 +1,31 @@
+"""The tables of hyper-parameters, from the declarations: what each run may choose, by whom it is read."""
+
+from collections.abc import Iterable
+
+from lnl_core import experiments, methods
+from lnl_core.config import EXECUTION, TRAINING
+from lnl_core.hyperparameters import HyperParameter, in_json
+
+
+def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
+    """A row a hyper-parameter, in the order of their first owners; owners of the same declaration share one."""
+    owners: dict[str, list[str]] = {}
+    for one, owner in declared:
+        where = [f"; only with {name} {' or '.join(map(in_json, values))}" for name, values in one.only.items()]
+        where += [f"; only in experiments with {need}" for need in sorted(one.needs)]
+        default = "–" if one.default is None else in_json(one.default)
+        cells = (f"`{one.name}`", default, one.range, one.help + "".join(where), one.source or "ours")
+        owners.setdefault(" | ".join(cell.replace("|", "\\|") for cell in cells), []).append(owner)
+    lines = ["| name | default | range | meaning | source | read by |", "|---" * 6 + "|"]
+    return [*lines, *(f"| {row} | {', '.join(names)} |" for row, names in owners.items()), ""]
+
+
+def tables() -> str:
+    """Four tables: of experiments, of methods, of every training and of its execution."""
+    parts = {
+        "Experiments": [(one, task.name) for task in experiments.registered().values() for one in task.hyperparameters],
+        "Methods": [(one, way.name) for way in methods.registered().values() for one in way.hyperparameters],
+        "Training": [(one, "every run") for one in TRAINING],
+        "Execution": [(one, "every run") for one in EXECUTION],
+    }
+    return "\n".join(line for title, declared in parts.items() for line in (f"## {title}", "", *_table(declared)))

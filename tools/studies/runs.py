@@ -1,0 +1,64 @@
+"""Training runs behind the tables that are no ablations: each list of configurations is one sweep."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.experiments import find
+from lnl_core.experiments.colored_mnist import COLOR_VARS
+from tools.studies.study import Runs
+
+SEVERAL = (0.02, 0.03, 0.05)
+"""The variances with three seeds; the others have one."""
+NETWORK: dict[str, Any] = {"network": "ragonesi"}
+METHODS = (*find("colored_mnist").methods, "mi_backprop")
+"""The last two are none of the paper's."""
+
+
+def _short(methods: Sequence[str], color_vars: Sequence[float], seeds: Sequence[int] = (0,), **changes: Any) -> Iterator[RunConfig]:
+    for seed, color_var, method in product(seeds, color_vars, methods):
+        yield preset("short", method, color_var=color_var, seed=seed, source="mnist", **changes)
+
+
+def figure_4() -> list[RunConfig]:
+    return [*_short(METHODS, COLOR_VARS), *_short(METHODS[:-1], SEVERAL, (1, 2))]
+
+
+def grayscale() -> list[RunConfig]:
+    mean = _short(["gray"], SEVERAL, grayscale="mean")
+    return [*mean, *_short(["gray"], [0.02], grayscale="lightness")]
+
+
+def their_network() -> list[RunConfig]:
+    without: dict[str, Any] = {"mi_weight": 0.0, "statistics_steps": 0}
+    return [*_short(["mi_backprop"], COLOR_VARS, **NETWORK), *_short(["mi_backprop"], [0.02, 0.05], **without, **NETWORK)]
+
+
+def no_variance() -> list[RunConfig]:
+    baseline = ["baseline"]
+    return [*_short(METHODS, [0.0]), *_short(baseline, [0.0], (1,)), *_short(baseline, [0.0], clip_norm=10.0)]
+
+
+def photographs() -> list[RunConfig]:
+    def short(method: str, experiment: str, **setting: Any) -> list[RunConfig]:
+        return [preset("short", method, experiment=experiment, seed=seed, **setting) for seed in range(3)]
+
+    dogs: dict[str, Any] = {"experiment": "dogs_cats", "source": "kaggle"}
+    faces: dict[str, Any] = {"experiment": "faces", "source": "utkface"}
+    joint: dict[str, Any] = {"experiment": "jlu_faces", "source": "utkface", "train_set": "bd"}
+    runs = [short(method, train_set=name, **dogs) for method in METHODS[:7] for name in ("tb1", "tb2")]
+    three = product(("baseline", "blind_eye", "lnl"), ("eb1", "eb2"), ("gender", "age"))
+    runs += [short(method, train_set=name, learn=learn, **faces) for method, name, learn in three]
+    runs += [short("mi_backprop", train_set=name, learn="gender", **faces)[:1] for name in ("eb1", "eb2")]
+    runs += [short("baseline", **joint), *(short("jlu", confusion_weight=alpha, **joint) for alpha in (0.4, 1.0))]
+    return [run for of_seeds in runs for run in of_seeds]
+
+
+STUDIES = (
+    Runs("figure_4", "Every method on Colored MNIST at the seven variances of Figure 4.", "runs", figure_4),
+    Runs("grayscale", 'The method "gray" under other formulas of grey.', "ablations", grayscale),
+    Runs("their_network", "mi_backprop with its authors' network, with and without its second step.", "ablations", their_network),
+    Runs("photographs", "Dogs and cats, faces, and faces unlearnt jointly, three seeds of each.", "runs", photographs),
+    Runs("no_variance", "Every method where each digit has exactly the mean colour of its class.", "limit/records", no_variance),
+)

@@ -1,0 +1,160 @@
+"""What a study is, and the one way to run it: what is there is skipped, each result is written whole or not at all, one bar.
+
+Whatever is killed, the same command later does what is missing.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from lnl_core._files import write_json
+from lnl_core.config import RunConfig
+from lnl_core.runs.provenance import provenance
+from lnl_core.runs.run import run_folder
+from lnl_core.runs.sweep import sweep
+from lnl_core.training.devices import choose_device
+from tools import ROOT
+
+Found = dict[str, Any]
+
+
+class NotReady(Exception):
+    """Why a job cannot be done here, in a sentence; the others go on."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One measurement: its name, which stays the same for good, the file it ends in, and what the study does it with."""
+
+    key: str
+    file: Path
+    values: Any = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run.
+
+    Attributes:
+        work: folder of the trained networks, a folder a run; every study leaves its own here and finds those of others.
+        data_dir: folder of the data sets; by default that of the library.
+        threads: of each process; by default PyTorch's.
+        workers: processes at a time, of studies that train.
+    """
+
+    work: Path = ROOT / "runs" / "studies"
+    data_dir: str | None = None
+    threads: int | None = None
+    workers: int = 1
+    progress: bool = True
+
+
+@dataclass
+class Report:
+    """The keys of the jobs that were done and that were there already, and of those that could not be done, with the reason."""
+
+    done: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class Study:
+    """One study. Derive from it, say the name, what it is about and the jobs, and how one is done.
+
+    Attributes:
+        name: as in ``python -m tools.studies NAME``.
+        about: one sentence.
+        settings: what the results were made with; a file that says other ``settings`` counts as missing. ``None`` if it says none.
+        device: that the work is done on, for its provenance.
+    """
+
+    name: str
+    about: str
+    settings: Any = None
+    device: str = "cpu"
+
+    def jobs(self, options: Options) -> list[Job]:
+        """All that the study measures, done or not."""
+        raise NotImplementedError
+
+    def do(self, job: Job, options: Options) -> Any:
+        """The result of one job, by default the table that its file will hold; :class:`NotReady` if it cannot be had here."""
+        raise NotImplementedError
+
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of the jobs that have no result yet."""
+        return [job for job in jobs if not has_settings(job.file, self.settings)]
+
+    def store(self, job: Job, found: Any) -> None:
+        """Write a result, at once."""
+        write_json(job.file, found)
+
+    def line(self, found: Any) -> str:
+        """What is printed of a result; nothing by default."""
+        return ""
+
+    def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
+        """Do these jobs; returns those that could not be done, with the reason."""
+        missing = {}
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        for job in tqdm(jobs, unit="job", desc=self.name, disable=not options.progress):
+            try:
+                found = measured(partial(self.do, job, options), self.device)
+            except NotReady as reason:
+                missing[job.key] = str(reason)
+                continue
+            self.store(job, found)
+            if line := self.line(found):
+                tqdm.write(f"{job.key}: {line}")
+        return missing
+
+
+def has_settings(path: Path, settings: Any) -> bool:
+    """Whether ``path`` holds a result that was made with these settings, or any where there are none."""
+    if settings is None or not path.is_file():
+        return path.is_file()
+    return bool(json.loads(path.read_text(encoding="utf-8")).get("settings") == json.loads(json.dumps(settings)))
+
+
+def measured(do: Callable[[], Any], device: str = "cpu") -> Any:
+    """A result with its provenance as the last entry, unless it is no table or has one."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    found = do()
+    if not isinstance(found, dict) or "provenance" in found:
+        return found
+    return {**found, "provenance": provenance(started, time.perf_counter() - clock, choose_device(device))}
+
+
+class Runs(Study):
+    """A study whose jobs are training runs, each ending in a record: a sweep, so with its checkpoints, retries and processes."""
+
+    def __init__(self, name: str, about: str, folder: str, configs: Callable[[], Sequence[RunConfig]]) -> None:
+        self.name, self.about, self.folder, self.configs = name, about, ROOT / "results" / folder, configs
+
+    def jobs(self, options: Options) -> list[Job]:
+        named = {run_folder("", config).name: config for config in self.configs()}
+        return [Job(name, self.folder / f"{name}.json", config) for name, config in named.items()]
+
+    def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
+        how: dict[str, Any] = {"workers": options.workers, "threads": options.threads, "data_dir": options.data_dir}
+        configs = [job.values for job in jobs]
+        return sweep(configs, self.folder, work_dir=options.work, progress=options.progress, **how).failed
+
+
+def run_study(study: Study, options: Options, only: str = "*") -> Report:
+    """Do the jobs of a study whose key matches ``only`` and that have no result yet."""
+    jobs = [job for job in study.jobs(options) if fnmatchcase(job.key, only)]
+    left = study.left(jobs)
+    missing = study.work(left, options) if left else {}
+    todo = [job.key for job in left]
+    return Report([key for key in todo if key not in missing], [job.key for job in jobs if job.key not in todo], missing)
