@@ -270,8 +270,8 @@ def algorithm_1(network, batches, alpha, rounds, optimised, rate=0.02):
 # The library has these two steps as functions. Do they leave the same gradients? And is the table above true?
 
 # %% tags=["nbval-ignore-output"]
-print(inspect.getsource(methods.jlu_watch))
-print(inspect.getsource(methods.jlu_unlearn))
+print(inspect.getsource(methods.jlu_bias_step))
+print(inspect.getsource(methods.jlu_main_step))
 
 # %% tags=["nbval-ignore-output"]
 small = synthetic_faces("bd", size=32, n=64, seed=SEED, learn="age")
@@ -289,7 +289,7 @@ def one_round(step, alpha):
     if step == "by hand":
         algorithm_1(network, iter([batch, batch]), alpha, rounds=1, optimised=lambda losses: len(losses) == 1)
     else:
-        for turn in (methods.jlu_watch, methods.jlu_unlearn):
+        for turn in (methods.jlu_bias_step, methods.jlu_main_step):
             network.zero_grad()
             turn(network, batch, config)
             torch.optim.SGD(network.parameters(), lr=0.02).step()
