@@ -54,7 +54,7 @@ DataDir = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option(help="Where the data come from, such as mini (5,000 embedded digits) or drawn; see 'lnl experiments'; or auto."),
+    typer.Option(help="Where the data come from, such as mini (embedded digits) or synthetic; see 'lnl experiments'; or auto."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1)]

@@ -160,7 +160,7 @@ def test_a_toy_experiment_is_trained_by_one_command(toy: Path) -> None:
 
 class Whole(Experiment):
     name = "whole"
-    hyperparameters = (source("drawn"),)
+    hyperparameters = (source("synthetic"),)
     methods = ("lnl",)
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 

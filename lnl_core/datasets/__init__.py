@@ -1,6 +1,6 @@
 """Data sets, all ending in the same container: images x, labels y, bias labels b, and the group that planted the bias."""
 
-from lnl_core.datasets.census import adult, drawn_census, german
+from lnl_core.datasets.census import adult, german, synthetic_census
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS, color_table, colored_mnist
 from lnl_core.datasets.container import IGNORE, Batch, BiasedImages
 from lnl_core.datasets.dogs_cats import dogs_cats
@@ -27,11 +27,11 @@ __all__ = [
     "color_table",
     "colored_mnist",
     "dogs_cats",
-    "drawn_census",
     "faces",
     "german",
     "jlu_faces",
     "load_photographs",
     "read_faces",
+    "synthetic_census",
     "synthetic_faces",
 ]
