@@ -234,6 +234,9 @@ class RunConfig:
         values = {_RENAMED.get(name, name): value for name, value in values.items()}
         experiment, method = values.get("experiment", "colored_mnist"), values.get("method", "lnl")
         fields = declared(experiment, method)
+        for name, (old, new) in _RENAMED_VALUES.items():
+            if values.get(name) == old and name in fields and old not in fields[name].choices:
+                values[name] = new
         for name in values:
             if name not in fields and name not in _NAMES and _owners(name) is None:
                 raise ConfigError(
@@ -261,6 +264,8 @@ _RENAMED = {
     "bias_given_label": "conditional_adversary",
 }
 """Hyper-parameters whose names were others in records of schema 2 and before."""
+_RENAMED_VALUES = {"source": ("drawn", "synthetic"), "network": ("cartoon", "small_cnn")}
+"""Words that some hyper-parameters had in earlier records, and those of today."""
 
 
 def _from_dict(values: dict[str, Any]) -> RunConfig:

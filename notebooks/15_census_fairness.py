@@ -40,7 +40,7 @@
 # | theory | [fairness](../book/fairness.md), [measuring information](../book/measuring_information.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo one to two minutes; short and full train on the real tables and take minutes
-# too. Smoke and demo train on a drawn stand-in with Adult's columns; with a folder of data sets in `DATA_DIR` or `LNL_DATA_DIR` that holds
+# too. Smoke and demo train on synthetic rows with Adult's columns; with a folder of data sets in `DATA_DIR` or `LNL_DATA_DIR` that holds
 # `uci/adult.data`, demo trains on Adult. The curves over ten seeds at the end are read from stored records of the real tables under every
 # profile.
 
@@ -127,7 +127,7 @@ named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 
 
 def configure(method, **changes):
-    """One run on Adult or its stand-in."""
+    """One run on Adult or on synthetic rows."""
     config = preset(profile, method, experiment="census", seed=SEED, **changes)
     return resolve(config.with_options(source="auto") if named and profile == "demo" else config, data_dir)
 
@@ -142,7 +142,7 @@ print(f"the colour variance {COLOR_VAR} is for digits")
 # %% [markdown]
 # ## The rows
 #
-# Each row is a person (of the stand-in, nobody), each column a feature: a category as ones and zeros, a number with mean 0 and deviation 1
+# Each row is a person (a synthetic one is nobody), each column a feature: a category as ones and zeros, a number with mean 0 and deviation 1
 # over the training rows. The label is an income above 50,000 dollars. How often is it 1 in each group, and how many nats does the
 # attribute tell of it?
 
@@ -367,15 +367,15 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # ### Exercise 2: with the attribute (code)
 #
-# Load the stand-in with `with_protected=True` and fit the logistic regression and the reduction for parity again. Does the reduction still
+# Load synthetic rows with `with_protected=True` and fit the logistic regression and the reduction for parity again. Does the reduction still
 # reach its bound? Would the threshold optimiser change?
 #
 # <details><summary>Solution</summary>
 #
 # ```python
-# from lnl_core.datasets import drawn_census
+# from lnl_core.datasets import synthetic_census
 #
-# aware = {name: drawn_census("adult", name, n=2000, with_protected=True) for name in ("train", "test")}
+# aware = {name: synthetic_census("adult", name, n=2000, with_protected=True) for name in ("train", "test")}
 # for name, model in (
 #     ("logistic", logistic_regression(aware["train"])),
 #     ("reduction", lambda data, model=reduction(aware["train"], "demographic_parity", 0.02): model(data, SEED)),

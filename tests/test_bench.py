@@ -184,7 +184,7 @@ def test_the_costs_on_photographs_have_their_names(monkeypatch: pytest.MonkeyPat
         return synthetic_faces(split, size=32, n=n, **rest)
 
     monkeypatch.setattr(bench, "synthetic_faces", small)
-    costs = photograph_costs(drawings=8, steps=1)
+    costs = photograph_costs(pictures=8, steps=1)
     assert list(costs) == ["animals drawn a second", "faces drawn a second", "ResNet-18: lnl / baseline"]
     assert min(costs.values()) > 0
     assert set(sizes) == {64}

@@ -1,4 +1,4 @@
-"""Adult and German credit: the published formats, what is refused and how, features, splits, the stand-in, and who moves."""
+"""Adult and German credit: the published formats, what is refused and how, features, splits, synthetic rows, and who moves."""
 
 import hashlib
 import urllib.request
@@ -12,8 +12,8 @@ import torch
 from test_methods import REACHES_F, assert_same, by_hand, gradients
 
 from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages, adult, drawn_census, german
-from lnl_core.datasets.census import CENSUS_SPLITS, PROTECTED, YOUNG_TO, drawn_table, feature_names
+from lnl_core.datasets import BiasedImages, adult, german, synthetic_census
+from lnl_core.datasets.census import CENSUS_SPLITS, PROTECTED, YOUNG_TO, feature_names, synthetic_table
 from lnl_core.datasets.container import Batch
 from lnl_core.datasets.readers import census_files
 from lnl_core.datasets.readers.census_files import ADULT, GERMAN, PUBLISHED_MD5, read_census
@@ -145,7 +145,7 @@ def test_without_a_network_the_message_says_what_to_do(tmp_path: Path, monkeypat
         raise OSError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    with pytest.raises(DataError, match=r"could not be downloaded: put the file there from https.*source 'drawn'"):
+    with pytest.raises(DataError, match=r"could not be downloaded: put the file there from https.*source 'synthetic'"):
         adult("train", data_dir=tmp_path)
 
 
@@ -245,8 +245,8 @@ def test_a_constant_attribute_or_label_is_one_sentence(tiny: Path) -> None:
         (lambda: adult("dev"), "unknown split 'dev'"),
         (lambda: adult("train", protected="age"), "unknown protected attribute 'age' of adult: choose one of sex, race"),
         (lambda: german("train", protected="race"), "unknown protected attribute 'race' of german"),
-        (lambda: drawn_census("compas", "train"), "unknown census data set 'compas'"),
-        (lambda: drawn_census("adult", "train", n=3), "n must be a whole number of at least 20 rows"),
+        (lambda: synthetic_census("compas", "train"), "unknown census data set 'compas'"),
+        (lambda: synthetic_census("adult", "train", n=3), "n must be a whole number of at least 20 rows"),
     ],
 )
 def test_unknown_words_are_refused(call: Any, message: str) -> None:
@@ -258,7 +258,7 @@ def test_the_configuration_knows_the_same_attributes() -> None:
     assert {name: tuple(attributes) for name, attributes in PROTECTED.items()} == NAMES
 
 
-# The container and the stand-in
+# The container and synthetic rows
 
 
 def test_a_table_stands_in_the_place_of_images() -> None:
@@ -282,14 +282,14 @@ def test_a_table_stands_in_the_place_of_images() -> None:
 
 
 @pytest.mark.parametrize(("name", "protected"), [(name, one) for name, several in NAMES.items() for one in several])
-def test_the_stand_in_has_the_features_of_the_data_and_a_planted_bias(name: str, protected: str) -> None:
-    train, test = (drawn_census(name, split, protected=protected, n=400) for split in ("train", "test"))
+def test_synthetic_rows_have_the_features_of_the_data_and_a_planted_bias(name: str, protected: str) -> None:
+    train, test = (synthetic_census(name, split, protected=protected, n=400) for split in ("train", "test"))
     assert train.images.shape[1] == test.images.shape[1] == len(feature_names(name, protected))
-    assert (train.source, train.bias_classes) == ("drawn", len(PROTECTED[name][protected].groups))
+    assert (train.source, train.bias_classes) == ("synthetic", len(PROTECTED[name][protected].groups))
     assert len(train) == pytest.approx(400, abs=4)
     assert data_information(train) > 0.01
-    same, other = (drawn_table(name, protected, 50, seed) for seed in (0, 1))
-    again = drawn_table(name, protected, 50, 0)
+    same, other = (synthetic_table(name, protected, 50, seed) for seed in (0, 1))
+    again = synthetic_table(name, protected, 50, 0)
     assert all(np.array_equal(same.columns[column], again.columns[column]) for column in same.columns)
     assert not np.array_equal(same.labels, other.labels)
 
@@ -305,7 +305,7 @@ def test_the_network_fits_every_table() -> None:
     for name, several in NAMES.items():
         for protected in several:
             built = build_network(preset("smoke", experiment="census", train_set=name, protected=protected))
-            data = drawn_census(name, "test", protected=protected, n=40)
+            data = synthetic_census(name, "test", protected=protected, n=40)
             assert built.bias_head(built.extractor(data.batch(slice(0, 4)).images)).shape == (4, data.bias_classes)
 
 
@@ -315,7 +315,7 @@ def test_who_moves_on_a_table(method: str) -> None:
     config = preset("smoke", method, experiment="census")
     own = {name: value for name, value in weights.items() if config.unread(name) is None}
     config = config.with_options(**own)
-    some = drawn_census("adult", "train", n=40).batch(slice(0, 16))
+    some = synthetic_census("adult", "train", n=40).batch(slice(0, 16))
     batch = Batch(some.images.double(), some.labels, some.bias)
     network = build_network(config).double()
     wanted = by_hand(network, batch, config)

@@ -218,7 +218,7 @@ def test_evaluate_at_another_variance(finished: Path, lnl: Command) -> None:
 
 
 def test_a_model_of_photographs_is_not_evaluated_at_a_variance(tmp_path: Path, lnl: Command) -> None:
-    photographs = preset("smoke", "baseline", experiment="dogs_cats", source="drawn", epochs=1, train_size=64, test_size=20)
+    photographs = preset("smoke", "baseline", experiment="dogs_cats", source="synthetic", epochs=1, train_size=64, test_size=20)
     runs.run(photographs, tmp_path / "run", progress=False)
     refused(lnl("evaluate", tmp_path / "run", "--color-var", "0.02"), "--color-var", "leave it out of dogs_cats")
 

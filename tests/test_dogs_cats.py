@@ -383,10 +383,10 @@ def test_an_oracle_labels_the_test_images_of_other_runs(data_dir: Path, tmp_path
     with pytest.raises(ConfigError, match=r"an oracle is trained on all labelled dogs and cats .* this one on dogs_cats tb1"):
         oracle_labels(tmp_path / "other", tmp_path / "no.csv", data_dir)
     assert not (tmp_path / "no.csv").exists()
-    drawn = preset("smoke", "baseline", experiment="dogs_cats", train_set="train")
-    save_model(build_network(drawn), drawn, tmp_path / "drawn.safetensors")
-    with pytest.raises(ConfigError, match="trained on photographs, this one on drawings"):
-        oracle_labels(tmp_path / "drawn.safetensors", tmp_path / "no.csv", data_dir)
+    synthetic = preset("smoke", "baseline", experiment="dogs_cats", train_set="train")
+    save_model(build_network(synthetic), synthetic, tmp_path / "synthetic.safetensors")
+    with pytest.raises(ConfigError, match="trained on photographs, this one on synthetic pictures"):
+        oracle_labels(tmp_path / "synthetic.safetensors", tmp_path / "no.csv", data_dir)
 
 
 # The real ones

@@ -64,7 +64,7 @@ def test_an_edit_of_what_draws_or_reads_commands_keeps_the_runs(name: str, packa
         *("losses.py", "runs/run.py", "_random.py", "__init__.py", "evaluation/__init__.py", "evaluation/accuracy.py"),
         *("evaluation/probes.py", "evaluation/probe_kinds.py", "networks/parts.py"),
         *("networks/faces.py", "datasets/synthetic/drawing.py"),
-        *("training/loop.py", "training/checkpoints.py", "methods/jlu.py", "methods/one_pass.py"),
+        *("training/loop.py", "training/checkpoints.py", "methods/jlu.py", "methods/adversarial_step.py"),
     ],
 )
 def test_an_edit_of_what_trains_or_measures_drops_the_runs(name: str, package: Path) -> None:

@@ -400,10 +400,10 @@ def test_authors_files_that_are_odd(tmp_path: Path) -> None:
 
 def table_of(ages: NDArray[np.int64], genders: NDArray[np.int64]) -> FaceTable:
     names = np.array([f"{index:06d}.jpg" for index in range(len(ages))])
-    return FaceTable(names, ages, genders, "drawn", Path("/none"))
+    return FaceTable(names, ages, genders, "synthetic", Path("/none"))
 
 
-def drawn_table(count: int = 20_000, seed: int = 0, women: float = 0.48) -> FaceTable:
+def synthetic_table(count: int = 20_000, seed: int = 0, women: float = 0.48) -> FaceTable:
     rng = np.random.default_rng(seed)
     return table_of(rng.integers(0, 117, count), (rng.random(count) < women).astype(np.int64))
 
@@ -434,7 +434,7 @@ def test_the_rule_of_each_set_holds_on_every_picture(split: str, learn: str, dat
 
 
 def test_extreme_bias_is_disjoint_complete_and_fixed_by_its_seed() -> None:
-    table = drawn_table()
+    table = synthetic_table()
     sets, again, other = extreme_bias(table), extreme_bias(table), extreme_bias(table, seed=1)
     together = np.concatenate(list(sets.values()))
     assert len(np.unique(together)) == len(together)
@@ -460,7 +460,7 @@ def test_the_seed_orders_and_never_changes_which_faces_are_held_out(data_dir: Pa
 @pytest.mark.parametrize("count", [300, 3000, 20_000, 60_000])
 @pytest.mark.parametrize("women", [0.1, 0.5])
 def test_the_rules_of_the_columbia_report(count: int, women: float) -> None:
-    table = drawn_table(count, seed=count, women=women)
+    table = synthetic_table(count, seed=count, women=women)
     sets, again = jlu_sets(table), jlu_sets(table)
     assert sets.keys() == set(JLU_SPLITS)
     for split, index in sets.items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from test_records import record_of
 
 from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages, drawn_census
+from lnl_core.datasets import BiasedImages, synthetic_census
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.evaluation import Interval, embeddings, predict
 from lnl_core.evaluation.fairness import (
@@ -127,12 +127,12 @@ def test_the_bound_divides_by_no_zero(information: float, share: float, message:
         parity_bound(information, share)
 
 
-# Methods, with both controls, on the stand-in
+# Methods, with both controls, on synthetic rows
 
 
 @cache
 def splits(seed: int = 0) -> dict[str, BiasedImages]:
-    return {name: drawn_census("adult", name, n=3000, seed=seed) for name in ("train", "test")}
+    return {name: synthetic_census("adult", name, n=3000, seed=seed) for name in ("train", "test")}
 
 
 @cache
@@ -185,8 +185,8 @@ def test_features_that_are_not_finite_are_refused() -> None:
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
 def test_fairlearns_methods_meet_their_constraint_and_logistic_regression_does_not(constraint: str) -> None:
-    """The attribute is among the features here: without it the stand-in's odds are nearly equal from the start."""
-    train, test = (drawn_census("adult", name, n=3000, with_protected=True) for name in ("train", "test"))
+    """The attribute is among the features here: without it the odds of synthetic rows are nearly equal from the start."""
+    train, test = (synthetic_census("adult", name, n=3000, with_protected=True) for name in ("train", "test"))
     target = "demographic_parity_difference" if constraint == "demographic_parity" else "equalized_odds_difference"
     plain = fairness(logistic_regression(train)(test), test.labels, test.bias)[target]
     models = (reduction(train, constraint, 0.01, rounds=15), threshold_optimizer(train, constraint))
@@ -278,7 +278,7 @@ def test_the_grid_leaves_records_once(tmp_path: Path, monkeypatch: pytest.Monkey
     found = tool.read_task("german-age", tmp_path)
     assert set(found) == {"baseline", "leace", "lnl"}
     for method, (record,) in found.items():
-        assert (record.method, record.experiment, record.data["source"]) == (method, "census", "drawn")
+        assert (record.method, record.experiment, record.data["source"]) == (method, "census", "synthetic")
         assert {"test_accuracy", "validation_demographic_parity_difference", "bias_mlp_probe_information"} <= set(record.metrics)
         assert {"commit", "seconds", "device", "packages"} <= set(record.provenance)
     assert found["lnl"][0].run_config().adv_weight == found["lnl"][0].setting["weight"] == 1.0
@@ -290,7 +290,7 @@ def test_the_grid_leaves_records_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_adults_published_split_is_read_once_for_all_seeds() -> None:
     assert tool.Task("adult-sex", 7).as_drawn == tool.Task("adult-sex", 0)
     assert tool.Task("german-age", 7).as_drawn.seed == 7
-    assert tool.Task("adult-sex", 7, profile="smoke").as_drawn.seed == 7, "the stand-in's rows are the seed's"
+    assert tool.Task("adult-sex", 7, profile="smoke").as_drawn.seed == 7, "synthetic rows are the seed's"
 
 
 def test_a_new_method_is_one_word() -> None:

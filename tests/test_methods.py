@@ -20,13 +20,13 @@ from lnl_core.methods import (
     Method,
     find,
     first_pass,
-    jlu_unlearn,
-    jlu_watch,
+    jlu_bias_step,
+    jlu_main_step,
     lnl,
     registered,
     second_pass,
     two_pass_gradients,
-    watch,
+    warmup_step,
 )
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.training import fit
@@ -257,7 +257,7 @@ def test_without_weights_every_method_is_the_baseline_for_f_and_g(method: str, b
 
 def test_watching_moves_h_but_tells_f_nothing(batch: Batch) -> None:
     network, baseline = network_of("lnl"), network_of("baseline")
-    losses = watch(network, batch, config_of("lnl"))
+    losses = warmup_step(network, batch, config_of("lnl"))
     find("baseline").step(baseline, batch, config_of("baseline"))
     found, wanted = gradients(network), gradients(baseline)
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
@@ -308,8 +308,8 @@ def test_the_two_steps_of_jlu_are_the_two_halves_of_blind_eye(bias_reduction: st
     config = config_of("jlu", bias_reduction=bias_reduction)
     wanted = by_hand(network_of("blind_eye"), batch, config_of("blind_eye", bias_reduction=bias_reduction))
     unlearning, watching = network_of("blind_eye"), network_of("blind_eye")
-    jlu_unlearn(unlearning, batch, config)
-    jlu_watch(watching, batch, config)
+    jlu_main_step(unlearning, batch, config)
+    jlu_bias_step(watching, batch, config)
     assert_same(gradients(unlearning), {name: value for name, value in wanted.items() if not name.startswith("bias_head")})
     assert_same(gradients(watching), of("bias_head", wanted))
 
@@ -317,7 +317,7 @@ def test_the_two_steps_of_jlu_are_the_two_halves_of_blind_eye(bias_reduction: st
 def test_the_steps_of_jlu_report_their_losses(batch: Batch) -> None:
     network, config = network_of("lnl"), config_of("jlu")
     terms = {"label": label_term(batch), "bias": bias_term(batch), "confusion": confusion_term(batch)}
-    for step, names in ((jlu_unlearn, {"label", "bias", "confusion"}), (jlu_watch, {"bias", "confusion"})):
+    for step, names in ((jlu_main_step, {"label", "bias", "confusion"}), (jlu_bias_step, {"bias", "confusion"})):
         losses = step(network, batch, config)
         assert losses.keys() == names
         for name, value in losses.items():
@@ -327,7 +327,7 @@ def test_the_steps_of_jlu_report_their_losses(batch: Batch) -> None:
 
 def test_alpha_zero_is_the_baseline_for_f_and_g(batch: Batch) -> None:
     network, baseline = network_of("lnl"), network_of("baseline")
-    jlu_unlearn(network, batch, config_of("jlu", confusion_weight=0.0))
+    jlu_main_step(network, batch, config_of("jlu", confusion_weight=0.0))
     find("baseline").step(baseline, batch, config_of("baseline"))
     assert_same(gradients(network), gradients(baseline))
 

@@ -290,7 +290,7 @@ def test_a_data_set_a_network_and_a_probe_live_through_fit_run_probe_sweep_and_t
 
 class Whole(Experiment):
     name = "whole"
-    hyperparameters = (source("drawn"),)
+    hyperparameters = (source("synthetic"),)
     methods = ("lnl",)
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""Which data set stands behind each split of a run, and whole runs on the stand-ins."""
+"""Which data set stands behind each split of a run, and whole runs on synthetic data."""
 
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ def test_the_report_is_tested_on_the_balanced_set() -> None:
 
 
 @pytest.mark.parametrize("experiment", ["dogs_cats", "faces", "jlu_faces"])
-def test_auto_is_the_stand_in_unless_photographs_are_there(
+def test_auto_is_synthetic_unless_photographs_are_there(
     experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = smoke(experiment, source="auto")
     monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
-    assert resolve(config).source == "drawn"
-    assert f"in {tmp_path}: the data are the drawn stand-in" in caplog.text, "never without a word"
+    assert resolve(config).source == "synthetic"
+    assert f"in {tmp_path}: the data are synthetic" in caplog.text, "never without a word"
     published = "kaggle" if experiment == "dogs_cats" else "utkface"
     (tmp_path / {"kaggle": "dogs-vs-cats"}.get(published, published)).mkdir()
     assert resolve(config).source == published
@@ -62,7 +62,7 @@ def test_auto_is_the_stand_in_unless_photographs_are_there(
     assert named.source == published, "a mistake in a path is no reason to draw"
     with pytest.raises(DataError):
         load_data(named, "train", tmp_path / "wrong")
-    assert resolve(smoke(experiment), tmp_path).source == "drawn", "what was asked for stays"
+    assert resolve(smoke(experiment), tmp_path).source == "synthetic", "what was asked for stays"
 
 
 def test_probes_have_repainted_digits_but_no_other_photographs() -> None:
@@ -80,12 +80,12 @@ def test_probes_have_repainted_digits_but_no_other_photographs() -> None:
         ("jlu_faces", "jlu", {"test_accuracy", "bias_aligned_accuracy", "bias_probe_accuracy"}),
     ],
 )
-def test_a_run_on_the_stand_ins_leaves_its_record(experiment: str, method: str, measured: set[str], tmp_path: Path) -> None:
+def test_a_run_on_synthetic_data_leaves_its_record(experiment: str, method: str, measured: set[str], tmp_path: Path) -> None:
     config = smoke(experiment, method, augment=0.5 if method != "jlu" else 0.0)
     record = run(config, tmp_path, progress=False, device="cpu")
     assert measured <= set(record.metrics)
     assert ("opposite_accuracy" in record.metrics) == (experiment != "jlu_faces")
-    assert (record.experiment, record.setting, record.data["source"]) == (experiment, config.setting, "drawn")
+    assert (record.experiment, record.setting, record.data["source"]) == (experiment, config.setting, "synthetic")
     assert read_record(tmp_path / RECORD) == record
     assert len((tmp_path / HISTORY).read_text().splitlines()) == config.epochs
     network = load_model(tmp_path / MODEL)
@@ -138,10 +138,10 @@ def test_every_method_writes_scalars_for_tensorboard(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("train_set", "protected"), [("adult", "race"), ("german", "age")])
-def test_a_census_run_on_the_stand_in_leaves_its_record(train_set: str, protected: str, tmp_path: Path) -> None:
+def test_a_census_run_on_synthetic_rows_leaves_its_record(train_set: str, protected: str, tmp_path: Path) -> None:
     config = preset("smoke", "bias_balanced", experiment="census", train_set=train_set, protected=protected)
     record = run(config, tmp_path, progress=False, device="cpu")
-    assert (record.setting, record.data["source"]) == ({"train": train_set, "protected": protected}, "drawn")
+    assert (record.setting, record.data["source"]) == ({"train": train_set, "protected": protected}, "synthetic")
     wanted = {"accuracy", "balanced_accuracy", "demographic_parity_difference", "odds_information"}
     assert {f"{split}_{name}" for split in ("validation", "test") for name in wanted} <= set(record.metrics)
     assert {"bias_mlp_probe_information", "worst_group_accuracy"} <= set(record.metrics)
@@ -150,10 +150,10 @@ def test_a_census_run_on_the_stand_in_leaves_its_record(train_set: str, protecte
     assert read_record(tmp_path / RECORD) == record
 
 
-def test_census_tables_are_drawn_unless_their_files_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_census_tables_are_synthetic_unless_their_files_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = preset("smoke", experiment="census", source="auto")
     monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
-    assert resolve(config).source == "drawn"
+    assert resolve(config).source == "synthetic"
     (tmp_path / "uci").mkdir()
     assert resolve(config).source == "uci"
     assert measured_on(config) == ("test",)

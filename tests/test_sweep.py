@@ -30,7 +30,7 @@ from lnl_core.errors import ConfigError, DataError, SweepError
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs import executors, sweep as module
 from lnl_core.runs.comparison import aggregate
-from lnl_core.runs.executors import Here, Job, Outcome
+from lnl_core.runs.executors import Job, LocalExecutor, Outcome
 from lnl_core.runs.records import RunRecord, read_record, read_records, write_record
 from lnl_core.runs.run import read_history, run, run_folder
 from lnl_core.runs.sweep import SweepReport, grid, plan, sweep
@@ -104,7 +104,7 @@ def record(finished: tuple[RunRecord, Path]) -> RunRecord:
     return finished[0]
 
 
-class Stage(Here):
+class Stage(LocalExecutor):
     """Plays the runs by a script, outcome by outcome; a run without a script ends with a record."""
 
     script: dict[int, list[Outcome]]
@@ -125,7 +125,7 @@ class Stage(Here):
 
 @pytest.fixture
 def stage(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> type[Stage]:
-    monkeypatch.setattr(module, "Here", Stage)
+    monkeypatch.setattr(module, "LocalExecutor", Stage)
     monkeypatch.setattr(module, "_POLL", 0.01)
     Stage.script, Stage.started, Stage.record = {}, [], record
     return Stage
@@ -230,7 +230,7 @@ def test_a_crash_is_retried_once_and_reported(stage: type[Stage], tmp_path: Path
 
 
 def test_what_no_second_attempt_can_cure_is_not_tried_again(stage: type[Stage], tmp_path: Path) -> None:
-    stage.script = {0: [Outcome(reason="bad data", hopeless=True)]}
+    stage.script = {0: [Outcome(reason="bad data", retryable=False)]}
     report = sweep(tiny(0, 1), tmp_path)
     assert stage.started == [0, 1]
     assert (report.retried, report.failed) == ({}, {name_of(tiny(0)[0]): "bad data"})
@@ -327,7 +327,7 @@ def test_one_bar_counts_the_epochs_of_the_whole_grid(
     folder = tmp_path / ".work" / name_of(configs[1])
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("{}\n{}\n{}\n")
-    stage.script = {2: [Outcome(reason="bad data", hopeless=True)]}
+    stage.script = {2: [Outcome(reason="bad data", retryable=False)]}
     sweep(configs, tmp_path)
     first, last = (screen.getvalue().replace("\r", "\n").strip().splitlines()[place] for place in (0, -1))
     assert "7/12" in first
@@ -348,7 +348,7 @@ def test_without_a_terminal_each_run_is_a_line(stage: type[Stage], tmp_path: Pat
 # Real processes
 
 
-class Inside(Here):
+class Inside(LocalExecutor):
     """Does in this process what the process of a run does, when it is asked how the run ended: no new Python has to start."""
 
     def start(self, job: Job) -> None:
@@ -366,7 +366,7 @@ class Inside(Here):
 
 
 def test_a_run_whose_record_and_its_copy_are_cut_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Here", Inside)
+    monkeypatch.setattr(module, "LocalExecutor", Inside)
     (config,) = tiny()
     name = name_of(config)
     assert sweep([config], tmp_path).finished == [name]
@@ -423,7 +423,7 @@ def test_a_sweep_killed_in_mid_run_loses_nothing(tmp_path: Path, monkeypatch: py
     assert not waiting.exists()
     mark(begun)
 
-    monkeypatch.setattr(module, "Here", Inside)
+    monkeypatch.setattr(module, "LocalExecutor", Inside)
     second = CliRunner().invoke(cli.app, command)
     assert second.exit_code == 0, second.output
     assert "2 runs in" in second.stdout
@@ -460,7 +460,7 @@ def test_the_command_reports_what_failed_and_exits_with_1(tmp_path: Path) -> Non
 def test_an_exception_is_the_last_line_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "run.log").write_text("loading\nTraceback (most recent call last):\n  ...\nRuntimeError: no more memory\n\n")
     assert executors._outcome(1, tmp_path / "run") == Outcome(reason="RuntimeError: no more memory")
-    assert executors._outcome(2, tmp_path / "run").hopeless
+    assert not executors._outcome(2, tmp_path / "run").retryable
     (tmp_path / "run.log").write_text("")
     assert executors._outcome(3, tmp_path / "run").reason == "exit code 3"
     assert "does not exist" in executors._outcome(0, tmp_path / "run").reason
@@ -628,7 +628,7 @@ def test_a_worker_with_another_lnl_core_is_named(
     assert not (tmp_path / "out").exists()
 
     # A worker that joins after that check is found by its first job.
-    monkeypatch.setattr(executors.Cluster, "_check_workers", lambda _: None)
+    monkeypatch.setattr(executors.DaskExecutor, "_check_workers", lambda _: None)
     with pytest.raises(SweepError, match=words):
         sweep(tiny(), tmp_path / "out", scheduler=address, progress=False)
     assert not list((tmp_path / "out").iterdir())

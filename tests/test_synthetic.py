@@ -1,4 +1,4 @@
-"""The drawn stand-ins: what the splits promise on every row, what the drawings depend on, and bad input."""
+"""Synthetic data: what the splits promise on every row, what the drawings depend on, and bad input."""
 
 from collections.abc import Callable
 
@@ -61,7 +61,7 @@ def test_any_size_and_any_number(make: Make, split: str, other: str, size: int, 
     data = make(split, size=size, n=n)
     assert data.images.shape == (n, 3, size, size)
     assert data.images.dtype == torch.uint8
-    assert data.source == "drawn"
+    assert data.source == "synthetic"
     assert float(data.images.float().std()) > 20, "something is drawn"
     assert len(data.images.flatten(1).unique(dim=0)) == n, "no two images are the same"
 
@@ -77,8 +77,8 @@ def test_the_same_scenes_at_every_size(make: Make, split: str, other: str) -> No
 
 def test_a_larger_set_is_drawn_with_the_same_random_numbers() -> None:
     """Cutting the table cuts the set: block after block, the last one drawn in full."""
-    from lnl_core.datasets.synthetic.cartoons import face_block
     from lnl_core.datasets.synthetic.drawing import draw_blocks
+    from lnl_core.datasets.synthetic.pictures import face_block
 
     ages, man = (torch.from_numpy(column) for column in face_table("test", 70))
     whole = draw_blocks(face_block, [ages, man], 32, [0])
@@ -176,8 +176,8 @@ def test_bins_by_hand() -> None:
 
 def same_but(block_column: int) -> float:
     """Mean difference of pixels (0 to 255) between two drawings that differ in one column of the faces only."""
-    from lnl_core.datasets.synthetic.cartoons import face_block
     from lnl_core.datasets.synthetic.drawing import draw_blocks
+    from lnl_core.datasets.synthetic.pictures import face_block
 
     columns = [torch.full((32,), 20.0), torch.zeros(32)]
     changed = [column.clone() for column in columns]

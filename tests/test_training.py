@@ -444,7 +444,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(
 def test_the_message_names_term_and_step(
     method: str, loss: str, term: str, bad: float, few: BiasedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module(f"lnl_core.methods.{'baseline' if method == 'baseline' else 'one_pass'}")
+    module = import_module(f"lnl_core.methods.{'baseline' if method == 'baseline' else 'adversarial_step'}")
     real, calls = getattr(module, loss), 0
 
     def breaks_at_the_third_step(*arguments: Any, **options: Any) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
-from lnl_core.methods.jlu import DUEL, Turns, jlu_unlearn, jlu_watch, read_duel
+from lnl_core.methods.jlu import DUEL, Turns, jlu_bias_step, jlu_main_step, read_duel
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.training import checkpoints, fit, fit_jlu
 
@@ -133,9 +133,9 @@ def test_only_one_side_moves_in_a_turn(step: str, moving: set[str], faces: Biase
 
         return call
 
-    watching, unlearned = spy(jlu_watch, "bias"), spy(jlu_unlearn, "main")
-    monkeypatch.setattr(unlearning, "jlu_watch", watching)
-    monkeypatch.setattr(unlearning, "jlu_unlearn", unlearned)
+    watching, unlearned = spy(jlu_bias_step, "bias"), spy(jlu_main_step, "main")
+    monkeypatch.setattr(unlearning, "jlu_bias_step", watching)
+    monkeypatch.setattr(unlearning, "jlu_main_step", unlearned)
     fit_jlu(network, faces, config_of(epochs=1), device="cpu", progress=False, turns=FEW)
     moved: set[str] = set()
     for (name, before), (_, after) in pairwise(seen):

@@ -139,7 +139,7 @@ def test_a_field_of_the_data_changes_the_digits(name: str) -> None:
         ({"experiment": "census", "bias_reduction": "mean"}, "bias_reduction needs bias labels in three channels at every place"),
         ({"experiment": "census", "features": "vector"}, "features belongs to experiment colored_mnist or faces"),
         ({"experiment": "dogs_cats", "test_labels": "mine.csv"}, "test_labels belongs to source auto or kaggle: leave it"),
-        ({"experiment": "jlu_faces", "source": "utkface", "test_size": 9}, "test_size belongs to source auto or drawn"),
+        ({"experiment": "jlu_faces", "source": "utkface", "test_size": 9}, "test_size belongs to source auto or synthetic"),
         ({"source": "authors", "train_split": "trainval", "color_outside": "clip"}, "color_outside belongs to source"),
     ],
     ids=str,

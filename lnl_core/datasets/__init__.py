@@ -25,7 +25,7 @@ _HOMES = {
     "colored_mnist": ("COLOR_NAMES", "MEAN_COLORS", "color_table", "colored_mnist"),
     "dogs_cats": ("dogs_cats",),
     "faces": ("faces", "jlu_faces"),
-    "census": ("adult", "drawn_census", "german"),
+    "census": ("adult", "german", "synthetic_census"),
     "readers.photographs": ("Photographs", "load_photographs"),
     "readers.face_tables": ("FaceTable", "read_faces"),
     "readers.face_cleaning": ("AgeGenderEstimator", "PackagedEstimator", "clean"),

@@ -1,7 +1,7 @@
 """Adult and German credit as a task with a protected attribute as its bias: tables of features instead of images.
 
 The protected attribute is not among the features. That alone does not make a classifier fair ("fairness through unawareness"):
-other columns give it away, such as Husband and Wife the sex. Where the files are not at hand, a drawn stand-in with the same
+other columns give it away, such as Husband and Wife the sex. Where the files are not at hand, a synthetic one with the same
 columns and a planted bias takes their place.
 """
 
@@ -68,7 +68,7 @@ PROTECTED = {
 CLASS_NAMES = {"adult": ("<=50K", ">50K"), "german": ("bad credit", "good credit")}
 _SCHEMAS = {"adult": ADULT, "german": GERMAN}
 _SHARES = {"adult": (0.85, 0.15, 0.0), "german": (0.5, 0.2, 0.3)}
-_DRAWN_SIZES = {"adult": (4000, 1500, 3000), "german": (500, 200, 300)}
+_SYNTHETIC_SIZES = {"adult": (4000, 1500, 3000), "german": (500, 200, 300)}
 
 
 def protected_attribute(name: str, protected: str) -> Protected:
@@ -242,10 +242,10 @@ def _kinds(table: CensusTable, attribute: Protected) -> NDArray[np.int64]:
     return table.labels * len(attribute.groups) + attribute.group_of(table.columns[attribute.column])
 
 
-# The stand-in
+# Synthetic rows
 
 
-def drawn_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable:
+def synthetic_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable:
     r"""Rows of nobody, with the columns of "adult" or "german" and a planted bias.
 
     Each row has a merit s, standard normal, and a group with the sign t, +1 in the last group and -1 elsewhere. Every column is
@@ -268,7 +268,7 @@ def drawn_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable
             columns[column.name] = np.round(np.exp(0.4 * scores[:, 0] + 0.3 * rng.standard_normal(n)) * 30)
     columns[attribute.column] = _cells_of(name, protected, group, rng)
     labels = (rng.random(n) < 1 / (1 + np.exp(-(1.5 * merit + 0.8 * sign - 0.6)))).astype(np.int64)
-    return CensusTable(schema, columns, labels, "drawn")
+    return CensusTable(schema, columns, labels, "synthetic")
 
 
 def _group_shares(groups: int) -> NDArray[np.float64]:
@@ -285,10 +285,10 @@ def _cells_of(name: str, protected: str, group: NDArray[np.int64], rng: np.rando
     return np.where(group == 1, rng.integers(YOUNG_TO + 1, 70, len(group)), rng.integers(19, YOUNG_TO + 1, len(group)))
 
 
-def drawn_census(
+def synthetic_census(
     name: str, split: str, *, protected: str | None = None, n: int | None = None, seed: int = 0, with_protected: bool = False
 ) -> BiasedImages:
-    """The stand-in for :func:`adult` or :func:`german`: same features, drawn rows (:func:`drawn_table`).
+    """Synthetic data in place of :func:`adult` or :func:`german`: same features, drawn rows (:func:`synthetic_table`).
 
     Args:
         name: "adult" or "german".
@@ -304,12 +304,12 @@ def drawn_census(
     protected = next(iter(PROTECTED.get(name, {"": None}))) if protected is None else protected
     attribute = protected_attribute(name, protected)
     _check_split(split)
-    sizes = np.array(_DRAWN_SIZES[name], dtype=float)
+    sizes = np.array(_SYNTHETIC_SIZES[name], dtype=float)
     if n is not None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 20:
             raise ConfigError(f"n must be a whole number of at least 20 rows, got {n!r}")
         sizes *= n / sizes[0]
-    table = drawn_table(name, protected, int(sizes.sum()), seed)
+    table = synthetic_table(name, protected, int(sizes.sum()), seed)
     train, validation, test = (sizes / sizes.sum()).tolist()
     rows = _stratified(_kinds(table, attribute), (train, validation, test), seed)
     return _split(name, split, table, rows, protected, with_protected)

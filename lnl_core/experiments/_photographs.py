@@ -15,7 +15,7 @@ from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of
 from lnl_core.hyperparameters import HyperParameter, choice, count, text
 from lnl_core.networks.parts import LNLNetwork, ending_in_a_vector
-from lnl_core.networks.photographs import cartoon_network, resnet18_network
+from lnl_core.networks.photographs import resnet18_network, small_cnn_network
 from lnl_core.training.augment import random_photographs
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ OPPOSITE = {"tb1": "tb2", "tb2": "tb1", "eb1": "eb2", "eb2": "eb1"}
 """The training set with the bias turned round: the hardest test there is."""
 
 _SHARED: dict[str, dict[str, Any]] = {
-    "smoke": dict(source="drawn", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
-    "demo": dict(source="drawn", image_size=48, test_size=600, batch_size=32, schedule="one_cycle", lr=0.03),
+    "smoke": dict(source="synthetic", image_size=64, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
+    "demo": dict(source="synthetic", image_size=48, test_size=600, batch_size=32, schedule="one_cycle", lr=0.03),
     "short": dict(image_size=64, batch_size=64, schedule="one_cycle", lr=0.02, bias_lr=0.05, augment=0.5),
     "full": dict(image_size=224, weights="imagenet"),
 }
-CARTOON: dict[str, Any] = dict(network="cartoon")
+SMALL_CNN: dict[str, Any] = dict(network="small_cnn")
 RESNET: dict[str, Any] = dict(network="resnet18")
 JLU: dict[str, dict[str, Any]] = {profile: dict(confusion_weight=1.0) for profile in _SHARED}  # alpha of the report's M2
 MI_BACKPROP: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ MI_BACKPROP: dict[str, dict[str, Any]] = {
 }
 IMAGE_SIZE = count("image_size", None, "pixels a side", least=32, most=1024, optional=True, late=True)
 NETWORK = (
-    choice("network", None, ("resnet18", "cartoon"), "ResNet-18 or, for the stand-ins, cartoon", late=True),
+    choice("network", None, ("resnet18", "small_cnn"), "ResNet-18 or, for the synthetic pictures, a small one", late=True),
     text(
         "weights",
         None,
@@ -69,9 +69,9 @@ def by_profile(first_set: str, own: Mapping[str, Values], **more: Any) -> dict[s
 
 
 class PhotographExperiment(Experiment):
-    """An experiment on photographs: sets biased one way and the other, a test set without bias, drawings as stand-ins."""
+    """An experiment on photographs: sets biased one way and the other, a test set without bias, and synthetic pictures."""
 
-    stand_in = "drawn"
+    fallback = "synthetic"
     test_set = "test"
     """What the data set calls its test set."""
     test_title = "test"
@@ -83,7 +83,7 @@ class PhotographExperiment(Experiment):
         if config.image_size is None:
             raise ConfigError(f"image_size must be given for {self.name}: use preset(), which knows a good one")
         if self.declares("network"):
-            one_of(config, "network", ("resnet18", "cartoon"), self.name)
+            one_of(config, "network", ("resnet18", "small_cnn"), self.name)
 
     def setting(self, config: "RunConfig") -> Setting:
         return {"train": str(config.train_set).upper()}
@@ -97,17 +97,17 @@ class PhotographExperiment(Experiment):
         name = names.get("train" if split == "trainval" else split)
         if name is None:
             raise ConfigError(f"{self.name} trained on {config.train_set} has no split {split!r}: choose train or test")
-        if config.source != "drawn":
+        if config.source != "synthetic":
             return self.photographs(config, name, data_dir, size=config.image_size or 64, seed=config.seed, **options)
         count = self.size(config, "train" if name == config.train_set else "test")
-        return self.drawn(config, name, size=config.image_size or 64, seed=config.seed, n=count, **options)
+        return self.synthetic(config, name, size=config.image_size or 64, seed=config.seed, n=count, **options)
 
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         """A set of the published photographs."""
         raise NotImplementedError
 
-    def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
-        """A set of the stand-ins; nothing is read."""
+    def synthetic(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
+        """A set of synthetic pictures; nothing is read."""
         raise NotImplementedError
 
     def measured_splits(self, config: "RunConfig") -> tuple[str, ...]:
@@ -131,10 +131,10 @@ class PhotographExperiment(Experiment):
 
 
 def photograph_network(config: "RunConfig", bias_classes: int, bias: str) -> LNLNetwork:
-    """ResNet-18 or the small network for drawings, with two labels and one bias of so many classes."""
+    """ResNet-18 or the small network for synthetic pictures, with two labels and one bias of so many classes."""
     gray = config.get("grayscale")
-    if config.network == "cartoon":
-        network = cartoon_network(2, bias_classes, bias=bias, grayscale=gray)
+    if config.network == "small_cnn":
+        network = small_cnn_network(2, bias_classes, bias=bias, grayscale=gray)
     else:
         weights = config.get("weights")
         network = resnet18_network(2, bias_classes, bias=bias, weights=weights, grayscale=gray)

@@ -48,7 +48,7 @@ class Experiment:
         required: those of ``varied`` that a sweep has to be given.
         varied_word: what one of the values is called, in the singular.
         folders: of each published source that "auto" may stand for, its folder below the data folder, the first to be taken first.
-        stand_in: the source that needs no files.
+        fallback: the source that needs no files, which "auto" stands for where the published one is missing.
         table_sources: whose records may enter the results table.
         published: the key of its published numbers in ``results/paper.json``, where it is not the name.
         sources_by_setting: sources that have files of their own for each setting.
@@ -67,12 +67,12 @@ class Experiment:
     required: tuple[str, ...] = ()
     varied_word: str = "setting"
     folders: Mapping[str, str] = {}
-    stand_in: str = ""
+    fallback: str = ""
     table_sources: tuple[str, ...] = ()
     published: str = ""
     sources_by_setting: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
-    stand_in_words: ClassVar[str] = "the drawn stand-in"
+    fallback_words: ClassVar[str] = "synthetic"
     published_words: str = ""
 
     # What is declared
@@ -122,24 +122,24 @@ class Experiment:
         raise NotImplementedError
 
     def resolve(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
-        """The configuration with the source that "auto" stands for, see :meth:`available`; a stand-in is never taken silently."""
+        """The configuration with the source that "auto" stands for, see :meth:`available`; the fallback is never taken silently."""
         if config.source != "auto":
             return config
         source = self.available(data_dir)
-        if source == self.stand_in:
-            named = variable("LNL_DATA_DIR")  # with a data_dir there are no stand-ins
+        if source == self.fallback:
+            named = variable("LNL_DATA_DIR")  # with a data_dir there is no fallback
             wanted = self.published_words or " or ".join(self.folders)
-            _log.warning("no %s found%s: the data are %s", wanted, f" in {named}" if named else "", self.stand_in_words)
+            _log.warning("no %s found%s: the data are %s", wanted, f" in {named}" if named else "", self.fallback_words)
         return config.with_options(source=source)
 
     def available(self, data_dir: Path | str | None) -> str:
-        """The published source whose folder is there, else the stand-in.
+        """The published source whose folder is there, else the fallback.
 
         A ``data_dir`` that was named and holds no such folder gives the published set all the same, whose loading then says what
         is missing: a mistake in a path is no reason to use other data.
         """
         there = [source for source, folder in self.folders.items() if (data_folder(data_dir) / folder).is_dir()]
-        return there[0] if there else next(iter(self.folders)) if data_dir and self.folders else self.stand_in
+        return there[0] if there else next(iter(self.folders)) if data_dir and self.folders else self.fallback
 
     def load_split(self, config: "RunConfig", split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
         """A split as a run sees it: source "auto" is resolved, and the first images are taken where the run has a size."""
@@ -203,7 +203,7 @@ class Experiment:
 
 
 def source(*names: str) -> HyperParameter:
-    """Where the data come from; "auto" is the published set where its files are, else the stand-in."""
+    """Where the data come from; "auto" is the published set where its files are, else the fallback."""
     return choice("source", "auto", ("auto", *names), "where the data come from; auto is the published set if it is there")
 
 

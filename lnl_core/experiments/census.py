@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lnl_core.datasets.census import PROTECTED, adult, drawn_census, feature_names, german
+from lnl_core.datasets.census import PROTECTED, adult, feature_names, german, synthetic_census
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, source
 from lnl_core.hyperparameters import choice
@@ -29,8 +29,8 @@ _SHARED: dict[str, Any] = dict(
     weight_decay=1e-4,
 )
 _PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": dict(_SHARED, source="drawn", train_size=256, test_size=256, epochs=1, batch_size=64),
-    "demo": dict(_SHARED, source="drawn", batch_size=256, epochs=8),
+    "smoke": dict(_SHARED, source="synthetic", train_size=256, test_size=256, epochs=1, batch_size=64),
+    "demo": dict(_SHARED, source="synthetic", batch_size=256, epochs=8),
     "short": dict(_SHARED, source="uci"),
     "full": dict(_SHARED, source="uci"),
 }
@@ -48,7 +48,7 @@ class Census(Experiment):
     offers = frozenset({"image_bias"})
     methods = ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
     hyperparameters = (
-        source("uci", "drawn"),
+        source("uci", "synthetic"),
         choice("train_set", None, tuple(ATTRIBUTES), "which table", late=True),
         choice(
             "protected",
@@ -69,7 +69,7 @@ class Census(Experiment):
     varied = {"protected": (), "train_set": tuple(ATTRIBUTES)}
     required = ("train_set",)
     folders = {"uci": "uci"}
-    stand_in = "drawn"
+    fallback = "synthetic"
     table_sources = ("uci",)
     sources_by_setting = ("uci",)
     compared = ("test", "validation")
@@ -89,10 +89,10 @@ class Census(Experiment):
         return {"train": str(config.train_set), "protected": str(config.protected)}
 
     def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
-        """Splits "train", "trainval", "validation" and "test"; of german and the stand-ins the run's seed also draws the split."""
+        """Splits "train", "trainval", "validation" and "test"; of german and synthetic rows the run's seed also draws the split."""
         shared: dict[str, Any] = {"protected": config.protected, **options}
-        if config.source == "drawn":
-            return drawn_census(str(config.train_set), split, n=config.train_size, seed=config.seed, **shared)
+        if config.source == "synthetic":
+            return synthetic_census(str(config.train_set), split, n=config.train_size, seed=config.seed, **shared)
         if config.train_set == "german":
             return german(split, seed=config.seed, data_dir=data_dir, **shared)
         return adult(split, data_dir=data_dir, **shared)

@@ -137,7 +137,7 @@ class ColoredMnist(Experiment):
             ("map", "vector"),
             "where f ends: at the authors' feature map, or at the vector that the last linear layer reads",
             late=True,
-            only={"network": (None, "resnet18", "cartoon")},
+            only={"network": (None, "resnet18", "small_cnn")},
         ),
         count(
             "extractor_convs",
@@ -158,8 +158,8 @@ class ColoredMnist(Experiment):
     varied = {"color_var": COLOR_VARS}
     required = ("color_var",)
     varied_word = "colour variance"
-    stand_in = "mini"
-    stand_in_words = "the 5,000 embedded digits"
+    fallback = "mini"
+    fallback_words = "the 5,000 embedded digits"
     published_words = "MNIST"
     table_sources = ("mnist",)
     sources_by_setting = ("authors",)

@@ -12,10 +12,10 @@ from lnl_core.datasets.dogs_cats import unlabelled_test_images
 from lnl_core.datasets.synthetic.animals import animals
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._photographs import (
-    CARTOON,
     JLU,
     NETWORK,
     RESNET,
+    SMALL_CNN,
     PhotographExperiment,
     by_profile,
     photograph_network,
@@ -38,7 +38,7 @@ class DogsCats(PhotographExperiment):
     offers = frozenset({"images", "channels"})
     methods = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
     hyperparameters = (
-        source("kaggle", "drawn"),
+        source("kaggle", "synthetic"),
         *train_sets("tb1", "tb2", "train"),
         *NETWORK,
         text(
@@ -53,8 +53,8 @@ class DogsCats(PhotographExperiment):
     presets = by_profile(
         "tb1",
         {
-            "smoke": CARTOON,
-            "demo": dict(CARTOON, **_WEIGHTS, train_size=2000, epochs=9),
+            "smoke": SMALL_CNN,
+            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=2000, epochs=9),
             "short": dict(RESNET, **_WEIGHTS, source="kaggle", epochs=24),
             "full": RESNET,
         },
@@ -75,7 +75,7 @@ class DogsCats(PhotographExperiment):
         labels = config.get("test_labels") if name == "test" else None
         return datasets.dogs_cats(name, labels=labels, data_dir=data_dir, **{"places": _places(config), **options})
 
-    def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
+    def synthetic(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
         return animals("unbiased" if name == "train" else name, **{"places": _places(config), **options})
 
     def unlabelled(self, config: "RunConfig", data_dir: Path | str | None = None) -> tuple[list[str], Tensor]:
@@ -83,15 +83,15 @@ class DogsCats(PhotographExperiment):
         if config.train_set != "train":
             trained_on = f"{self.name} {config.train_set}"
             raise ConfigError(f"an oracle is trained on all labelled dogs and cats (train_set 'train'), this one on {trained_on}")
-        if config.source == "drawn":
-            raise ConfigError("an oracle is trained on photographs, this one on drawings: train it with --source kaggle")
+        if config.source == "synthetic":
+            raise ConfigError("an oracle is trained on photographs, this one on synthetic pictures: train it with --source kaggle")
         names, images = unlabelled_test_images(size=config.image_size or 64, data_dir=data_dir)
         return list(names), images
 
 
 def _places(config: "RunConfig") -> int:
     """Places a side of the network's feature map, where h looks for the colour."""
-    return -(-(config.image_size or 64) // (8 if config.network == "cartoon" else 16))
+    return -(-(config.image_size or 64) // (8 if config.network == "small_cnn" else 16))
 
 
 EXPERIMENT = DogsCats()

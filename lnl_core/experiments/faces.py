@@ -8,11 +8,11 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.faces import AGE_EDGES
 from lnl_core.datasets.synthetic.faces import synthetic_faces
 from lnl_core.experiments._photographs import (
-    CARTOON,
     JLU,
     MI_BACKPROP,
     NETWORK,
     RESNET,
+    SMALL_CNN,
     PhotographExperiment,
     by_profile,
     photograph_network,
@@ -37,7 +37,7 @@ class Faces(PhotographExperiment):
     offers = frozenset({"images", "image_bias"})
     methods = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "bias_balanced")
     hyperparameters = (
-        source("utkface", "imdb", "imdb_cleaned", "imdb_authors", "drawn"),
+        source("utkface", "imdb", "imdb_cleaned", "imdb_authors", "synthetic"),
         choice("learn", None, tuple(OTHER), "what is learnt; the other one is to be forgotten", late=True),
         *train_sets("eb1", "eb2"),
         *NETWORK,
@@ -46,8 +46,8 @@ class Faces(PhotographExperiment):
     presets = by_profile(
         "eb1",
         {
-            "smoke": CARTOON,
-            "demo": dict(CARTOON, **_WEIGHTS, train_size=1500, epochs=6),
+            "smoke": SMALL_CNN,
+            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=1500, epochs=6),
             "short": dict(RESNET, **_WEIGHTS, source="utkface", epochs=4),
             "full": RESNET,
         },
@@ -75,7 +75,7 @@ class Faces(PhotographExperiment):
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         return datasets.faces(name, learn=str(config.learn), source=config.source, data_dir=data_dir, **options)
 
-    def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
+    def synthetic(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
         return synthetic_faces(name, learn=str(config.learn), **options)
 
 

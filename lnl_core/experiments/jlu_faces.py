@@ -8,7 +8,7 @@ from lnl_core import datasets
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.synthetic.faces import synthetic_faces
 from lnl_core.experiments._photographs import JLU, MI_BACKPROP, PhotographExperiment, by_profile, train_sets
-from lnl_core.experiments.base import Setting, source
+from lnl_core.experiments.base import TEST_SIZE, Setting, source
 from lnl_core.networks.faces import face_network
 from lnl_core.networks.parts import LNLNetwork
 
@@ -25,9 +25,9 @@ class JluFaces(PhotographExperiment):
     offers = frozenset({"images", "image_bias"})
     methods = ("baseline", "jlu")
     hyperparameters = (
-        source("utkface", "imdb", "imdb_cleaned", "imdb_authors", "drawn"),
+        source("utkface", "imdb", "imdb_cleaned", "imdb_authors", "synthetic"),
         # A part of the published EBD would no longer hold equally many men and women of each age.
-        *(replace(one, only={"source": ("auto", "drawn")}) if one.name == "test_size" else one for one in train_sets("bd", "od")),
+        *(replace(one, only={"source": ("auto", "synthetic")}) if one is TEST_SIZE else one for one in train_sets("bd", "od")),
     )
     presets = by_profile(
         "bd",
@@ -60,7 +60,7 @@ class JluFaces(PhotographExperiment):
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         return datasets.jlu_faces(name, source=config.source, data_dir=data_dir, **options)
 
-    def drawn(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
+    def synthetic(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
         return synthetic_faces(name, learn="age", **options)
 
 

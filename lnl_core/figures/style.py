@@ -58,4 +58,4 @@ def refuse_people(data: BiasedImages) -> None:
         DataError: if the images are of such a set.
     """
     if data.source.startswith(("utkface", "imdb")):
-        raise DataError(f"{data.source} holds people who were not asked: show drawn stand-ins (synthetic_faces) instead")
+        raise DataError(f"{data.source} holds people who were not asked: show synthetic_faces instead")

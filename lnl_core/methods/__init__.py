@@ -21,15 +21,15 @@ A method imports data sets, networks and losses, and nothing that trains or meas
 elsewhere, give it to :func:`register`. The command line, sweeps, tables and the loop then know it.
 """
 
+from lnl_core.methods.adversarial_step import adversarial_step as adversarial_step, warmup_step as warmup_step
 from lnl_core.methods.base import Course as Course, Losses as Losses, Method as Method, Moves as Moves
 from lnl_core.methods.baseline import BASELINE as BASELINE, GRAY as GRAY, baseline as baseline
 from lnl_core.methods.bias_balanced import BIAS_BALANCED as BIAS_BALANCED
 from lnl_core.methods.blind_eye import BLIND_EYE as BLIND_EYE, BLIND_EYE_GRL as BLIND_EYE_GRL
 from lnl_core.methods.gradient_reversal import GRL as GRL
-from lnl_core.methods.jlu import JLU as JLU, jlu_unlearn as jlu_unlearn, jlu_watch as jlu_watch
+from lnl_core.methods.jlu import JLU as JLU, jlu_bias_step as jlu_bias_step, jlu_main_step as jlu_main_step
 from lnl_core.methods.lnl import LNL as LNL, LNL_ADV as LNL_ADV, lnl as lnl
 from lnl_core.methods.mi_backprop import MI_BACKPROP as MI_BACKPROP
-from lnl_core.methods.one_pass import one_pass as one_pass, watch as watch
 from lnl_core.methods.registry import (
     METHODS as METHODS,
     find as find,

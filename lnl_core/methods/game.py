@@ -11,6 +11,7 @@ from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.hyperparameters import HyperParameter
 from lnl_core.losses import bias_loss
+from lnl_core.methods.adversarial_step import adversarial_step, warmup_step
 from lnl_core.methods.base import Course, Losses, Method, Moves, value_of
 from lnl_core.methods.hyperparameters import (
     ADV_WEIGHT,
@@ -28,7 +29,6 @@ from lnl_core.methods.hyperparameters import (
     UPDATES,
     WARMUP_EPOCHS,
 )
-from lnl_core.methods.one_pass import one_pass, watch
 from lnl_core.methods.two_passes import first_pass, second_pass
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import BiasHeads, LNLNetwork
@@ -65,11 +65,11 @@ class Game(Method):
         self.moves = (Moves(descends + ascends, f"descends {label}", "descends L_B"),)
 
     def step(self, network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
-        """One pass through f and h fills the gradients of all three, see :func:`lnl_core.methods.one_pass.one_pass`."""
+        """One pass through f and h fills the gradients of all three, see :mod:`lnl_core.methods.adversarial_step`."""
         mi, confusion, reversal = (
             value_of(config, weight) if weight in self.weights else 0.0 for weight in (MI_WEIGHT, CONFUSION_WEIGHT, ADV_WEIGHT)
         )
-        return one_pass(network, batch, config, mi=mi, confusion=confusion, reversal=reversal)
+        return adversarial_step(network, batch, config, mi=mi, confusion=confusion, reversal=reversal)
 
     def check_network(self, network: LNLNetwork, data: BiasedImages, config: RunConfig) -> None:
         """Refuse other adversaries than h has, or an h that cannot start again."""
@@ -109,7 +109,7 @@ class GameCourse(Course):
         else:
             training.optimizers.zero_grad()
             with training.autocast():
-                losses = (watch if warming else self.method.step)(training.network, batch, config)
+                losses = (warmup_step if warming else self.method.step)(training.network, batch, config)
         for _ in range(value_of(config, ADVERSARY_STEPS) - 1):
             self.extra_adversary_step(batch)
         self.move()

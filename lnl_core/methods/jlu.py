@@ -20,9 +20,9 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.losses import bias_loss, confusion_loss, log_probabilities
+from lnl_core.methods.adversarial_step import label_term, places
 from lnl_core.methods.base import Course, Losses, Method, Moves, value_of
 from lnl_core.methods.hyperparameters import BIAS_REDUCTION, CONFUSION_WEIGHT, MI_PLACES, OF_H, OF_IMAGES
-from lnl_core.methods.one_pass import label_term, places
 from lnl_core.networks.parts import LNLNetwork
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Turns:
         return bool(before) and min(means[-self.patience :]) > min(before) - self.gain
 
 
-def jlu_watch(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+def jlu_bias_step(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """JLU's secondary task: h descends L_B on features that its gradient does not reach; f and g stay."""
     with torch.no_grad():
         features = network.extractor(batch.images)
@@ -88,7 +88,7 @@ def jlu_watch(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     return {"bias": bias.detach(), "confusion": confusion_loss(log_q.detach(), places(batch.bias, config), normalized=True)}
 
 
-def jlu_unlearn(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+def jlu_main_step(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """JLU's primary task: f descends L_c + alpha L_conf and g descends L_c; h stays. L_B is reported and moves nobody."""
     features = network.extractor(batch.images)
     label = label_term(network.label_head(features), batch.labels, batch.log_prior)
@@ -121,7 +121,7 @@ class Jlu(Method):
         self.turns = Turns() if turns is None else turns
 
     def step(self, network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
-        return jlu_unlearn(network, batch, config)
+        return jlu_main_step(network, batch, config)
 
     def course(self, training: "Training") -> "JluCourse":
         return JluCourse(self, training)
@@ -151,7 +151,7 @@ class JluCourse(Course):
         config = training.config if training.epoch >= training.config.warmup_epochs else self.warming
         training.optimizers.zero_grad()
         with training.autocast():
-            losses = jlu_unlearn(training.network, batch, config)
+            losses = jlu_main_step(training.network, batch, config)
         self.clip()
         training.optimizers.main.step()
         self.note("main", losses)
@@ -164,7 +164,7 @@ class JluCourse(Course):
             self.training.optimizers.zero_grad()
             batch = self.next_batch()
             with self.training.autocast():
-                found = jlu_watch(self.training.network, batch, self.training.config)
+                found = jlu_bias_step(self.training.network, batch, self.training.config)
             self.training.optimizers.bias.step()
             losses.append(self.note("bias", found)["bias"])
 

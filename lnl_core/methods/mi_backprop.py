@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.losses import label_loss
+from lnl_core.methods.adversarial_step import warmup_step
 from lnl_core.methods.base import Course, Losses, Method, Moves
 from lnl_core.methods.hyperparameters import (
     ESTIMATOR,
@@ -40,7 +41,6 @@ from lnl_core.methods.hyperparameters import (
     STATISTICS_STEPS,
     STATISTICS_WIDTH,
 )
-from lnl_core.methods.one_pass import watch
 from lnl_core.methods.statistics_network import (
     StatisticsNetwork,
     bias_codes,
@@ -89,12 +89,12 @@ def bound_gradients(
     with _autocast(config, batch.images.device):
         z = network.extractor(batch.images)
         label = label_loss(network.label_head(z), batch.labels)
-    seam = z.detach().flatten(1).float().requires_grad_()
-    bound = information_bound(config.estimator, *statistics(codes, seam, shuffle))
-    (at_seam,) = torch.autograd.grad(bound, seam)
+    detached_features = z.detach().flatten(1).float().requires_grad_()
+    bound = information_bound(config.estimator, *statistics(codes, detached_features, shuffle))
+    (feature_gradient,) = torch.autograd.grad(bound, detached_features)
     parameters = list(network.extractor.parameters())
     of_label = torch.autograd.grad(label, parameters, retain_graph=True)
-    of_bound = torch.autograd.grad(z, parameters, at_seam.view_as(z).to(z.dtype))
+    of_bound = torch.autograd.grad(z, parameters, feature_gradient.view_as(z).to(z.dtype))
     kept = clipped(of_bound, of_label)
     for parameter, gradient in zip(parameters, kept, strict=True):
         parameter.grad = gradient
@@ -208,7 +208,7 @@ class MiBackprop(Method):
     trains_h = True
 
     def step(self, network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
-        return watch(network, batch, config)
+        return warmup_step(network, batch, config)
 
     def course(self, training: "Training") -> "MiCourse":
         return MiCourse(self, training)

@@ -3,9 +3,9 @@
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch
 from lnl_core.losses import bias_loss, confusion_loss, reverse_gradient
+from lnl_core.methods.adversarial_step import entropy_term, label_term, places
 from lnl_core.methods.base import Losses, value_of
 from lnl_core.methods.hyperparameters import ADV_WEIGHT, BIAS_REDUCTION, CONFUSION_WEIGHT, MI_WEIGHT
-from lnl_core.methods.one_pass import entropy_term, label_term, places
 from lnl_core.methods.registry import find
 from lnl_core.networks.parts import LNLNetwork
 

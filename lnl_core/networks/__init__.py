@@ -32,7 +32,7 @@ _HOMES = {
         "parameter_count",
     ),
     "digit": ("digit_network", "ragonesi_network"),
-    "photographs": ("resnet18_network", "cartoon_network", "imagenet_weights", "read_weights", "load_body"),
+    "photographs": ("resnet18_network", "small_cnn_network", "imagenet_weights", "read_weights", "load_body"),
     "faces": ("face_network",),
     "census": ("census_network",),
     "build": ("build_network",),

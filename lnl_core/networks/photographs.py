@@ -1,4 +1,4 @@
-"""Networks for photographs: ResNet-18 with the weights it starts from, and a small one for the drawn stand-ins."""
+"""Networks for photographs: ResNet-18 with the weights it starts from, and a small one for the synthetic pictures."""
 
 from collections import OrderedDict
 from http.client import HTTPException
@@ -62,8 +62,8 @@ def _photograph_bias_head(bias: str, features: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, classes))
 
 
-def cartoon_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: str | None = None) -> LNLNetwork:
-    """A small network for the drawn stand-ins, so that their effect is seen in a minute without any pretrained weights. Ours.
+def small_cnn_network(classes: int, bias_classes: int, *, bias: str = "color", grayscale: str | None = None) -> LNLNetwork:
+    """A small network for the synthetic pictures, so that their effect is seen in a minute without any pretrained weights. Ours.
 
     f: ImageNet's normalisation, three times (conv 3x3 of stride 2, batch normalisation, ReLU) with 16, 32 and 64 channels; features
     (B, 64, H/8, W/8), rounded up. g: one more such layer, average over the places, linear. h: as of :func:`resnet18_network`.

@@ -78,7 +78,7 @@ _HOMES = {
         "of_its_preset",
         "table_markdown",
     ),
-    "executors": ("Job", "Outcome", "set_aside", "is_busy", "Here", "Cluster", "code_version"),
+    "executors": ("Job", "Outcome", "set_aside", "is_busy", "LocalExecutor", "DaskExecutor", "code_version"),
     "sweep": ("SweepReport", "grid", "plan"),
     "bench": (
         "BATCH",

@@ -111,12 +111,12 @@ def mi_backprop_cost(data: BiasedImages, repeats: int = 1) -> dict[str, float]:
     return {name: seconds[name] / seconds[str(changes["precision"])] for name, changes in variants.items()}
 
 
-def photograph_costs(repeats: int = 1, *, drawings: int = 1000, steps: int = 8) -> dict[str, float]:
-    """What the experiments on photographs cost, at 64 pixels a side and measured on the stand-ins.
+def photograph_costs(repeats: int = 1, *, pictures: int = 1000, steps: int = 8) -> dict[str, float]:
+    """What the experiments on photographs cost, at 64 pixels a side and measured on synthetic pictures.
 
     Args:
         repeats: rounds; the smallest time of each side counts.
-        drawings: how many are drawn.
+        pictures: how many are drawn.
         steps: of ResNet-18, batch 64, in a round.
 
     Returns:
@@ -129,14 +129,14 @@ def photograph_costs(repeats: int = 1, *, drawings: int = 1000, steps: int = 8) 
 
     data = synthetic_faces("eb1", size=64, n=64 * steps, learn="gender")
     for _ in range(repeats):
-        measure("animals", lambda: animals("tb1", size=64, n=drawings))
-        measure("faces", lambda: synthetic_faces("eb1", size=64, n=drawings))
+        measure("animals", lambda: animals("tb1", size=64, n=pictures))
+        measure("faces", lambda: synthetic_faces("eb1", size=64, n=pictures))
         for method in ("baseline", "lnl"):
             config = preset("short", method, experiment="faces", epochs=1)
             network = build_network(config)
             fit(build_network(config), data.subset(slice(0, 128)), config, progress=False)  # warm-up
             measure(method, lambda n=network, c=config: fit(n, data, c, progress=False))  # type: ignore[misc]
-    drawn = {f"{name} drawn a second": drawings / best[name] for name in ("animals", "faces")}
+    drawn = {f"{name} drawn a second": pictures / best[name] for name in ("animals", "faces")}
     return {**drawn, "ResNet-18: lnl / baseline": best["lnl"] / best["baseline"]}
 
 

@@ -30,7 +30,7 @@ from lnl_core.runs.run import HISTORY, RECORD, run
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 20.0  # seconds that a scheduler has to answer
-_HOPELESS = 2  # exit code of a run that would fail in the same way again
+_NOT_RETRYABLE = 2  # exit code of a run that would fail in the same way again
 _CHILD = (
     "import json, sys; job = json.loads(sys.argv[1]); sys.path[:] = job.pop('path'); "
     "from lnl_core.runs.executors import _child; _child(**job)"
@@ -73,11 +73,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended: with a record, or with a reason; ``hopeless`` if a second attempt would end in the same way."""
+    """How a process ended: with a record, or with a reason; ``retryable`` unless a second attempt would end in the same way."""
 
     record: RunRecord | None = None
     reason: str = ""
-    hopeless: bool = False
+    retryable: bool = True
 
 
 def set_aside(path: Path) -> Path:
@@ -153,7 +153,7 @@ def _child(config: dict[str, Any], folder: str, data_dir: str | None, device: st
             run(RunConfig.from_dict(config), folder, data_dir=data_dir, device=device, progress=False)
     except LNLError as error:
         print(error, file=sys.stderr, flush=True)
-        sys.exit(_HOPELESS)
+        sys.exit(_NOT_RETRYABLE)
 
 
 def _leave_with_parent() -> None:
@@ -183,7 +183,7 @@ def _outcome(code: int, folder: Path) -> Outcome:
         return Outcome(reason=f"killed by {signal.Signals(-code).name}{hint}")
     lines = _beside(folder, ".log").read_text(encoding="utf-8", errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return Outcome(reason=said[-1] if said else f"exit code {code}", hopeless=code == _HOPELESS)
+    return Outcome(reason=said[-1] if said else f"exit code {code}", retryable=code != _NOT_RETRYABLE)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -197,7 +197,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 # Who starts it
 
 
-class Here:
+class LocalExecutor:
     """At most ``workers`` processes at a time on this machine. ``options``: data_dir, device and threads of each."""
 
     def __init__(self, workers: int, options: dict[str, Any]) -> None:
@@ -228,8 +228,10 @@ class Here:
             _stop(process)
 
 
-class Cluster:
-    """The workers of a Dask scheduler at ``address``, each of which starts one process a job. ``options`` as for :class:`Here`.
+class DaskExecutor:
+    """The workers of a Dask scheduler at ``address``, each of which starts one process a job.
+
+    ``options`` are those of :class:`LocalExecutor`.
 
     Raises:
         SweepError: if the scheduler does not answer, or a worker has another lnl_core.
@@ -293,7 +295,7 @@ class Cluster:
                 raise error
             died = isinstance(error, KilledWorker)
             reason = "every worker that took it died" if died else f"{type(error).__name__}: {error}"
-            yield job, Outcome(reason=reason, hopeless=died)
+            yield job, Outcome(reason=reason, retryable=not died)
 
     def stop(self) -> None:
         """Take back what has not begun; a worker goes on with what it has begun."""

@@ -24,7 +24,7 @@ from lnl_core.errors import ConfigError, LNLError, RecordError
 from lnl_core.experiments.base import Experiment
 from lnl_core.experiments.registry import find
 from lnl_core.experiments.splits import load_data, resolve
-from lnl_core.runs.executors import Cluster, Here, Job, Outcome, is_busy, set_aside
+from lnl_core.runs.executors import DaskExecutor, Job, LocalExecutor, Outcome, is_busy, set_aside
 from lnl_core.runs.records import read_record, write_record
 from lnl_core.runs.run import run_folder
 from lnl_core.training.checkpoints import same_run
@@ -169,13 +169,13 @@ def sweep(
         return report
 
     options = {"data_dir": data, "device": device}
-    executor: Here | Cluster
+    executor: LocalExecutor | DaskExecutor
     if scheduler is None:
         choose_device(device)
         _check_data(queue, data)
-        executor = Here(workers, {**options, "threads": threads or _threads(workers)})
+        executor = LocalExecutor(workers, {**options, "threads": threads or _threads(workers)})
     else:
-        executor = Cluster(scheduler, {**options, "threads": threads})
+        executor = DaskExecutor(scheduler, {**options, "threads": threads})
     try:
         out.mkdir(parents=True, exist_ok=True)
         for job in queue:
@@ -252,7 +252,7 @@ def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
         load_data(config, "test", data_dir)
 
 
-def _drive(jobs: list[Job], queue: deque[Job], executor: Here | Cluster, report: SweepReport, progress: bool) -> None:
+def _drive(jobs: list[Job], queue: deque[Job], executor: LocalExecutor | DaskExecutor, report: SweepReport, progress: bool) -> None:
     """Start, watch, deliver, retry, until every run has a record or a reason."""
     epochs = sum(job.config.epochs for job in jobs)
     done = sum(job.epochs_done() for job in jobs)
@@ -274,7 +274,7 @@ def _drive(jobs: list[Job], queue: deque[Job], executor: Here | Cluster, report:
                 time.sleep(_POLL)
 
 
-def _start_what_can_start(queue: deque[Job], executor: Here | Cluster, report: SweepReport) -> None:
+def _start_what_can_start(queue: deque[Job], executor: LocalExecutor | DaskExecutor, report: SweepReport) -> None:
     for _ in range(len(queue)):
         if not executor.free:
             return
@@ -303,7 +303,7 @@ def _settle(job: Job, outcome: Outcome, queue: deque[Job], report: SweepReport) 
             job.state = "done"
             (report.finished if first else report.skipped).append(job.name)
             return
-    elif not outcome.hopeless and job.attempts == 1:
+    elif outcome.retryable and job.attempts == 1:
         report.retried[job.name] = reason
         queue.append(job)
         _log.warning("%s crashed (%s): it is started once more", job.name, reason)

@@ -112,7 +112,7 @@ class CensusTable:
         schema: the columns.
         columns: by name (N,) float64 numbers, or int64 places in the column's categories.
         labels: (N,) int64, 1 for an income above 50K, or a good credit.
-        source: "uci" for the published rows, "user" for others, "drawn" for the stand-in.
+        source: "uci" for the published rows, "user" for others, "synthetic" for rows that nobody has.
     """
 
     schema: tuple[Column, ...]
@@ -162,7 +162,7 @@ def _download(name: str, path: Path) -> None:
     except (OSError, HTTPException):
         raise DataError(
             f"{path} does not exist and could not be downloaded: put the file there from {_SITE}{_FOLDERS[name]}, "
-            "or use the drawn stand-in, source 'drawn'"
+            "or use synthetic data, source 'synthetic'"
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != PUBLISHED_MD5[name]:
         raise DataError(f"{name} as downloaded is not the file that UCI published: put theirs into {path.parent} by hand")

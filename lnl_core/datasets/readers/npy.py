@@ -2,7 +2,7 @@
 
 Published data sets come as a pickled dictionary: of arrays (:func:`read_arrays`), of numbers (:func:`read_numbers`), of records of
 numbers (:func:`read_records`) or of lists of names (:func:`read_names`). Unpickling runs whatever the file says; this reader lets
-the pickle name six constructors and refuses the file at the first other name. The constructors are stand-ins written here: numpy's
+the pickle name six constructors and refuses the file at the first other name. The constructors are our own: numpy's
 own take a data type's flags and an object array's pointers from the file on trust, with which a file can crash or take over the
 process.
 """

@@ -1,9 +1,9 @@
-"""Drawn stand-ins for photographs: every experiment on photographs runs without any.
+"""Synthetic pictures in place of photographs: every experiment on photographs runs without any.
 
 They mirror the splits of Dogs and Cats and IMDB (Kim et al., sections 4.2 and 4.3) and of the report on joint learning and
 unlearning. Every number of a set follows from its seed, and the tables of what is drawn (:func:`animal_table`, :func:`face_table`)
-can be had without drawing. What lives here imports the container and the other data sets. For one more stand-in write one file with
-its table and its function, and name it below.
+can be had without drawing. What lives here imports the container and the other data sets. For one more set write one file with its
+table and its function, and name it below.
 """
 
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ from lnl_core._lazy import lazy
 
 if TYPE_CHECKING:
     from lnl_core.datasets.synthetic.animals import *
-    from lnl_core.datasets.synthetic.cartoons import *
     from lnl_core.datasets.synthetic.drawing import *
     from lnl_core.datasets.synthetic.faces import *
+    from lnl_core.datasets.synthetic.pictures import *
 
 _HOMES = {
     "drawing": ("BLOCK", "SMALLEST", "Number", "Draws", "rgb", "mix", "Frame", "Canvas", "wall", "draw_blocks"),
-    "cartoons": ("animal_block", "face_block"),
+    "pictures": ("animal_block", "face_block"),
     "animals": ("ANIMAL_SPLITS", "animal_table", "animals"),
     "faces": ("FACE_SPLITS", "AGE_BINS", "face_table", "age_classes", "synthetic_faces"),
 }

@@ -1,4 +1,4 @@
-"""How many images a drawn split has."""
+"""How many images a synthetic split has."""
 
 from lnl_core.errors import ConfigError
 

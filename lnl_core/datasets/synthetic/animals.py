@@ -1,4 +1,4 @@
-"""Cats and dogs with a bright or dark coat, drawn as cartoons: the splits of Dogs and Cats (Kim et al., section 4.2)."""
+"""Cats and dogs with a bright or dark coat, synthetic: the splits of Dogs and Cats (Kim et al., section 4.2)."""
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.readers.photographs import color_levels
 from lnl_core.datasets.synthetic._sizes import number_of_images
-from lnl_core.datasets.synthetic.cartoons import animal_block
 from lnl_core.datasets.synthetic.drawing import draw_blocks
+from lnl_core.datasets.synthetic.pictures import animal_block
 from lnl_core.errors import ConfigError
 
 ANIMAL_SPLITS = ("tb1", "tb2", "unbiased", "test")
@@ -45,7 +45,7 @@ def animals(
     bias_labels: str = "place",
     places: int | None = None,
 ) -> BiasedImages:
-    """Cats and dogs drawn as cartoons: the label is the species, told by shape, and the bias is a bright or dark coat.
+    """Synthetic cats and dogs: the label is the species, told by shape, and the bias is a bright or dark coat.
 
     Ears, muzzle, proportions, tail and whiskers tell the species; each varies by itself, and some dogs have pricked ears and some
     cats hanging ones. Position, size, tilt, hue and pattern of the coat, eyes, nose and background tell nothing.
@@ -63,7 +63,7 @@ def animals(
 
     Returns:
         BiasedImages: images (N, 3, size, size), labels (N,) 0 cat or 1 dog, bias (N, 3, places, places) in 0..7 or (N,) in 0..1,
-        group (N,) 0 dark or 1 bright. ``.source`` is "drawn".
+        group (N,) 0 dark or 1 bright. ``.source`` is "synthetic".
 
     Raises:
         ConfigError: an unknown split or word, or a number out of range.
@@ -76,6 +76,6 @@ def animals(
     shade = contrast * (2.0 * coat - 1)
     images = draw_blocks(animal_block, [species, shade], size, [seed, 20 + ANIMAL_SPLITS.index(split)])
     if bias_labels == "image":
-        return BiasedImages(images, species, coat, coat, source="drawn", classes=2, bias_classes=2)
+        return BiasedImages(images, species, coat, coat, source="synthetic", classes=2, bias_classes=2)
     levels = color_levels(images, -(-size // 16) if places is None else places, COLOR_LEVELS)
-    return BiasedImages(images, species, levels, coat, source="drawn", classes=2, bias_classes=COLOR_LEVELS)
+    return BiasedImages(images, species, levels, coat, source="synthetic", classes=2, bias_classes=COLOR_LEVELS)

@@ -1,4 +1,4 @@
-"""Cartoon faces whose age and gender can be planted apart: the splits of IMDB (section 4.3) and of the report."""
+"""Synthetic faces whose age and gender can be planted apart: the splits of IMDB (section 4.3) and of the report."""
 
 import numpy as np
 import torch
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.faces import AGE_EDGES, JLU_BINS, age_bin
 from lnl_core.datasets.synthetic._sizes import number_of_images
-from lnl_core.datasets.synthetic.cartoons import face_block
 from lnl_core.datasets.synthetic.drawing import draw_blocks
+from lnl_core.datasets.synthetic.pictures import face_block
 from lnl_core.errors import ConfigError
 
 FACE_SPLITS = ("eb1", "eb2", "unbiased", "test", "od", "bd", "ebd")
@@ -88,7 +88,7 @@ def age_classes(ages: NDArray[np.floating], bins: str) -> NDArray[np.int64]:
 def synthetic_faces(
     split: str, *, size: int = 64, n: int | None = None, seed: int = 0, learn: str = "gender", age_bins: str | None = None
 ) -> BiasedImages:
-    """Cartoon faces of nobody, with cues of age and of gender that are planted independently.
+    """Synthetic faces of nobody, with cues of age and of gender that are planted independently.
 
     Age shows in wrinkles, grey hair, a rising hairline, the nose, and a child's large low eyes, round head and red cheeks; gender
     in the length of the hair, the jaw, brows, lashes and lips. Each cue has a spread of its own, so that none is certain. These are
@@ -106,7 +106,7 @@ def synthetic_faces(
 
     Returns:
         BiasedImages: images (N, 3, size, size), labels (N,) and bias (N,) the two classes; group (N,) is the gender, or for
-        ``learn="gender"`` whether the age is 40 or more. ``.source`` is "drawn".
+        ``learn="gender"`` whether the age is 40 or more. ``.source`` is "synthetic".
 
     Raises:
         ConfigError: an unknown split or word, or a number out of range.
@@ -120,6 +120,6 @@ def synthetic_faces(
     columns = [torch.from_numpy(ages), 1 - genders]
     images = draw_blocks(face_block, columns, size, [seed, 40 + FACE_SPLITS.index(split)])
     if learn == "age":
-        return BiasedImages(images, years, genders, genders, source="drawn", classes=AGE_BINS[bins], bias_classes=2)
+        return BiasedImages(images, years, genders, genders, source="synthetic", classes=AGE_BINS[bins], bias_classes=2)
     old = torch.from_numpy(age_classes(ages, "halves"))
-    return BiasedImages(images, genders, years, old, source="drawn", classes=2, bias_classes=AGE_BINS[bins])
+    return BiasedImages(images, genders, years, old, source="synthetic", classes=2, bias_classes=AGE_BINS[bins])

@@ -1,4 +1,4 @@
-"""The fast step: one pass through f and one through h, with a seam at the features, for every term that a game can have."""
+"""The step of the min-max game, fast: one pass through f, and one through h on detached features, for every term of a game."""
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ def label_term(logits: Tensor, labels: Tensor, log_prior: Tensor | None) -> Tens
     return label_loss(logits, labels) if log_prior is None else balanced_label_loss(logits, labels, log_prior)
 
 
-def one_pass(
+def adversarial_step(
     network: LNLNetwork, batch: Batch, config: RunConfig, *, mi: float = 0.0, confusion: float = 0.0, reversal: float = 0.0
 ) -> Losses:
     """One pass through f and one through h, cut at the features so that each loss reaches only whom it should.
@@ -46,13 +46,13 @@ def one_pass(
     features = network.extractor(batch.images)
     label = label_term(network.label_head(features), batch.labels, batch.log_prior)
 
-    seam = features.detach().requires_grad_()  # f ends here, h begins
-    logits, levels = network.read_bias(seam, batch)
+    detached_features = features.detach().requires_grad_()  # no gradient of h passes by itself
+    logits, levels = network.read_bias(detached_features, batch)
     log_q = log_probabilities(logits)
     bias = bias_loss(log_q, levels, value_of(config, BIAS_REDUCTION), normalized=True)
     losses = {"label": label.detach(), "bias": bias.detach()}
 
-    for_f: list[Tensor] = []  # what f shall descend at the seam
+    for_f: list[Tensor] = []  # what f shall descend, read at the features
     if mi:
         entropy = entropy_term(log_q, levels, config, True)
         for_f.append(mi * entropy)
@@ -64,14 +64,14 @@ def one_pass(
     if reversal:
         for_f.append(-reversal * bias)  # f ascends
     if for_f:
-        (at_seam,) = torch.autograd.grad(torch.stack(for_f).sum(), seam, retain_graph=True)  # h stays
-        torch.autograd.backward([label, features], [None, at_seam])
+        (feature_gradient,) = torch.autograd.grad(torch.stack(for_f).sum(), detached_features, retain_graph=True)  # h stays
+        torch.autograd.backward([label, features], [None, feature_gradient])
     else:
         label.backward()
     (network.adversaries * bias).backward(inputs=list(network.bias_head.parameters()))  # each head descends its own
     return losses
 
 
-def watch(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
+def warmup_step(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
     """The warm start: f and g descend L_c, h descends L_B on features that its gradient does not reach."""
-    return one_pass(network, batch, config)
+    return adversarial_step(network, batch, config)

@@ -1,4 +1,4 @@
-"""What the drawn animals and faces look like: one function each that draws a block of images on a canvas.
+"""What the synthetic animals and faces look like: one function each that draws a block of images on a canvas.
 
 The cues of a label or bias depend on it alone, each with a spread of its own; everything else is independent of both. See
 :mod:`lnl_core.datasets.synthetic` for the data sets made of them.
@@ -98,7 +98,7 @@ def _animal_face(draw: Draws, canvas: Canvas, frame: Frame, dog: Tensor, line: T
 
 
 def face_block(draw: Draws, size: int, columns: list[Tensor]) -> Tensor:
-    """Cartoon faces of nobody; ``columns`` are age in years and gender (0 woman, 1 man)."""
+    """Faces of nobody; ``columns`` are age in years and gender (0 woman, 1 man)."""
     age, man = columns
     canvas = Canvas(wall(draw, size))
     turned = draw.normal(0.0, 0.06)

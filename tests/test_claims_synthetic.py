@@ -1,4 +1,4 @@
-"""The claim of the drawn stand-ins, with its controls: the task can be learnt, and a bias in the training set hurts a baseline.
+"""The claim of the synthetic pictures, with its controls: the task can be learnt, and a bias in the training set hurts a baseline.
 
 A small network, 48 pixels, seed 0. Measured on these before the margins were set, as accuracy on the unbiased test pictures when
 trained without and with bias, and with bias on the split of the opposite one: animals 0.95, 0.72 and 0.50; gender 0.98, 0.69 and
@@ -25,7 +25,7 @@ TASKS = ("animals", "gender", "age")
 BIASED = {"animals": ("tb1", "tb2"), "gender": ("eb1", "eb2"), "age": ("eb1", "eb2")}
 
 
-def drawn(task: str, split: str, n: int, contrast: float = 0.5) -> BiasedImages:
+def synthetic(task: str, split: str, n: int, contrast: float = 0.5) -> BiasedImages:
     if task == "animals":
         return animals(split, n=n, size=48, bias_labels="image", contrast=contrast)
     return synthetic_faces(split, n=n, size=48, learn=task)
@@ -46,15 +46,15 @@ def trained_on(task: str, split: str, contrast: float = 0.5) -> LNLNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = small_network()
-    fit(network, drawn(task, split, 2000 if animal else 1500, contrast), config, device="cpu", progress=False)
+    fit(network, synthetic(task, split, 2000 if animal else 1500, contrast), config, device="cpu", progress=False)
     return network
 
 
 @cache
 def reached(task: str, split: str) -> tuple[float, float, float]:
     """Accuracy on the unbiased test pictures, on their worse group, and on the split with the opposite bias."""
-    network, test = trained_on(task, split), drawn(task, "test", 1000)
-    opposite = drawn(task, BIASED[task][1], 500)
+    network, test = trained_on(task, split), synthetic(task, "test", 1000)
+    opposite = synthetic(task, BIASED[task][1], 500)
     return accuracy(network, test), float(group_accuracy(network, test).min()), accuracy(network, opposite)
 
 
@@ -76,7 +76,7 @@ def test_bias_hurts_a_baseline(task: str) -> None:
 def test_negative_control_a_bias_that_cannot_be_seen_hurts_nobody() -> None:
     """The same split, coats drawn alike: the loss above comes from the coat and from nothing else that differs between splits."""
     network = trained_on("animals", "tb1", contrast=0.0)
-    assert accuracy(network, drawn("animals", "test", 1000, contrast=0.0)) > 0.91
+    assert accuracy(network, synthetic("animals", "test", 1000, contrast=0.0)) > 0.91
 
 
 # Joint learning and unlearning. Measured on three seeds before the margins were set, for alpha 0, 0.4 and 1 in this short training:
