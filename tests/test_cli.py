@@ -491,6 +491,7 @@ def test_threads_wait_for_a_short_while_only() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "False False\n"
-    command = "import os, sys; sys.argv = ['lnl', 'experiments']; from lnl_core.cli import main\ntry: main()\nfinally: print(os.environ['GOMP_SPINCOUNT'])"
+    command = "import os, sys; sys.argv = ['lnl', 'experiments']; from lnl_core.cli import main\n"
+    command += "try: main()\nfinally: print(os.environ['GOMP_SPINCOUNT'])"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.endswith("\n10000\n")

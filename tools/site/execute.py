@@ -382,8 +382,8 @@ def _listen(queue: "Queue[tuple[str, int]]", works: dict[str, Work]) -> bool:
 
 def expected_seconds(profile: str) -> dict[str, float]:
     """How long each notebook took on two cores of a processor without AVX-512, for the first time on another machine."""
-    expected: dict[str, dict[str, float]] = json.loads(Path(__file__).with_name("expected_seconds.json").read_text(encoding="utf-8"))
-    return expected.get(profile, {})
+    text = Path(__file__).with_name("expected_seconds.json").read_text(encoding="utf-8")
+    return dict(json.loads(text).get(profile, {}))
 
 
 def read_executions(work: Path) -> dict[str, Execution]:
