@@ -358,6 +358,7 @@ OTHER: dict[str, Any] = {
     "schedule": "constant",
     "lr_step": 1,
     "lr_gamma": 0.5,
+    "probe_images": 500,
     "warmup_epochs": 1,
     "mi_weight": 0.5,
     "adv_weight": 0.5,

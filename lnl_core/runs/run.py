@@ -370,8 +370,8 @@ def _leave_record(
     measured = {} if splits.validate is None else splits.validate(network)
     measured["train_information"] = data_information(splits.data)
     unbiased = load_probe_data(config, data_dir)
-    options: dict[str, Any] = {"train": splits.data, "probe_data": unbiased, "probe_limit": config.probe_images, "seed": config.seed}
-    measured |= evaluate(network, splits.tests["test"], **options)
+    probed: dict[str, Any] = {"probe_data": unbiased, "probe_limit": config.probe_images}
+    measured |= evaluate(network, splits.tests["test"], train=splits.data, seed=config.seed, **probed)
     measured |= fairness_by_split(lambda data: predict(network, data), splits.compared)
     if "opposite" in splits.tests:
         measured["opposite_accuracy"] = accuracy(network, splits.tests["opposite"])
