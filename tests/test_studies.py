@@ -91,12 +91,14 @@ def test_without_a_name_every_study_is_named_in_a_sentence(capsys: pytest.Captur
     assert all(line.endswith(".") for line in lines)
 
 
+UNFINISHED = ("mi_cost", "search", "figure_4_full")
+"""Studies that may have jobs without a result: no page says that they are finished."""
 JOBS = [(name, job) for name, study in STUDIES.items() for job in study.jobs(Options())]
 
 
 def test_every_job_of_every_study_has_its_result() -> None:
     """But for five ablations, whose rows have dashes on the pages; and the cost of mi_backprop is not measured on most devices."""
-    missing = [name for name, job in JOBS if not job.file.is_file() and name != "mi_cost"]
+    missing = [name for name, job in JOBS if not job.file.is_file() and name not in UNFINISHED]
     assert missing == ["ablations"] * 5
     assert any(job.file.is_file() for name, job in JOBS if name == "mi_cost")
     for name in ("estimators", "labels", "limit", "leakage", "courses", "groups", "fairness"):
@@ -108,8 +110,8 @@ def test_no_two_jobs_of_a_study_share_their_name() -> None:
     assert len(keys) == len(set(keys))
 
 
-NOBODYS = {"ablations": 7, "runs": 2}
-"""How many stored records no study makes, by folder: runs that went wrong or were a check, and two of the profile full."""
+NOBODYS = {"ablations": 7}
+"""How many stored records no study makes, by folder: runs that went wrong or were a check."""
 
 
 @pytest.mark.parametrize(
