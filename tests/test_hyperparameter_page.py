@@ -10,8 +10,9 @@ from tools.pages import hyperparameters
 def test_every_declaration_is_in_the_table_of_its_owner() -> None:
     table = (ROOT / "book" / "results" / "hyperparameters.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.replace("\\|", "&").strip("|").split("|")] for line in table.splitlines() if "`" in line]
-    owners = {**experiments.registered(), **methods.registered()}
-    declared = [(name, one) for name, owner in owners.items() for one in owner.hyperparameters]
+    owners = {name: owner.hyperparameters for name, owner in experiments.registered().items()}
+    owners |= {name: owner.hyperparameters for name, owner in methods.registered().items()}
+    declared = [(name, one) for name, hyperparameters in owners.items() for one in hyperparameters]
     declared += [("every run", one) for one in (*TRAINING, *EXECUTION)]
     for name, one in declared:
         (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[5].split(", ")]
