@@ -345,6 +345,28 @@ def test_without_a_terminal_each_run_is_a_line(stage: type[Stage], tmp_path: Pat
     assert "is done" not in caplog.text
 
 
+def test_a_run_that_ends_frees_its_place_at_once(
+    stage: type[Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_POLL", 30.0)
+    began = time.monotonic()
+    assert len(sweep(tiny(*range(8)), tmp_path, progress=False).finished) == 8
+    assert time.monotonic() - began < 30, "no wait between a run that has ended and the next"
+
+
+def test_waiting_ends_with_the_first_process_that_ends() -> None:
+    here = LocalExecutor(2, {})
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for code in ("", "input()")]
+    here.active = [(None, process) for process in processes]  # type: ignore[misc]
+    try:
+        began = time.monotonic()
+        here.wait(60)
+        assert time.monotonic() - began < 50
+        assert processes[0].poll() == 0
+    finally:
+        here.stop()
+
+
 # Real processes
 
 

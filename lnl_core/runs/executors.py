@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ from lnl_core.runs.run import HISTORY, RECORD, run
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 20.0  # seconds that a scheduler has to answer
+_TICK = 0.01  # seconds between two questions whether a process has ended
 _NOT_RETRYABLE = 2  # exit code of a run that would fail in the same way again
 _CHILD = (
     "import json, sys; job = json.loads(sys.argv[1]); sys.path[:] = job.pop('path'); "
@@ -222,6 +224,12 @@ class LocalExecutor:
                 self.active.remove(entry)
                 yield job, _outcome(code, job.folder)
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until a process ends: a short run shall not wait for the next look."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and all(process.poll() is None for _, process in self.active):
+            time.sleep(_TICK)
+
     def stop(self) -> None:
         """End the processes that still run; their checkpoints stay."""
         for _, process in self.active:
@@ -296,6 +304,9 @@ class DaskExecutor:
             died = isinstance(error, KilledWorker)
             reason = "every worker that took it died" if died else f"{type(error).__name__}: {error}"
             yield job, Outcome(reason=reason, retryable=not died)
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)  # the workers take their next runs from the scheduler meanwhile
 
     def stop(self) -> None:
         """Take back what has not begun; a worker goes on with what it has begun."""

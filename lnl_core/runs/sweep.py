@@ -31,7 +31,7 @@ from lnl_core.training.checkpoints import same_run
 from lnl_core.training.devices import choose_device
 
 _log = logging.getLogger(__name__)
-_POLL = 0.5  # seconds between two looks at the runs
+_POLL = 0.5  # seconds between two looks at how far the runs are
 
 
 @dataclass(frozen=True)
@@ -254,24 +254,33 @@ def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:
 
 def _drive(jobs: list[Job], queue: deque[Job], executor: LocalExecutor | DaskExecutor, report: SweepReport, progress: bool) -> None:
     """Start, watch, deliver, retry, until every run has a record or a reason."""
-    epochs = sum(job.config.epochs for job in jobs)
-    done = sum(job.epochs_done() for job in jobs)
+    before = {id(job): job.epochs_done() for job in jobs}  # of a grid of thousands only the files of started runs are read again
+
+    def done() -> int:
+        return sum(job.epochs_done() if job.attempts or job.state != "open" else before[id(job)] for job in jobs)
+
+    epochs, due = sum(job.config.epochs for job in jobs), 0.0
     with (
         # smoothing=0: the time left comes from the mean pace so far, since runs of several methods take turns
-        tqdm(total=epochs, initial=done, unit="epoch", desc="sweep", smoothing=0, disable=None if progress else True) as bar,
+        tqdm(total=epochs, initial=done(), unit="epoch", desc="sweep", smoothing=0, disable=None if progress else True) as bar,
         nullcontext() if bar.disable else logging_redirect_tqdm(),
     ):
         while queue or executor.active:
             _start_what_can_start(queue, executor, report)
+            ended = False
             for job, outcome in executor.finished():
+                ended = True
                 _settle(job, outcome, queue, report)
                 if progress and bar.disable and job.state == "done":
                     _log.info("%s is done, run %d of %d", job.name, len(report.finished) + len(report.skipped), len(jobs))
-            bar.total = sum(job.epochs_done() if job.name in report.failed else job.config.epochs for job in jobs)
-            bar.update(sum(job.epochs_done() for job in jobs) - bar.n)
-            bar.set_postfix(runs=f"{len(report.finished) + len(report.skipped)}/{len(jobs)}", failed=len(report.failed))
-            if queue or executor.active:
-                time.sleep(_POLL)
+            working = bool(queue or executor.active)
+            if time.monotonic() >= due or not working:
+                bar.total = sum(job.epochs_done() if job.name in report.failed else job.config.epochs for job in jobs)
+                bar.update(done() - bar.n)
+                bar.set_postfix(runs=f"{len(report.finished) + len(report.skipped)}/{len(jobs)}", failed=len(report.failed))
+                due = time.monotonic() + _POLL
+            if working and not ended:  # where one ended the next can start at once
+                executor.wait(_POLL)
 
 
 def _start_what_can_start(queue: deque[Job], executor: LocalExecutor | DaskExecutor, report: SweepReport) -> None:
