@@ -522,11 +522,11 @@ def experiments() -> None:
 @app.command()
 def methods() -> None:
     """List the methods, those of LNL_PLUGINS among them, and the hyper-parameters of each; last those of every training."""
-    from lnl_core.config import EXECUTION, TRAINING
+    from lnl_core.config import EXECUTION, MEASURING, TRAINING
     from lnl_core.methods import registered
 
     read = {name: method.hyperparameters for name, method in registered().items()}
-    for name, hyperparameters in {**read, "every run": (*TRAINING, *EXECUTION)}.items():
+    for name, hyperparameters in {**read, "every run": (*TRAINING, *MEASURING, *EXECUTION)}.items():
         _say(f"{name}:")
         for one in hyperparameters:
             _say(f"  {one.name:<24}{one.help} ({one.values})")
