@@ -551,7 +551,7 @@ def test_records_can_be_written_as_plain_json(finished: Path) -> None:
     json.dumps(asdict(read_record(finished / "record.json")), allow_nan=False)
 
 
-def test_the_probes_of_a_record_read_as_many_images_as_the_configuration_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probes_of_a_record_read_as_many_images_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs_module = importlib.import_module("lnl_core.runs.run")
     asked: list[int] = []
     real = runs_module.evaluate
