@@ -261,7 +261,7 @@ ceiling = marginal_entropy(train)
 # after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never enter a results table.
 
 # %% tags=["nbval-ignore-output"]
-EPOCHS = 2 if profile == "smoke" else 5
+EPOCHS = 2 if profile == "smoke" else 4
 FEW = 256 if profile == "smoke" else 600  # training digits of these short runs
 few = train.subset(slice(0, FEW))
 held_out = load_data(config, "validation", DATA_DIR or None)

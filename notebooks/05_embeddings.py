@@ -91,7 +91,7 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
-points = 2000 if profile == "full" else 1000  # digits in a picture
+points = {"full": 2000, "demo": 600}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown]
@@ -364,7 +364,7 @@ for name, places in views.items():
 # ## Summary
 #
 # - A t-SNE shows who is whose near neighbour. It does not show distances between groups, densities, or that something is absent.
-# - Neighbourhood purity says in one number what the picture says in a thousand points, and it can be measured before squeezing.
+# - Neighbourhood purity says in one number what the picture says in hundreds of points, and it can be measured before squeezing.
 # - Probes ask a different question, what can be read at all, and need a control beside them; their information is a lower bound.
 # - A faint direction is enough to hold a bias that no picture shows.
 #
