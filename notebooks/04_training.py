@@ -39,7 +39,7 @@
 # | before this page | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
 # | theory | [Eqs. 6 to 9 in the theory chapter](../book/theory.md) |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about three minutes on top of the two shared runs; full wants a GPU.
+# **Run time** on two CPU cores: smoke under a minute; demo about a minute and a half on top of the two shared runs; full wants a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.

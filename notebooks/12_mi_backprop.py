@@ -39,7 +39,7 @@
 # | before this page | nothing is read from earlier pages |
 # | theory | [the chapter](../book/mi_backprop.md) to this page |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about three and a half minutes; short and full want a GPU.
+# **Run time** on two CPU cores: smoke under a minute; demo about two minutes; short and full want a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
