@@ -40,7 +40,7 @@
 # | before this page | nothing is read from earlier pages |
 # | theory | [the confusion loss](../book/confusion_loss.md): its gradient, why $h$ has to stay while $f$ descends it, and a bug in three public copies |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo two to three minutes, on synthetic faces. Where `LNL_DATA_DIR` (or
+# **Run time** on two CPU cores: smoke under a minute; demo about two minutes, on synthetic faces. Where `LNL_DATA_DIR` (or
 # `DATA_DIR`) holds UTKFace, demo, short and full train on it; short and full want a GPU.
 #
 # **Whose faces?** Nobody's: every face shown here is synthetic, drawn by `lnl_core`. With UTKFace the page counts, trains and measures, and
