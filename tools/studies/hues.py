@@ -70,11 +70,12 @@ class Hues(Study):
         except DataError as error:
             raise NotReady(str(error)) from None
         wanted = torch.as_tensor(labels[:DIGITS])
-        images = [painted(grey[:DIGITS], level) for level in colors()]
-        shares = {}
-        for method in METHODS:
-            network = load_model(FOLDER / f"{method}-{COLOR_VAR:g}.safetensors")
-            shares[method] = [round(share_right(network, one, wanted), 4) for one in images]
+        networks = {method: load_model(FOLDER / f"{method}-{COLOR_VAR:g}.safetensors") for method in METHODS}
+        shares: dict[str, list[float]] = {method: [] for method in METHODS}
+        for level in colors():
+            images = painted(grey[:DIGITS], level)
+            for method, network in networks.items():
+                shares[method].append(round(share_right(network, images, wanted), 4))
         return {
             "settings": self.settings,
             "levels": colors().tolist(),
