@@ -18,6 +18,7 @@ from lnl_core.runs.run import load_model
 from tests.test_browser import DESK, PHONE, find_browser
 from tools import ROOT
 from tools.pages import explorables
+from tools.studies.models import METHODS
 
 FOLDER = ROOT / explorables.FOLDER
 MODELS = ROOT / "results" / "models"
@@ -28,7 +29,7 @@ def test_what_is_generated_is_up_to_date() -> None:
 
 
 def test_each_network_is_small() -> None:
-    for method in explorables.METHODS:
+    for method in METHODS:
         weights = explorables.network_of(load_model(MODELS / f"{method}-0.02.safetensors"))["weights"]
         assert len(base64.b64decode(weights)) < 140_000, method
 
@@ -116,7 +117,7 @@ def test_the_page_computes_what_torch_computes(painting: Opened) -> None:
             const image = core.paint(bytes.subarray(784 * i, 784 * (i + 1)), level);
             return [core.logits(layers, image), image.map(one => one.reduce((sum, value) => sum + value, 0))];
         }); }"""
-    for method in explorables.METHODS:
+    for method in METHODS:
         network = load_model(MODELS / f"{method}-0.02.safetensors").eval()
         with torch.no_grad():
             wanted = network(images).numpy()
