@@ -28,7 +28,7 @@ from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
-from tools.pages import drawn, hyperparameters, leak_tables, numbers
+from tools.pages import drawn, explorables, hyperparameters, leak_tables, numbers
 from tools.pages.drawn import Drawing
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
 from tools.studies.maps import read_maps
@@ -622,11 +622,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if anything is not up to date")
     if parser.parse_args().check:
-        old = check()
+        old = [*check(), *(f"{(explorables.FOLDER / name).as_posix()} is not what the results say" for name in explorables.stale())]
         for line in old:
             print(f"{line}: run 'make results'", file=sys.stderr)
         return 1 if old else 0
-    print(write())
+    print(f"{write()}, {explorables.write()} files of explorables")
     return 0
 
 

@@ -230,6 +230,10 @@ class Sources:
         """The mean over seeds of a metric on a census table, "adult-sex" or "german-age"."""
         return float(np.mean([one.metrics[metric] for one in self._task(task)[method, float(weight)]]))
 
+    def fair_spread(self, task: str, method: str, weight: float, metric: str) -> float:
+        """The standard deviation of the same over the seeds."""
+        return float(np.std([one.metrics[metric] for one in self._task(task)[method, float(weight)]], ddof=1))
+
     def fair_networks(self, task: str, metric: str) -> list[float]:
         """That mean of every network at every weight."""
         names = ("baseline", *UNLEARNING)
