@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_browser import DESK, PHONE, find_browser
 from torch import nn
 
 from lnl_core.datasets.colored_mnist import paint
@@ -15,7 +16,6 @@ from lnl_core.errors import ConfigError
 from lnl_core.networks import digit_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.run import load_model
-from tests.test_browser import DESK, PHONE, find_browser
 from tools import ROOT
 from tools.pages import explorables
 from tools.studies.models import METHODS
