@@ -13,6 +13,7 @@ from torch import nn
 
 from lnl_core.datasets.colored_mnist import paint
 from lnl_core.errors import ConfigError
+from lnl_core.information import conditional_entropy, entropy, mutual_information
 from lnl_core.networks import digit_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.run import load_model
@@ -174,3 +175,21 @@ def test_it_fits_a_phone_and_without_scripts_its_numbers_are_there(browser: Any,
     assert "crimson, the 0 of training" in bare.page.inner_text("main")
     bare.context.close()
     assert phone.faults + bare.faults == []
+
+
+def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "entropy", viewport=PHONE)
+    for weights in ([[45, 5], [5, 45]], [[1, 0], [0, 3]], [[7, 0], [0, 0]], [[1, 2], [3, 4]]):
+        found = opened.page.evaluate("table => window.lnlEntropy.measures(table)", weights)
+        joint = np.array(weights) / np.sum(weights)
+        wanted = [entropy(joint.sum(1)), entropy(joint.sum(0)), conditional_entropy(joint), mutual_information(joint)]
+        assert [found[name] for name in ("label", "bias", "open", "information")] == pytest.approx(wanted, abs=1e-6)
+    assert opened.said() == "H(Y) = 0.693 nats, H(b) = 0.693 nats, I(Y; b) = 0.368 nats, H(Y | b) = 0.325 nats."
+    assert "at most I(Z; Y) = 0.325 nats" in opened.page.inner_text("main")
+    for number in range(4):
+        opened.page.focus(f"input >> nth={number}")
+        opened.page.keyboard.press("Home")
+    assert opened.said() == "There is no digit in the table: raise one of the bars."
+    assert opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    opened.context.close()
+    assert opened.faults == []

@@ -18,6 +18,7 @@ from lnl_core._files import read_json
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS
 from lnl_core.errors import ConfigError
 from lnl_core.figures.style import METHOD_STYLE
+from lnl_core.information import conditional_entropy, mutual_information
 from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.runs.run import load_model
 from tools import ROOT, write_if_changed
@@ -156,7 +157,20 @@ def files(root: Path = ROOT) -> dict[str, str]:
     }
     found["paint_data.js"] = _script("paint", paint_data(root))
     loaded = ["core.js", *found, "paint.js"]
-    return {**found, "paint.html": fragment("paint", loaded, paint_table(root))}
+    found["paint.html"] = fragment("paint", loaded, paint_table(root))
+    return {**found, "entropy.html": fragment("entropy", ["entropy.js"], entropy_table())}
+
+
+def entropy_table() -> str:
+    """Three tables of two labels and two colours with their entropies, for readers without JavaScript."""
+    rows = ["<tr><th scope='col'>digits whose colour agrees</th><th scope='col'>I(Y; b)</th><th scope='col'>H(Y | b)</th></tr>"]
+    for agree in (0.5, 0.9, 1.0):
+        joint = np.array([[agree, 1 - agree], [1 - agree, agree]]) / 2
+        numbers = f"<td>{mutual_information(joint):.3f}</td><td>{conditional_entropy(joint):.3f}</td>"
+        rows.append(f"<tr><th scope='row'>{100 * agree:.0f} %</th>{numbers}</tr>")
+    caption = "Two digits and two colours, equally frequent, in nats"
+    where = '<div class="pst-scrollable-table-container" tabindex="0">'
+    return f'{where}<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table></div>"
 
 
 def fragment(name: str, loaded: list[str], table: str) -> str:
