@@ -19,10 +19,14 @@ def download(address: str, known_hash: str, path: Path) -> Path:
     """
     import pooch
 
-    pooch.get_logger().setLevel("WARNING")
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # it would name a folder and a hash that nobody asked for
     try:
         pooch.retrieve(address, known_hash, path.name, path.parent, downloader=pooch.HTTPDownloader(timeout=20))
     except ValueError:
         came = f"{path.name} as downloaded from {address.removesuffix(f'/{path.name}')}"
         raise DataError(f"{came} is not the file as published: put theirs into {path.parent} by hand") from None
+    finally:
+        log.setLevel(level)
     return path

@@ -305,8 +305,8 @@ def execute_all(
 
     Args:
         parameters: injected into every notebook; OUT_DIR is added, a relative path to ``work/runs``.
-        shared_runs: let the notebooks find each other's runs. The others that use the
-            folder of runs then wait for the first one, which trains what they read.
+        shared_runs: let the notebooks find each other's runs. Those that use runs then wait for the first notebook, which trains
+            what they read.
         jobs: how many at a time, among which the processors are shared.
         progress: says which notebook and cell is executed, and how long all will take.
 
