@@ -39,7 +39,7 @@ _SEED = re.compile(r"^CLASS_SEED = (\d+)$", re.MULTILINE)
 _REGION = re.compile(r"BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)(.*?)(?:END \1|\Z)", re.DOTALL)
 _DELIMITERS = tuple(f"{edge} {kind}" for edge in ("BEGIN", "END") for kind in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"))
 _IMPORT = re.compile(r"(import \w|from \S+ import )")
-_WHOLE, _PART = 10, 20
+_WHOLE, _PART = 8, 20
 """Characters, without spaces, from which on a secret line is looked for as a whole line, and as a part of any text."""
 
 Notebook = Any
@@ -240,7 +240,7 @@ def leaks(hidden: set[str], texts: Iterable[str]) -> list[str]:
         for form in _forms(text):
             found |= dict.fromkeys(f"it holds nbgrader's mark {mark!r}" for mark in _DELIMITERS if mark in form)
             dense = re.sub(r"[\s#]", "", form)
-            whole = {_bare(line) for line in form.splitlines()}
+            whole = {_bare(line) for line in (*form.splitlines(), *re.split(r"[\n\"'`]", form))}
             lines = {line for line in long if line.replace("#", "") in dense} | (hidden & whole)
             found |= dict.fromkeys(f"it holds the secret line {line!r}" for line in sorted(lines))
     return list(found)
