@@ -63,15 +63,28 @@ class WrongAnswer:
     lost: dict[str, float]
 
 
+def _answer(path: Path) -> Any:
+    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+
+
+def misconception(path: Path) -> str:
+    """The id of the misconception that a wrong answer shows."""
+    return str(_answer(path).cells[0].metadata.get("name", path.stem))
+
+
 def wrong_answer(path: Path, seed: int | None = None) -> WrongAnswer:
     """The lecturer's notebook with the cells of a file ``wrong/<assignment>/<misconception>.py`` in the place of its own.
 
     The first cell says in words what is wrong, and in its header which test cells it costs how many points, and the name of the
-    misconception where the file has another.
+    misconception where the file has another. A long cell is changed by pairs of texts, ``replace={"old": "new"}``, in its header.
     """
-    text = path.read_text(encoding="utf-8")
-    header, notebook = jupytext.reads(text, fmt="py:percent").cells[0].metadata, assignment(path.parent.name, seed)
+    answer, notebook = _answer(path), assignment(path.parent.name, seed)
     cells = {cell.id: cell for cell in notebook.cells}
-    for cell in read_source(text).cells[1:]:
-        cells[own(cell)["grade_id"]].source = cell.source
-    return WrongAnswer(notebook, header.get("name", path.stem), {name: float(value) for name, value in header["lost"].items()})
+    for cell in answer.cells[1:]:
+        changed = cells[own(cell)["grade_id"]]
+        for old, new in cell.metadata.get("replace", {}).items():
+            assert old in changed.source, f"{path.name} replaces {old!r}, which is not there"
+            changed.source = changed.source.replace(old, new)
+        changed.source = cell.source or changed.source
+    lost = {name: float(value) for name, value in answer.cells[0].metadata["lost"].items()}
+    return WrongAnswer(notebook, misconception(path), lost)
