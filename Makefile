@@ -62,6 +62,7 @@ gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as ma
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
+	@$(BIN)/python -m tools.course.release sync
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
