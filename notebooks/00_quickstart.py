@@ -377,8 +377,7 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 # - Report the unbiased accuracy *and* the worst group of label and bias, with its size; look at confusion matrices one colour at a time.
 # - An adversary that has given up is no proof of forgetting. Ask a fresh probe.
 #
-# Next: [01_biased_data](01_biased_data.ipynb) takes the data apart; [02_derivation](02_derivation.ipynb) derives the loss, and
-# [08_your_own_bias](08_your_own_bias.ipynb) brings in a bias of your own.
+# Next: [01_biased_data](01_biased_data.ipynb) measures how much of the digit its colour gives away.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

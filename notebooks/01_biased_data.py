@@ -496,7 +496,7 @@ for share, i, j in order[:4]:
 #   than not; on test data it tells exactly nothing (Eq. 1).
 # - Information estimated by counting is biased upwards. Know the table, correct the estimate, or say so.
 #
-# Next: [02_derivation](02_derivation.ipynb) turns "do not learn the colour" into a loss, line by line.
+# Next: [From mutual information to a game](../book/theory.md) turns "do not learn the colour" into a loss, step by step.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -613,7 +613,7 @@ plt.show()
 # - A slow $h$ is outrun. Its high loss then looks like success; a fresh head on frozen features tells the truth.
 # - On biased data the perfect secret overshoots: choose $\lambda$ and $\mu$ by accuracy on unbiased validation data.
 #
-# Next: [04_training](04_training.ipynb) plays the same game with a hundred thousand parameters.
+# Next: [Confusion loss, entropy and reversal](../book/confusion_loss.md) compares the three losses that can make $h$ undecided.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -592,7 +592,7 @@ if gains[worst] < 1:
 # - Warm start and alternating updates are options of the same loop; runs resume to the same result, from a notebook or the command line.
 # - Data on the device, one pass, bf16: measure the three on your device before you believe in any of them.
 #
-# Next: [05_embeddings](05_embeddings.ipynb) looks at the features themselves.
+# Next: [06_confusion](06_confusion.ipynb) asks which of the trained networks uses the colour.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -368,7 +368,7 @@ for name, places in views.items():
 # - Probes ask a different question, what can be read at all, and need a control beside them; their information is a lower bound.
 # - A faint direction is enough to hold a bias that no picture shows.
 #
-# Next: [06_confusion](06_confusion.ipynb) asks whether the colour is *used*, which is another matter than whether it is there.
+# Next: [Fooled is not forgotten](../book/is_it_gone.md) measures what fresh probes read from the features of every method.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -397,7 +397,7 @@ else:
 # - Claims about orderings can be checked apart from values, and only where every cell that they need has at least three runs.
 # - Demonstration runs teach; they are not evidence about the paper.
 #
-# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) leaves painted digits behind and meets a bias that came with the photographs.
+# Next: [What it takes to reproduce](../book/reproduce.md) asks what each open choice does to these numbers.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

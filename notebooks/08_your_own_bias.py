@@ -575,8 +575,8 @@ else:
 # - Choose weights on validation data by a rule fixed beforehand; open the test set once.
 # - Report accuracy on unbiased data, every seed, the worst group of label and bias, and what a fresh probe still reads.
 #
-# Next: the [paper map](../book/paper_map.md) says where each equation and figure lives in this book, [deviations](../book/deviations.md)
-# where we left the authors' path.
+# Next: the appendix begins with [Measuring mutual information](../book/measuring_information.md). The [paper map](../book/paper_map.md)
+# says where each equation and figure lives in this book, and [deviations](../book/deviations.md) lists where we left the authors' path.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

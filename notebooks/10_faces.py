@@ -653,8 +653,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # - Accuracy on the opposite set tells what a network relied on; guessing scores one half there, so read it beside the test set.
 # - A probe decides whether something was forgotten, and an estimator that cleans data leaves its own bias in them.
 #
-# Next: [What these labels are](../book/ethics.md), before anybody uses such a network for anything; then
-# [11_joint_unlearning](11_joint_unlearning.ipynb) lets the two losses of the blind eye take turns.
+# Next: [What these labels are](../book/ethics.md), to be read before anybody uses such a network for anything.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -730,7 +730,7 @@ figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE of f(x
 # - Accuracy on EBD mixes what was forgotten with what was spoilt; the gap between genders shows the bias by itself.
 # - A t-SNE is a picture. The mixing score with its shuffled control is a number, and a fresh probe is the sceptic.
 #
-# Next: [08_your_own_bias](08_your_own_bias.ipynb) puts a bias of your own into the same machinery.
+# Next: [Fairness](../book/fairness.md) applies the same methods to tables about people.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -461,7 +461,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 # - A small bound proves nothing about the colour: ask fresh probes.
 # - The cost is $K$ passes through $f$ a step; they can be done at once, or more rarely, and not away with.
 #
-# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb), the first photographs.
+# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) brings the first photographs.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

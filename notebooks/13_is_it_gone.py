@@ -388,7 +388,7 @@ for name, (values, bias) in cases.items():
 # - The bound depends on the kind of reader and on the number of examples. Compare like with like, and say which.
 # - A code length also counts how soon the colour is read. LEACE ends what linear readers see, and no more.
 #
-# Next: [14_the_limit](14_the_limit.ipynb) asks how well a network can do that has forgotten everything.
+# Next: [Where the colour hides](../book/where_the_colour_hides.md) finds one place in which $f$ keeps the colour.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -360,7 +360,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 # - The limit binds on digits painted as in training, and on unbiased ones only through the tenth of them that is painted so.
 # - A colour-blind network that obeys it in full is at chance on both: the useful ones do not obey.
 #
-# Next: [15_census_fairness](15_census_fairness.ipynb) asks the same of tables about people.
+# Next: [Bias-balanced learning](../book/bias_balanced.md) names more unbiased digits without asking the features to forget.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

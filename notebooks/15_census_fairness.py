@@ -416,8 +416,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 # - Features without the attribute give parity to every head, and a bound on the difference comes with the nats. A probe cannot certify it.
 # - Methods are compared by curves with intervals, and a single setting is chosen on validation rows.
 #
-# Next: [the chapter](../book/fairness.md) with tables and their reading; then [08_your_own_bias](08_your_own_bias.ipynb) for a bias of your
-# own.
+# Next: [08_your_own_bias](08_your_own_bias.ipynb) brings in a bias of your own.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())
