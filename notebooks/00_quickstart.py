@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A plain network goes by the colour of a digit; one that is trained not to learn the colour reads far more
+# > digits in random colours, although a fresh probe still finds colour in its features.
+# >
+# > **Read before.** Nothing.
+# >
+# > **Reading time.** 15 minutes.
+#
 # Ten minutes, from biased data to a network that does not act on the bias. We look at digits whose colour gives them away, train an
 # ordinary network and watch it fall for the colour, train the same network by the method of Kim et al. (CVPR 2019), *Learning Not to
 # Learn*, and set the two side by side. At the end we ask an awkward question: has the second network forgotten the colour, or has it only
@@ -36,7 +43,6 @@
 # | | |
 # |---|---|
 # | background | what a convolutional classifier, a cross-entropy loss and a gradient step are |
-# | before this page | nothing |
 # | theory | [the derivation of the loss](../book/theory.md), for afterwards |
 #
 # **Run time** on two CPU cores: smoke under a minute (it proves that the page runs; its numbers mean nothing), demo a few minutes, nearly

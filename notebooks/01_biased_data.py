@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** In the training data of Colored MNIST the colour tells more than half of the digit at every variance of
+# > the paper, and in the test data it tells nothing.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # A digit is a shape. In Colored MNIST every training digit also wears a colour that gives it away, and at test time the colours
 # are dealt out at random. This page takes that data apart: how the colours are drawn, what the bias head $h$ is asked to predict,
 # and how much the colour tells about the digit, in nats.
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | entropy and mutual information of a table; [notation](../book/notation.md) |
-# | before this page | nothing; [00_quickstart](00_quickstart.ipynb) shows where it leads |
 # | theory | [Eq. 1 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke, demo and full all take well under a minute; full loads all of MNIST if it is there.

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Each step between the paper's nine equations holds on a table of nine images as the theory says it, and
+# > only the reversed bias loss has the exact gradient of the information.
+# >
+# > **Read before.** [From mutual information to a game](../book/theory.md).
+# >
+# > **Reading time.** 20 minutes.
+#
 # The [theory chapter](../book/theory.md) derives the method in nine equations. This page puts each of them on a table small enough to
 # sum by hand, and checks every step: which ones are equalities, which are bounds, and where the problem is quietly replaced by another.
 # Then the same quantities are written as tensor code and compared with the library, down to the gradients of one training step.
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | entropy, cross-entropy, Kullback–Leibler divergence; a little PyTorch; [notation](../book/notation.md) |
-# | before this page | [01_biased_data](01_biased_data.ipynb) |
 # | theory | [From mutual information to a game](../book/theory.md), [the confusion loss](../book/confusion_loss.md) |
 #
 # **Run time** on two CPU cores: under half a minute in every profile. The outputs are facts: they are stored with the notebook, and

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Two players with reversed gradients circle each other; noise, weight decay and a faster $h$ bring them to
+# > rest, and too strong an adversary lowers the accuracy on unbiased data.
+# >
+# > **Read before.** [02 Derivation](02_derivation.ipynb).
+# >
+# > **Reading time.** 20 minutes.
+#
 # "Not very stable", the authors write about the adversarial part of their training. This page finds out why, on a game so small that
 # its whole state is a point in the plane: $f$ has one weight for shape and one for colour, $h$ has a single weight. Every expectation
 # is an exact integral, so nothing here is due to chance.
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | gradient descent; eigenvalues of a 2×2 matrix |
-# | before this page | [02_derivation](02_derivation.ipynb): the losses, and who moves on which |
 # | theory | [The adversarial step](../book/theory.md) |
 #
 # **Run time** on two CPU cores: about half a minute in every profile. The outputs are facts: they are stored with the notebook, and

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** In every method $g$ descends the label loss and $h$, where it is trained, the bias loss; the methods
+# > differ only in what $f$ does about $h$.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [03 The min-max game](03_minmax_game.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # Seven methods, three networks, one loop. This page opens the loop: which loss moves which network, how the losses of $f$, $g$ and $h$
 # change over time, what a warm start and the authors' alternating updates do, how a run survives an interruption, and which of the tricks
 # in `lnl_core.training` make it fast on the machine in front of you.
@@ -36,7 +43,7 @@
 # | | |
 # |---|---|
 # | background | stochastic gradient descent with momentum; [03_minmax_game](03_minmax_game.ipynb) for gradient reversal |
-# | before this page | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
 # | theory | [Eqs. 6 to 9 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about a minute and a half on top of the two shared runs; full wants a GPU.

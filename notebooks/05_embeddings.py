@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A t-SNE picture in which the colours are mixed does not show that the colour is gone: a linear probe can
+# > read what the picture hides.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # The paper asks that $f(x)$ hold no information about the colour. Features of a few thousand dimensions invite a look: squeeze them into
 # the plane with t-SNE and colour the points. This page does that for the plain and for the debiased network, then puts numbers beside the
 # pictures, and then shows how far a picture may mislead: a t-SNE in which the colours are mixed is no evidence that the colour is gone.
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | principal components; nearest neighbours; that t-SNE keeps neighbours together |
-# | before this page | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
 # | theory | [what I(b(X); f(X)) = 0 would mean](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about a minute once the two networks exist, and a few minutes more where they

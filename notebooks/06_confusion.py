@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A network that goes by the colour gives vertical stripes in its confusion matrices, and their strength is
+# > an information in nats.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [01 Biased data](01_biased_data.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # One accuracy hides what a network looks at. Paint every test digit in one and the same colour, ten times over with ten colours, and
 # the confusion matrices give it away: this is the paper's Figure 5. The page draws it for a plain network and for a debiased one, puts
 # a number in nats on what the eye sees, and then repaints single digits and watches the answer flip.
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | a confusion matrix; mutual information of a table ([01_biased_data](01_biased_data.ipynb)) |
-# | before this page | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
 # | theory | [Eq. 2 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about half a minute once the two networks exist, and a few minutes more where

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A published number counts as reproduced only if the whole interval of our mean lies within a margin fixed
+# > beforehand, and for most of them our runs are too few to say.
+# >
+# > **Read before.** [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # Figure 4 of the paper is seven amounts of bias, four methods, and one number each. This page draws it again with our numbers beside
 # the published ones. It trains nothing for that: every number of ours is read from a run record, a small file that says where the number
 # comes from. Where there is no record there is no number, and where ours differs from the paper's the page says so.
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | mean, sample deviation, standard error |
-# | before this page | [04_training](04_training.ipynb); its runs are shown here as a demonstration |
+# | earlier runs | those of [04_training](04_training.ipynb) are shown here as a demonstration |
 # | theory | [deviations](../book/deviations.md): what we do differently from the authors' code, and why |
 #
 # **Run time** on two CPU cores: seconds where the two demonstration runs exist ([00_quickstart](00_quickstart.ipynb) leaves them behind);

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A bias of your own needs one file with three small functions; training, sweeps, probes and tables then
+# > treat it as they treat colour.
+# >
+# > **Read before.** [01 Biased data](01_biased_data.ipynb), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
 # Colour was only an example. On this page another bias becomes an **experiment of your own**: one file with three small functions, one that
 # loads, one that plants the bias, one that labels it. Training, sweeps, the results table and the command line then take it as they take ours.
 # The worked example is a faint **texture** behind grey digits, the kind of cue that image classifiers are known to prefer over shape. No
@@ -37,7 +44,6 @@
 # | | |
 # |---|---|
 # | background | [01_biased_data](01_biased_data.ipynb) for the information, [04_training](04_training.ipynb) for training |
-# | before this page | nothing is read from earlier pages |
 # | theory | [Eqs. 1 to 9 in the theory chapter](../book/theory.md): colour appears in none of them |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo about a minute and a half; full does the same with all of MNIST and wants a GPU.

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Where every dog is bright and every cat is dark, no training label favours shape over coat, and with our
+# > settings unlearning gained 0.02 at most.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 20 minutes.
+#
 # Colored MNIST was painted to make a point. Here the bias comes with the photographs: the paper's authors sorted the 25,000 training
 # images of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
 # is dark**, or the other way round. This page builds the same protocol, on synthetic animals if you have no photographs, and asks what can be
@@ -36,7 +43,6 @@
 # | | |
 # |---|---|
 # | background | what a residual network is, roughly |
-# | before this page | [00_quickstart](00_quickstart.ipynb) for `run` and records; [04_training](04_training.ipynb) for the losses |
 # | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are synthetic. With it, Kaggle's images are read from its `dogs-vs-cats` |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about two and a half minutes; short trains a ResNet-18 and takes the better part of an

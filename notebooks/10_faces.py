@@ -19,6 +19,14 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Where age and gender are one variable in training, an adversary with two values cannot tell the bias from
+# > the label, and in our runs unlearning gained or lost 0.02 at most on the opposite sets.
+# >
+# > **Read before.** [01 Biased data](01_biased_data.ipynb), [From mutual information to a game](../book/theory.md), [09 Dogs and
+# > cats](09_dogs_and_cats.ipynb).
+# >
+# > **Reading time.** 25 minutes.
+#
 # The paper's hardest experiment asks for the gender of a face without its age, or the age without the gender, from training sets in which
 # one fixes the other. This page builds these sets, computes what they can and cannot teach, trains on them, and sets the published Table
 # 2 beside whatever runs of ours exist. All faces on it are synthetic, of nobody: **no face of a real person appears in this book**,
@@ -37,7 +45,6 @@
 # | | |
 # |---|---|
 # | background | entropy and its chain rule; a classifier's accuracy by group |
-# | before this page | [01_biased_data](01_biased_data.ipynb) for $I(b;Y)$, [09_dogs_and_cats](09_dogs_and_cats.ipynb) for the first set of photographs |
 # | theory | [from mutual information to a game](../book/theory.md), [the limit](../book/the_limit.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo about two minutes; short and full train ResNet-18 on photographs and need a

@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** A critic that falls behind makes its bound small without any forgetting, so a small bound says nothing
+# > about the colour.
+# >
+# > **Read before.** [Mutual information backpropagation](../book/mi_backprop.md).
+# >
+# > **Reading time.** 10 minutes.
+#
 # LNL trains a network $h$ to name the colour and lets $f$ fool it. Ragonesi et al. let a network $T$ *estimate* how much the features tell
 # of the colour, in nats, and let $f$ descend the estimate. It sounds like the shorter way: the number to be made small is itself in the
 # loss. This page builds it, trains it beside the baseline, watches the estimate while it falls, and then asks what has become of the colour.
@@ -36,7 +43,6 @@
 # | | |
 # |---|---|
 # | background | [measuring information](../book/measuring_information.md): critics and their bounds |
-# | before this page | nothing is read from earlier pages |
 # | theory | [the chapter](../book/mi_backprop.md) to this page |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about two minutes; short and full want a GPU.

@@ -19,6 +19,12 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** The adversary of `lnl` is close to chance, and fresh probes of the same features still name the colour.
+# >
+# > **Read before.** [Fooled is not forgotten](../book/is_it_gone.md).
+# >
+# > **Reading time.** 15 minutes.
+#
 # The adversary $h$ is at chance. Does $f$ hold nothing of the colour any more, or has it learnt what *this* $h$ cannot read? This page asks
 # readers who were never in the duel: an $h$ of the same kind with fresh weights, and fresh probes of three kinds, with a control, in nats,
 # and in the price of a code. Then it removes by a formula what is left for linear readers, and looks who still reads it.
@@ -36,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | cross-entropy and conditional entropy ([02_derivation](02_derivation.ipynb)); who moves ([04_training](04_training.ipynb)) |
-# | before this page | nothing is read from earlier pages; trained models come with the project |
 # | theory | [Fooled is not forgotten](../book/is_it_gone.md): the same questions for all methods; [measuring information](../book/measuring_information.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about two minutes, with the embedded digits; short and full take more digits

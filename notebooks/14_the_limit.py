@@ -19,6 +19,13 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** An accuracy above the limit, on digits painted as in training, proves without any probe that the features
+# > still tell the colour.
+# >
+# > **Read before.** [The limit](../book/the_limit.md), [01 Biased data](01_biased_data.ipynb).
+# >
+# > **Reading time.** 10 minutes.
+#
 # Three lines of algebra bound what is left of the label in features that have forgotten the bias. This page puts numbers in the
 # lines: how much the colour leaves open about the digit, what accuracy goes with that, and where trained networks stand. On the way it
 # turns an accuracy into a proof that the colour is still there, without any probe, and finds out on which digits the limit holds at all.
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | entropy and mutual information of a table ([01_biased_data](01_biased_data.ipynb)) |
-# | before this page | nothing is read from earlier pages |
 # | theory | [the limit](../book/the_limit.md): the proof, its examples, and why being colour-blind *and* independent means being empty |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about a minute and a half; short and full train on all of MNIST and want a GPU.

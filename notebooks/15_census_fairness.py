@@ -19,6 +19,12 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Leaving out the column of an attribute does not remove it: a probe reads it from the other columns.
+# >
+# > **Read before.** [Fairness](../book/fairness.md), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 10 minutes.
+#
 # Until here the bias was a colour or an age in a picture. On this page it is a protected attribute in a table: the sex in UCI's Adult, the
 # age in German credit. The methods are the same. New are the questions, demographic parity and equalised odds, the competitors, which come
 # from the library Fairlearn, and that no unbiased test set exists. The proofs, the data sets' flaws and the reading of the results are
@@ -36,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | conditional probabilities; the mutual information of two discrete variables |
-# | before this page | [04_training](04_training.ipynb) for the methods, [10_faces](10_faces.ipynb) for labels of people |
 # | theory | [fairness](../book/fairness.md), [measuring information](../book/measuring_information.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo one to two minutes; short and full train on the real tables and take minutes

@@ -7,6 +7,7 @@ import pytest
 
 from tools import ROOT
 from tools.site import contents
+from tools.site.notebooks import read_script
 
 CHAPTERS = contents.chapters()
 PLACE = {document: number for number, document in enumerate(CHAPTERS)}
@@ -60,3 +61,93 @@ def test_another_order_or_a_lost_link_is_noticed(tree: Path) -> None:
 )
 def test_where_a_link_leads(document: str, target: str, found: str) -> None:
     assert contents.linked(document, target) == found
+
+
+# The top of each chapter
+
+each_chapter = pytest.mark.parametrize("document", CHAPTERS)
+
+
+@each_chapter
+def test_a_chapter_begins_with_its_result_what_to_read_before_and_how_long_it_takes(document: str) -> None:
+    top = contents.top(document)
+    assert top is not None, "see any other chapter for the form"
+    assert 8 <= len(top.result.split()) <= 45, top.result
+    looked_up = {page for caption in ("Appendix", contents.REFERENCE) for page in contents.parts()[caption]}
+    later = [page for page in top.before if page not in looked_up and PLACE[page] >= PLACE[document]]
+    assert not later, "what is to be read before stands later in the contents"
+    assert bool(top.before) != (PLACE[document] < 2), "only the first two need nothing before"
+
+
+@each_chapter
+def test_the_reading_time_is_that_of_its_words(document: str) -> None:
+    top = contents.top(document)
+    assert top is not None
+    assert abs(top.minutes - contents.minutes(contents.prose(document))) <= 6, "make sync writes it anew"
+
+
+PAGE = """# Title
+
+> **In one sentence.** What is
+> found at 0.5 is this.
+>
+> **Read before.** [Other](other.md).
+>
+> **Reading time.** 5 minutes.
+
+The text.
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("is this.", "is this. And that."),
+        ("is this.", "is this?"),
+        ("is this.", "is this"),
+        ("> **Read before.** [Other](other.md).\n>\n", ""),
+        ("5 minutes", "a few minutes"),
+        ("# Title\n\n", "# Title\n\nThe text.\n\n"),
+    ],
+)
+def test_another_form_is_noticed(old: str, new: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    assert contents.top("page", tmp_path) == contents.Top("What is found at 0.5 is this.", ("other",), 5)
+    page.write_text(PAGE.replace(old, new), encoding="utf-8")
+    assert contents.top("page", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("One two, three-four.", (3, 0)),
+        ("a $x + y$ b<!-- 3 4 5 --> {term}`the word <term>` [link](some/where.md)", (6, 0)),
+        ("a\n\n$$\nx = y\n$$ (eq-label)\n\nb", (2, 1)),
+        ("a\n```python\nb = c\n```\nd", (2, 0)),
+        ("```{figure} a.png\n:alt: not shown\n\nThe caption\n```", (3, 0)),
+        ("````{admonition} The title\n:class: tip, dropdown\n\n```{include} b.md\n```\nhidden\n````\nshown", (3, 0)),
+        ("```{prf:proof}\n:class: dropdown\n\n$$\nx\n$$\n\nhidden\n```\nshown", (1, 0)),
+        (":::{dropdown} A title\nhidden\n:::\nshown", (3, 0)),
+        ("<details><summary>Solution</summary>\n\nhidden\n\n</details>\nshown", (1, 0)),
+        ("| a | b |\n|---|---|\n| c | d |", (4, 0)),
+    ],
+)
+def test_what_a_reader_sees_is_counted(text: str, found: tuple[int, int]) -> None:
+    assert contents.length(text) == found
+
+
+def test_times_are_written_into_pages_and_scripts(tree: Path) -> None:
+    assert contents.write_times(tree) == []
+    page, notebook = tree / "book" / "theory.md", tree / "notebooks" / "02_derivation.py"
+    right = [path.read_text(encoding="utf-8") for path in (page, notebook)]
+    for path in (page, notebook):
+        path.write_text(contents._TIME.sub(r"\g<1>95\3", path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert sorted(contents.write_times(tree)) == sorted([page, notebook])
+    assert [path.read_text(encoding="utf-8") for path in (page, notebook)] == right
+
+
+@pytest.mark.parametrize("name", ["00_quickstart", "09_dogs_and_cats"])
+def test_the_prose_of_a_notebook_is_that_of_its_markdown_cells(name: str) -> None:
+    cells = [cell.source for cell in read_script(ROOT / "notebooks" / f"{name}.py").cells if cell.cell_type == "markdown"]
+    assert contents.prose(f"notebooks/{name}") == "\n\n".join(cells)

@@ -1,13 +1,17 @@
-"""The chapters in the order of ``_toc.yml``, the one place that says which page follows which."""
+"""The chapters in the order of ``_toc.yml``: what follows what, how long each is, and the lines at its top.
 
+``make sync`` writes the reading times of all chapters anew.
+"""
+
+import math
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
-from tools import ROOT
-from tools.site.notebooks import read_script
+from tools import ROOT, write_if_changed
 
 REFERENCE = "Reference"
 """The caption of the last part. Its pages are looked things up in; those of all other parts are chapters, to be read."""
@@ -34,9 +38,11 @@ def source(document: str, root: Path = ROOT) -> Path:
 def prose(document: str, root: Path = ROOT) -> str:
     """The Markdown of a page, or of a notebook's cells."""
     path = source(document, root)
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
-        return path.read_text(encoding="utf-8")
-    return "\n\n".join(cell.source for cell in read_script(path).cells if cell.cell_type == "markdown")
+        return text
+    cells = [cell.partition("\n")[2].strip() for cell in text.split("\n# %%") if cell.startswith(" [markdown]")]
+    return "\n\n".join(re.sub(r"^# ?", "", cell, flags=re.MULTILINE) for cell in cells)
 
 
 def linked(document: str, target: str) -> str:
@@ -57,3 +63,110 @@ def wrong_ways(root: Path = ROOT) -> list[str]:
                 said = " and ".join(ways) or "nothing"
                 found.append(f"{document}: what comes next is {following} by _toc.yml, and the notebook's last lines name {said}")
     return found
+
+
+# How long a chapter is
+
+WORDS_A_MINUTE = 120
+"""Slower than a novel: the text is dense, and for many readers in a second language."""
+WORDS_A_FORMULA = 20
+"""A displayed formula takes as long as so many words."""
+_FENCE = re.compile(r"(`{3,}|:{3,}|~{3,})(.*)")
+_NO_PROSE = re.compile(r"\{(?:math|code|code-block|code-cell|include|raw|eval-rst|bibliography)\}")
+_FORMULA = "\N{SQUARE ROOT}"
+_UNSHOWN = [
+    (re.compile(r"<!--.*?-->", re.S), ""),
+    (re.compile(r"<details>.*?</details>", re.S), ""),
+    (re.compile(r"\$\$.*?\$\$(?: *\([\w:-]+\))?", re.S), f" {_FORMULA} "),
+    (re.compile(r"(?<!\\)\$[^$]+\$"), "x"),
+    (re.compile(r"\{[\w:]+\}`([^`<]*)[^`]*`"), r"\1"),
+    (re.compile(r"\]\([^)\s]*\)"), "]"),
+    (re.compile(r"^\([\w:-]+\)=$", re.M), ""),
+    (re.compile(r"<[^>]+>"), ""),
+]
+"""Comments, folded solutions, formulas, targets of links and roles: what a reader does not read as words."""
+
+
+def shown(text: str) -> str:
+    """What a page shows before anything is unfolded: no code, no options, nothing inside a directive of the class "dropdown"."""
+    lines, kept = text.splitlines(), []
+    open_fences: list[tuple[str, bool, bool]] = []  # marks; whether what is inside is hidden; whether it is literal
+    for number, line in enumerate(lines):
+        fence = _FENCE.match(line)
+        mark, hidden, literal = open_fences[-1] if open_fences else ("", False, False)
+        if fence and fence[1] == mark and not fence[2].strip():
+            open_fences.pop()
+        elif fence and fence[2].strip() and not literal:
+            code = not fence[2].startswith("{") or bool(_NO_PROSE.match(fence[2]))
+            folded = any(re.match(r":class:.*\bdropdown\b", option) for option in _options(lines[number + 1 :]))
+            open_fences.append((fence[1], hidden or code or folded or "{dropdown}" in fence[2], code))
+            if not hidden and "{" in fence[2]:
+                kept.append(fence[2].partition("}")[2])
+        elif not hidden and not re.match(r" *:[\w-]+:", line):
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _options(lines: list[str]) -> list[str]:
+    """The option lines with which a directive's block begins."""
+    found = []
+    for line in lines:
+        if not re.match(r":[\w-]+:", line):
+            break
+        found.append(line)
+    return found
+
+
+def length(text: str) -> tuple[int, int]:
+    """The words and the displayed formulas that a page or notebook shows before anything is unfolded."""
+    text = shown(text)
+    for pattern, instead in _UNSHOWN:
+        text = pattern.sub(instead, text)
+    return len(re.findall(r"\w[\w'.,:/-]*", text)), text.count(_FORMULA)
+
+
+def minutes(text: str) -> float:
+    """How long it takes to read what :func:`length` counts."""
+    words, formulas = length(text)
+    return (words + WORDS_A_FORMULA * formulas) / WORDS_A_MINUTE
+
+
+# The top of a chapter
+
+_TIME = re.compile(r"(\*\*Reading time\.\*\* )(\d+)( minutes\.)")
+_TOP = re.compile(
+    r"^# .+\n(?:\n\*To run.*\n|\n\[!\[.*\n)?\n"
+    r"> \*\*In one sentence\.\*\* (?P<result>[^.?!]+(?:\.[^\s.?!][^.?!]*)*\.)\n>\n"
+    r"> \*\*Read before\.\*\* (?P<before>.+)\n>\n"
+    r"> \*\*Reading time\.\*\* (?P<minutes>\d+) minutes\.\n\n"
+)
+
+
+@dataclass(frozen=True)
+class Top:
+    """The lines at the top of a chapter."""
+
+    result: str
+    before: tuple[str, ...]  # documents
+    minutes: int
+
+
+def top(document: str, root: Path = ROOT) -> Top | None:
+    """What stands between a chapter's title and its text; None where that is not in the one form that all chapters have."""
+    joined = re.sub(r"\n> (?!\*\*)", " ", prose(document, root))
+    found = _TOP.match(joined)
+    if found is None:
+        return None
+    before = tuple(linked(document, target) for target in re.findall(r"\]\(([^)#\s]+)", found["before"]))
+    return Top(found["result"], before, int(found["minutes"]))
+
+
+def stated(text: str) -> int:
+    """The reading time to be written, in minutes: to the next five."""
+    return max(5, 5 * math.ceil(minutes(text) / 5 - 0.2))
+
+
+def write_times(root: Path = ROOT) -> list[Path]:
+    """Write the reading time of every chapter anew, and return the files that changed."""
+    found = {source(document, root): stated(prose(document, root)) for document in chapters(root)}
+    return [path for path, time in found.items() if write_if_changed(path, _TIME.sub(rf"\g<1>{time}\3", path.read_text("utf-8")))]
