@@ -151,3 +151,19 @@ def test_times_are_written_into_pages_and_scripts(tree: Path) -> None:
 def test_the_prose_of_a_notebook_is_that_of_its_markdown_cells(name: str) -> None:
     cells = [cell.source for cell in read_script(ROOT / "notebooks" / f"{name}.py").cells if cell.cell_type == "markdown"]
     assert contents.prose(f"notebooks/{name}") == "\n\n".join(cells)
+
+
+@pytest.mark.parametrize("text", ["````{admonition} A\n:class: dropdown\n\nhidden ````\n\nshown", "```python\na", ":::{note}\n```\n:::"])
+def test_a_block_without_an_end_is_noticed(text: str) -> None:
+    with pytest.raises(ValueError, match="has no end"):
+        contents.shown(text)
+
+
+MOST_WORDS = 2500
+
+
+@each_chapter
+def test_a_chapter_is_not_too_long(document: str) -> None:
+    """Proofs, side remarks and tables of all numbers are folded, and what is still longer is split."""
+    words, _ = contents.length(contents.prose(document))
+    assert words <= MOST_WORDS

@@ -88,7 +88,11 @@ _UNSHOWN = [
 
 
 def shown(text: str) -> str:
-    """What a page shows before anything is unfolded: no code, no options, nothing inside a directive of the class "dropdown"."""
+    """What a page shows before anything is unfolded: no code, no options, nothing inside a directive of the class "dropdown".
+
+    Raises:
+        ValueError: if a block is never closed, so that all that follows would be part of it.
+    """
     lines, kept = text.splitlines(), []
     open_fences: list[tuple[str, bool, bool]] = []  # marks; whether what is inside is hidden; whether it is literal
     for number, line in enumerate(lines):
@@ -104,6 +108,8 @@ def shown(text: str) -> str:
                 kept.append(fence[2].partition("}")[2])
         elif not hidden and not re.match(r" *:[\w-]+:", line):
             kept.append(line)
+    if open_fences:
+        raise ValueError(f"a block that begins with {open_fences[-1][0]} has no end: close it on a line of its own")
     return "\n".join(kept)
 
 
