@@ -153,7 +153,7 @@ def test_the_prose_of_a_notebook_is_that_of_its_markdown_cells(name: str) -> Non
     assert contents.prose(f"notebooks/{name}") == "\n\n".join(cells)
 
 
-@pytest.mark.parametrize("text", ["````{admonition} A\n:class: dropdown\n\nhidden ````\n\nshown", "```python\na", ":::{note}\n```\n:::"])
+@pytest.mark.parametrize("text", ["````{note}\n\nhidden ````\n\nshown", "```python\na", ":::{note}\n```\n:::"])
 def test_a_block_without_an_end_is_noticed(text: str) -> None:
     with pytest.raises(ValueError, match="has no end"):
         contents.shown(text)
