@@ -100,7 +100,7 @@ def shown(text: str) -> str:
         mark, hidden, literal = open_fences[-1] if open_fences else ("", False, False)
         if fence and fence[1] == mark and not fence[2].strip():
             open_fences.pop()
-        elif fence and fence[2].strip() and not literal:
+        elif fence and not literal:
             code = not fence[2].startswith("{") or bool(_NO_PROSE.match(fence[2]))
             folded = any(re.match(r":class:.*\bdropdown\b", option) for option in _options(lines[number + 1 :]))
             open_fences.append((fence[1], hidden or code or folded or "{dropdown}" in fence[2], code))
