@@ -469,7 +469,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 # - A small bound proves nothing about the colour: ask fresh probes.
 # - The cost is $K$ passes through $f$ a step; they can be done together, or more rarely, but not left out.
 #
-# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) brings the first photographs.
+# Next: [Related work](../book/related_work.md) says which other methods there are, and which data sets are called Colored MNIST.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

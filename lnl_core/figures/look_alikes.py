@@ -49,7 +49,7 @@ def paint_kim(
 
 
 def paint_irm(grey: NDArray[np.uint8], labels: NDArray[np.int64], training: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Arjovsky et al.: two classes, a quarter of the labels wrong; red or green follows the label, and in the test the other one."""
+    """Arjovsky et al.: two classes, a quarter of the labels wrong; red or green follows the label, in the test it does not."""
     noisy = (labels < 5) ^ (rng.random(len(labels)) < 0.25)
     green = noisy ^ (rng.random(len(labels)) < (0.1 if training else 0.9))
     small = np.repeat(np.repeat(grey[:, ::2, ::2], 2, axis=1), 2, axis=2)
@@ -67,7 +67,7 @@ def paint_rebias(
 def paint_lff(
     grey: NDArray[np.uint8], labels: NDArray[np.int64], training: bool, rng: np.random.Generator, share: float = 0.995
 ) -> NDArray[np.uint8]:
-    """Nam et al.: the class's own colour but for a small share, with noise, clipped. The ten colours here are those of Kim et al."""
+    """Nam et al.: the class's own colour but for a small share, with noise, clipped. The ten colours here are Kim et al.'s."""
     group = _aligned(labels, share if training else 0.1, rng)
     return _painted(grey, np.clip(MEAN_COLORS[group] + 0.05 * rng.standard_normal((len(group), 3)), 0, 1))
 
