@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [00 Quickstart](00_quickstart.ipynb).
 # >
-# > **Reading time.** 15 minutes.
+# > **Reading time.** 10 minutes.
 #
 # The paper asks that $f(x)$ hold no information about the colour. One can look at features of a few thousand dimensions by mapping
 # them to the plane with t-SNE. This page does that for the plain and for the debiased network, and adds numbers to the pictures. Then
@@ -309,7 +309,7 @@ for name, places in views.items():
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: which mistake costs little? (pencil)
+# ### Exercise 1: which mistake costs little? (pencil; medium)
 #
 # t-SNE turns distances into probabilities of being neighbours, $p_{ij}$ among the features and $q_{ij}$ in the plane, and minimises
 # $D_{KL}(P\|Q)=\sum_{ij}p_{ij}\log(p_{ij}/q_{ij})$. Compare the cost of tearing a neighbour away ($p=0.01$, $q=0.0001$) with that of
@@ -323,7 +323,7 @@ for name, places in views.items():
 #
 # </details>
 #
-# ### Exercise 2: where does the colour come from? (code)
+# ### Exercise 2: where does the colour come from? (code; medium)
 #
 # Measure the purity of digits and paints, and the linear probe of the paint, for the raw pixels and for an *untrained* network of the
 # same shape (`lnl_core.build_network(config)`). Does the baseline's training put the colour in, or does it fail to take it out?
@@ -348,7 +348,7 @@ for name, places in views.items():
 #
 # </details>
 #
-# ### Exercise 3: a group that is far away (predict, then run)
+# ### Exercise 3: a group that is far away (predict, then run; easy)
 #
 # Add the same huge vector to the features of all sevens, so that they lie ten times further from the rest than any two digits lie now.
 # Sketch the t-SNE before you run it. Where are the sevens, and how far?

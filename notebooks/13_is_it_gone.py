@@ -337,7 +337,7 @@ for name, (values, bias) in cases.items():
 #
 # ## Exercises
 #
-# ### Exercise 1: chance for whom? (pencil)
+# ### Exercise 1: chance for whom? (pencil; easy)
 #
 # An adversary names one of eight levels with accuracy 0.19. A friend says: "1/8 is 0.125, so it still reads something." Is the friend
 # right?
@@ -350,7 +350,7 @@ for name, (values, bias) in cases.items():
 #
 # </details>
 #
-# ### Exercise 2: a probe of noise (code)
+# ### Exercise 2: a probe of noise (code; easy)
 #
 # Replace the features by normal noise of the same shape. What do accuracy, control, nats and "found" say? And with all ten colours
 # mapped to two groups, warm and cold?
@@ -370,7 +370,7 @@ for name, (values, bias) in cases.items():
 #
 # </details>
 #
-# ### Exercise 3: what g uses (predict, then run)
+# ### Exercise 3: what g uses (predict, then run; medium)
 #
 # Erase the colour of `lnl`'s features with LEACE and let a *fresh linear probe* read the **digit** before and after. Will the digit
 # suffer? Predict first: the colours here are random, so colour and digit are independent.

@@ -123,9 +123,12 @@ def _options(lines: list[str]) -> list[str]:
     return found
 
 
+_EXERCISES = re.compile(r"^## (?:Exercises|Questions to discuss)$.*?(?=^## |\Z)", re.M | re.S)
+
+
 def length(text: str) -> tuple[int, int]:
-    """The words and the displayed formulas that a page or notebook shows before anything is unfolded."""
-    text = shown(text)
+    """The words and the displayed formulas that a page or notebook shows before anything is unfolded, its exercises aside."""
+    text = _EXERCISES.sub("", shown(text))
     for pattern, instead in _UNSHOWN:
         text = pattern.sub(instead, text)
     return len(re.findall(r"\w[\w'.,:/-]*", text)), text.count(_FORMULA)
