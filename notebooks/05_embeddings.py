@@ -224,7 +224,7 @@ for method, record in records.items():
 #
 # - **lnl has forgotten much of the colour, not all of it.** Its picture looks mixed, and the probes still name the paint several times
 #   as often as chance.
-# - **The baseline could read digits.** From its frozen features a fresh probe, trained on random paints, names digits far more often
+# - **The baseline's features hold the digit.** From its frozen features a fresh probe, trained on random paints, names digits far more often
 #   than its own $g$ does. The bias sits in what $g$ learnt to look at, as much as in $f$.
 # - **A bound can be too low to say anything.** If the nats come out low or even below zero while the accuracy is above chance, the
 #   probe was too sure of itself where it was wrong; with thousands of features and few digits that is common. Such a bound does not
