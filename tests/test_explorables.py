@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from lnl_core.networks import digit_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.pages import explorables
+from tools.pages import explorables, game
+from tools.site.notebooks import read_script
 from tools.studies.models import METHODS
 
 FOLDER = ROOT / explorables.FOLDER
@@ -193,3 +195,77 @@ def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: P
     assert opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     opened.context.close()
     assert opened.faults == []
+
+
+def _notebook_game(settings: game.Game, start: tuple[float, float], steps: int) -> np.ndarray[Any, Any]:
+    """The first steps of a game with the losses of notebook 03's own code, by automatic differentiation."""
+    cells = read_script(ROOT / "notebooks" / "03_minmax_game.py").cells
+    (code,) = (cell.source for cell in cells if cell.cell_type == "code" and "def noisy_losses(" in cell.source)
+    names: dict[str, Any] = {"np": np, "torch": torch, "F": torch.nn.functional}
+    exec(code, names)
+
+    def gradients(a: torch.Tensor, w: torch.Tensor) -> list[torch.Tensor]:
+        bias_loss, entropy_term = names["noisy_losses"](a, w, settings.noise)
+        of_f = settings.mi_weight * entropy_term - settings.adv_weight * bias_loss
+        return [torch.autograd.grad(of_f, a, retain_graph=True)[0], torch.autograd.grad(bias_loss, w)[0]]
+
+    a, w = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in start)
+    path = [start]
+    for _ in range(steps):
+        new = (a - game.RATE * gradients(a, w)[0]).detach().requires_grad_()
+        w = (w - game.RATE * gradients(new if settings.in_turns else a, w)[1]).detach().requires_grad_()
+        a = new
+        path.append((a.item(), w.item()))
+    return np.array(path)
+
+
+def test_the_game_is_that_of_the_notebook(browser: Any, tmp_path: Path) -> None:
+    """25 steps by automatic differentiation, all 300 in numpy, to 1e-4, from two starts and with every term."""
+    opened = Opened(browser, tmp_path, "game", viewport=DESK)
+    every_term = game.Game(mi_weight=2.5, adv_weight=0.7, noise=1.25, in_turns=True)
+    for settings, start in [*((one, game.START) for one in game.GAMES.values()), (every_term, (-1.1, 0.4))]:
+        asked = [asdict(settings), list(start)]
+        found = np.array(opened.page.evaluate("([settings, start]) => window.lnlGame.play(settings, start)", asked))
+        assert np.abs(found - game.play(settings, start)).max() < 1e-4, settings
+        assert np.abs(found[:26] - _notebook_game(settings, start, 25)).max() < 1e-4, settings
+        assert opened.page.evaluate("path => window.lnlGame.turns(path)", found.tolist()) == pytest.approx(game.turns(found))
+    loss = opened.page.evaluate("window.lnlGame.biasLoss(0.8, -0.5, 0)")
+    assert loss == pytest.approx(np.log1p(np.exp(0.4)), abs=1e-9)
+    opened.context.close()
+    assert opened.faults == []
+
+
+def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "game", viewport=PHONE, has_touch=True)
+    page = opened.page
+    assert opened.said().startswith("The game goes round on a ring: nobody wins. 4.7 turns in 300 steps;")
+    page.click("button:has-text('At once')")
+    assert opened.said().startswith("The game winds outwards")
+    page.focus("input >> nth=2")  # the noise
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert opened.said().startswith("The game comes to rest where h knows nothing"), "noise 1 stops it"
+    page.focus("input >> nth=1")  # mu
+    page.keyboard.press("Home")
+    assert opened.said().startswith("f does not push back")
+    page.click("button:has-text('In turns')")
+    page.locator(".plane").scroll_into_view_if_needed()
+    box = page.locator(".plane").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
+    assert "goes from 0.60 to" in opened.said(), "from a = 0, w = -0.6: half of the way down"
+    page.focus(".plane")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert "goes from 0.90 to" in opened.said()
+    page.click("button:has-text('Play it')")
+    page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value < 300")
+    page.click("button:has-text('Noise')")
+    page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value == 300")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    opened.context.close()
+    bare = Opened(browser, tmp_path, "game", java_script_enabled=False)
+    assert bare.page.locator("svg[role=img]").count() == len(game.GAMES)
+    bare.page.click("summary")
+    assert "In turns: a ring" in bare.page.inner_text("table")
+    bare.context.close()
+    assert opened.faults + bare.faults == []

@@ -22,6 +22,7 @@ from lnl_core.information import conditional_entropy, mutual_information
 from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.runs.run import load_model
 from tools import ROOT, write_if_changed
+from tools.pages import game
 from tools.studies.models import METHODS
 
 COLOR_VAR = 0.02
@@ -158,7 +159,10 @@ def files(root: Path = ROOT) -> dict[str, str]:
     found["paint_data.js"] = _script("paint", paint_data(root))
     loaded = ["core.js", *found, "paint.js"]
     found["paint.html"] = fragment("paint", loaded, paint_table(root))
-    return {**found, "entropy.html": fragment("entropy", ["entropy.js"], entropy_table())}
+    found["entropy.html"] = fragment("entropy", ["entropy.js"], entropy_table())
+    found["game_data.js"] = _script("game", game.data())
+    found["game.html"] = fragment("game", ["game_data.js", "game.js"], game.table(), game.picture())
+    return found
 
 
 def entropy_table() -> str:
@@ -173,15 +177,15 @@ def entropy_table() -> str:
     return f'{where}<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table></div>"
 
 
-def fragment(name: str, loaded: list[str], table: str) -> str:
-    """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers as a table without JavaScript."""
+def fragment(name: str, loaded: list[str], table: str, picture: str = "") -> str:
+    """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers without JavaScript."""
     where = "../_static/explorables"
     return "\n".join(
         [
             "<!-- written by `make results` from results/; edits are lost -->",
             f'<link rel="stylesheet" href="{where}/explorables.css">',
             f'<div class="explorable" data-explorable="{name}">',
-            "<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p></noscript></div>",
+            f"<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p>{picture}</noscript></div>",
             f"<details><summary>The numbers as a table</summary>{table}</details>",
             *(f'<script defer src="{where}/{script}"></script>' for script in loaded),
             "",
