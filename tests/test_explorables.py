@@ -17,9 +17,11 @@ from lnl_core.errors import ConfigError
 from lnl_core.information import conditional_entropy, entropy, mutual_information
 from lnl_core.networks import digit_network
 from lnl_core.networks.parts import LNLNetwork
+from lnl_core.runs.comparison import results_table
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.pages import explorables, game
+from tools.pages import dial, explorables, game
 from tools.site.notebooks import read_script
 from tools.studies.models import METHODS
 
@@ -269,3 +271,34 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     assert "In turns: a ring" in bare.page.inner_text("table")
     bare.context.close()
     assert opened.faults + bare.faults == []
+
+
+def test_the_dial_holds_the_runs_of_figure_4() -> None:
+    shown = dial.values()
+    for row in results_table():
+        found = shown["test_accuracy"].get(row["method"], {}).get(f"{row['color_var']:g}", [])
+        assert sorted(found) == pytest.approx(sorted(row["values"]), abs=1e-4), row["method"]
+    assert all("jlu" not in of_method for of_method in shown.values())
+    one = read_record(ROOT / "results" / "runs" / "colored_mnist-lnl-0.02-seed0-short-4fb0be37bd61.json")
+    assert shown["worst_bias_accuracy"]["lnl"]["0.02"][0] == pytest.approx(one.metrics["worst_bias_accuracy"], abs=1e-4)
+    assert "0.05" not in shown["worst_group_accuracy"]["lnl"], "it was not measured, so there is no number"
+
+
+def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "dial", viewport=PHONE)
+    page, shown = opened.page, dial.values()
+    means = {method: np.mean(by["0.02"]) for method, by in shown["test_accuracy"].items()}
+    assert opened.said().startswith(f"At σ² = 0.02 the accuracies go from {min(means.values()):.3f} (baseline, n = 3) to ")
+    page.focus("input[type=range]")
+    page.keyboard.press("End")
+    assert opened.said().startswith("At σ² = 0.05 the accuracies go from ")
+    assert "Worst cell, digit × colour: not measured for " in opened.said()
+    lnl = page.locator("tr:has(th:text-is('lnl'))")
+    runs = shown["test_accuracy"]["lnl"]["0.05"]
+    assert lnl.nth(0).inner_text().split() == ["lnl", f"{np.mean(runs):.3f}", "(n", "=", f"{len(runs)})"]
+    assert lnl.nth(2).inner_text().split() == ["lnl", "not", "measured"]
+    places = lnl.nth(0).locator("i:not([hidden])").evaluate_all("dots => dots.map(dot => parseFloat(dot.style.left))")
+    assert places == pytest.approx([100 * value for value in runs], abs=1e-4)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    opened.context.close()
+    assert opened.faults == []
