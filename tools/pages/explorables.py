@@ -22,7 +22,7 @@ from lnl_core.information import conditional_entropy, mutual_information
 from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.runs.run import load_model
 from tools import ROOT, write_if_changed
-from tools.pages import dial, game
+from tools.pages import dial, game, records
 from tools.studies.models import METHODS
 
 COLOR_VAR = 0.02
@@ -164,7 +164,8 @@ def files(root: Path = ROOT) -> dict[str, str]:
     found["game.html"] = fragment("game", ["game_data.js", "game.js"], game.table(), game.picture())
     found["dial_data.js"] = _script("dial", dial.data({method: color_of(method) for method in METHOD_STYLE}, root))
     found["dial.html"] = fragment("dial", ["dial_data.js", "dial.js"], dial.table(root))
-    return found
+    found["records_data.js"] = _script("records", records.bundle(root))
+    return found | records.fragments()
 
 
 def entropy_table() -> str:
