@@ -354,7 +354,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # a run that was left in peace.
 
 # %% tags=["nbval-ignore-output"]
-small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=4)
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3)
 small_data = load_data(small, "train", DATA_DIR or None)
 
 
@@ -482,7 +482,7 @@ def seconds(batches, step, rounds, **execution):
 
 
 # %% tags=["nbval-ignore-output"]
-size, rounds = (256, 1) if profile == "smoke" else (384, 1)
+size, rounds = 256, 1
 few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
 plain, layout = {"channels_last": False, "precision": "float32"}, {"channels_last": True, "precision": "float32"}
 measured = {
