@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_browser import DESK, PHONE, find_browser
+from browsers import DESK, PHONE, Opened
 from torch import nn
 
 from lnl_core.datasets.colored_mnist import paint
@@ -24,8 +24,8 @@ from tools import ROOT
 from tools.pages import dial, explorables, game
 from tools.site.notebooks import read_script
 from tools.studies.models import METHODS
+from tools.studies.shown_digits import first_of_each
 
-FOLDER = ROOT / explorables.FOLDER
 MODELS = ROOT / "results" / "models"
 
 
@@ -58,48 +58,12 @@ def test_a_layer_that_the_page_does_not_know_is_refused_by_name(layer: nn.Module
 
 def test_the_digits_are_the_first_of_each_class() -> None:
     images = np.arange(12 * 784, dtype=np.uint32).astype(np.uint8).reshape(12, 28, 28)
-    found = explorables.first_of_each(images, np.array([1, 0, 1, 1, 0, 2, 3, 4, 5, 6, 7, 8]), each=2)
+    found = first_of_each(images, np.array([1, 0, 1, 1, 0, 2, 3, 4, 5, 6, 7, 8]), each=2)
     assert (found["places"][:4], found["labels"][:4]) == ([1, 4, 0, 2], [0, 0, 1, 1])
     assert base64.b64decode(found["pixels"])[: 28 * 28] == images[1].tobytes()
     stored = explorables.paint_data()["test_digits"]
     assert stored["labels"] == [digit for digit in range(10) for _ in range(3)]
     assert len(base64.b64decode(stored["pixels"])) == 30 * 28 * 28
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="no browser tests: Playwright is missing, run `make install`")
-    path = find_browser()
-    if path is None:
-        pytest.skip("no browser tests: there is no Chromium here, install your system's package `chromium`")
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"], timeout=120_000
-        )
-        yield found
-        found.close()
-
-
-class Opened:
-    """A page from a file, with an explorable on it; whatever it asks of another place, and its errors, are kept."""
-
-    def __init__(self, browser: Any, folder: Path, name: str, **options: Any) -> None:
-        text = (FOLDER / f"{name}.html").read_text(encoding="utf-8").replace("../_static/explorables", FOLDER.as_uri())
-        (folder / "page.html").write_text(
-            f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title><main>{text}</main>', "utf-8"
-        )
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.faults: list[str] = []
-        self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda one: None if one.url.startswith("file:") else self.faults.append(one.url))
-        self.page.goto((folder / "page.html").as_uri())
-
-    def said(self) -> str:
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return str(self.page.inner_text("[role=status]"))
 
 
 @pytest.fixture
@@ -171,7 +135,7 @@ def test_a_drawing_is_answered_and_a_drawing_of_nothing_says_so(painting: Opened
 
 def test_it_fits_a_phone_and_without_scripts_its_numbers_are_there(browser: Any, tmp_path: Path) -> None:
     phone = Opened(browser, tmp_path, "paint", viewport=PHONE)
-    assert phone.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert phone.too_wide() <= 0
     phone.context.close()
     bare = Opened(browser, tmp_path, "paint", java_script_enabled=False)
     assert "needs JavaScript" in bare.page.inner_text("main")
@@ -194,7 +158,7 @@ def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: P
         opened.page.focus(f"input >> nth={number}")
         opened.page.keyboard.press("Home")
     assert opened.said() == "There is no digit in the table: raise one of the bars."
-    assert opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []
 
@@ -263,7 +227,7 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value < 300")
     page.click("button:has-text('Noise')")
     page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value == 300")
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert opened.too_wide() <= 0
     opened.context.close()
     bare = Opened(browser, tmp_path, "game", java_script_enabled=False)
     assert bare.page.locator("svg[role=img]").count() == len(game.GAMES)
@@ -299,6 +263,6 @@ def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: P
     assert lnl.nth(2).inner_text().split() == ["lnl", "not", "measured"]
     places = lnl.nth(0).locator("i:not([hidden])").evaluate_all("dots => dots.map(dot => parseFloat(dot.style.left))")
     assert places == pytest.approx([100 * value for value in runs], abs=1e-4)
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lnl_core.config import RunConfig, preset
+from lnl_core.config import preset
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.experiments import find
 from lnl_core.runs.records import RunRecord, _record, read_record, read_record_lines
@@ -82,7 +82,8 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
 
     def table(values: dict[str, Any]) -> int:
         flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
-        flat |= {f"{outer} {name}": value for outer, inner in values.items() if isinstance(inner, dict) for name, value in inner.items()}
+        for outer, inner in values.items():
+            flat |= {f"{outer} {name}": value for name, value in inner.items()} if isinstance(inner, dict) else {}
         shape = names.setdefault(json.dumps(list(flat)), len(names))
         return tables.setdefault(json.dumps([shape, list(flat.values())]), len(tables))
 
@@ -148,7 +149,7 @@ def _lines(path: Path) -> list[RunRecord]:
 def address_of(record: RunRecord, root: Path = ROOT) -> str | None:
     """Where the record of a run is stored, looked for in the order of FOLDERS; None if it is not there."""
     if record.experiment == "census":
-        name = f"{record.config['train_set']}-{record.config['protected']}-{record.method}"
+        name = f"{record.setting['train']}-{record.setting['protected']}-{record.method}"
         lines = _lines(root / "results" / "fairness" / f"{name}.jsonl")
         return f"fairness/{name}/{lines.index(record) + 1}" if record in lines else None
     name = run_folder("", record.run_config()).name

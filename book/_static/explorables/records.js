@@ -74,7 +74,7 @@
 
     function show() {
       const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean), { value: name } = metric.select;
-      const has = text => wanted.every(word => text.includes(word));
+      const has = text => wanted.every(word => isNaN(word) ? text.includes(word) : text.split(/[\s,]+/).includes(word));  // 0.02 is not 0.025
       const found = rows.filter(row => has(row.text) && (!experiment.select.value || row.experiment === experiment.select.value)
         && (!method.select.value || row.method === method.select.value)).map(row => ({ ...row, value: row.numbers[name] }));
       const broken = damaged.filter(row => has(`${row.address} damaged`.toLowerCase()) && !experiment.select.value && !method.select.value);
