@@ -547,10 +547,11 @@ def squeeze(values):
 
 features = {title: embeddings(networks[name], test) for title, name in SHOWN.items()}
 scores = {title: mixing_score(values, test.group, seed=SEED) for title, values in features.items()}
-places = {title: squeeze(values.numpy()) for title, values in features.items()}
+drawn = slice(0, 300 if profile == "demo" else None)
+places = {title: squeeze(values[drawn].numpy()) for title, values in features.items()}
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three t-SNE pictures of the features of EBD for alpha 0, 0.4 and 1, men and women in two colours and markers, each with its mixing score and the shuffled control above. The genders lie apart for alpha 0 and overlap more as alpha grows."}}
-figures.mixed(places, test.group, GENDERS, scores, title="EBD: t-SNE of f(x) by gender (the report's Figure 9)")
+figures.mixed(places, test.group[drawn], GENDERS, scores, title="EBD: t-SNE of f(x) by gender (the report's Figure 9)")
 
 # %% [markdown]
 # *The picture: a point is a face of EBD.* The score above each is measured among the **128 features**, not in the picture: the share of
@@ -620,8 +621,8 @@ print(
 some = train.subset(slice(0, 400))
 on_bd = {title: embeddings(networks[name], some) for title, name in SHOWN.items() if name != "M3"}
 bd_scores = {title: mixing_score(values, some.group, seed=SEED) for title, values in on_bd.items()}
-bd_places = {title: squeeze(values.numpy()) for title, values in on_bd.items()}
-figures.mixed(bd_places, some.group, GENDERS, bd_scores, title="BD: t-SNE of f(x) by gender (the report's Figure 8)")
+bd_places = {title: squeeze(values[drawn].numpy()) for title, values in on_bd.items()}
+figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE of f(x) by gender (the report's Figure 8)")
 
 # %% [markdown]
 # *The picture: training faces of BD.* M1 separates them here more sharply than on EBD, and has to, since the groups also differ in
