@@ -207,7 +207,7 @@ def results(
     for number, panel in enumerate(axes.flat):
         panel.set_visible(number < len(methods))
         lowest = number + columns >= len(methods)
-        panel.tick_params(labelbottom=lowest)
+        panel.tick_params(labelbottom=lowest, labelsize=8)
         panel.set(xlabel="variance σ²", ylabel="accuracy")
         panel.xaxis.label.set_visible(lowest)
         panel.yaxis.label.set_visible(number % columns == 0)
