@@ -219,7 +219,8 @@ groups = {"baseline": group_accuracy(baseline, test), "lnl": group_accuracy(lnl,
 panels, panel = plt.subplots(figsize=(8.6, 3.6), layout="constrained")
 for number, (name, values) in enumerate(groups.items()):
     places = np.arange(len(values)) + (number - 0.5) * 0.38
-    panel.bar(places, values, width=0.38, color=figures.PALETTE[number], hatch=("", "//")[number], edgecolor="white", label=name)
+    color = figures.METHOD_STYLE[name][0]
+    panel.bar(places, values, width=0.38, color=color, hatch=("", "//")[number], edgecolor="white", label=name)
 panel.axhline(0.1, color="0.35", linestyle="--", linewidth=1, label="chance")
 panel.set(
     title="Accuracy on test digits by paint",

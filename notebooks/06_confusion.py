@@ -245,8 +245,9 @@ apart = np.array([np.linalg.norm(MEAN_COLORS[i] - MEAN_COLORS[j]) for i, j in pa
 differ = {m: np.array([np.abs(said[m][i] - said[m][j]).sum() / 2 for i, j in pairs]) for m in networks}
 
 panels, panel = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
-for number, (method, values) in enumerate(differ.items()):
-    panel.scatter(apart, values, s=22, color=figures.PALETTE[number], marker=figures.MARKERS[number], label=method)
+for method, values in differ.items():
+    color, marker = figures.METHOD_STYLE[method]
+    panel.scatter(apart, values, s=22, color=color, marker=marker, label=method)
 for pair in np.argsort(apart)[:4]:
     i, j = pairs[pair]
     panel.annotate(f"{i}, {j}", (apart[pair], differ["baseline"][pair]), textcoords="offset points", xytext=(5, 4), fontsize=9)
@@ -335,7 +336,8 @@ for number, (method, table) in enumerate(answers.items()):
     different = np.array([len(np.unique(column)) for column in table.T])
     shares = np.bincount(different, minlength=11)[1:] / len(different)
     places = np.arange(1, 11) + (number - 0.5) * 0.38
-    panel.bar(places, shares, width=0.38, color=figures.PALETTE[number], hatch=("", "//")[number], edgecolor="white", label=method)
+    color = figures.METHOD_STYLE[method][0]
+    panel.bar(places, shares, width=0.38, color=color, hatch=("", "//")[number], edgecolor="white", label=method)
 panel.set(
     title="How many different answers does a digit get in ten colours?",
     xlabel="different answers",

@@ -174,7 +174,8 @@ def main() -> None:
         sys.exit(str(error))
     staged = stage(work, profile)
     if not arguments.notebooks_only:
-        print(f"the site is in {render(staged, output)}", flush=True)
+        site = render(staged, output)
+        print(f"the site is in {site}; open {site.resolve().as_uri()}/index.html, or run `make serve`", flush=True)
 
 
 if __name__ == "__main__":
