@@ -25,6 +25,7 @@ READY = """async () => {
     still.textContent = "*, *::before, *::after { transition: none !important; animation: none !important; }";
     document.head.append(still);
     document.querySelectorAll("details").forEach(each => { each.open = true; });
+    document.querySelectorAll(".toggle-hidden").forEach(each => each.classList.remove("toggle-hidden"));
 }"""
 WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FORMULAS = """() => [...document.querySelectorAll("div.math")].flatMap(block => {
@@ -276,9 +277,10 @@ def test_explorables_answer_on_the_site(visit: Callable[..., Any], name: str, be
 def test_solutions_unfold(visit: Callable[..., Any]) -> None:
     for name in ("book/theory", "notebooks/03_minmax_game"):
         page = visit(f"{name}.html")
-        box = page.locator("details:has(summary:has-text('Solution')), details:has(.solution), .solution:has(button)").first
         page.wait_for_selector("details, .toggle-button")
-        inside = box.locator("p, .math").last
+        folded = ("details:has(summary:has-text('Solution'))", ".admonition:has(> .admonition-title:has-text('Solution'))")
+        box = page.locator(", ".join(folded)).first
+        inside = box.locator("p:not(.admonition-title)").last
         assert not inside.is_visible(), name
         box.locator("summary, button").first.click()
         inside.wait_for(state="visible")
