@@ -361,7 +361,7 @@ for name, (values, bias) in cases.items():
 # noise = torch.randn(len(probed), 32)
 # warm = torch.isin(probed.group, torch.tensor([0, 2, 4, 7, 9])).long()
 # for name, bias in {"ten colours": probed.group, "warm or cold": warm}.items():
-#     one = leakage(noise, bias, kind="linear", seeds=5)
+#     one = leakage(noise, bias, kind="linear", seeds=seeds)
 #     print(f"{name:<13} {one.accuracy.mean:.3f}, control {one.control.mean:.3f}, chance {one.chance:.3f}, {one.information.mean:.3f} nats, {one.found}")
 # ```
 #
@@ -382,7 +382,7 @@ for name, (values, bias) in cases.items():
 #     fitted_to = F.avg_pool2d(feature_maps(network, others), 7).flatten(1)
 #     quarters = F.avg_pool2d(feature_maps(network, probed), 7).flatten(1)
 #     erased = linear_eraser(fitted_to, others.group)(quarters)
-#     before, after = (leakage(values, probed.labels, kind="linear", seeds=3).accuracy.mean for values in (quarters, erased))
+#     before, after = (leakage(values, probed.labels, kind="linear", seeds=seeds).accuracy.mean for values in (quarters, erased))
 #     print(f"{method:<14} digit before {before:.3f}, after {after:.3f}")
 # ```
 #
