@@ -13,8 +13,8 @@ import yaml
 
 from tools import ROOT, write_if_changed
 
-REFERENCE = "Reference"
-"""The caption of the last part. Its pages are looked things up in; those of all other parts are chapters, to be read."""
+REFERENCE, TEACHING = "Reference", "Teaching"
+"""Captions of the last part, whose pages are looked things up in, and of the lecturer's. All others hold chapters, to be read."""
 _NEXT = re.compile(r"^Next: .*?\]\((?P<target>[^)#\s]+)\)", re.MULTILINE | re.DOTALL)
 
 
@@ -25,8 +25,9 @@ def parts(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 def chapters(root: Path = ROOT) -> list[str]:
-    """The documents to be read, in order: those of all parts but the reference."""
-    return [document for caption, documents in parts(root).items() if caption != REFERENCE for document in documents]
+    """The documents to be read, in order."""
+    read = (documents for caption, documents in parts(root).items() if caption not in (REFERENCE, TEACHING))
+    return [document for documents in read for document in documents]
 
 
 def source(document: str, root: Path = ROOT) -> Path:
