@@ -20,7 +20,7 @@ from tools import ROOT
 from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
 from tools.site.execute import Execution
-from tools.site.extension import only_icons, without_repeats
+from tools.site.extension import shown_icons, without_idle_scripts, without_repeats
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -353,9 +353,14 @@ def test_scripts_are_kept_once_and_in_order() -> None:
 
 
 def test_of_the_icons_those_that_are_shown_are_kept() -> None:
-    kept = 'var p={house:[576,512,["home"],"f015","M1"],"arrow-up":[384,512,[],"f062",["M2","M3"]]'
-    script = kept + ',x:[1,1,[],"e0","M4"]};f(p,{y:[2,2,["z"],"f1","M"]})'
-    assert only_icons(script, {"home", "arrow-up"}) == kept + "};f(p,{})"
+    style = '.fa-bars,.fa-navicon{--fa:"\uf0c9"}.fa-cat{--fa:"\uf6be"}:root{--pst-icon-bell:"\uf0f3"}'
+    assert shown_icons(style, ['<i class="fa-solid fa-navicon"></i>', ""]) == {"\uf0c9", "\uf0f3"}
+
+
+def test_scripts_that_do_nothing_are_not_loaded() -> None:
+    kept = '<meta name="x"/><script src="../_static/doctools.js"></script>'
+    idle = '<script src="../searchindex.js"></script><script defer src="a/fontawesome.js?digest=1"></script>'
+    assert without_idle_scripts(idle + kept) == kept
 
 
 @pytest.mark.slow

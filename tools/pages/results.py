@@ -519,7 +519,7 @@ def _record_links(root: Path) -> dict[str, list[str]]:
     links = {
         "figure_4.md": [found for _, found in rows],
         "agreement.md": judged,
-        "record.md": [found for row, found in rows if row["method"] == "bias_balanced"],
+        "record.md": [found for row, found in rows if where([row], method="bias_balanced")],
     }
     for name, variants in {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}.items():
         config_of = forgetting.config_of if name == "adversaries" else ablations.config_of
