@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 
 from tools import ROOT
 from tools.pages.records import read_all
@@ -353,8 +354,18 @@ def test_scripts_are_kept_once_and_in_order() -> None:
 
 
 def test_of_the_icons_those_that_are_shown_are_kept() -> None:
-    style = '.fa-bars,.fa-navicon{--fa:"\uf0c9"}.fa-cat{--fa:"\uf6be"}:root{--pst-icon-bell:"\uf0f3"}'
+    rules = r'.fa-bars:before,.fa-navicon:before{content:"\f0c9"}.fa-cat:before{content:"\f6be"}'
+    style = rules + ':root{--pst-icon-bell:"\uf0f3"}'
     assert shown_icons(style, ['<i class="fa-solid fa-navicon"></i>', ""]) == {"\uf0c9", "\uf0f3"}
+
+
+@pytest.mark.slow
+def test_the_icon_font_has_the_icons_of_the_pages(site: Path) -> None:
+    folder = site / "_static" / "vendor" / "fontawesome" / "webfonts"
+    with TTFont(folder / "fa-solid-900.ttf") as font:
+        there = set(font.getBestCmap())
+    assert {0xF0C9, 0xF002, 0xF185, 0xF019, 0xF065} <= there, "bars, magnifying glass, sun, download, expand"
+    assert len(there) < 200
 
 
 def test_scripts_that_do_nothing_are_not_loaded() -> None:

@@ -41,11 +41,6 @@ FORMULAS = """() => [...document.querySelectorAll("div.math")].flatMap(block => 
     const apart = shown.right <= beside.left + 1 || beside.right <= shown.left + 1;
     return apart ? [] : [name + " overlaps its number"];
 })"""
-NO_ICON = """async () => {
-    await document.fonts.ready;
-    const icons = [...document.querySelectorAll("i[class*='fa-']")].filter(icon => icon.checkVisibility());
-    return icons.filter(icon => icon.getBoundingClientRect().width < 4).length;
-}"""
 SAID = """async () => {
     await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
     return [...document.querySelectorAll(".explorable [role=status]")].map(one => one.textContent);
@@ -115,7 +110,6 @@ class Look:
     too_wide: dict[str, int] = field(default_factory=dict)
     faint: dict[str, list[str]] = field(default_factory=dict)
     loaded: set[str] = field(default_factory=set)
-    no_icon: int = 0
     said: list[str] = field(default_factory=list)
     changed_pictures: list[str] = field(default_factory=list)
 
@@ -136,7 +130,6 @@ async def look_at(page: Any, path: Path) -> Look:
     await page.goto(path.as_uri())
     await page.evaluate(READY)
     seen.formulas = await page.evaluate(FORMULAS)
-    seen.no_icon = await page.evaluate(NO_ICON)
     seen.said = await page.evaluate(SAID)
     for theme in ("light", "dark"):
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
@@ -231,11 +224,6 @@ def test_pages_are_light(looks: dict[str, Look]) -> None:
     weights = {name: sum(weight(one) for one in look.loaded if one.startswith("file:")) for name, look in looks.items()}
     assert min(weights.values()) > 50_000, "what is loaded was not seen"
     assert {name: size for name, size in weights.items() if size >= (700_000 if name == "book/intro.html" else 1_000_000)} == {}
-
-
-@pytest.mark.slow
-def test_every_icon_is_drawn(looks: dict[str, Look]) -> None:
-    assert {name: look.no_icon for name, look in looks.items() if look.no_icon} == {}
 
 
 @pytest.mark.slow

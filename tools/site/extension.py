@@ -55,7 +55,7 @@ def _end_citation(self: HTML5Translator, node: nodes.citation) -> None:
 
 
 _IDLE = re.compile(r"<script[^>]*/(fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>")
-_ICON_RULE = re.compile(r'((?:\.fa-[\w-]+(?::{1,2}before)?,?)+)\{--fa:"(.)[^}]*\}')
+_ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(.)"\}')
 
 
 def without_idle_scripts(html: str) -> str:
@@ -73,6 +73,7 @@ def _idle_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any]
 
 def shown_icons(style: str, texts: Iterable[str]) -> set[str]:
     """The characters of the icon font that a style sheet shows by itself, and those of the icons that the texts name."""
+    style = re.sub(r"\\([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), style)
     names = {name for text in texts for name in re.findall(r"\bfa-[a-z0-9-]+", text)}
     named = {found[2] for found in _ICON_RULE.finditer(style) if names & set(re.findall(r"fa-[\w-]+", found[1]))}
     return named | set(re.findall("[\ue000-\uf8ff]", _ICON_RULE.sub("", style)))
