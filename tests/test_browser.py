@@ -28,6 +28,7 @@ READY = """async () => {
     still.textContent = "*, *::before, *::after { transition: none !important; animation: none !important; }";
     document.head.append(still);
     document.querySelectorAll("details").forEach(each => { each.open = true; });
+    document.querySelectorAll(".toggle-hidden").forEach(each => each.classList.remove("toggle-hidden"));
 }"""
 WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FORMULAS = """() => [...document.querySelectorAll("div.math")].flatMap(block => {
@@ -293,8 +294,8 @@ def test_search_finds_gradient_reversal(visit: Callable[[str], Any]) -> None:
 def test_solutions_unfold(visit: Callable[[str], Any], name: str) -> None:
     page = visit(f"{name}.html")
     page.wait_for_load_state("load")
-    box = page.locator("details:has(summary:has-text('Solution')), .solution.dropdown").first
+    box = page.locator("details:has(summary:has-text('Solution')), .admonition:has(> .admonition-title:has-text('Solution'))").first
     inside = box.locator("p:not(.admonition-title), .math").last
     assert not inside.is_visible(), name
-    box.locator("summary, button, .admonition-title").first.click()
+    box.locator("summary, button").first.click()
     inside.wait_for(state="visible")
