@@ -372,6 +372,14 @@ def test_scripts_that_do_nothing_are_not_loaded() -> None:
     kept = '<meta name="x"/><script src="../_static/doctools.js"></script>'
     idle = '<script src="../searchindex.js"></script><script defer src="a/fontawesome.js?digest=1"></script>'
     assert without_idle_scripts(idle + kept) == kept
+    assert "searchindex" in without_idle_scripts(idle + kept, searches=True), "pages that are no document may search"
+
+
+@pytest.mark.slow
+def test_the_search_button_is_called_what_stands_on_it(site: Path) -> None:
+    text = (site / "book" / "intro.html").read_text(encoding="utf-8")
+    assert re.findall(r'<button class="btn search-button-field[^>]*>', text)
+    assert not re.search(r'<button class="btn search-button-field[^>]*aria-label', text)
 
 
 @pytest.mark.slow

@@ -295,7 +295,7 @@ def test_solutions_unfold(visit: Callable[[str], Any], name: str) -> None:
     page = visit(f"{name}.html")
     page.wait_for_load_state("load")
     box = page.locator("details:has(summary:has-text('Solution')), .admonition:has(> .admonition-title:has-text('Solution'))").first
-    inside = box.locator("p:not(.admonition-title), .math").last
+    inside = box.locator("p:not(.admonition-title)").last
     assert not inside.is_visible(), name
     box.locator("summary, button").first.click()
     inside.wait_for(state="visible")

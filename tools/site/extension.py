@@ -8,6 +8,7 @@ of which the site shows a few.
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -54,18 +55,20 @@ def _end_citation(self: HTML5Translator, node: nodes.citation) -> None:
         self.body.append("</div>\n")
 
 
-_IDLE = re.compile(r"<script[^>]*/(fontawesome|searchtools|language_data|searchindex)\.js[^>]*></script>")
+_ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>")
+_SEARCH_SCRIPTS = re.compile(r"<script[^>]*/(searchtools|language_data|searchindex)\.js[^>]*></script>")
 _ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(.)"\}')
 
 
-def without_idle_scripts(html: str) -> str:
+def without_idle_scripts(html: str, searches: bool = False) -> str:
     """A part of the theme's page without what does nothing there: icons as drawings, which its font shows too, and the search as
-    one types, which is off. The page of the search loads its scripts elsewhere."""
-    return _IDLE.sub("", html)
+    one types, which is off."""
+    html = _ICON_SCRIPT.sub("", html)
+    return html if searches else _SEARCH_SCRIPTS.sub("", html)
 
 
 def _idle_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    context["without_idle_scripts"] = without_idle_scripts
+    context["without_idle_scripts"] = partial(without_idle_scripts, searches=doctree is None)  # the index is one
     has_formula = doctree is not None and any(isinstance(node, (nodes.math, nodes.math_block)) for node in doctree.findall())
     if not has_formula and "script_files" in context:
         context["script_files"] = [one for one in context["script_files"] if "mathjax" not in str(getattr(one, "filename", one))]
@@ -100,11 +103,14 @@ def _few_icons(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _few_colors(app: Sphinx, exception: Exception | None) -> None:
-    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third."""
+    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third. Photographs are dithered."""
     for path in (Path(app.outdir) / "_images").glob("*.png") if exception is None else ():
         with Image.open(path) as picture:
-            if picture.mode in ("RGB", "RGBA") and picture.convert("RGB").getcolors(5000):
-                few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            if picture.mode in ("RGB", "RGBA"):
+                whole = picture.convert("RGB")
+                few = whole.quantize(256)
+                if not whole.getcolors(20_000):
+                    few = whole.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
                 few.save(path, compress_level=9)
 
 
