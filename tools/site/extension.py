@@ -103,7 +103,7 @@ def _few_icons(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _few_colors(app: Sphinx, exception: Exception | None) -> None:
-    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third. Photographs are dithered."""
+    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third."""
     for path in (Path(app.outdir) / "_images").glob("*.png") if exception is None else ():
         with Image.open(path) as picture:
             if picture.mode in ("RGB", "RGBA"):
