@@ -9,7 +9,8 @@ bias_balanced is lnl with the balanced label loss L_bal: g is left what the bias
 (:func:`lnl_core.losses.balanced_label_loss`), and images whose bias misleads are drawn more often
 (:mod:`lnl_core.methods.bias_balanced`). jlu has the losses of blind_eye and takes turns (:mod:`lnl_core.methods.jlu`). mi_backprop
 descends an estimate of the information by a fourth network (:mod:`lnl_core.methods.mi_backprop`); its h only watches.
-The methods below jlu leave h alone: they weigh or draw images otherwise, retrain the last layer of g, or descend a closed form of the dependence.
+The methods below jlu leave h alone: they weigh or draw images otherwise, retrain the last layer of g, or
+descend a closed form of the dependence.
 
 L_B is the bias loss (Eq. 7), L_MI the negative conditional entropy of h (first term of Eq. 6), L_conf the confusion loss. Neither
 L_MI nor L_conf ever moves h, which would learn to be unsure instead of f learning to forget. Where h has several heads, each

@@ -154,7 +154,11 @@ REPEATS = count(
     most=10**4,
 )
 GCE_POWER = number(
-    "gce_power", 0.7, "q of the generalised cross-entropy of the prejudiced network; 0 is the cross-entropy", source="Nam et al.", most=1.0
+    "gce_power",
+    0.7,
+    "q of the generalised cross-entropy of the prejudiced network; 0 is the cross-entropy",
+    source="Nam et al.",
+    most=1.0,
 )
 HSIC_WEIGHT = number("hsic_weight", 1.0, "lambda, the weight of the independence criterion in the loss of f")
 UNBIASED_IMAGES = count("unbiased_images", 500, "k, the unbiased images on which the last layer is retrained", least=20, most=10**5)
