@@ -326,3 +326,13 @@ def test_bias_that_is_no_label_an_image_is_refused() -> None:
 def _refused(data: BiasedImages) -> None:
     with pytest.raises(DataError, match=r"^groups of label and bias need one bias an image: give"):
         Groups.of(data)
+
+
+def test_the_command_says_what_each_method_must_know() -> None:
+    from typer.testing import CliRunner
+
+    from lnl_core.cli import app
+
+    said = CliRunner().invoke(app, ["methods"]).output.splitlines()
+    assert "group_dro: must know group labels" in said
+    assert "lff: must know nothing more than images and labels" in said
