@@ -58,7 +58,11 @@ OF_THE_TRAINING: dict[str, Any] = {
 }
 """Another value for each field that only some trainings or networks read."""
 _BASE: dict[str, Any] = {"source": "mini", "epochs": 2, "batch_size": 8}
-_OF_METHOD: dict[str, Any] = {"mi_backprop": {"network": None, "statistics_steps": 3}, "last_layer": {"unbiased_images": 20}}
+_OF_METHOD: dict[str, Any] = {
+    "mi_backprop": {"network": None, "statistics_steps": 3},
+    "last_layer": {"unbiased_images": 20},
+    "jtt": {"repeats": 2},
+}
 
 
 def base_of(method: str, **changes: Any) -> RunConfig:
