@@ -35,9 +35,10 @@ TRAINING = (
     choice("schedule", "step", ("constant", "step", "one_cycle"), "of the learning rates"),
     count("lr_step", 40, "epochs between two falls of the rate", least=1, source="authors' option.py", only=_IN_STEPS),
     number("lr_gamma", 0.1, "factor of each fall", most=1, source="authors' option.py", only=_IN_STEPS),
-    count("probe_images", 4000, "images that the record's probes read, half of them to be trained on", least=2, late=True),
 )
 """What every training reads."""
+MEASURING = (count("probe_images", 4000, "images that the record's probes read, half to be trained on", least=2, late=True),)
+"""What is read when a run is measured at its end."""
 EXECUTION = (
     choice("precision", "auto", PRECISIONS, "of the layers: bf16 where the device computes it natively, or one by name"),
     flag("channels_last", True, "memory layout of images and weights"),
@@ -65,7 +66,7 @@ def declared(experiment: str, method: str) -> dict[str, HyperParameter]:
     for need in sorted(way.needs - task.offers):
         raise ConfigError(f"method {method!r} {_NEEDS.get(need, f'needs {need}')}: choose another for {experiment}")
     found: dict[str, HyperParameter] = {}
-    for one in (*task.hyperparameters, *TRAINING, *way.hyperparameters, *EXECUTION):
+    for one in (*task.hyperparameters, *TRAINING, *way.hyperparameters, *MEASURING, *EXECUTION):
         if one.needs <= task.offers:
             found.setdefault(one.name, one)
     return found
@@ -82,7 +83,7 @@ _NEEDS = {
 
 def _owners(name: str) -> str | None:
     """Whose hyper-parameter this is, for a message; ``None`` if nobody has one of this name."""
-    if any(one.name == name for one in (*TRAINING, *EXECUTION)):
+    if any(one.name == name for one in (*TRAINING, *MEASURING, *EXECUTION)):
         return "every run"
     for kind in ("experiment", "method"):
         every = import_module(f"lnl_core.{kind}s").registered()
@@ -117,6 +118,7 @@ class RunConfig:
     lr: float
     weight_decay: float
     schedule: str
+    # of every measuring
     probe_images: int
     # of every execution
     precision: str

@@ -39,7 +39,7 @@
 # | before this page | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
 # | theory | [Eqs. 6 to 9 in the theory chapter](../book/theory.md) |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about three minutes on top of the two shared runs; full wants a GPU.
+# **Run time** on two CPU cores: smoke under a minute; demo about a minute and a half on top of the two shared runs; full wants a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -261,7 +261,7 @@ ceiling = marginal_entropy(train)
 # after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never enter a results table.
 
 # %% tags=["nbval-ignore-output"]
-EPOCHS = 2 if profile == "smoke" else 5
+EPOCHS = 2 if profile == "smoke" else 4
 FEW = 256 if profile == "smoke" else 600  # training digits of these short runs
 few = train.subset(slice(0, FEW))
 held_out = load_data(config, "validation", DATA_DIR or None)
@@ -354,7 +354,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # a run that was left in peace.
 
 # %% tags=["nbval-ignore-output"]
-small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=4)
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3)
 small_data = load_data(small, "train", DATA_DIR or None)
 
 
@@ -482,7 +482,7 @@ def seconds(batches, step, rounds, **execution):
 
 
 # %% tags=["nbval-ignore-output"]
-size, rounds = (256, 1) if profile == "smoke" else (384, 1)
+size, rounds = 256, 1
 few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
 plain, layout = {"channels_last": False, "precision": "float32"}, {"channels_last": True, "precision": "float32"}
 measured = {

@@ -91,7 +91,7 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
-points = 2000 if profile == "full" else 1000  # digits in a picture
+points = {"full": 2000, "demo": 600}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown]
@@ -188,10 +188,10 @@ for method in networks:
 repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
 print("fresh probe, of fifty components   accuracy   control   chance   nats at least")
 for method, network in networks.items():
-    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2000).numpy())
+    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=1200).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
-            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, epochs=40, seed=SEED)
+            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, seed=SEED)
             numbers = f"{found.accuracy:10.3f}{found.control_accuracy:10.3f}{found.chance:9.3f}{found.information:16.2f}"
             print(f"{method:<10}{name:<8}{kind:<16}{numbers}")
     print(f"{method:<10}its own g names the digit of {accuracy(network, repainted):.3f} of these images")
@@ -364,7 +364,7 @@ for name, places in views.items():
 # ## Summary
 #
 # - A t-SNE shows who is whose near neighbour. It does not show distances between groups, densities, or that something is absent.
-# - Neighbourhood purity says in one number what the picture says in a thousand points, and it can be measured before squeezing.
+# - Neighbourhood purity says in one number what the picture says in hundreds of points, and it can be measured before squeezing.
 # - Probes ask a different question, what can be read at all, and need a control beside them; their information is a lower bound.
 # - A faint direction is enough to hold a bias that no picture shows.
 #

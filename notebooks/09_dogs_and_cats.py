@@ -39,7 +39,7 @@
 # | before this page | [00_quickstart](00_quickstart.ipynb) for `run` and records; [04_training](04_training.ipynb) for the losses |
 # | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are synthetic. With it, Kaggle's images are read from its `dogs-vs-cats` |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo two to three minutes; short trains a ResNet-18 and takes the better part of an
+# **Run time** on two CPU cores: smoke under a minute; demo about two and a half minutes; short trains a ResNet-18 and takes the better part of an
 # hour on the part of the set that the tables below are made from.
 
 # %% tags=["install"]

@@ -39,7 +39,7 @@
 # | before this page | nothing is read from earlier pages |
 # | theory | [the chapter](../book/mi_backprop.md) to this page |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about three and a half minutes; short and full want a GPU.
+# **Run time** on two CPU cores: smoke under a minute; demo about two minutes; short and full want a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -319,7 +319,7 @@ figures.confusion_matrices({name: confusion(one, test) for name, one in networks
 
 
 # %% tags=["nbval-ignore-output"]
-little = data.subset(slice(0, 128 if profile == "smoke" else 256))
+little = data.subset(slice(0, 128 if profile == "smoke" else 160))
 epochs = 2
 
 
@@ -359,7 +359,7 @@ for steps in (0, 2, 10) if profile == "smoke" else (0, 2, 10, 40):
 # %% tags=["nbval-ignore-output"]
 print(f"{'estimator':<20}{'T in training':>14}{'a fresh T':>12}{'label loss':>12}{'seconds':>9}")
 for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
-    bound, found, label, seconds = brief(estimator=name, statistics_steps=2 if profile == "smoke" else 5)
+    bound, found, label, seconds = brief(estimator=name, statistics_steps=2 if profile == "smoke" else 4)
     print(f"{name:<20}{bound:>14.2f}{found:>12.2f}{label:>12.2f}{seconds:>9.1f}")
 
 # %% [markdown]
@@ -371,7 +371,7 @@ for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
 # $K$ steps need the features of $K$ batches after every step of $f$. Beside an epoch of lnl on the same images:
 
 # %% tags=["nbval-ignore-output"]
-images = data.subset(slice(0, 256 if profile == "smoke" else 512))
+images = data.subset(slice(0, 256 if profile == "smoke" else 320))
 
 
 def seconds_of(name, **changes):

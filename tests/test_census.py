@@ -1,12 +1,11 @@
 """Adult and German credit: the published formats, what is refused and how, features, splits, synthetic rows, and who moves."""
 
 import hashlib
-import urllib.request
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
 import pytest
 import torch
 from test_methods import REACHES_F, assert_same, by_hand, gradients
@@ -126,14 +125,14 @@ def test_a_missing_file_is_downloaded_and_checked(tmp_path: Path, monkeypatch: p
     asked: list[str] = []
     content = "\n".join(CREDITS).encode()
 
-    def answer(address: str, timeout: float) -> BytesIO:
+    def answer(self: Any, address: str, target: Path, *_: Any) -> None:
         asked.append(address)
-        return BytesIO(content)
+        Path(target).write_bytes(content)
 
-    monkeypatch.setattr(urllib.request, "urlopen", answer)
-    with pytest.raises(DataError, match="as downloaded is not the file that UCI published"):
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", answer)
+    with pytest.raises(DataError, match=r"as downloaded from https.* is not the file as published: put theirs into"):
         read_census("german.data", tmp_path)
-    assert not (tmp_path / "uci" / "german.data").exists()
+    assert not [*(tmp_path / "uci").iterdir()]
     monkeypatch.setitem(PUBLISHED_MD5, "german.data", hashlib.md5(content, usedforsecurity=False).hexdigest())
     assert len(read_census("german.data", tmp_path)) == 4
     assert len(read_census("german.data", tmp_path)) == 4
@@ -144,7 +143,7 @@ def test_without_a_network_the_message_says_what_to_do(tmp_path: Path, monkeypat
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
     with pytest.raises(DataError, match=r"could not be downloaded: put the file there from https.*source 'synthetic'"):
         adult("train", data_dir=tmp_path)
 

@@ -285,7 +285,7 @@ def test_the_help_of_a_hyper_parameter_is_its_declaration(lnl: Command) -> None:
     assert "seeds the data, the initial weights and the order of the batches (a whole number from 0 on, by default 0)" in answer
     assert f"{', '.join(methods.registered())}; see 'lnl methods'." in answer
     for command in ("sweep", "evaluate", "probe"):
-        assert "census: auto, uci or drawn, by default auto" in " ".join(lnl(command, "--help").out.split()), command
+        assert "census: auto, uci or synthetic, by default auto" in " ".join(lnl(command, "--help").out.split()), command
 
 
 def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
@@ -353,7 +353,7 @@ def test_census_runs_from_the_command_line(lnl: Command, tmp_path: Path) -> None
     answer = lnl("train", "--method", "baseline", "--out", tmp_path / "run", *options)
     assert answer.code == 0, answer.err
     assert answer.out.startswith("baseline, german-sex, profile smoke, ")
-    assert "rows of drawn" in answer.out.splitlines()[0]
+    assert "rows of synthetic" in answer.out.splitlines()[0]
     assert "test_demographic_parity_difference" in answer.out
     grid = ("--experiment", "census", "--train-sets", "adult", "--protected", "sex,race", "--methods", "lnl", "--profile", "smoke")
     planned = lnl("sweep", "--out", tmp_path / "sweep", "--dry-run", *grid)

@@ -51,6 +51,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "clean": (),
     "table": (),
     "experiments": (),
+    "methods": (),
     "bench": (),
 }
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]

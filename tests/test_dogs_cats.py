@@ -1,16 +1,14 @@
 """Dogs and Cats in Kaggle's folder: drawn here in its format, and the real ones where they are at hand."""
 
-import http.client
-import io
 import logging
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
 import pytest
+import requests
 import torch
 from PIL import Image
 
@@ -49,9 +47,9 @@ TEST_LABELS = {1: 0, 2: 1, 3: 1, 12: 0}
 @pytest.fixture(autouse=True)
 def _no_network_and_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise urllib.error.URLError("no network in tests")
+        raise requests.ConnectionError("no network in tests")
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
     monkeypatch.setenv("LNL_CACHE_DIR", str(tmp_path / "cache"))
 
 
@@ -267,10 +265,11 @@ def test_without_a_network_the_message_says_where_to_put_the_file(name: str, dat
 def test_a_download_that_breaks_off_is_no_crash(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data_dir / "dogs-vs-cats" / "list_bright.txt").unlink()
 
-    def answer(address: str, timeout: float) -> None:
-        raise http.client.IncompleteRead(b"cat.0")
+    def answer(self: Any, address: str, target: Path, *_: Any) -> None:
+        Path(target).write_bytes(b"cat.0")
+        raise requests.exceptions.ChunkedEncodingError("broken off")
 
-    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", answer)
     with pytest.raises(DataError, match=r"list_bright\.txt is not in .* could not be downloaded"):
         read_lists(data_dir)
 
@@ -282,12 +281,12 @@ def test_a_list_is_downloaded_once_and_checked_by_its_hash(data_dir: Path, monke
     path.unlink()
     asked: list[str] = []
 
-    def answer(address: str, timeout: float) -> io.BytesIO:
+    def answer(self: Any, address: str, target: Path, *_: Any) -> None:
         asked.append(address)
-        return io.BytesIO(content)
+        Path(target).write_bytes(content)
 
-    monkeypatch.setattr(urllib.request, "urlopen", answer)
-    with pytest.raises(DataError, match="is not the file that the paper's authors published"):
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", answer)
+    with pytest.raises(DataError, match="is not the file as published"):
         read_lists(data_dir)
     from hashlib import sha256
 

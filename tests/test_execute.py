@@ -230,6 +230,7 @@ OUT_DIR = "runs"
 
 # %%
 import json, os, time
+# {1}
 begun = time.time()
 time.sleep(0.3)
 with open(OUT_DIR + "/{0}.json", "w") as file:
@@ -237,19 +238,19 @@ with open(OUT_DIR + "/{0}.json", "w") as file:
 """
 
 
-def test_the_first_notebook_is_alone_and_the_others_share_the_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_uses_runs_waits_for_the_first_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one trains what the others read back, so none of them may begin to train it too."""
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     (tmp_path / "notebooks").mkdir()
-    for name in ("00_first", "01_second", "02_third"):
-        (tmp_path / "notebooks" / f"{name}.py").write_text(NOTE.format(name))
+    for name, code in (("00_first", "run_folder("), ("01_second", "run_folder("), ("02_third", ""), ("03_fourth", "run_folder(")):
+        (tmp_path / "notebooks" / f"{name}.py").write_text(NOTE.format(name, code))
     monkeypatch.chdir(tmp_path)
     execute_all(tmp_path / "work", {}, shared_runs=True, jobs=2, root=tmp_path, progress=Progress(io.StringIO()))
-    first, *others = (json.loads(path.read_text()) for path in sorted((tmp_path / "work" / "runs").glob("*.json")))
-    assert first[2] is None
-    assert [other[2] for other in others] == ["3", "3"]
-    assert min(other[0] for other in others) > first[1]
+    first, second, third, fourth = (json.loads(path.read_text()) for path in sorted((tmp_path / "work" / "runs").glob("*.json")))
+    assert [one[2] for one in (first, second, third, fourth)] == ["3"] * 4
+    assert min(second[0], fourth[0]) > first[1]
+    assert third[0] < min(second[0], fourth[0]), "it needs no runs and begins at once"
     assert first[3] == "10000"
 
 

@@ -1,7 +1,7 @@
 """The page of hyper-parameters has every declaration, with default, range and meaning, and can be reached."""
 
 from lnl_core import experiments, methods
-from lnl_core.config import EXECUTION, TRAINING
+from lnl_core.config import EXECUTION, MEASURING, TRAINING
 from lnl_core.hyperparameters import choice, count, flag, number, text
 from tools import ROOT
 from tools.pages import hyperparameters
@@ -13,7 +13,7 @@ def test_every_declaration_is_in_the_table_of_its_owner() -> None:
     owned = {name: one.hyperparameters for name, one in experiments.registered().items()}
     owned |= {name: one.hyperparameters for name, one in methods.registered().items()}
     declared = [(name, one) for name, those in owned.items() for one in those]
-    declared += [("every run", one) for one in (*TRAINING, *EXECUTION)]
+    declared += [("every run", one) for one in (*TRAINING, *MEASURING, *EXECUTION)]
     for name, one in declared:
         (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[5].split(", ")]
         assert row[2] == one.range

@@ -1,6 +1,7 @@
 """One configuration in, one record out; running twice, resuming, and folders that hold something else."""
 
 import functools
+import importlib
 import json
 import shutil
 import subprocess
@@ -548,3 +549,18 @@ def test_sizes_limit_the_splits() -> None:
 
 def test_records_can_be_written_as_plain_json(finished: Path) -> None:
     json.dumps(asdict(read_record(finished / "record.json")), allow_nan=False)
+
+
+def test_the_probes_of_a_record_read_as_many_images_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_module = importlib.import_module("lnl_core.runs.run")
+    asked: list[int] = []
+    real = runs_module.evaluate
+
+    def evaluate(*arguments: Any, **options: Any) -> Any:
+        asked.append(options["probe_limit"])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runs_module, "evaluate", evaluate)
+    run(preset("smoke", "baseline", epochs=1, train_size=64, probe_images=123), tmp_path / "run", progress=False)
+    assert asked == [123]
+    assert preset("short").probe_images == 4000, "the stored records' number"

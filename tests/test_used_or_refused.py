@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lnl_core import methods
-from lnl_core.config import EXECUTION, PROFILES, RunConfig, declared, preset
+from lnl_core.config import EXECUTION, MEASURING, PROFILES, RunConfig, declared, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError
 from lnl_core.experiments import EXPERIMENTS, find as find_experiment
@@ -121,7 +121,7 @@ def test_a_hyper_parameter_changes_the_training_or_is_refused(method: str, some:
 def test_every_hyper_parameter_is_tried() -> None:
     of_the_data = {"color_var", "train_split", "bias_labels", "bias_places", "color_outside", "source", "train_size", "test_size"}
     always = {"seed", "lr", "weight_decay", "epochs", "batch_size", "schedule", "optimizer", "extractor_convs", "network"}
-    slow = {one.name for one in EXECUTION} | {"probe_images"}
+    slow = {one.name for one in (*MEASURING, *EXECUTION)}
     known = {name for method in ALL_METHODS for name in declared("colored_mnist", method)}
     assert known - set(OF_THE_TRAINING) - of_the_data - always - slow == set(), "a new hyper-parameter belongs in this file"
 

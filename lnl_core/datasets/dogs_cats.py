@@ -8,10 +8,8 @@ their file 0 is a dog and 1 a cat; here it is the other way round).
 
 import csv
 import hashlib
-import http.client
 import logging
 import re
-import urllib.request
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lnl_core._download import download
 from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
@@ -86,24 +85,15 @@ def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
     raise DataError(f"the photographs are missing: unzip Kaggle's Dogs vs. Cats into {where}")
 
 
-def _fetch(name: str) -> bytes:
-    commit, expected = _PUBLISHED[name]
-    with urllib.request.urlopen(_ADDRESS.format(commit=commit, name=name), timeout=20) as answer:
-        content: bytes = answer.read(2**24)
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise DataError(f"{name} as downloaded is not the file that the paper's authors published: put theirs there by hand")
-    return content
-
-
 def _published(name: str, folder: Path, cache_dir: Path | str | None) -> Path:
     """The authors' file ``name`` in the data folder, or in the cache, where it is downloaded to once."""
     for path in (folder / name, cache_folder(cache_dir) / name):
         if path.is_file():
             return path
+    commit, expected = _PUBLISHED[name]
     try:
-        content = _fetch(name)
-        return write_atomically(path, lambda temporary: temporary.write_bytes(content))
-    except (OSError, http.client.HTTPException):
+        return download(_ADDRESS.format(commit=commit, name=name), f"sha256:{expected}", path)
+    except OSError:
         raise DataError(
             f"{name} is not in {folder} and could not be downloaded: put the file there from "
             "https://github.com/feidfoe/learning-not-to-learn, folder dataset/dogs_and_cats"

@@ -14,7 +14,7 @@ from torch import Tensor
 from lnl_core._arrays import feature_rows
 from lnl_core.errors import DataError
 from lnl_core.evaluation.intervals import Interval
-from lnl_core.evaluation.over_seeds import _require_seeds
+from lnl_core.evaluation.over_seeds import require_seeds
 from lnl_core.evaluation.probes import probe_inputs, standardized, train_probe
 
 _PORTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -67,7 +67,7 @@ def code_length(
         ConfigError: no positive number of seeds.
         DataError: as there, or if the first part holds fewer than twice as many examples as there are classes.
     """
-    _require_seeds(seeds)
+    require_seeds(seeds)
     x, y, classes = probe_inputs(embeddings, bias)
     shape = feature_rows("embeddings", embeddings).shape[1:]
     ends = [round(share * len(x)) for share in _PORTIONS]

@@ -49,7 +49,8 @@ class Leakage:
         return {**asdict(self), "found": self.found}
 
 
-def _require_seeds(seeds: int) -> None:
+def require_seeds(seeds: int) -> None:
+    """Refuse what is no positive whole number, with a :class:`ConfigError`."""
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ConfigError(f"seeds must be a whole number of at least 1, got {seeds!r}")
 
@@ -70,7 +71,7 @@ def leakage(
         ConfigError: no positive number of seeds.
         DataError: see :func:`lnl_core.evaluation.probes.probe_leakage`.
     """
-    _require_seeds(seeds)
+    require_seeds(seeds)
     results: list[ProbeResult] = [probe_leakage(embeddings, bias, kind=kind, seed=seed, **options) for seed in range(seeds)]
     overlap = results[0].n_test / results[0].n_train
     return Leakage(

@@ -54,7 +54,7 @@ class DogsCats(PhotographExperiment):
         "tb1",
         {
             "smoke": SMALL_CNN,
-            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=2000, epochs=9),
+            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=1200, batch_size=24, epochs=9),
             "short": dict(RESNET, **_WEIGHTS, source="kaggle", epochs=24),
             "full": RESNET,
         },

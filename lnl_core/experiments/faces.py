@@ -47,7 +47,7 @@ class Faces(PhotographExperiment):
         "eb1",
         {
             "smoke": SMALL_CNN,
-            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=1500, epochs=6),
+            "demo": dict(SMALL_CNN, **_WEIGHTS, train_size=1000, batch_size=24, epochs=6),
             "short": dict(RESNET, **_WEIGHTS, source="utkface", epochs=4),
             "full": RESNET,
         },

@@ -1,6 +1,6 @@
 r"""Independence by a kernel: f descends :math:`L_c + \lambda\,\mathrm{HSIC}(Z, B)`, over all images or within each label.
 
-The Hilbert-Schmidt independence criterion of n pairs is :math:`\operatorname{tr}(KHLH)/(n-1)^2` (Gretton et al. 2005, Eq. 9), with
+The Hilbert-Schmidt independence criterion of n pairs is :math:`\operatorname{tr}(KHLH)/(n-1)^2` (Gretton et al. 2005), with
 Gaussian kernels K of the features and L of the bias codes, and :math:`H = I - \frac1n 11^T`. It is 0 in the limit if and only if
 features and bias are independent, and no network estimates it. "hsic" asks for independence, "conditional_hsic" for independence
 given the label: the mean of the criteria within each label, weighted by its images. The width of each kernel is the median

@@ -8,8 +8,12 @@ subsets and average. The k images are drawn by the seed from the unbiased ones t
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from torch import Tensor, nn
 
 from lnl_core.datasets.container import BiasedImages
@@ -22,6 +26,7 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.training.loop import Training
 
+Array = npt.NDArray[np.float64]
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Of the squared weights, half of which is added to the mean cross-entropy; tried in this order, the first of the best is taken."""
 
@@ -33,19 +38,19 @@ def logistic_regression(x: Tensor, labels: Tensor, classes: int, penalty: float)
         x: (n, D) float64.
         labels: (n,) int64.
     """
-    weight = x.new_zeros(classes, x.shape[1]).requires_grad_()
-    bias = x.new_zeros(classes).requires_grad_()
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=500, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
+    rows, targets = x.cpu().numpy(), F.one_hot(labels.cpu(), classes).double().numpy()
 
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = F.cross_entropy(x @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
-        value.backward()
-        return value
+    def loss_and_gradient(flat: Array) -> tuple[float, Array]:
+        table = flat.reshape(classes, -1)  # the intercept is the last column
+        log_q = log_softmax(rows @ table[:, :-1].T + table[:, -1], axis=1)
+        misses = (np.exp(log_q) - targets) / len(rows)
+        slope = np.concatenate([misses.T @ rows + penalty * table[:, :-1], misses.sum(0)[:, None]], axis=1)
+        return float(-(targets * log_q).sum() / len(rows) + penalty / 2 * (table[:, :-1] ** 2).sum()), slope.ravel()
 
-    with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[arg-type]
-    return weight.detach(), bias.detach()
+    start = np.zeros(classes * (x.shape[1] + 1))
+    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 0.0, "gtol": 1e-7})
+    table = torch.as_tensor(found.x).view(classes, -1).to(x.device)
+    return table[:, :-1], table[:, -1]
 
 
 def chosen_penalty(x: Tensor, labels: Tensor, classes: int) -> float:

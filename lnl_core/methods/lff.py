@@ -1,7 +1,7 @@
 r"""Learning from failure (Nam et al. 2020): what a second, prejudiced network finds hard counts more. No bias label is read.
 
-The prejudiced network descends the generalised cross-entropy :math:`(1-p_y^q)/q` (their Eq. 1), which heeds images that it is sure
-of already; f and g descend :math:`W L_c` with the relative difficulty :math:`W = L_p / (L_p + L_c)` (their Eq. 2), where
+The prejudiced network descends the generalised cross-entropy :math:`(1-p_y^q)/q`, which heeds images that it is sure
+of already; f and g descend :math:`W L_c` with the relative difficulty :math:`W = L_p / (L_p + L_c)`, where
 :math:`L_p` is the label loss of the prejudiced network on the image. The authors' code further smooths both losses over epochs and
 scales them by class; that is left out here.
 """

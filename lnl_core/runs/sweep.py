@@ -8,15 +8,15 @@ the same call later skips the runs that have a record and goes on with the other
 import logging
 import os
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lnl_core._files import user_path
 from lnl_core.config import RunConfig, preset
@@ -188,6 +188,14 @@ def sweep(
     return report
 
 
+def _above_the_bar() -> AbstractContextManager[Any]:
+    """Log lines appear above the progress bar."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook, this import wishes for widgets that nobody needs here
+        from tqdm.contrib.logging import logging_redirect_tqdm
+    return logging_redirect_tqdm()
+
+
 def _work(out: Path | str, work_dir: Path | str | None) -> Path:
     return (user_path(out) / ".work" if work_dir is None else user_path(work_dir)).absolute()
 
@@ -263,7 +271,7 @@ def _drive(jobs: list[Job], queue: deque[Job], executor: LocalExecutor | DaskExe
     with (
         # smoothing=0: the time left comes from the mean pace so far, since runs of several methods take turns
         tqdm(total=epochs, initial=done(), unit="epoch", desc="sweep", smoothing=0, disable=None if progress else True) as bar,
-        nullcontext() if bar.disable else logging_redirect_tqdm(),
+        nullcontext() if bar.disable else _above_the_bar(),
     ):
         while queue or executor.active:
             _start_what_can_start(queue, executor, report)

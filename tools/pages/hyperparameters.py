@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lnl_core import experiments, methods
-from lnl_core.config import EXECUTION, TRAINING
+from lnl_core.config import EXECUTION, MEASURING, TRAINING
 from lnl_core.hyperparameters import HyperParameter, in_json
 
 
@@ -26,6 +26,7 @@ def tables() -> str:
         "Experiments": [(one, task.name) for task in experiments.registered().values() for one in task.hyperparameters],
         "Methods": [(one, way.name) for way in methods.registered().values() for one in way.hyperparameters],
         "Training": [(one, "every run") for one in TRAINING],
+        "Measuring": [(one, "every run") for one in MEASURING],
         "Execution": [(one, "every run") for one in EXECUTION],
     }
     return "\n".join(line for title, declared in parts.items() for line in (f"## {title}", "", *_table(declared)))

@@ -199,6 +199,7 @@ class _Task:
     given: dict[str, object]
     key: str
     cells: int
+    uses_runs: bool
 
     @property
     def name(self) -> str:
@@ -207,8 +208,9 @@ class _Task:
 
 def _task(script: Path, given: dict[str, object], library: str) -> _Task:
     notebook = read_script(script)
+    uses = any("run_folder(" in cell.source for cell in notebook.cells if cell.cell_type == "code")
     cells = sum(bool(cell.cell_type == "code" and cell.source.strip()) for cell in notebook.cells)
-    return _Task(os.path.relpath(script), given, notebook_key(notebook, given, library), cells + bool(given))
+    return _Task(os.path.relpath(script), given, notebook_key(notebook, given, library), cells + bool(given), uses)
 
 
 def _is_done(task: _Task, work: Path) -> bool:
@@ -303,7 +305,8 @@ def execute_all(
 
     Args:
         parameters: injected into every notebook; OUT_DIR is added, a relative path to ``work/runs``.
-        shared_runs: let the notebooks find each other's runs. The first one, which trains what others read, is then executed alone.
+        shared_runs: let the notebooks find each other's runs. Those that use runs then wait for the first notebook, which trains
+            what they read.
         jobs: how many at a time, among which the processors are shared.
         progress: says which notebook and cell is executed, and how long all will take.
 
@@ -323,28 +326,28 @@ def execute_all(
             if task not in stale:
                 progress.stays(f"{task.name}: up to date")
         works = {task.name: Work(task.name, task.cells, before.get(task.name)) for task in stale}
-        alone = stale[0] if shared_runs and stale[:1] == tasks[:1] else None
-        failures = _execute(stale, works, work, jobs, progress, alone) if stale else []
+        first = stale[0] if shared_runs and stale[:1] == tasks[:1] else None
+        failures = _execute(stale, works, work, jobs, progress, first) if stale else []
     if failures:
         raise NotebookFailedError(f"could not execute {', '.join(failures)}: see above")
 
 
 def _execute(
-    stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, progress: Progress, alone: _Task | None
+    stale: list[_Task], works: dict[str, Work], work: Path, jobs: int, progress: Progress, first: _Task | None
 ) -> list[str]:
-    """Execute the notebooks, first that one which has to be alone, and say how it goes; returns the names of those that failed."""
+    """Execute the notebooks, those that use runs after ``first``, and say how it goes; returns the names of those that failed."""
     queue: Queue[tuple[str, int]] = multiprocessing.Queue()
     places = {name: place for place, name in enumerate(works, start=1)}
     failures = []
     progress.now(f"notebooks to execute: {len(stale)}, {_left(works, jobs)}", at_once=True)
     with ProcessPoolExecutor(max_workers=jobs, initializer=_report_to, initargs=(queue,)) as pool:
         share = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0
-        waiting = {pool.submit(_run, alone, os.path.relpath(work), 0): alone.name} if alone else {}
-        later = [task for task in stale if task is not alone]
+        later = [task for task in stale if first and task is not first and task.uses_runs]
+        waiting = {pool.submit(_run, task, os.path.relpath(work), share): task.name for task in stale if task not in later}
         while waiting or later:
-            if not waiting or not alone:
+            if later and first and first.name not in waiting.values():
                 waiting |= {pool.submit(_run, task, os.path.relpath(work), share): task.name for task in later}
-                alone, later = None, []
+                later = []
             finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             begins = _listen(queue, works)
             for future in finished:

@@ -5,17 +5,15 @@ German credit separates its columns with blanks and codes its categories as A11,
 """
 
 import hashlib
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lnl_core._files import write_atomically
+from lnl_core._download import download
 from lnl_core.datasets.digits import data_folder
 from lnl_core.errors import DataError
 
@@ -137,7 +135,12 @@ def census_file(name: str, data_dir: Path | str | None = None, *, check: bool = 
     """
     path = data_folder(data_dir) / "uci" / name
     if not path.is_file():
-        _download(name, path)
+        try:
+            download(_SITE + _FOLDERS[name] + name, f"md5:{PUBLISHED_MD5[name]}", path)
+        except OSError:
+            site = _SITE + _FOLDERS[name]
+            why = f"{path} does not exist and could not be downloaded: put the file there from {site}"
+            raise DataError(f"{why}, or use synthetic data, source 'synthetic'") from None
     digest = hashlib.md5(_read(path), usedforsecurity=False).hexdigest()
     if digest == PUBLISHED_MD5[name]:
         return path, "uci"
@@ -153,20 +156,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): check its permissions") from None
-
-
-def _download(name: str, path: Path) -> None:
-    try:
-        with urllib.request.urlopen(_SITE + _FOLDERS[name] + name, timeout=20) as answer:
-            content: bytes = answer.read(2**24)
-    except (OSError, HTTPException):
-        raise DataError(
-            f"{path} does not exist and could not be downloaded: put the file there from {_SITE}{_FOLDERS[name]}, "
-            "or use synthetic data, source 'synthetic'"
-        ) from None
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != PUBLISHED_MD5[name]:
-        raise DataError(f"{name} as downloaded is not the file that UCI published: put theirs into {path.parent} by hand")
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read_census(name: str, data_dir: Path | str | None = None, *, check: bool = True) -> CensusTable:

@@ -1,0 +1,61 @@
+"""What GitHub and a development container run: commands that exist, on the versions of Python that the project says it takes."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tools import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.M))
+
+
+def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+def commands(text: str) -> list[list[str]]:
+    return [shlex.split(line) for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.name))
+def test_every_command_of_a_workflow_is_a_target_of_make(path: Any) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    runs = [command for step in steps(workflow) if "run" in step for command in commands(step["run"])]
+    assert runs
+    for program, target, *_ in runs:
+        assert program == "make"
+        assert target in TARGETS
+    for step in steps(workflow):
+        assert ("run" in step) != ("uses" in step)
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), "only GitHub's own actions, each with its version"
+
+
+def test_every_version_of_python_is_tested_that_make_takes() -> None:
+    low, high = re.findall(r"\((\d+), (\d+)\)", MAKEFILE)
+    wanted = [f"3.{minor}" for minor in range(int(low[1]), int(high[1]) + 1)]
+    (book,) = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS if path.name == "book.yml"]
+    assert book["jobs"]["test"]["strategy"]["matrix"]["python"] == wanted
+    assert book["jobs"]["build"]["steps"][1]["with"]["python-version"] in wanted
+
+
+def test_what_is_cached_is_what_the_build_keeps() -> None:
+    (book,) = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS if path.name == "book.yml"]
+    (cache,) = [step["with"] for step in steps(book) if step.get("uses", "").startswith("actions/cache@")]
+    assert cache["path"].split() == ["_build/executed", "_build/runs"]
+    for folder in ("notebooks/", "lnl_core/", "results/", "environment.yml"):
+        assert folder in cache["key"], "what an execution depends on"
+
+
+def test_the_development_container_installs_with_make() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert commands(container["postCreateCommand"]) == [["make", "install"]]
+    assert container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == ".venv/bin/python"

@@ -1,0 +1,224 @@
+"""The data of the explorables, small scripts that load from a server and from a folder alike, and what stands in their place.
+
+Everything is made from ``results/`` alone. A script adds one entry to ``window.lnlData``: a network with its layers and its weights
+in half precision, or the shares of ``results/models`` with the digits that can be painted.
+"""
+
+import base64
+import colorsys
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lnl_core._files import read_json
+from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS
+from lnl_core.errors import ConfigError
+from lnl_core.figures.style import METHOD_STYLE
+from lnl_core.information import conditional_entropy, mutual_information
+from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
+from lnl_core.runs.run import load_model
+from tools import ROOT, write_if_changed
+from tools.studies.models import METHODS
+
+COLOR_VAR = 0.02
+HUES = tuple(range(0, 360, 10))
+"""Degrees of the wheel, at full saturation and brightness."""
+FOLDER = Path("book", "_static", "explorables")
+_NOTE = "// written by `make results` from results/; edits are lost\n"
+
+Layer = dict[str, Any]
+
+
+def _pair(value: Any) -> int:
+    """The one number of a kernel, stride or padding that is the same in both directions."""
+    both = {value} if isinstance(value, int) else set(value)
+    if len(both) != 1:
+        raise ConfigError(f"the page's code knows only square kernels, got {value}: export another network")
+    return int(both.pop())
+
+
+def _conv(conv: nn.Conv2d) -> Layer:
+    if conv.groups != 1 or _pair(conv.dilation) != 1 or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        raise ConfigError(f"the page's code knows no such convolution as {conv}: teach it in core.js, or export another network")
+    shape = {"in": conv.in_channels, "out": conv.out_channels, "kernel": _pair(conv.kernel_size)}
+    return {"kind": "conv", **shape, "stride": _pair(conv.stride), "padding": _pair(conv.padding)}
+
+
+def layer_of(module: nn.Module) -> tuple[Layer, list[Tensor | None]]:
+    """What core.js has to know of one layer, and its numbers in the order in which core.js reads them.
+
+    Raises:
+        ConfigError: if core.js does not know such a layer, with its name.
+    """
+    if isinstance(module, NormalizedConv):
+        norm, conv = module.norm, module.conv
+        numbers = [norm.weight, norm.bias, norm.running_mean, norm.running_var, conv.weight, conv.bias]
+        fixed = {"mean": _plain(module.mean), "std": _plain(module.std), "eps": norm.eps}
+        return {**_conv(conv), "kind": "normalizedConv", **fixed}, numbers
+    if type(module) is nn.Conv2d:
+        return _conv(module), [module.weight, module.bias]
+    if type(module) is MaxPool:
+        return {"kind": "maxPool"}, []
+    if type(module) is nn.ReLU:
+        return {"kind": "relu"}, []
+    if type(module) is nn.AdaptiveAvgPool2d and module.output_size == 1:
+        return {"kind": "mean"}, []
+    if type(module) is nn.Flatten:
+        return {"kind": "flatten"}, []
+    if type(module) is nn.Linear:
+        return {"kind": "linear", "in": module.in_features, "out": module.out_features}, [module.weight, module.bias]
+    raise ConfigError(
+        f"the page's code does not know the layer {type(module).__name__}: teach it in core.js, or export another network"
+    )
+
+
+def _plain(values: Any) -> list[float]:
+    return [round(float(value), 6) for value in values]
+
+
+def network_of(network: LNLNetwork) -> Layer:
+    """f and g of a network: its layers, and all numbers as base64 of half precision, lowest byte first.
+
+    Raises:
+        ConfigError: if a layer is unknown, or a convolution or linear layer has no bias.
+    """
+    layers, parts = [], []
+    for module in [*network.extractor.children(), *network.label_head.children()]:
+        layer, numbers = layer_of(module)
+        layers.append(layer)
+        for one in numbers:
+            if one is None:
+                raise ConfigError(f"the page's code knows no {layer['kind']} without a bias: export another network")
+            parts.append(one.detach().cpu().numpy().astype("<f2").ravel())
+    return {"layers": layers, "weights": base64.b64encode(np.concatenate(parts).tobytes()).decode()}
+
+
+def _script(name: str, value: Any) -> str:
+    """A script that a page can load from a file too, where it may not fetch one."""
+    return f"{_NOTE}(window.lnlData ||= {{}})[{json.dumps(name)}] = {json.dumps(value, separators=(',', ':'))};\n"
+
+
+def color_of(method: str) -> str:
+    """The colour of a method in the figures, as #rrggbb."""
+    return "#" + "".join(f"{round(255 * part):02x}" for part in METHOD_STYLE[method][0])
+
+
+def first_of_each(images: NDArray[np.uint8], labels: NDArray[np.int64], each: int = 3) -> dict[str, Any]:
+    """The digits that a reader can choose: the first ``each`` of every class.
+
+    Args:
+        images: (N, 28, 28).
+        labels: (N,).
+
+    Returns:
+        Their places in the file, their labels, and their pixels as base64 of one byte each, row by row.
+    """
+    places = np.concatenate([np.flatnonzero(labels == digit)[:each] for digit in range(10)])
+    pixels = base64.b64encode(images[places].tobytes()).decode()
+    return {"places": places.tolist(), "labels": labels[places].tolist(), "pixels": pixels}
+
+
+def paint_data(root: Path = ROOT) -> dict[str, Any]:
+    """What the explorable needs besides the networks.
+
+    ``levels`` are the colours, (46, 3) from 0 to 255: the hues, then the mean colours of the ten classes; ``share_right`` has the
+    share of test digits that a network names in each of the ten, from ``results/models``.
+    """
+    wheel = [[int(255 * part + 1e-9) for part in colorsys.hsv_to_rgb(hue / 360, 1, 1)] for hue in HUES]
+    levels = wheel + np.floor(MEAN_COLORS * 255 + 1e-9).astype(int).tolist()
+    shares, counts = {}, set()
+    for method in METHODS:
+        stored = read_json(root / "results" / "models" / f"{method}-{COLOR_VAR:g}.json", "restore it from the repository")
+        table = np.array(stored["confusion_by_color"])
+        counts |= set(table.sum(axis=(1, 2)).tolist())
+        shares[method] = [round(float(np.trace(one) / one.sum()), 4) for one in table]
+    return {
+        "levels": levels,
+        "names": list(COLOR_NAMES),
+        "hues": list(HUES),
+        "methods": {name: color_of(name) for name in METHODS},
+        "share_right": shares,
+        "count": counts.pop(),
+        "color_var": COLOR_VAR,
+        "test_digits": read_json(root / "results" / "test_digits.json", "restore it from the repository"),
+    }
+
+
+def files(root: Path = ROOT) -> dict[str, str]:
+    """The generated files of FOLDER by name: scripts, and what a page includes."""
+    models = root / "results" / "models"
+    found = {
+        f"network_{method}.js": _script(f"network_{method}", network_of(load_model(models / f"{method}-{COLOR_VAR:g}.safetensors")))
+        for method in METHODS
+    }
+    found["paint_data.js"] = _script("paint", paint_data(root))
+    loaded = ["core.js", *found, "paint.js"]
+    found["paint.html"] = fragment("paint", loaded, paint_table(root))
+    return {**found, "entropy.html": fragment("entropy", ["entropy.js"], entropy_table())}
+
+
+def entropy_table() -> str:
+    """Three tables of two labels and two colours with their entropies, for readers without JavaScript."""
+    rows = ["<tr><th scope='col'>digits whose colour agrees</th><th scope='col'>I(Y; b)</th><th scope='col'>H(Y | b)</th></tr>"]
+    for agree in (0.5, 0.9, 1.0):
+        joint = np.array([[agree, 1 - agree], [1 - agree, agree]]) / 2
+        numbers = f"<td>{mutual_information(joint):.3f}</td><td>{conditional_entropy(joint):.3f}</td>"
+        rows.append(f"<tr><th scope='row'>{100 * agree:.0f} %</th>{numbers}</tr>")
+    caption = "Two digits and two colours, equally frequent, in nats"
+    where = '<div class="pst-scrollable-table-container" tabindex="0">'
+    return f'{where}<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table></div>"
+
+
+def fragment(name: str, loaded: list[str], table: str) -> str:
+    """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers as a table without JavaScript."""
+    where = "../_static/explorables"
+    return "\n".join(
+        [
+            "<!-- written by `make results` from results/; edits are lost -->",
+            f'<link rel="stylesheet" href="{where}/explorables.css">',
+            f'<div class="explorable" data-explorable="{name}">',
+            "<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p></noscript></div>",
+            f"<details><summary>The numbers as a table</summary>{table}</details>",
+            *(f'<script defer src="{where}/{script}"></script>' for script in loaded),
+            "",
+        ]
+    )
+
+
+def paint_table(root: Path = ROOT) -> str:
+    """The shares in the ten colours of training as a table, for readers without JavaScript and for those who want to read it."""
+    data = paint_data(root)
+    rows = ["<tr><th scope='col'>colour</th>" + "".join(f"<th scope='col'>{name}</th>" for name in METHODS) + "</tr>"]
+    for digit, name in enumerate(data["names"]):
+        shares = (data["share_right"][method][digit] for method in METHODS)
+        rows.append(
+            f"<tr><th scope='row'>{name}, the {digit} of training</th>"
+            + "".join(f"<td>{100 * share:.1f} %</td>" for share in shares)
+            + "</tr>"
+        )
+    caption = f"What share of {data['count']:,} test digits each network names where all are painted around this colour"
+    return (
+        f'<div class="pst-scrollable-table-container" tabindex="0"><table class="table"><caption>{caption}</caption>'
+        + "\n".join(rows)
+        + "</table></div>"
+    )
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """The generated files on disk that are not what the results say."""
+    folder = root / FOLDER
+    return [
+        name for name, text in files(root).items() if not (folder / name).is_file() or (folder / name).read_text("utf-8") != text
+    ]
+
+
+def write(root: Path = ROOT) -> int:
+    """Bring the generated files up to date; returns how many there are."""
+    texts = files(root)
+    for name, text in texts.items():
+        write_if_changed(root / FOLDER / name, text)
+    return len(texts)
