@@ -33,8 +33,8 @@ NEW = ("reweighing", "subsampling", "group_dro", "last_layer", "jtt", "lff", "hs
 
 
 def config_of(method: str, **changes: Any) -> RunConfig:
-    own: dict[str, Any] = {"unbiased_images": 40} if method == "last_layer" else {}
-    return preset("smoke", method, epochs=1, batch_size=32, **own, **changes)
+    own: dict[str, Any] = {"last_layer": {"unbiased_images": 40}, "jtt": {"repeats": 3}}.get(method, {})
+    return preset("smoke", method, epochs=1, batch_size=32, **own | changes)
 
 
 @pytest.fixture(scope="module")

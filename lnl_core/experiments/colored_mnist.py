@@ -89,7 +89,7 @@ _BIAS_BALANCED: dict[str, Any] = {
     "balance_wean": 0.0,
     "warmup_epochs": 0,
 }
-_UNTUNED: dict[str, dict[str, Any]] = {**_ALONE, "smoke": dict(_ALONE["smoke"], unbiased_images=50)}
+_UNTUNED: dict[str, dict[str, Any]] = {**_ALONE, "smoke": dict(_ALONE["smoke"], unbiased_images=50, repeats=2)}
 """Of methods of which nothing is tuned yet: training as the baseline's, and their own values those of their sources, where they
 have one. The test set chose none of them."""
 _MI_BACKPROP: dict[str, dict[str, Any]] = {

@@ -48,7 +48,7 @@ def logistic_regression(x: Tensor, labels: Tensor, classes: int, penalty: float)
         return float(-(targets * log_q).sum() / len(rows) + penalty / 2 * (table[:, :-1] ** 2).sum()), slope.ravel()
 
     start = np.zeros(classes * (x.shape[1] + 1))
-    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 0.0, "gtol": 1e-7})
+    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 0.0, "gtol": 1e-6})
     table = torch.as_tensor(found.x).view(classes, -1).to(x.device)
     return table[:, :-1], table[:, -1]
 
