@@ -1,7 +1,7 @@
 """How sure the stored networks are of their answers to the 10,000 test digits, in random colours and in those of the training.
 
-In random colours the bias tells nothing of the digit, so what is sure and wrong there is what the training data could not show. In the
-colours of the training, drawn anew for the test digits, the bias still helps: the control. A second a network.
+In random colours the bias tells nothing of the digit, so what is sure and wrong there is what the training data could not show. In
+the colours of the training, drawn anew for the test digits, the bias still helps: the control. Ten seconds of one core a network.
 """
 
 import json
