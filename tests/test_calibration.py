@@ -75,7 +75,8 @@ def test_control_sharper_logits_are_overconfident_and_rank_much_as_before() -> N
     assert sharp.accuracy == fair.accuracy
     assert sharp.error == pytest.approx(sharp.confidence - sharp.accuracy, abs=0.01)
     assert sharp.error > 0.2
-    assert fair.auroc is not None and sharp.auroc == pytest.approx(fair.auroc, abs=0.02)
+    assert fair.auroc is not None
+    assert sharp.auroc == pytest.approx(fair.auroc, abs=0.02)
 
 
 def test_control_a_confidence_that_tells_nothing_ranks_by_chance() -> None:
@@ -99,10 +100,10 @@ def test_logits_that_are_none_are_refused(bad: Tensor) -> None:
 
 
 def test_labels_and_bins_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(DataError, match="expected 3, got 2$"):
+    with pytest.raises(DataError, match=r"expected 3, got 2$"):
         calibration(torch.zeros(3, 2), torch.tensor([0, 1]))
     for bins in (0, True, 2.0):
-        with pytest.raises(ConfigError, match="^bins must be a whole number"):
+        with pytest.raises(ConfigError, match=r"^bins must be a whole number"):
             calibration(torch.zeros(3, 2), torch.tensor([0, 1, 0]), bins=bins)  # type: ignore[arg-type]
 
 

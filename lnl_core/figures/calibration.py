@@ -10,8 +10,8 @@ from lnl_core.figures.style import PALETTE, _figure
 
 
 def reliability(networks: Mapping[str, Mapping[str, Any]], title: str = "How often answers of each confidence are right") -> Figure:
-    """One panel a network: a bar a bin of confidence, as high as its accuracy and as wide as the bin. On the diagonal a network is as
-    often right as it says; below it is too sure. The grey line is the share of the images in each bin.
+    """One panel a network: a bar a bin of confidence, as high as its accuracy and as wide as the bin. On the diagonal a network is
+    as often right as it says; below it is too sure. The grey line is the share of the images in each bin.
 
     Args:
         networks: by name the entries of :class:`lnl_core.evaluation.Calibration`: "counts", "bin_accuracy", "error".

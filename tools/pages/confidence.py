@@ -27,10 +27,9 @@ def confidence_table(root: Path = ROOT) -> str:
         for colors in COLORS:
             cells = " | ".join(_cell(one[colors][name]) for name in names)
             lines.append(f"| {one['color_var']:g} | {one['method']} | {WORDS[colors]} | {cells} | 1 |")
-    images = found[0]["unbiased"]["images"]
-    return "\n".join(lines) + (
-        f"\n\nn = 1 network a row, seed {found[0]['seed']}; {images:,} test digits, {found[0]['settings']['bins']} bins of equal width.\n"
-    )
+    images, bins, seed = found[0]["unbiased"]["images"], found[0]["settings"]["bins"], found[0]["seed"]
+    how = f"n = 1 network a row, seed {seed}; {images:,} test digits, {bins} bins of equal width."
+    return "\n".join(lines) + f"\n\n{how}\n"
 
 
 def diagrams(root: Path = ROOT) -> dict[str, dict[str, Any]]:
