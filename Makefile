@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book test lint nbval notebooks sync facts results configure gpu lab clean
+.PHONY: help install book serve test lint nbval notebooks sync facts results assignments configure gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -31,6 +31,9 @@ $(INSTALLED): pyproject.toml environment.yml
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
 	@echo "book: looking for notebooks and pages that have changed"
 	@$(BIN)/python -m tools.site.book
+
+serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
+	@$(BIN)/python -m tools.site.serve $(PORT)
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -57,11 +60,15 @@ facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any
 results: $(INSTALLED)  ## make the pages' tables, figures and bound numbers again from the run records
 	@$(BIN)/python -m tools.pages.results
 
+assignments: $(INSTALLED)  ## derive the course's notebooks and their release for students; SEED=2027 gives a class its own data
+	@$(BIN)/python -m tools.course.release make $(if $(SEED),--seed "$(SEED)")
+
 gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as many runs of Figure 4 as fit, into OUT=gpu
 	@$(BIN)/python -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)"
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
+	@$(BIN)/python -m tools.course.release sync
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

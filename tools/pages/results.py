@@ -28,7 +28,17 @@ from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
-from tools.pages import confidence, drawn, explorables, hyperparameters, leak_tables, numbers, which_method
+from tools.pages import (
+    confidence,
+    dial,
+    drawn,
+    explorables,
+    hyperparameters,
+    leak_tables,
+    numbers,
+    records as record_pages,
+    which_method,
+)
 from tools.pages.drawn import Drawing
 from tools.pages.rows import where
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
@@ -507,7 +517,29 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     }
     texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
+    for name, cells in _record_links(root).items():
+        texts[name] = record_pages.with_column(texts[name], cells)
     return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
+
+
+def _record_links(root: Path) -> dict[str, list[str]]:
+    """The links of each row to its records, of the tables whose rows are runs, by file name."""
+    rows = dial.records_of_rows(root)
+    judged = [found for row, found in rows if row["published"] is not None and row["n"] >= FEWEST_RUNS]
+    by_configuration = _by_configuration(read_records(root / "results" / "ablations"))
+    links = {
+        "figure_4.md": [found for _, found in rows],
+        "agreement.md": judged,
+        "record.md": [found for row, found in rows if where([row], method="bias_balanced")],
+    }
+    for name, variants in {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}.items():
+        config_of = forgetting.config_of if name == "adversaries" else ablations.config_of
+        links[f"{name}.md"] = [by_configuration.get(config_of(one).fingerprint(), []) for one in variants.values()]
+    for task in fairness.TASKS:
+        stored = fairness.read_task(task, root / "results" / "fairness")
+        both = (fairness_rows(stored, criterion) for criterion in CRITERIA)
+        links[f"fairness_{task.partition('-')[0]}.md"] = [rows.get(method, []) for rows in both for method in _FAIRNESS_ROWS]
+    return {name: [record_pages.links(found, root) for found in of_table] for name, of_table in links.items()}
 
 
 MADE_BY: dict[str, tuple[str, ...]] = {
