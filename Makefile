@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book test lint nbval notebooks sync facts results configure gpu lab clean
+.PHONY: help install book test lint nbval notebooks sync facts results assignments configure gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -53,6 +53,9 @@ facts: $(INSTALLED)  ## the same, and execute the deterministic notebooks in any
 
 results: $(INSTALLED)  ## make the pages' tables, figures and bound numbers again from the run records
 	@$(BIN)/python -m tools.pages.results
+
+assignments: $(INSTALLED)  ## derive the course's notebooks and their release for students; SEED=2027 gives a class its own data
+	@$(BIN)/python -m tools.course.release make $(if $(SEED),--seed "$(SEED)")
 
 gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as many runs of Figure 4 as fit, into OUT=gpu
 	@$(BIN)/python -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)"

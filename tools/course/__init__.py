@@ -1,6 +1,8 @@
-"""The course: assignments derived from their sources, and submissions graded.
+"""The course: assignments for nbgrader, derived from percent scripts (``release``), and how submissions are graded.
 
-``release`` makes what students get; ``grade`` finds submissions (``layouts``), brings their test cells back (``repair``), runs each
-alone (``sandbox``, ``jail`` and ``runner``, which talk by ``wire``) and writes marks, feedback and a report. It may import lnl_core
-and ``tools.site.address``. A new layout of a folder of submissions is a function in ``layouts`` with a line in its list.
+To add an assignment, write ``assignments/source/<id>/<id>.py`` and ``make assignments``; CONTRIBUTING.md has the steps.
+
+``grade`` finds submissions (``layouts``), brings their test cells back (``repair``), runs each alone (``sandbox``, ``jail`` and
+``runner``, which talk by ``wire``) and writes marks and, by ``feedback``, pages. To add a layout of a folder of submissions, write a
+function in ``layouts`` and name it in the list there.
 """
