@@ -2,7 +2,7 @@
 
 To add an assignment, write ``assignments/source/<id>/<id>.py`` and ``make assignments``; CONTRIBUTING.md has the steps.
 
-``grade`` finds submissions (``layouts``), brings their test cells back (``repair``), runs each alone (``sandbox``, ``jail`` and
-``runner``, which talk by ``wire``) and writes marks and, by ``feedback``, pages. To add a layout of a folder of submissions, write a
-function in ``layouts`` and name it in the list there.
+``grade`` finds submissions (``layouts``), brings their test cells back (``repair``), runs each alone (``examine``, and ``sandbox``,
+``jail`` and ``runner``, which talk by ``wire``) and writes marks and, by ``feedback``, pages. To add a layout of a folder of
+submissions, write a function in ``layouts`` and name it in the list there.
 """

@@ -1,7 +1,7 @@
 """The first process of a sandbox: builds what the student's process will see, takes all power from it, starts it and waits for it.
 
-``sandbox.py`` starts this file in new namespaces (mount, pid, network, ipc, host name; of users too if it is not started by root).
-It needs the standard library and Linux 5.14. A reader who wants to know what a student's code can reach reads ``build`` and ``drop``.
+``sandbox.py`` starts this file in new namespaces (mount, pid, network, ipc, host name; of users too if it is not started by
+root). It needs the standard library and Linux 5.14. What a student's code can reach stands in ``build`` and ``drop``.
 """
 
 import ctypes
@@ -44,8 +44,8 @@ def read_only(root: Path) -> None:
 
 
 def build(plan: dict[str, Any]) -> None:
-    """A new root: the ``binds`` and ``links`` of the plan and a few devices, all read-only, and a private ``/student``, which is all
-    that can be written to and holds ``disk`` bytes."""
+    """A new root: the ``binds`` and ``links`` of the plan and a few devices, all read-only, and a private ``/student`` of ``disk``
+    bytes, which is all that can be written to but for a quarter of that at ``/dev/shm``."""
     root = Path(plan["root"])
     mount("tmpfs", root, "tmpfs", NOSUID | NODEV, "size=1m,mode=755")
     for path in [*plan["binds"], *(f"/dev/{name}" for name in DEVICES)]:

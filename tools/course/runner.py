@@ -1,7 +1,7 @@
 """Runs inside the sandbox: executes the cells that it is given and calls the functions that they define.
 
-It is told by the lines of its standard input and answers by lines of its standard output, all JSON. The student's code can do to this
-process whatever it likes; what the grader reads from it is data, and the hidden tests are not in it.
+It is told by the lines of its standard input and answers by lines of its standard output, all JSON. The student's code can do to
+this process whatever it likes; what the grader reads from it is data, and the hidden tests are not in it.
 """
 
 import io
@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire  # type: ignore[import-not-found]
@@ -43,16 +43,16 @@ class Runner:
     """The student's names, and the functions that were asked for."""
 
     def __init__(self) -> None:
+        self.place = -1  # of the cell, in the notebook
         from IPython.core.interactiveshell import InteractiveShell
         from traitlets.config import Config
 
-        self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        self.shell: Any = cast(Any, InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}})))
         self.shell.ask_exit = lambda: None  # exit() in a cell ends the notebook nowhere
         self.shell.enable_gui = lambda gui=None: None  # %matplotlib asks for one
         self.shell.compile.get_code_name = lambda *_: f"<cell {self.place}>"
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         self.handles: list[Any] = []
-        self.place = -1  # of the cell, in the notebook
 
     def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request: ``run`` a cell and hand over the ``answers`` of these names, or ``call`` a function."""

@@ -1,7 +1,7 @@
 """Runs a student's code alone: no network, no file of anybody else, limits on time, memory, processes and disk.
 
-Three ways: ``namespaces`` (``unshare`` and ``jail.py``), ``bubblewrap``, and ``unsafe``, which has the limits only. Whatever a process
-in there says is read as JSON and believed as far as a student is believed who hands in an answer.
+Three ways: ``namespaces`` (``unshare`` and ``jail.py``), ``bubblewrap``, and ``unsafe``, which has the limits only. Whatever a
+process in there says is read as JSON, and believed as far as a student is believed who hands in an answer.
 """
 
 import json
@@ -72,9 +72,11 @@ _ENDS = {
 
 
 def bound() -> list[str]:
-    """The files and folders of this machine that a sandbox shows: system, Python, its packages, ``lnl_core`` and three files of here."""
+    """The files and folders that a sandbox shows: system, Python and its packages, ``lnl_core``, three files of this folder."""
     own = [sys.prefix, sys.base_prefix, *lnl_core.__path__, *(str(_HERE / name) for name in _INSIDE)]
-    found = [os.path.realpath(path) for path in own] + [path for path in _SYSTEM if os.path.exists(path) and not os.path.islink(path)]
+    found = [os.path.realpath(path) for path in own] + [
+        path for path in _SYSTEM if os.path.exists(path) and not os.path.islink(path)
+    ]
     return [path for path in dict.fromkeys(found) if not any(path.startswith(f"{other}/") for other in found)]
 
 
@@ -132,7 +134,23 @@ def _command(way: str, plan: dict[str, Any]) -> list[str]:
         links = [word for path, target in plan["links"].items() for word in ("--symlink", target, path)]
         spaces = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--new-session"]
         private = ["--size", str(plan["disk"]), "--tmpfs", "/student", "--size", str(plan["disk"] // 4), "--tmpfs", "/dev/shm"]
-        return ["bwrap", *spaces, *binds, *links, "--proc", "/proc", "--dev", "/dev", *private, "--remount-ro", "/dev", "--remount-ro", "/", "--", *jail]
+        return [
+            "bwrap",
+            *spaces,
+            *binds,
+            *links,
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            *private,
+            "--remount-ro",
+            "/dev",
+            "--remount-ro",
+            "/",
+            "--",
+            *jail,
+        ]
     return jail
 
 
@@ -173,7 +191,7 @@ class Sandbox:
         """Execute a cell and fetch what these names stand for then: ``error`` (or None), ``answers``, ``printed``."""
         seconds = self.limits.cell if seconds is None else seconds
         reply = self._ask({"run": source, "place": place, "answers": answers, "seconds": seconds}, seconds)
-        return reply if isinstance(reply.get("answers"), dict) else {"error": None, "answers": {}, "printed": "", **reply, "answers": {}}
+        return reply if isinstance(reply.get("answers"), dict) else {**reply, "answers": {}}
 
     def call(self, handle: int, args: Any, kwargs: Any) -> dict[str, Any]:
         """Call a function that was an answer; arguments and the ``value`` of the reply are in the form of ``wire``."""
@@ -291,6 +309,6 @@ def choose(unsafe: bool = False) -> str:
             return way
     reasons = "; ".join(f"{way}: {trouble(way)}" for way in ways)
     raise ConfigError(
-        f"students' code would run here without a sandbox ({reasons}): grade on a Linux machine that has one, install bubblewrap, or "
-        "give UNSAFE=yes if you trust every submission"
+        f"students' code would run here without a sandbox ({reasons}): grade on a Linux machine that has one, install bubblewrap, "
+        "or give UNSAFE=yes if you trust every submission"
     )

@@ -45,7 +45,9 @@ def encode(value: Any, depth: int = 20) -> Any:
             return {**encode(value.detach().cpu().numpy(), depth), "is": "tensor"}
         except Exception:
             raise NotData(f"a tensor of {value.dtype} cannot be handed over: make it a dense one of float32 or int64") from None
-    raise NotData(f"a value of type {type(value).__name__} cannot be handed over: only numbers, text, lists, dicts, arrays and tensors")
+    raise NotData(
+        f"a value of type {type(value).__name__} cannot be handed over: only numbers, text, lists, dicts, arrays and tensors"
+    )
 
 
 def decode(found: Any, depth: int = 60) -> Any:
