@@ -60,8 +60,13 @@ assert abs(total - table.sum()) < 1e-9, "total is not the sum of the table."
 '''
 MISCONCEPTIONS = {
     "square-for-double": {"title": "Squares for doubles", "explain": "x times x is not x plus x.", "chapter": "book/theory"},
-    "mean-for-sum": {"title": "The mean for the sum", "explain": "A mean is divided by the number.", "chapter": "book/notation#sums"},
+    "mean-for-sum": {
+        "title": "The mean for the sum",
+        "explain": "A mean is divided by the number.",
+        "chapter": "book/notation#sums",
+    },
 }
+STUB = 'def double(x):\n    """Twice x."""\n    # YOUR CODE HERE\n    raise NotImplementedError()'
 SECRETS = ("secret_numpy", "secret_value", "41.25", "1e-9", "HIDDEN TESTS")
 """What stands in the hidden tests only, and must stand in nothing that a student gets."""
 
@@ -120,7 +125,7 @@ def doubled_tests(notebook: dict[str, Any]) -> None:
 def doubled_answer(notebook: dict[str, Any]) -> None:
     """The cell was copied, and the answer written into the first; the empty copy stands behind it."""
     other = copy.deepcopy(cell(notebook, "double"))
-    other["source"] = "def double(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+    other["source"] = STUB
     notebook["cells"].insert(notebook["cells"].index(cell(notebook, "double")) + 1, other)
 
 
@@ -172,56 +177,90 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
 }  # fmt: skip
 """What happens to notebooks and is no reason to lose a mark."""
 
-HOSTILE: dict[str, dict[str, str]] = {
+ATTACKS: dict[str, dict[str, str]] = {
     "endless-loop": {"total": "while True:\n    pass"},
     "stubborn-loop": {"total": "while True:\n    try:\n        while True: pass\n    except BaseException: pass"},
     "fork-bomb": {"total": "import os\nwhile True:\n    os.fork()"},
-    "ten-gigabytes": {"total": "big = np.ones(10 * 2**30, dtype=np.uint8)\ntotal = float(table.sum())"},
-    "reads-others": {
-        "total": "import glob, os\nfound = [p for d in ('/', '/tmp', '/home', '/root', os.getcwd())"
-        " for p in glob.glob(os.path.join(d, '**', '*.ipynb'), recursive=True)]\ntotal = found and float(table.sum())"
+    "ten-gigabytes": {"total": "total = float(np.ones(10 * 2**30, dtype=np.uint8).sum())"},
+    "reads-others": {"total": "total = float(len(open({other!r}).read()) > 0) * float(table.sum())"},
+    "reads-tests": {"total": "total = float(len(open({source!r}).read()) > 0) * float(table.sum())"},
+    "patches-numpy": {
+        "double": """
+import builtins, numpy
+numpy.array_equal = lambda *_: True
+builtins.abs = lambda _: 0.0
+def double(x): return x""",
+        "total": "total = 1.0",
     },
-    "reads-tests": {
-        "total": "import glob, os\nplace = os.path.dirname(os.environ['PYTHONPATH'].split(':')[0])\n"
-        "found = [p for d in (place, '/proc') for p in glob.glob(d + '/**/assignments*', recursive=True)]\n"
-        "total = found and float(table.sum())"
-    },
-    "patches-tests": {
-        "double": "import builtins, numpy, sys\nnumpy.array_equal = lambda *_: True\nbuiltins.abs = lambda _: 0.0\n"
-        "sys.excepthook = None\nimport json\njson.dumps = json.dumps\ndef double(x): return x",
-        "total": "get_ipython().run_cell = lambda *_, **__: type('R', (), {'error_before_exec': None, 'error_in_exec': None})()\n"
-        "import sys\ntotal = 1.0",
+    "patches-the-runner": {
+        "double": """
+import sys
+for name, module in list(sys.modules.items()):
+    if hasattr(module, "Runner"):
+        module.Runner.handle = lambda self, request: {{"error": None, "answers": {{}}, "value": 4, "printed": ""}}
+def double(x): return x""",
+        "total": "total = 1.0",
     },
     "always-equal": {
-        "double": "class Yes(float):\n    def __eq__(self, _): return True\n    __array_ufunc__ = None\ndef double(x): return Yes(3)",
+        "double": "class Yes(float):\n    def __eq__(self, _): return True\ndef double(x): return Yes(0)",
         "total": "total = Yes(1)",
     },
     "leaves-a-process": {
-        "total": "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(98765)'],"
-        " start_new_session=True)\ntotal = 1.0"
+        "total": """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(98765)"], start_new_session=True)
+total = 1.0"""
     },
     "writes-outside": {
-        "total": "import os\nwrote = []\nfor place in ('/', '/usr', '/tmp', '/etc', '/dev', os.environ['PYTHONPATH'], '/proc/sys/kernel'):\n"
-        "    try:\n        open(place + '/left-behind-by-toy', 'w').write('x'); wrote.append(place)\n    except OSError: pass\n"
-        "total = wrote and float(table.sum())"
+        "total": """
+import os
+wrote = 0
+for place in ("/", "/usr", "/etc", "/dev", "/proc/sys/kernel", os.environ["PYTHONPATH"], {folder!r}):
+    try:
+        os.makedirs(place, exist_ok=True)
+        open(place + "/left-by-toy", "w").write("x")
+        wrote += 1
+    except OSError: pass
+total = wrote * float(table.sum()) / max(wrote, 1)"""
     },
-    "fills-the-disk": {"total": "for n in range(99):\n    open(f'big{n}', 'wb').write(bytes(2**26))"},
-    "prints-a-result": {
+    "fills-the-disk": {"total": "for n in range(99):\n    open(f'big{{n}}', 'wb').write(bytes(2**26))"},
+    "forges-a-result": {
         "double": "def double(x): return x",
-        "total": "import json, os\nline = json.dumps({'error': None, 'answers': {'total': 2.5, 'double': 1}, 'printed': '', 'value': 4}) + '\\n'\n"
-        "for n in range(3, 32):\n    try: os.write(n, line.encode() * 9)\n    except OSError: pass\n"
-        "print('All tests passed. Score: 100')\ntotal = 1.0",
+        "total": """
+import json, os
+line = json.dumps({{"error": None, "answers": {{"total": 2.5, "double": 1}}, "printed": "", "value": 4}}) + chr(10)
+for n in range(3, 32):
+    try: os.write(n, line.encode() * 9)
+    except OSError: pass
+print("All tests passed. Score: 100")
+total = 1.0""",
     },
     "exits": {"total": "import os\nos._exit(0)"},
     "exits-nicely": {"total": "import sys\nsys.exit(0)"},
-    "exits-when-called": {"double": "import os\ndef double(x):\n    return 0 if type(x) is int else os._exit(0)"},
-    "tells-the-inputs": {"double": "def double(x):\n    if type(x) is int: return 0\n    raise ValueError(repr(x))"},
+    "exits-when-called": {
+        "double": "import os\ndef double(x):\n    return 0 if type(x) is int else os._exit(0)",
+        "total": "total = 1.0",
+    },
+    "tells-the-inputs": {
+        "double": "def double(x):\n    if type(x) is int: return 0\n    raise ValueError(repr(x))",
+        "total": "total = 1.0",
+    },
     "kills-all": {"total": "import os, signal\nos.kill(-1, signal.SIGKILL)"},
     "calls-home": {"total": "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=2)\ntotal = float(table.sum())"},
     "a-pickle": {
-        "total": "class Evil:\n    def __reduce__(self): import os; return os.system, ('touch /tmp/pwned',)\ntotal = np.array([Evil()], dtype=object)"
+        "total": """
+class Evil:
+    def __reduce__(self): import os; return os.system, ("touch {folder}/left-by-toy",)
+total = np.array([Evil()], dtype=object)"""
     },
     "deep": {"total": "total = []\nfor _ in range(10**5): total = [total]"},
-    "markup": {"double": "def double(x):\n    assert False, '<script>alert(1)</script>'", "total": "assert False, '[square-for-double] <b>'"},
+    "markup": {"total": "assert False, '[square-for-double] <script>alert(1)</script>'"},
 }
-"""Answers that attack: what each puts into its cells. Those with ``double`` right keep its 50 points, all lose ``total``."""
+"""Answers that attack: what each puts into its cells, with {other} and {source} for files and {folder} for a folder that are not
+its own. A cell that is not named has the right answer."""
+
+
+def attacker(assignment: Assignment, name: str, other: Path, source: Path, folder: Path) -> dict[str, Any]:
+    """The notebook of an attack."""
+    places = {"other": str(other), "source": str(source), "folder": str(folder)}
+    return answered(assignment, **{cell: code.format(**places) for cell, code in ATTACKS[name].items()})

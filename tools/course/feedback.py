@@ -76,11 +76,13 @@ _REPORT = (
 <tr>{% for one in ("Task", "Full points", "Failed", "Most frequent message") %}<th scope="col">{{ one }}</th>{% endfor %}</tr>
 {% for row in one.tasks %}<tr><td>{{ row.title }}</td><td>{{ row.passed }}</td><td>{{ row.failed }}</td>
 <td>{{ row.message }}</td></tr>{% endfor %}</table>
-{% if one.bare %}<p>These tasks have no hidden tests, so a student's code could claim to have passed: {{ one.bare | join(", ") }}.</p>{% endif %}
+{% if one.bare %}<p>These tasks have no hidden tests, so a student's code could claim to have passed:
+{{ one.bare | join(", ") }}.</p>{% endif %}
 {% endfor %}
 <h2>Submissions that need a look</h2>
 <table><tr>{% for one in ("Student", "Assignment", "Points", "What was seen") %}<th scope="col">{{ one }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr><td>{{ row.id }}</td><td>{{ row.assignment }}</td><td>{{ row.points }}</td><td>{{ row.note or row.status }}</td></tr>
+{% for row in rows %}<tr><td>{{ row.id }}</td><td>{{ row.assignment }}</td><td>{{ row.points }}</td>
+<td>{{ row.note or row.status }}</td></tr>
 {% else %}<tr><td colspan="4">none</td></tr>{% endfor %}</table>
 {% if notes %}<h2>The class list</h2><ul>{% for one in notes %}<li>{{ one }}</li>{% endfor %}</ul>{% endif %}
 </main></body></html>

@@ -412,8 +412,8 @@ def _gradebook(plan: Plan) -> Iterator[Any]:
                 yield gradebook
     except DBAPIError as error:
         raise StorageError(
-            f"{plan.out / 'gradebook.db'} cannot be written ({error.orig}): nothing that was graded is lost, so make room and give the "
-            "same command again, which goes on from there"
+            f"{plan.out / 'gradebook.db'} cannot be written ({error.orig}): nothing that was graded is lost, so make room and give "
+            "the same command again, which goes on from there"
         ) from None
 
 

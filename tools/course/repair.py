@@ -157,8 +157,13 @@ def _solved(assignment: Assignment, name: str) -> str:
     return next(str(cell.source) for cell in assignment.solved.cells if own(cell).get("grade_id") == name)
 
 
+def _answers(assignment: Assignment) -> set[str]:
+    """The cells that set an assignment apart; title and setup are called the same in all."""
+    return {own(cell)["grade_id"] for cell in assignment.released.cells if is_grade(cell) or is_solution(cell)}
+
+
 def belongs_to(cells: Sequence[Cell], course: dict[str, Assignment]) -> str:
-    """The assignment that a notebook belongs to, by the cells that it shares with it, or nothing."""
-    shared = {name: len({one for one in identify(cells, assignment) if one}) for name, assignment in course.items()}
+    """The assignment that a notebook belongs to, by the answers and tests that it shares with it, or nothing."""
+    shared = {name: len(_answers(assignment) & set(identify(cells, assignment))) for name, assignment in course.items()}
     best = max(shared, key=lambda name: shared[name], default="")
     return best if best and shared[best] else ""

@@ -44,6 +44,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.place = -1  # of the cell, in the notebook
+        self.skipped: dict[int, int] = {}  # empty lines at the beginning of a cell, which IPython does not count
         from IPython.core.interactiveshell import InteractiveShell
         from traitlets.config import Config
 
@@ -74,6 +75,7 @@ class Runner:
     def run(self, source: str, place: int) -> dict[str, Any] | None:
         """Execute a cell as IPython does, magics included. Returns its error."""
         self.place = place
+        self.skipped[place] = len(source) - len(source.lstrip("\n"))
         result = self.shell.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
         return None if error is None else self.told(error)
@@ -104,7 +106,8 @@ class Runner:
         if isinstance(error, SyntaxError):
             frames = [(error.filename or "", error.lineno, error.text)]
         found = [(CELL.fullmatch(name), line, text) for name, line, text in frames]
-        lines = [[int(cell[1]), line or 0, (text or "").strip()[:200]] for cell, line, text in found if cell]
+        lines = [[int(cell[1]), (line or 0) + self.skipped.get(int(cell[1]), 0), text] for cell, line, text in found if cell]
+        lines = [[place, line, (text or "").strip()[:200]] for place, line, text in lines]
         return {"kinds": [one.__name__ for one in type(error).__mro__], "message": message[:TEXT], "lines": lines[-20:]}
 
 

@@ -167,14 +167,15 @@ class Sandbox:
         folder = Path(self._place.name)
         (folder / "root").mkdir()
         self._end = time.monotonic() + limits.wall + 5.0
-        self._process = subprocess.Popen(
-            _command(way, _plan(way, limits, str(folder), str(folder / "root"))),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "said").open("wb"),
-            start_new_session=True,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-        )
+        with (folder / "said").open("wb") as said:
+            self._process = subprocess.Popen(
+                _command(way, _plan(way, limits, str(folder), str(folder / "root"))),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
