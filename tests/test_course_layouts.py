@@ -11,6 +11,7 @@ from toy_course import DAMAGES, NAME, answered, cell, toy
 from lnl_core.errors import ConfigError, DataError
 from tools.course.assignment import Assignment, names_read, read_assignment, read_course
 from tools.course.layouts import find, match, read_class_list
+from tools.course.release import sync
 from tools.course.repair import SIZE, Cell, belongs_to, mend, read_cells
 
 
@@ -239,7 +240,7 @@ def test_a_notebook_of_another_assignment_is_known(assignment: Assignment, tmp_p
     place = tmp_path / "source" / "a1_other"
     place.mkdir(parents=True)
     (place / "a1_other.py").write_text(changed)
-    toy_course.sync(tmp_path)
+    sync(tmp_path)
     other = read_assignment(place / "a1_other.ipynb")
     course = {NAME: assignment, "a1_other": other}
     cells = read_cells(json.dumps(json.loads(json.dumps(other.released))).encode())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,4 +307,4 @@ def test_unsafe_means_limits_only(tmp_path: Path) -> None:
 def test_a_course_that_students_could_read_is_refused(tmp_path: Path) -> None:
     sandbox.keep_apart(tmp_path)
     with pytest.raises(ConfigError, match="which students' code can read"):
-        sandbox.keep_apart(Path(sandbox.sys.prefix) / "assignments")
+        sandbox.keep_apart(Path(sys.prefix) / "assignments")

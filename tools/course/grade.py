@@ -282,20 +282,20 @@ def _executor(plan: Plan) -> Iterator[tuple[Executor, int]]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work(jobs: Sequence[Job], plan: Plan, way: str, done: Callable[[Job, Result], None]) -> None:
-    """Examine the submissions, some at a time, and call ``done`` with each result as it comes."""
+def _work(
+    jobs: Sequence[Job], limits: Limits, way: str, executor: Executor, ahead: int, done: Callable[[Job, Result], None]
+) -> None:
+    """Examine the submissions, ``ahead`` of them handed out at a time, and call ``done`` with each result as it comes."""
     left = list(reversed(jobs))
     active: dict[Future[Result], Job] = {}
-    with _executor(plan) as (executor, ahead):
-        while left or active:
-            while left and len(active) < ahead:
-                job = left.pop()
-                assert job.assignment is not None
-                data = job.submission.files[0].read_bytes()
-                one = (data, job.assignment.text, job.assignment.name, way, plan.limits)
-                active[executor.submit(_on_worker, _code(), *one)] = job
-            for future in wait(active, return_when=FIRST_COMPLETED).done:
-                done(active.pop(future), future.result())
+    while left or active:
+        while left and len(active) < ahead:
+            job = left.pop()
+            assert job.assignment is not None
+            data = job.submission.files[0].read_bytes()
+            active[executor.submit(_on_worker, _code(), data, job.assignment.text, job.assignment.name, way, limits)] = job
+        for future in wait(active, return_when=FIRST_COMPLETED).done:
+            done(active.pop(future), future.result())
 
 
 def check_source(assignment: Assignment, way: str, limits: Limits) -> None:
@@ -384,9 +384,10 @@ def grade(submitted: Path, plan: Plan) -> Summary:
             for job in todo:
                 if job.problem:
                     done(job, {"problem": job.problem, "notes": [], "tasks": [], "notebook": None, "late": False, "peak": 0})
-            _work([job for job in todo if not job.problem], plan, way, done)
-            alone = replace(plan, jobs=1, dask="")  # who ran out of time in company is graded again alone
-            _work(again, alone, way, lambda job, result: done(job, result, last=True))
+            with _executor(plan) as (executor, ahead):
+                _work([job for job in todo if not job.problem], plan.limits, way, executor, ahead, done)
+                # who ran out of time in company is examined again alone
+                _work(again, plan.limits, way, executor, 1, lambda job, result: done(job, result, last=True))
         ordered = [results[job.file] for job in jobs]
         _record(ordered, [job.file for job in jobs], course, plan)
         _publish(ordered, students, course, found, plan)
@@ -570,7 +571,7 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 # The command
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make grade", description="Grade a folder of submissions.")
     parser.add_argument(
         "submitted", help="the folder: nbgrader's exchange, a download of Moodle or Canvas, or files named by student"
@@ -586,11 +587,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dask", default="", help="address of a Dask scheduler")
     parser.add_argument("--site", default="", help="address of the book, for links to its chapters")
     parser.add_argument("--seconds", type=float, default=Limits.wall, help="of one submission, all cells together")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
-def main() -> int:
-    arguments = _arguments()
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _arguments(words)
     try:
         if not arguments.submitted.strip():
             raise ConfigError("say which folder holds the submissions: make grade SUBMITTED=folder")

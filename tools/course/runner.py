@@ -105,9 +105,11 @@ class Runner:
         frames = [(one.filename, one.lineno, one.line) for one in traceback.extract_tb(error.__traceback__)]
         if isinstance(error, SyntaxError):
             frames = [(error.filename or "", error.lineno, error.text)]
-        found = [(CELL.fullmatch(name), line, text) for name, line, text in frames]
-        lines = [[int(cell[1]), (line or 0) + self.skipped.get(int(cell[1]), 0), text] for cell, line, text in found if cell]
-        lines = [[place, line, (text or "").strip()[:200]] for place, line, text in lines]
+        lines = []
+        for name, line, text in frames:
+            if cell := CELL.fullmatch(name):
+                place = int(cell[1])
+                lines.append([place, (line or 0) + self.skipped.get(place, 0), (text or "").strip()[:200]])
         return {"kinds": [one.__name__ for one in type(error).__mro__], "message": message[:TEXT], "lines": lines[-20:]}
 
 

@@ -4,6 +4,7 @@ Three ways: ``namespaces`` (``unshare`` and ``jail.py``), ``bubblewrap``, and ``
 process in there says is read as JSON, and believed as far as a student is believed who hands in an answer.
 """
 
+import itertools
 import json
 import os
 import selectors
@@ -27,6 +28,7 @@ _HERE = Path(__file__).resolve().parent
 _INSIDE = ("jail.py", "runner.py", "wire.py")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
 _TICK = 0.2  # seconds between two looks at the memory
+_COUNT = itertools.count()
 _LIBRARIES = 6 << 30  # bytes of addresses that PyTorch's libraries take without using them
 
 WAYS = ("namespaces", "bubblewrap", "unsafe")
@@ -112,7 +114,7 @@ def _plan(way: str, limits: Limits, folder: str, root: str) -> dict[str, Any]:
         "binds": binds,
         "links": links,
         "disk": limits.disk,
-        "uid": 0x70000000 + os.getpid() if os.getuid() == 0 and inside else None,  # belongs to nobody
+        "uid": 0x70000000 + os.getpid() * 64 + next(_COUNT) % 64 if os.getuid() == 0 and inside else None,  # nobody's
         "folder": home,
         "seconds": limits.wall,
         "limits": {
