@@ -6,3 +6,8 @@ To add an assignment, write ``assignments/source/<id>/<id>.py`` and ``make assig
 ``jail`` and ``runner``, which talk by ``wire``) and writes marks and, by ``feedback``, pages. To add a layout of a folder of
 submissions, write a function in ``layouts`` and name it in the list there.
 """
+
+import sys
+
+# jsonschema, which nbformat needs, would compile a grammar of web addresses for two seconds in each process; no notebook has one.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
