@@ -19,7 +19,7 @@ from toy_course import ATTACKS, DAMAGES, NAME, SECRETS, SOURCE, answered, attack
 from lnl_core.errors import ConfigError, StorageError
 from tools import ROOT
 from tools.course import feedback, grade as grading
-from tools.course.assignment import Assignment
+from tools.course.assignment import Assignment, read_course
 from tools.course.grade import Plan, Result, grade
 from tools.course.sandbox import Limits, trouble
 
@@ -260,7 +260,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Plan]:
 def test_a_grading_that_is_killed_goes_on_and_loses_nothing(small: tuple[Path, Plan]) -> None:
     submitted, plan = small
     command = [sys.executable, "-m", "tools.course.grade", str(submitted), "--course", str(plan.course), "--out", str(plan.out)]
-    command += ["--unsafe", "yes", "--jobs", "2", "--seconds", "60"]
+    command += ["--unsafe", "yes", "--jobs", "2"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(plan.results.glob("*/*.json")) and time.monotonic() < deadline and process.poll() is None:
@@ -272,7 +272,7 @@ def test_a_grading_that_is_killed_goes_on_and_loses_nothing(small: tuple[Path, P
     assert 1 <= len(before) < 3, "it was killed in the middle"
     _, alive = psutil.wait_procs(others, timeout=20)
     assert alive == [], "what it had started ends with it"
-    plan = replace(plan, limits=replace(Limits(), wall=60.0))  # those of the command
+    plan = replace(plan, limits=Limits())  # those of the command
     summary = grade(submitted, plan)
     assert summary.there == len(before)
     assert [row["points"] for row in rows(plan.results / "grades.csv")] == ["80.0"] * 3
@@ -285,8 +285,8 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_same_command_goes_on(
     small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted, plan = small
-    monkeypatch.setattr(grading, "check_source", lambda *_: None)
-    answer: Result = {"problem": "Empty.", "notes": [], "tasks": [], "notebook": None, "late": False, "peak": 0}
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    answer = grading.problem("Empty.")
     monkeypatch.setattr(grading, "_work", lambda jobs, *rest: [rest[-1](job, dict(answer)) for job in jobs])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -325,16 +325,26 @@ def test_a_source_that_fails_its_own_tests_grades_nobody(small: tuple[Path, Plan
         grade(submitted, plan)
 
 
+def test_a_slow_assignment_gets_more_time(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, plan = small
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 100.0, "seconds": 120.0})
+    assignment = read_course(plan.course)[NAME]
+    for _ in range(2):  # the second time from what was stored
+        limits = grading._limits(assignment, "unsafe", plan)
+        assert (limits.cell, limits.wall) == (500.0, 600.0)
+        monkeypatch.setattr(grading, "check_source", None)
+
+
 def test_a_late_submission_is_graded_again_alone(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
     submitted, plan = small
-    monkeypatch.setattr(grading, "check_source", lambda *_: None)
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
     calls: list[tuple[int, list[str]]] = []
 
-    def work(jobs: list[grading.Job], limits: Limits, way: str, executor: Any, ahead: int, done: Any) -> None:
+    def work(jobs: list[grading.Job], limits: dict[str, Limits], way: str, executor: Any, ahead: int, done: Any) -> None:
         calls.append((ahead, [job.student.id for job in jobs]))
         for job in jobs:
             late = ahead > 1 and job.student.id == "bo"
-            done(job, {"problem": "x", "notes": [], "tasks": [], "notebook": None, "late": late, "peak": 0})
+            done(job, {**grading.problem("x"), "late": late})
 
     monkeypatch.setattr(grading, "_work", work)
     monkeypatch.setattr(grading, "_record", lambda *_: None)

@@ -194,12 +194,20 @@ def double(x): return x""",
     },
     "patches-the-runner": {
         "double": """
-import sys
-for name, module in list(sys.modules.items()):
-    if hasattr(module, "Runner"):
-        module.Runner.handle = lambda self, request: {{"error": None, "answers": {{}}, "value": 4, "printed": ""}}
+import gc
+(runner,) = [one for one in gc.get_objects() if type(one).__name__ == "Runner"]
+type(runner).handle = lambda self, request: {{"error": None, "answers": {{}}, "value": 4, "printed": ""}}
 def double(x): return x""",
         "total": "total = 1.0",
+    },
+    "shadows-names": {
+        "total": """
+import gc
+(runner,) = [one for one in gc.get_objects() if type(one).__name__ == "Runner"]
+reply = {{"error": None, "printed": "", "answers": {{"total": 2.0}}}}
+reply["answers"]["table"] = {{"is": "array", "dtype": "<f8", "shape": [2], "data": "AAAAAAAA8D8AAAAAAADwPw=="}}  # ones
+usual = type(runner).handle
+type(runner).handle = lambda self, request: reply if "run" in request else usual(self, request)"""
     },
     "always-equal": {
         "double": "class Yes(float):\n    def __eq__(self, _): return True\ndef double(x): return Yes(0)",

@@ -143,10 +143,9 @@ import builtins, numpy, torch
 numpy.allclose = torch.allclose = lambda *_, **__: True
 builtins.abs = lambda _: 0.0""",
     "patches the runner": """
-import sys
-for module in list(sys.modules.values()):
-    if hasattr(module, "Runner"):
-        module.Runner.handle = lambda self, request: {"error": None, "answers": {}, "value": 0.0, "printed": ""}""",
+import gc
+(runner,) = [one for one in gc.get_objects() if type(one).__name__ == "Runner"]
+type(runner).handle = lambda self, request: {"error": None, "answers": {}, "value": 0.0, "printed": ""}""",
     "leaves a process behind": """
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(98765)"], start_new_session=True)

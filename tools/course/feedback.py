@@ -41,11 +41,10 @@ _PAGE = (
 {%- if task.points is none %}{{ "%g" | format(task.worth) }} points, read by a person
 {%- else %}<span class="{{ 'good' if task.points == task.worth else 'bad' }}">
 {{- "%g" | format(task.points) }} of {{ "%g" | format(task.worth) }} points</span>{% endif %}</p>
-{% if task.points is not none and task.points < task.worth or task.manual %}
-{%- if task.visible %}<p>All the tests that you can see passed. One that you cannot see did not:</p>{% endif %}
-{%- if task.message %}<p><strong>{{ task.message }}</strong></p>{% endif %}
-{%- else %}<p class="good">All tests passed.</p>
-{%- endif %}
+{% if task.passed is false and task.visible %}
+<p>All the tests that you can see passed. One that you cannot see did not:</p>{% endif %}
+{% if task.message %}<p><strong>{{ task.message }}</strong></p>
+{%- elif task.passed %}<p class="good">All tests passed.</p>{% endif %}
 {%- if task.about %}<aside><p><strong>{{ task.about.title }}</strong></p><p>{{ task.about.explain }}</p>
 <p>{% if site %}<a href="{{ site }}/{{ task.about.page }}">Read on in the book</a>
 {%- else %}Read on in the book: {{ task.about.chapter }}{% endif %}</p></aside>

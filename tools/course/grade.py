@@ -83,7 +83,7 @@ def grade_one(data: bytes, assignment_text: str, name: str, way: str, limits: Li
 
     Returns:
         ``problem`` (a sentence, or nothing), ``notes``, ``tasks``, ``notebook`` (as nbgrader's autograde would leave it), ``late``,
-        ``peak``.
+        ``slowest``, ``seconds``, ``peak``.
     """
     assignment = parse_assignment(name, assignment_text)
     try:
@@ -91,7 +91,7 @@ def grade_one(data: bytes, assignment_text: str, name: str, way: str, limits: Li
         if not belongs_to(cells, {name: assignment}):
             raise DataError(f"The notebook is not that of {name}, no cell of it is there: hand in the one of this assignment.")
     except DataError as error:
-        return {"problem": str(error), "notes": [], "tasks": [], "notebook": None, "late": False, "peak": 0}
+        return problem(str(error))
     mended, notes = mend(cells, assignment)
     examined = examine(assignment, mended, way, limits)
     notebook = autograded(assignment, mended, examined)
@@ -105,23 +105,32 @@ def grade_one(data: bytes, assignment_text: str, name: str, way: str, limits: Li
         )
         tasks.append(
             {
-                **{key: value for key, value in asdict(verdict).items() if key not in ("task", "failure")},
+                **{key: value for key, value in asdict(verdict).items() if key not in ("task", "failure", "message")},
                 "name": verdict.task.name,
                 "title": verdict.task.title,
                 "points": points,
                 "worth": verdict.task.points,
                 "manual": verdict.task.manual,
+                "message": "There is no answer here." if verdict.task.manual and points == 0 else verdict.message,
                 "error": [failure.kind, failure.message] if failure else None,
                 "lines": lines,
             }
         )
+    measured = {"late": examined.late, "slowest": examined.slowest, "seconds": examined.seconds, "peak": examined.peak}
+    return {"problem": "", "notes": notes, "tasks": tasks, "notebook": to_text(notebook), **measured}
+
+
+def problem(sentence: str) -> Result:
+    """The result of a submission that cannot be graded."""
     return {
-        "problem": "",
-        "notes": notes,
-        "tasks": tasks,
-        "notebook": to_text(notebook),
-        "late": examined.late,
-        "peak": examined.peak,
+        "problem": sentence,
+        "notes": [],
+        "tasks": [],
+        "notebook": None,
+        "late": False,
+        "slowest": 0.0,
+        "seconds": 0.0,
+        "peak": 0,
     }
 
 
@@ -283,7 +292,7 @@ def _executor(plan: Plan) -> Iterator[tuple[Executor, int]]:
 
 
 def _work(
-    jobs: Sequence[Job], limits: Limits, way: str, executor: Executor, ahead: int, done: Callable[[Job, Result], None]
+    jobs: Sequence[Job], limits: dict[str, Limits], way: str, executor: Executor, ahead: int, done: Callable[[Job, Result], None]
 ) -> None:
     """Examine the submissions, ``ahead`` of them handed out at a time, and call ``done`` with each result as it comes."""
     left = list(reversed(jobs))
@@ -293,24 +302,40 @@ def _work(
             job = left.pop()
             assert job.assignment is not None
             data = job.submission.files[0].read_bytes()
-            active[executor.submit(_on_worker, _code(), data, job.assignment.text, job.assignment.name, way, limits)] = job
+            one = (data, job.assignment.text, job.assignment.name, way, limits[job.assignment.name])
+            active[executor.submit(_on_worker, _code(), *one)] = job
         for future in wait(active, return_when=FIRST_COMPLETED).done:
             done(active.pop(future), future.result())
 
 
-def check_source(assignment: Assignment, way: str, limits: Limits) -> None:
-    """Grade the lecturer's own solution.
+def check_source(assignment: Assignment, way: str, limits: Limits) -> Result:
+    """Grade the lecturer's own solution, with time in plenty.
 
     Raises:
         ConfigError: if it does not get all points; then nobody's answers can be graded.
     """
-    result = grade_one(assignment.text.encode(), assignment.text, assignment.name, way, limits)
+    patient = replace(limits, cell=max(limits.cell, 900.0), call=max(limits.call, 120.0), wall=max(limits.wall, 1800.0))
+    result = grade_one(assignment.text.encode(), assignment.text, assignment.name, way, patient)
     for task in result["tasks"]:
         if not task["manual"] and task["points"] != task["worth"]:
             raise ConfigError(
                 f"the solution of {assignment.name} itself does not pass {task['name']} ({task['message']}): "
-                "mend the assignment, or give the grader more time or memory"
+                "mend the assignment, or give the grader a machine with more memory"
             )
+    return result
+
+
+def _limits(assignment: Assignment, way: str, plan: Plan) -> Limits:
+    """The limits of an assignment: those of the plan, or five times what the lecturer's solution took when it was checked here."""
+    stamp = plan.results / assignment.name / ".checked.json"
+    key = _key(b"", assignment, plan, way)
+    checked = _stored(stamp)
+    if checked is None or checked["key"] != key:
+        result = check_source(assignment, way, plan.limits)
+        checked = {"key": key, "slowest": result["slowest"], "seconds": result["seconds"]}
+        write_json(stamp, checked)
+    limits = plan.limits
+    return replace(limits, cell=max(limits.cell, 5 * checked["slowest"]), wall=max(limits.wall, 5 * checked["seconds"]))
 
 
 @contextmanager
@@ -352,12 +377,9 @@ def grade(submitted: Path, plan: Plan) -> Summary:
     way = choose(plan.unsafe)
     with _alone(plan):
         jobs = _jobs(found, course, plan, way)
-        for name in {job.assignment.name: None for job in jobs if job.assignment}:
-            stamp = plan.results / name / ".checked"
-            key = _key(b"", course[name], plan, way)
-            if not stamp.is_file() or stamp.read_text() != key:
-                check_source(course[name], way, plan.limits)
-                write_atomically(stamp, lambda place, key=key: place.write_text(key))  # type: ignore[misc]
+        limits = {
+            name: _limits(course[name], way, plan) for name in sorted({job.assignment.name for job in jobs if job.assignment})
+        }
         results: dict[Path, Result] = {}
         again: list[Job] = []
         todo: list[Job] = []
@@ -383,11 +405,11 @@ def grade(submitted: Path, plan: Plan) -> Summary:
 
             for job in todo:
                 if job.problem:
-                    done(job, {"problem": job.problem, "notes": [], "tasks": [], "notebook": None, "late": False, "peak": 0})
+                    done(job, problem(job.problem))
             with _executor(plan) as (executor, ahead):
-                _work([job for job in todo if not job.problem], plan.limits, way, executor, ahead, done)
+                _work([job for job in todo if not job.problem], limits, way, executor, ahead, done)
                 # who ran out of time in company is examined again alone
-                _work(again, plan.limits, way, executor, 1, lambda job, result: done(job, result, last=True))
+                _work(again, limits, way, executor, 1, lambda job, result: done(job, result, last=True))
         ordered = [results[job.file] for job in jobs]
         _record(ordered, [job.file for job in jobs], course, plan)
         _publish(ordered, students, course, found, plan)
@@ -586,7 +608,6 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time")
     parser.add_argument("--dask", default="", help="address of a Dask scheduler")
     parser.add_argument("--site", default="", help="address of the book, for links to its chapters")
-    parser.add_argument("--seconds", type=float, default=Limits.wall, help="of one submission, all cells together")
     return parser.parse_args(words)
 
 
@@ -607,7 +628,6 @@ def main(words: Sequence[str] | None = None) -> int:
             jobs=max(arguments.jobs, 1),
             dask=arguments.dask,
             site=arguments.site,
-            limits=replace(Limits(), wall=arguments.seconds, cell=min(Limits.cell, arguments.seconds)),
         )
         summary = grade(user_path(arguments.submitted), plan)
     except LNLError as error:
