@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
+.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -22,12 +22,18 @@ $(INSTALLED): pyproject.toml environment.yml
 	@echo "installing into .venv; up to about 3 GB may be downloaded the first time, most of it for PyTorch"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@sed -n 's/^ *- \([A-Za-z0-9._-]*==.*\)$$/\1/p' environment.yml > .venv/constraints.txt
-	@$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt uv 2> /dev/null || true
+	@$(BIN)/python -m uv pip install --python $(BIN)/python --constraint .venv/constraints.txt --editable ".[dev]" \
+		|| { echo "uv could not install it; trying again with pip, which takes several times as long"; \
+		$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"; }
 	@touch $@
 
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
 	@echo "book: looking for notebooks and pages that have changed"
 	@$(BIN)/python -m tools.site.book
+
+serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
+	@$(BIN)/python -m tools.site.serve $(PORT)
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -66,6 +66,9 @@ Changes = Annotated[
 ]
 Declared = Annotated[str | None, typer.Option()]
 """A hyper-parameter, whose help is its declaration's, see :class:`_Command`."""
+_VALUES = "VALUE,..."
+Several = Annotated[str | None, typer.Option(metavar=_VALUES)]
+"""Values of a hyper-parameter, separated by commas, or all; the help is its declaration's here too."""
 ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, colours in [0, 1].")]
 
 
@@ -75,7 +78,9 @@ class _Command(typer.core.TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         for param in self.params:
             if isinstance(param, typer.core.TyperOption) and param.help is None:
-                param.help, param.show_default = _declared_help(str(param.name))
+                several = param.metavar == _VALUES
+                param.help, param.show_default = _declared_help(str(param.name).removesuffix("s" if several else ""))
+                param.help = f"Separated by commas, or all: {param.help}" if several else param.help
         super().format_help(ctx, formatter)
 
 
@@ -212,16 +217,10 @@ def sweep(
     methods: Annotated[
         str, typer.Option(help="Methods, separated by commas, or all: those that the experiment compares, without mi_backprop.")
     ],
-    color_vars: Annotated[
-        str | None, typer.Option(help="Colour variances, separated by commas, or all: the paper's seven. For painted digits.")
-    ] = None,
-    train_sets: Annotated[
-        str | None, typer.Option(help="Training sets, separated by commas, or all: those that the table compares.")
-    ] = None,
-    learn: Annotated[str | None, typer.Option(help="gender, age or both, separated by commas. For faces.")] = None,
-    protected: Annotated[
-        str | None, typer.Option(help="Attributes to forget, separated by commas. For tables of people.")
-    ] = None,
+    color_vars: Several = None,
+    train_sets: Several = None,
+    learn: Several = None,
+    protected: Several = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE,VALUE", help="Values of what an experiment of one's own varies, or all."),

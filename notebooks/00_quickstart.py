@@ -19,15 +19,22 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Ten minutes, from biased data to a network that does not act on the bias. We look at digits whose colour gives them away, train an
-# ordinary network and watch it fall for the colour, train the same network by the method of Kim et al. (CVPR 2019), *Learning Not to
-# Learn*, and set the two side by side. At the end we ask an awkward question: has the second network forgotten the colour, or has it only
-# stopped using it?
+# > **In one sentence.** A plain network goes by the colour of a digit; one that is trained not to learn the colour reads far more
+# > digits in random colours, although a fresh probe still finds colour in its features.
+# >
+# > **Read before.** Nothing.
+# >
+# > **Reading time.** 15 minutes.
+#
+# This page goes from biased data to a network that does not act on the bias. We look at digits whose colour tells which digit they
+# are, and train an ordinary network, which learns the colour. Then we train the same network by the method of Kim et al. (CVPR 2019),
+# *Learning Not to Learn*, and compare the two. At the end we ask: has the second network forgotten the colour, or has it only stopped
+# using it?
 #
 # **After this page you can**
 #
 # - say what biased data are, and why a test set that shares the bias cannot reveal them;
-# - name the three networks $f$, $g$, $h$, and what each of them wants;
+# - name the three networks $f$, $g$, $h$, and what each of them is trained for;
 # - train any method of this book with two lines, and find the finished run again;
 # - tell three claims apart: accurate, fair to every group, and free of the bias.
 #
@@ -36,7 +43,6 @@
 # | | |
 # |---|---|
 # | background | what a convolutional classifier, a cross-entropy loss and a gradient step are |
-# | before this page | nothing |
 # | theory | [the derivation of the loss](../book/theory.md), for afterwards |
 #
 # **Run time** on two CPU cores: smoke under a minute (it proves that the page runs; its numbers mean nothing), demo a few minutes, nearly
@@ -96,9 +102,9 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 # %% [markdown]
 # ## What does the network get to see?
 #
-# Handwritten digits, painted. Each digit class owns a mean colour, and a **training** digit is painted in a shade of its own class's
-# colour. A **test** digit is painted in a shade of a colour that is picked blindly. `COLOR_VAR` is the variance of the shades, the
-# paper's $\sigma^2$: the smaller it is, the more surely a colour names its digit.
+# It sees painted handwritten digits. Each digit class has a mean colour, and a **training** digit is painted in a shade of its own
+# class's colour. A **test** digit is painted in a shade of a colour that is picked at random. `COLOR_VAR` is the variance of the
+# shades, the paper's $\sigma^2$: the smaller it is, the more surely a colour names its digit.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
 train = load_data(config, config.train_split, DATA_DIR or None)
@@ -109,9 +115,9 @@ figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the colour g
 figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour says nothing")
 
 # %% [markdown]
-# *The pictures: ten digits a class, first in training colours, then in test colours.* Shape and colour both name a training digit. Nothing
-# in the data says which of the two is meant, and colour is the easier one to see. How strongly colour tells the digit, in nats, is the
-# subject of [01_biased_data](01_biased_data.ipynb).
+# *The pictures: ten digits a class, first in training colours, then in test colours.* Shape and colour both name a training digit.
+# Nothing in the data says which of the two is meant, and colour is the easier one to see. How strongly colour tells the digit, in
+# nats, is the subject of [01_biased_data](01_biased_data.ipynb).
 #
 # ## What does an ordinary network learn?
 #
@@ -124,16 +130,18 @@ baseline_record = run(config, baseline_folder, data_dir=DATA_DIR or None)
 baseline = load_model(baseline_folder)
 
 # %% [markdown]
-# Is it any good? That depends on who asks. The same held-out digits can be painted like training digits or blindly.
+# Is it any good? That depends on the test. The same held-out digits can be painted like training digits or in random colours.
 
 # %% tags=["nbval-ignore-output"]
 flattering = load_data(config, "test", DATA_DIR or None, random_colors=False)  # test digits in their own class's colour
+on_test = {"baseline": accuracy(baseline, test)}
+on_biased = {"baseline": accuracy(baseline, flattering)}
 print(f"training digits                                 {accuracy(baseline, train):.3f}")
-print(f"held-out digits in their own class's colours    {accuracy(baseline, flattering):.3f}")
-print(f"the same held-out digits in random colours      {accuracy(baseline, test):.3f}")
+print(f"held-out digits in their own class's colours    {on_biased['baseline']:.3f}")
+print(f"the same held-out digits in random colours      {on_test['baseline']:.3f}")
 
 # %% [markdown]
-# The first two numbers are what the usual practice would report: collect data, split off a test set, measure. Both halves share the bias,
+# The first two numbers are what is usually reported: collect data, split off a test set, measure. Both parts share the bias,
 # so the bias stays hidden. Only the third line shows that the network reads colours at least as much as shapes.
 #
 # ## Can it be told what not to learn?
@@ -141,14 +149,15 @@ print(f"the same held-out digits in random colours      {accuracy(baseline, test
 # Split the network in two: a feature extractor $f$ and a label head $g$. Then add an adversary, a bias head $h$, which tries to name the
 # colour from the features $f(x)$.
 #
-# | network | sees | wants |
+# | network | sees | is trained |
 # |---|---|---|
 # | $h$, bias head | $f(x)$ | to predict the colour $b(x)$: it descends the bias loss $L_B$ |
 # | $g$, label head | $f(x)$ | to predict the digit $y$: it descends the label loss $L_c$ |
-# | $f$, extractor | the image $x$ | to help $g$ and to leave $h$ clueless |
+# | $f$, extractor | the image $x$ | to help $g$, and to give $h$ no information |
 #
-# For $f$ the last line means two extra terms: make $h$'s prediction spread out (descend $\lambda L_{MI}$, the negative entropy of what $h$
-# says) and make $h$ wrong (ascend $\mu L_B$, through a layer that reverses the gradient). Together this is Eq. 9 of the paper:
+# For $f$ the last line means two extra terms: make $h$'s prediction spread out (descend $\lambda L_{MI}$, the negative entropy of
+# what $h$ says) and make $h$ wrong (ascend $\mu L_B$, through a layer that reverses the gradient). Together this is Eq. 9 of
+# the paper:
 #
 # $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c \;+\; \lambda\, L_{MI} \;-\; \mu\, L_B .$$
 #
@@ -166,8 +175,8 @@ figures.losses(histories, title="The game, epoch by epoch")
 
 # %% [markdown]
 # *The picture: one panel a quantity, in nats but for the accuracy.* Both networks come to read their training digits without trouble, so
-# the label loss cannot tell them apart. The baseline has no adversary and no line in the panels of $h$; there the line of lnl shows a tug of
-# war: $h$ first learns the colour, then $f$ takes it away again. [04_training](04_training.ipynb) reads such curves slowly.
+# the label loss cannot tell them apart. The baseline has no adversary and no line in the panels of $h$; there the line of lnl shows the
+# game: $h$ first learns the colour, then $f$ removes it again. [04_training](04_training.ipynb) explains such curves in detail.
 #
 # ## What do the two networks confuse?
 
@@ -177,21 +186,22 @@ figures.confusion_matrices(
 )
 
 # %% [markdown]
-# *The picture: rows are true digits, columns are answers; a perfect reader has a bright diagonal and nothing else.* The baseline's answers
-# are scattered because the colours are: it answers to the paint. To see *which* paint pulls to *which* answer, paint all digits alike, as
-# [06_confusion](06_confusion.ipynb) does.
+# *The picture: rows are true digits, columns are answers; a perfect reader has a bright diagonal and nothing else.* The baseline's
+# answers are scattered because the colours are random, and it goes by the paint. To see *which* paint leads to *which* answer, paint
+# all digits alike, as [06_confusion](06_confusion.ipynb) does.
 
 # %% tags=["nbval-ignore-output"]
-gain = accuracy(lnl, test) - accuracy(baseline, test)
-print(f"on unbiased digits: baseline {accuracy(baseline, test):.3f}, lnl {accuracy(lnl, test):.3f} ({gain:+.3f})")
-print(f"on biased digits:   baseline {accuracy(baseline, flattering):.3f}, lnl {accuracy(lnl, flattering):.3f}")
+on_test["lnl"], on_biased["lnl"] = accuracy(lnl, test), accuracy(lnl, flattering)
+gain = on_test["lnl"] - on_test["baseline"]
+print(f"on unbiased digits: baseline {on_test['baseline']:.3f}, lnl {on_test['lnl']:.3f} ({gain:+.3f})")
+print(f"on biased digits:   baseline {on_biased['baseline']:.3f}, lnl {on_biased['lnl']:.3f}")
 
 # %% [markdown]
-# The second line is the price: where colour does give the digit away, a reader that ignores it throws a good clue away.
+# The second line shows a cost: where the colour does tell the digit, a network that ignores it loses a good clue.
 #
-# ## Who pays for the bias?
+# ## Which digits are read worst?
 #
-# A mean can hide a group that is served badly. Split the test digits by whether their paint happens to be their own class's colour
+# A mean can hide a group on which the network is bad. Split the test digits by whether their paint happens to be their own class's colour
 # (*bias-aligned*) or not (*bias-conflicting*), then by paint, then by digit and paint together.
 
 # %% tags=["nbval-ignore-output"]
@@ -209,7 +219,8 @@ groups = {"baseline": group_accuracy(baseline, test), "lnl": group_accuracy(lnl,
 panels, panel = plt.subplots(figsize=(8.6, 3.6), layout="constrained")
 for number, (name, values) in enumerate(groups.items()):
     places = np.arange(len(values)) + (number - 0.5) * 0.38
-    panel.bar(places, values, width=0.38, color=figures.PALETTE[number], hatch=("", "//")[number], edgecolor="white", label=name)
+    color = figures.METHOD_STYLE[name][0]
+    panel.bar(places, values, width=0.38, color=color, hatch=("", "//")[number], edgecolor="white", label=name)
 panel.axhline(0.1, color="0.35", linestyle="--", linewidth=1, label="chance")
 panel.set(
     title="Accuracy on test digits by paint",
@@ -235,25 +246,25 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
     )
 
 # %% [markdown]
-# *The picture: one pair of bars a paint.* The lowest bar is what a user with the unluckiest colour gets (`worst_bias_accuracy` in a record).
-# It still mixes digits that the colour helps with digits that it misleads. **Worst-group accuracy** (`worst_group_accuracy`) does not: its
-# groups are the hundred pairs of digit and paint. There are few digits in each here, so the lowest of a hundred accuracies is low by chance as
-# well, even of a network that never looks at the colour. Run records keep all of them beside the mean.
+# *The picture: one pair of bars a paint.* The lowest bar is the accuracy on the worst colour (`worst_bias_accuracy` in a record). It
+# still mixes digits that the colour helps with digits that it misleads. **Worst-group accuracy** (`worst_group_accuracy`) does not:
+# its groups are the hundred pairs of digit and paint. There are few digits in each here, so the lowest of a hundred accuracies is low
+# by chance as well, even of a network that never looks at the colour. Run records keep all of them beside the mean.
 #
 # ## Has f forgotten the colour?
 #
-# The paper's goal is stronger than accuracy: $f(x)$ should hold no information about the colour. Its witness is $h$, which ends up unable
-# to name the colour. Ask it about randomly painted digits, and compare its loss with that of someone who knows only how often each of the
-# eight levels of a channel occurs. The difference is what $h$ knows, in nats.
+# The paper's goal is stronger than accuracy: $f(x)$ should hold no information about the colour. Its evidence is $h$, which in the
+# end cannot name the colour. Ask $h$ about randomly painted digits, and compare its loss with that of a prediction that knows only
+# how often each of the eight levels of a channel occurs. The difference is what $h$ knows, in nats.
 
 # %% tags=["nbval-ignore-output"]
 repainted = load_data(lnl_config, lnl_config.train_split, DATA_DIR or None, random_colors=True)  # training shapes, random colours
-said = evaluate_adversary(lnl, repainted)
+said = evaluate_adversary(lnl, repainted.subset(slice(0, 1000)))
 print(f"a colour channel has {said.entropy:.2f} nats to tell; h reads {said.information:.2f} nats of it from f(x)")
 
 # %% [markdown]
-# So $h$ has next to nothing to say. But $h$ is the very opponent that $f$ learnt to beat, and it looks at one small patch at a time. A
-# better witness is a **fresh probe**: a new classifier, trained on frozen features of randomly painted digits, that $f$ has never met and
+# So $h$ reads next to nothing. But $f$ was trained against exactly this $h$, and $h$ looks at one small patch at a time. A
+# better test is a **fresh probe**: a new classifier, trained on frozen features of randomly painted digits, that $f$ has never met and
 # that sees the whole of $f(x)$. It is asked for the paint, one of ten. Every run record keeps a linear probe and one with a hidden layer,
 # each with a control that was trained on shuffled paints.
 
@@ -268,10 +279,10 @@ ceiling = color_table(COLOR_VAR, levels=32).max(axis=0).sum()
 print(f"chance is 0.1; from the colour itself one can name {ceiling:.3f}, since the shades of different paints overlap")
 
 # %% [markdown]
-# Look at the controls first: they must sit near chance, or the probe itself is broken. Then compare. The features of lnl give away less
-# of the paint than those of the baseline, and yet more than nothing. The adversary's ignorance is a fact about $h$; what a fresh probe
-# reads is a fact about $f$. A network may answer well because $g$ does not act on what $f$ still carries.
-# [05_embeddings](05_embeddings.ipynb) pursues this.
+# Look at the controls first: they must be near chance, or the probe itself is broken. Then compare. The features of lnl give away
+# less of the paint than those of the baseline, and yet more than nothing. That the adversary reads nothing says something about
+# $h$; what a fresh probe reads says something about $f$. A network may answer well because $g$ does not act on what $f$
+# still carries. [05_embeddings](05_embeddings.ipynb) looks further into this.
 #
 # ## How far can these numbers be trusted?
 
@@ -289,21 +300,21 @@ comparable = settings.profile == "full" and data["source"] in ("mnist", "authors
 print("this is the paper's setting" if comparable else "these two columns are NOT comparable: other data, other settings")
 
 # %% [markdown]
-# Under the demo profile this page is an illustration, no replication, for three reasons.
+# Under the demo profile this page is an illustration and not a replication, for three reasons.
 #
 # - **Data**: the 5,000 real MNIST digits that come with the installation, not the 60,000 of the full set.
-# - **Bias labels**: the demo labels every place of the $14\times14$ map with the image's colour ("image"). The authors label only the stroke
-#   ("pixel"). With so few digits $f$ learns to hide the colour in the background, which carries no label; labelling the background closes
-#   that door. This is our choice and not the paper's, see [deviations](../book/deviations.md).
+# - **Bias labels**: the demo labels every place of the $14\times14$ map with the image's colour ("image"). The authors label only the
+#   stroke ("pixel"). With so few digits $f$ learns to hide the colour in the background, which has no label. Labels in the
+#   background prevent this. This is our choice and not the paper's, see [deviations](../book/deviations.md).
 # - **Weights and epochs** were chosen for the small data, on validation digits and never on the test digits.
 #
-# The full profile runs the authors' values on full MNIST, short runs fewer epochs of our choice on it. Only records of these two enter the table
-# of [07_results](07_results.ipynb).
+# The full profile runs the authors' values on full MNIST, short runs fewer epochs of our choice on it. Only records of these two
+# enter the table of [07_results](07_results.ipynb).
 
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: the perfect fool (pencil)
+# ### Exercise 1: a network that looks at the colour only (pencil)
 #
 # A network looks at nothing but the mean colour and always names the digit that wore it in training. What is its accuracy on training
 # digits, on test digits whose colour agrees, on test digits whose colour misleads, and on the whole unbiased test set? What does its
@@ -311,13 +322,14 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #
 # <details><summary>Solution</summary>
 #
-# On training digits and on agreeing test digits it is always right, on misleading ones always wrong. A tenth of the test digits agree by
-# chance, so the unbiased accuracy is $0.1$, and the worst paint has about $0.1$ as well: within one paint all answers are the same and a tenth of
-# the shapes fit. The worst group, of digit and paint together, has $0$: wherever the paint misleads, nothing is right.
+# On training digits and on agreeing test digits it is always right, on misleading ones always wrong. A tenth of the test digits agree
+# by chance, so the unbiased accuracy is $0.1$, and the worst paint has about $0.1$ as well: within one paint all answers are the
+# same and a tenth of the shapes fit. The worst group, of digit and paint together, has $0$: wherever the paint misleads, nothing is
+# right.
 #
 # In the unbiased test set the colour is independent of the digit, so every row of the confusion matrix is the same: a tenth in each
 # column. A network that guesses at random has that matrix too. The colours must be held fixed one at a time to tell them apart:
-# then the fool shows one full column a colour.
+# then the colour-only network shows one full column a colour.
 #
 # </details>
 #
@@ -337,18 +349,18 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 # print(f"its probe still reads the colour: {gray_record.metrics['bias_mlp_probe_accuracy']:.3f}")
 # ```
 #
-# It needs a formula for removing the bias from the *input*, which exists for colour and for little else: nobody can write down an image
-# without its age or gender. "lnl" needs only labels of the bias. Nor is grey the same as unbiased: a bright paint leaves a bright digit, so
-# the probe is not at chance, and the network may read brightness.
+# It needs a formula for removing the bias from the *input*, which exists for colour and for little else: nobody can write down an
+# image without its age or gender. "lnl" needs only labels of the bias. Nor is grey the same as unbiased: a bright paint leaves a
+# bright digit, so the probe is not at chance, and the network may read brightness.
 #
 # </details>
 #
-# ### Exercise 3: colours that always lie (predict, then run)
+# ### Exercise 3: colours that always mislead (predict, then run)
 #
-# In the unbiased test set one digit in ten wears its own colour by luck. Make the colours lie throughout: paint every test digit around the
-# mean colour of the class two further on, zeros in lemon, ones in bondi blue, and so on up to nines in teal. Before you run it, write down
-# for each network: is its accuracy above or below that on the unbiased test set, and above or below chance? How often does it answer with
-# the colour's digit?
+# In the unbiased test set one digit in ten has its own colour by chance. Make all colours misleading: paint every test digit around
+# the mean colour of the class two further on, zeros in lemon, ones in bondi blue, and so on up to nines in teal. Before you run it,
+# write down for each network: is its accuracy above or below that on the unbiased test set, and above or below chance? How often does
+# it answer with the colour's digit?
 #
 # <details><summary>Solution</summary>
 #
@@ -363,22 +375,21 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #     print(f"{name:<9} answers the shape {shape / total:.3f}, the colour {paint / total:.3f} of {total} digits")
 # ```
 #
-# Without the lucky tenth the baseline falls, and it answers the colour's digit more often than the shape's. Even so it stays above chance: it
-# is no pure colour reader but a mixture. The lnl network loses little. Try the other shifts: how much harm a lie does depends on which
-# colours stand in for which.
+# Without that tenth the baseline is worse, and it answers the colour's digit more often than the shape's. Even so it stays above
+# chance: it uses colour and shape. The lnl network loses little. Try the other shifts: how much accuracy is lost depends on which
+# colour replaces which.
 #
 # </details>
 
 # %% [markdown]
 # ## Summary
 #
-# - Biased data let a network answer from the wrong clue, and a test set with the same bias applauds it.
+# - Biased data let a network use the wrong clue, and a test set with the same bias does not show it.
 # - Learning not to learn trains $f$ against a bias head $h$: keep what helps $g$, drop what helps $h$ (Eq. 9).
 # - Report the unbiased accuracy *and* the worst group of label and bias, with its size; look at confusion matrices one colour at a time.
-# - An adversary that has given up is no proof of forgetting. Ask a fresh probe.
+# - An adversary at chance does not prove that $f$ has forgotten. Train a fresh probe.
 #
-# Next: [01_biased_data](01_biased_data.ipynb) takes the data apart; [02_derivation](02_derivation.ipynb) derives the loss, and
-# [08_your_own_bias](08_your_own_bias.ipynb) brings in a bias of your own.
+# Next: [01_biased_data](01_biased_data.ipynb) measures how much of the digit its colour gives away.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -19,8 +19,15 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# A digit is a shape. In Colored MNIST every training digit also wears a colour that gives it away, and at test time the colours
-# are dealt out at random. This page takes that data apart: how the colours are drawn, what the bias head $h$ is asked to predict,
+# > **In one sentence.** In the training data of Colored MNIST the colour tells more than half of the digit at every variance of
+# > the paper, and in the test data it tells nothing.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# A digit is a shape. In Colored MNIST every training digit also has a colour that tells which digit it is, and at test time the colours
+# are random. This page examines these data: how the colours are drawn, what the bias head $h$ is asked to predict,
 # and how much the colour tells about the digit, in nats.
 #
 # **After this page you can**
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | entropy and mutual information of a table; [notation](../book/notation.md) |
-# | before this page | nothing; [00_quickstart](00_quickstart.ipynb) shows where it leads |
 # | theory | [Eq. 1 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke, demo and full all take well under a minute; full loads all of MNIST if it is there.
@@ -96,10 +102,10 @@ rng = np.random.default_rng(SEED)
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown]
-# ## Can you sort them without reading them?
+# ## Can one sort the digits by colour alone?
 #
-# Each class owns a mean colour: zeros are crimson, ones are teal, and so on. A training digit is painted with a colour drawn
-# around the mean of *its* class, a test digit with one drawn around the mean of a class picked blindly. Nothing else differs.
+# Each class has a mean colour: zeros are crimson, ones are teal, and so on. A training digit is painted with a colour drawn
+# around the mean of *its* class, a test digit with one drawn around the mean of a class picked at random. Nothing else differs.
 
 # %% tags=["nbval-ignore-output"]
 options = {"seed": SEED, "data_dir": DATA_DIR or None, "source": config.source}
@@ -109,7 +115,7 @@ print("train:", train)
 print("test: ", test)
 
 # %% [markdown]
-# The paper's Figure 3a, first half. Squint until the shapes blur, and the rows still stay apart.
+# The paper's Figure 3a, first half. Even if one cannot see the shapes, the rows differ.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
 picture = figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the row decides the colour")
@@ -120,7 +126,7 @@ picture
 
 # %% [markdown]
 # *The picture: ten rows of ten digits, each row in shades of one colour.* A network that looked only at colour would sort these
-# rows well, and colour is the easier thing to look at.
+# rows well, and colour is easier to learn than shape.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all ten colours."}}
 picture = figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour is picked blindly")
@@ -128,8 +134,8 @@ picture.savefig(folder / "figure_3a_test.png", dpi=150)
 picture
 
 # %% [markdown]
-# *The picture: the same ten rows, every row a mixture of all colours.* Whoever learnt the colours now answers the wrong question.
-# The palette is the same and so is the spread around each mean; only the tie between colour and class is cut.
+# *The picture: the same ten rows, every row a mixture of all colours.* A network that learnt the colours is now wrong. The palette
+# and the spread around each mean are the same; only the link between colour and class is gone.
 
 # %% [markdown]
 # ## How is a colour drawn?
@@ -172,8 +178,8 @@ panels.suptitle(f"Drawn colours (bars), truncated normal (line) and mean colour 
 plt.show()
 
 # %% [markdown]
-# *The picture: thirty small histograms, each hugging its black curve.* Bars and curves agree. Where a mean lies near 0 or 1 the bell
-# is cut in half, and the half that is left has its centre of mass further inside: the "mean colour" is the peak, not the mean.
+# *The picture: thirty small histograms, each close to its black curve.* Bars and curves agree. Where a mean lies near 0 or 1 the
+# distribution is cut in half, and the mean of what is left lies further inside: the "mean colour" is the peak, not the mean.
 
 # %% tags=["nbval-ignore-output"]
 true_mean = truncated(MEAN_COLORS, COLOR_VAR).mean()
@@ -186,8 +192,8 @@ print(
 print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():.4f}; sigma squared is {COLOR_VAR}")
 
 # %% [markdown]
-# So $\sigma^2$ is the variance *before* cutting. An implementation that clamps to $[0,1]$ instead of drawing again puts lumps of
-# probability on the edges and makes another data set; [deviations](../book/deviations.md) names public copies that do.
+# So $\sigma^2$ is the variance *before* cutting. An implementation that clamps to $[0,1]$ instead of drawing again puts extra
+# probability on 0 and 1, which is another data set; [deviations](../book/deviations.md) names public copies that do.
 
 # %% [markdown]
 # ## What is h asked to predict?
@@ -224,7 +230,7 @@ plt.show()
 # %% [markdown]
 # *The picture: a painted four, and its three level maps, twice: above, labels on the stroke that fade towards its rim, grey around it;
 # below, one constant level a channel.* An image is grey value times colour. On the rim the grey value is small, so the authors'
-# label is low there whatever the colour is: it mixes shape into the bias.
+# label is low there whatever the colour is. So this label also depends on the shape.
 
 # %% tags=["nbval-ignore-output"]
 labelled = kinds["pixel"].bias.numpy() != IGNORE
@@ -241,9 +247,9 @@ print(f'this profile trains with bias_labels="{config.bias_labels}", bias_places
 #
 # $$I\big(b(X^{\text{train}});Y\big) \;\gg\; I\big(b(X^{\text{test}});Y\big) \approx 0 .$$
 #
-# Since the drawing rule is known, the joint table $p(y,b)$ of digit and colour can be written down instead of estimated. Let $b$ be
-# the colour cut to eight levels a channel, $8^3=512$ colours. Then $I$ is a finite sum. The ceiling is $H(Y)=\log 10$: more than
-# everything about the digit cannot be told.
+# Since the drawing rule is known, the joint table $p(y,b)$ of digit and colour can be written down instead of estimated. Let $b$
+# be the colour cut to eight levels a channel, $8^3=512$ colours. Then $I$ is a finite sum. The largest possible value is
+# $H(Y)=\log 10$, all there is to know about the digit.
 
 # %% tags=["nbval-ignore-output"]
 joint = color_table(COLOR_VAR)  # (10, 512), sums to one
@@ -254,10 +260,10 @@ for name, others in {"red": (2, 3), "green": (1, 3), "blue": (1, 2)}.items():
     print(f"  from the {name} channel alone: {mutual_information(cube.sum(axis=others)):.3f} nats")
 
 # %% [markdown]
-# No channel settles it; together they tell far more than any of them. $h$ has one branch a channel and never sees their combination as one label,
-# but a feature that hides all three has hidden the colour.
+# No single channel is enough; together they tell far more than any of them. $h$ has one branch a channel and never sees their
+# combination as one label, but a feature that hides all three has hidden the colour.
 #
-# Now turn the knob. More variance means more overlap between the colours of different digits. Coarser levels forget some of the
+# Now change the variance. More variance means more overlap between the colours of different digits. Coarser levels forget some of the
 # colour, and by data processing can only lose information.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of colour about the digit against the variance, one curve for each number of levels; high at zero, beginning to fall steeply in the paper's shaded range, near zero at large variance."}}
@@ -277,12 +283,13 @@ plt.show()
 
 # %% [markdown]
 # *The picture: curves, one for each number of levels, that start high at $\sigma^2=0$ and sink towards zero at large variance; the
-# paper's range is a narrow grey band where they begin to fall steeply.* All of the paper's settings are heavily biased. The dashed line
-# is the same question asked of the **group**, the index of the mean colour: in training the group *is* the class, so it tells everything
-# at every $\sigma^2$. The rule that assigns mean colours to digits stays the same at every variance; only single colours become ambiguous.
+# paper's range is a narrow grey band where they begin to fall steeply.* All of the paper's settings are heavily biased. The dashed
+# line is the same question asked of the **group**, the index of the mean colour: in training the group *is* the class, so it tells
+# everything at every $\sigma^2$. The rule that assigns mean colours to digits stays the same at every variance; only single colours
+# become ambiguous.
 #
-# The coarsest curve first *rises*: with two levels, means that fall into the same cell are told apart only once noise throws them across
-# its border unequally often. Engineers call it dithering.
+# The coarsest curve first *rises*: with two levels, means that fall into the same cell can be told apart only when noise moves them
+# across its border unequally often. Engineers call this dithering.
 
 # %% tags=["nbval-ignore-output"]
 print(" sigma^2   I(b;Y)   share of log 10")
@@ -294,9 +301,9 @@ for v in (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05):
 # ## What would a sample say?
 #
 # For real data there is no table, only pairs $(b_i,y_i)$. Counting them and putting the frequencies into the formula (the *plug-in*
-# estimate) has a catch: $I$ is never negative, and chance clumps in the counts look like dependence. For independent variables with
-# $k$ and $m$ values the plug-in comes out too large by about $(k-1)(m-1)/2N$ nats. The Miller–Madow correction takes that first-order
-# term away, using the number of cells that were seen.
+# estimate) has a fault: $I$ is never negative, and random irregularities in the counts look like dependence. For independent
+# variables with $k$ and $m$ values the plug-in comes out too large by about $(k-1)(m-1)/2N$ nats. The Miller–Madow correction
+# takes that first-order term away, using the number of cells that were seen.
 #
 # The groups are the easy case: ten times ten cells.
 
@@ -309,8 +316,8 @@ for name, data in {"train": train, "test": test}.items():
     )
 
 # %% [markdown]
-# Training: everything. Test: chance. The quantised colour is the hard case: ten times 512 cells, and far fewer images than that
-# deserves. Draw colours for more and more digits and watch both estimates approach the truth.
+# Training: everything. Test: chance. The quantised colour is the hard case: ten times 512 cells, and far too few images for so many.
+# Draw colours for more and more digits and watch both estimates approach the truth.
 
 
 # %%
@@ -345,7 +352,7 @@ print(f"a test set of {sizes[0]} digits, plainly counted, seems to tell {means[0
 # %% [markdown]
 # *The picture: in the right panel both estimates start far above zero although colour and digit are independent, and sink to the dashed
 # zero line only as $N$ grows; the corrected one arrives first.* A small unbiased sample looks biased. With more cells
-# than data even the correction is not enough, since it knows only of cells that were seen. This is why this book uses exact tables
+# than data even the correction is not enough, since it counts only cells that were seen. This is why this book uses exact tables
 # where it can and says "corrected plug-in" or "lower bound" where it cannot.
 
 # %% [markdown]
@@ -357,7 +364,7 @@ test_joint = np.tile(joint.mean(axis=0), (10, 1))
 print(f"I(b(X train);Y) = {exact:.3f}  >>  I(b(X test);Y) = {mutual_information(test_joint):.3f} nats")
 
 # %% [markdown]
-# ## How far does colour alone carry?
+# ## How accurate is colour alone?
 #
 # A classifier that sees nothing but $b$ does best by naming the most probable digit, and is then right with probability
 # $\sum_b \max_y p(y,b)$. No network that looks at colour alone can beat this on training data; on test data it is at chance.
@@ -376,8 +383,9 @@ for name, data in {"train": train, "test": test}.items():
 print(f"in theory: {bayes_accuracy(joint):.1%} on training data and {bayes_accuracy(test_joint):.1%} on test data")
 
 # %% [markdown]
-# That is the temptation. The remaining digits can be had only by reading shapes, and a baseline network does learn some shape from
-# them: it is why the published baseline climbs as $\sigma^2$ grows, while the share that colour explains shrinks.
+# So much can be gained from the colour alone. The remaining digits can be named only by their shapes, and a baseline network does
+# learn some shape from them. This is why the published baseline rises as $\sigma^2$ grows, while the share that colour explains
+# shrinks.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling with the variance but for a small rise of the two coarsest at its left end, still above the dashed chance line at the right end."}}
 near = np.linspace(0, 0.2, points)
@@ -392,7 +400,7 @@ figures.lines(
 
 # %% [markdown]
 # *The picture: accuracies that fall with the variance, still well above the dashed chance line at the right end.* The fine curves start
-# at one: ten distinct colours name ten digits without fail. Coarse levels join some of them, and there a little variance helps at first.
+# at one: ten distinct colours name ten digits without error. Coarse levels join some of them, and there a little variance helps at first.
 
 # %% [markdown]
 # ## Which digits does colour mix up?
@@ -407,8 +415,8 @@ for d, i, j in pairs[:4]:
 print(f"the median pair is {np.median([d for d, *_ in pairs]) / sqrt(COLOR_VAR):.1f} sigma apart")
 
 # %% [markdown]
-# Distances between means ignore that the bells are cut at the walls of the colour cube. The best guess from the table knows of it. Its
-# confusion matrix is what a network that sees only colours would show on **training** digits.
+# Distances between means ignore that the distributions are cut at the faces of the colour cube. The best guess from the table takes
+# this into account. Its confusion matrix is what a network that sees only colours would show on **training** digits.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrix of the best guess from colour: a bright diagonal, with fainter spots in pairs on both sides where two palettes overlap."}}
 guess_of = np.eye(10)[best_guess]  # (512, 10)
@@ -416,8 +424,8 @@ confusion = joint @ guess_of  # (10, 10): true digit, guessed digit
 figures.confusion_matrices({"best guess from colour": confusion}, title=f"Training digits by colour alone, σ² = {COLOR_VAR}")
 
 # %% [markdown]
-# *The picture: a bright diagonal, with fainter spots off it, in pairs on both sides, where two palettes overlap.* The pairs named next are
-# those that a network blind to shape cannot keep apart. The shared vertical stripes of the paper's Figure 5
+# *The picture: a bright diagonal, with fainter spots off it, in pairs on both sides, where two palettes overlap.* The pairs named
+# next are those that a network blind to shape cannot keep apart. The shared vertical stripes of the paper's Figure 5
 # ([06_confusion](06_confusion.ipynb)) come from here.
 
 # %% tags=["nbval-ignore-output"]
@@ -431,17 +439,18 @@ for share, i, j in order[:4]:
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: the group tells all (pencil)
+# ### Exercise 1: what the group tells (pencil)
 #
 # Let $G$ be the index of the mean colour. Show that in training data $I(G;Y)=\log 10$ for every $\sigma^2$, that in test data it is 0,
 # and that for the colour $b$ itself $I(b;Y)\le I(G;Y)$. What happens to $I(b;Y)$ as $\sigma^2\to\infty$?
 #
 # <details><summary>Solution</summary>
 #
-# In training $G=Y$, so $I(G;Y)=H(Y)-H(Y\mid G)=\log 10-0$. In the test $G$ is drawn without looking at $Y$, so the joint is a product and
-# $I=0$. The colour is drawn from $G$ alone, $Y \to G \to b$ is a Markov chain, and data processing gives $I(b;Y)\le I(G;Y)$. As
-# $\sigma^2\to\infty$ the bell flattens: on $(0,1)$ the truncated normal tends to the uniform distribution whatever its mean is, so all
-# classes get the same colours and $I(b;Y)\to 0$. The group still tells all; it just left no trace in the image.
+# In training $G=Y$, so $I(G;Y)=H(Y)-H(Y\mid G)=\log 10-0$. In the test $G$ is drawn without looking at $Y$, so the joint is a
+# product and $I=0$. The colour is drawn from $G$ alone, $Y \to G \to b$ is a Markov chain, and data processing gives
+# $I(b;Y)\le I(G;Y)$. As $\sigma^2\to\infty$ the density becomes flat: on $(0,1)$ the truncated normal tends to the uniform
+# distribution whatever its mean is, so all classes get the same colours and $I(b;Y)\to 0$. The group still tells everything, but it
+# can no longer be seen in the image.
 #
 # </details>
 #
@@ -490,13 +499,13 @@ for share, i, j in order[:4]:
 # %% [markdown]
 # ## Summary
 #
-# - Training colours follow a truncated normal around the mean of the digit's class; test colours around a mean picked blindly.
+# - Training colours follow a truncated normal around the mean of the digit's class; test colours around a mean picked at random.
 # - The bias label is a map: 14×14 places, eight levels a channel, 255 where there is nothing to predict.
 # - Over the paper's whole range of $\sigma^2$ colour tells more than half of the label, and a guess from colour alone is right more often
 #   than not; on test data it tells exactly nothing (Eq. 1).
 # - Information estimated by counting is biased upwards. Know the table, correct the estimate, or say so.
 #
-# Next: [02_derivation](02_derivation.ipynb) turns "do not learn the colour" into a loss, line by line.
+# Next: [From mutual information to a game](../book/theory.md) turns "do not learn the colour" into a loss, step by step.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -19,8 +19,15 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Each step between the paper's nine equations holds on a table of nine images as the theory says it, and
+# > only the reversed bias loss has the exact gradient of the information.
+# >
+# > **Read before.** [From mutual information to a game](../book/theory.md).
+# >
+# > **Reading time.** 20 minutes.
+#
 # The [theory chapter](../book/theory.md) derives the method in nine equations. This page puts each of them on a table small enough to
-# sum by hand, and checks every step: which ones are equalities, which are bounds, and where the problem is quietly replaced by another.
+# sum by hand, and checks every step: which ones are equalities, which are bounds, and where the problem is replaced by another.
 # Then the same quantities are written as tensor code and compared with the library, down to the gradients of one training step.
 #
 # **After this page you can**
@@ -35,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | entropy, cross-entropy, Kullback–Leibler divergence; a little PyTorch; [notation](../book/notation.md) |
-# | before this page | [01_biased_data](01_biased_data.ipynb) |
 # | theory | [From mutual information to a game](../book/theory.md), [the confusion loss](../book/confusion_loss.md) |
 #
 # **Run time** on two CPU cores: under half a minute in every profile. The outputs are facts: they are stored with the notebook, and
@@ -107,9 +113,9 @@ def nats(value):
 # %% [markdown]
 # ## A world of nine images
 #
-# An image $x=(s,b)$ has one of three shapes and one of three colours. The label is the shape that was *meant*; the hand slips, and the
-# drawn shape is right in 80 % of the cases. The colour of a training image follows the label in 90 % of the cases; in the test it is drawn
-# blindly. So colour is the better clue in training and none at all later.
+# An image $x=(s,b)$ has one of three shapes and one of three colours. The label is the shape that was *meant*; the drawn
+# shape is right in 80 % of the cases. The colour of a training image follows the label in 90 % of the cases; in the test it is random. So
+# colour is the better clue in training and no clue at all later.
 
 
 # %%
@@ -153,7 +159,7 @@ extractors = {
 }
 
 # %% [markdown]
-# ## Eq. 2: a network that leans on the bias
+# ## Eq. 2: a network that uses the bias
 #
 # Give each $f$ the best label head for the training data, $g(j)=\arg\max_y p(y\mid f=j)$. How well does $g\circ f$ do, and how much does
 # its *answer* tell about the colour, in training and in the test?
@@ -175,11 +181,11 @@ for name, w in extractors.items():
 # %% [markdown]
 # "Everything" answers by colour although it sees the shape: colour is the better clue, and it fails in the test. Look at the last
 # two columns of "shape". Its answers tell something about the colour in training, since shape and colour both follow the label, and
-# nothing in the test. Eq. 2 is a symptom of leaning on the bias only where bias and label are independent.
+# nothing in the test. So Eq. 2 shows that a network uses the bias only where bias and label are independent.
 #
 # ## Why the penalty sits on $f(X)$ and not on $g(f(X))$
 #
-# Because $I(b;g(f))\le I(b;f)$ for every $g$ (data processing): what the features do not hold, no head can use. Try it on random worlds.
+# Because $I(b;g(f))\le I(b;f)$ for every $g$ (data processing): what the features do not hold, no head can use. Test it on random tables.
 
 
 # %%
@@ -196,8 +202,8 @@ renamed = p_bf @ np.eye(4)[[2, 0, 3, 1]]  # a g that only renames the features
 print("equal when g only renames features: ", np.isclose(mutual_information(renamed), mutual_information(p_bf)))
 
 # %% [markdown]
-# In general it is a strict inequality: a head may ignore what the feature holds. Demanding $I(b;f)=0$ asks for more than is needed,
-# and in return holds for every head that is ever put on top.
+# In general it is a strict inequality: a head may ignore what the feature holds. Demanding $I(b;f)=0$ asks for more than is needed. In
+# return it holds for every head.
 #
 # ## Eq. 3: the objective
 #
@@ -218,7 +224,7 @@ for weight in (0, 0.2, 0.5, 1, 2, 3):
 # %% [markdown]
 # Without a penalty the features keep everything, with a moderate one the shape, and with a large one nothing at all. "Nothing" is the
 # perfect answer to "hold no information about the colour": even the shape tells some of it, because in training shape and colour agree.
-# Forgetting has a price, and the theory chapter bounds it: $I(F;Y)\le I(F;b)+H(Y\mid b)$.
+# Forgetting costs label information, and the theory chapter bounds the cost: $I(F;Y)\le I(F;b)+H(Y\mid b)$.
 
 # %%
 p_yb = train.reshape(3, 3, 3).sum(axis=1)
@@ -244,7 +250,8 @@ for name, w in some.items():
     )
 
 # %% [markdown]
-# The second column never changes, so it may be dropped: minimising $I(b;F)$ over $f$ is minimising $-H(b\mid F)$. So far, equalities only.
+# The second column never changes, so it may be dropped: minimising $I(b;F)$ over $f$ is minimising $-H(b\mid F)$. So far,
+# equalities only.
 #
 # ## Eq. 5: an auxiliary distribution
 #
@@ -253,8 +260,8 @@ for name, w in some.items():
 #
 # $$\mathcal N(Q)=\mathbb E_x\Big[\sum_b Q(b\mid f(x))\log Q(b\mid f(x))\Big]\qquad\text{s.t. } Q=P .$$
 #
-# With the constraint it is $-H(b\mid F)$ exactly. Without it? Take $f$ = shape, and four heads: the true posterior; one too sure of itself; one
-# too timid; and one that is just as sure as the truth but names the wrong colours.
+# With the constraint it is $-H(b\mid F)$ exactly. Without it? Take $f$ = shape, and four heads: the true posterior; one too
+# sure; one too unsure; and one that is just as sure as the true one but names the wrong colours.
 
 
 # %%
@@ -294,16 +301,16 @@ for name, q in heads.items():
     print(f"{name:15} N(Q) = {nats(used)}   {relation}")
 
 # %% [markdown]
-# $\mathcal N$ is **neither an upper nor a lower bound**. An overconfident head makes the features look worse than they are, a timid one
-# better. Worst of all, the head that names wrong colours gets full marks: $\mathcal N$ never looks at the true colour. The constraint carries
-# the whole meaning.
+# $\mathcal N$ is **neither an upper nor a lower bound**. With an overconfident head the features seem worse than they are, with a
+# head that is too unsure better. The head that names wrong colours has the same value as the true posterior, because $\mathcal N$
+# never uses the true colour. So $\mathcal N$ means something only under the constraint.
 #
 # ## Eq. 6: the constraint becomes a penalty
 #
 # $$\mathcal L_{MI}=\mathcal N(Q)+\mu\,\mathbb E_F\big[D_{KL}(P\,\|\,Q)\big]$$
 #
-# The divergence tells the four heads apart. It does not turn the sum into a bound: near $Q=P$ the error of $\mathcal N$ is of first order and
-# the divergence of second, so however large $\mu$ is, a head that is a little too timid slips under $-H(b\mid F)$.
+# The divergence tells the four heads apart. It does not turn the sum into a bound: near $Q=P$ the error of $\mathcal N$ is of first
+# order and the divergence of second, so however large $\mu$ is, a head that is a little too unsure has a value below $-H(b\mid F)$.
 
 # %%
 for name, q in heads.items():
@@ -331,9 +338,9 @@ for name, q in heads.items():
     )
 
 # %% [markdown]
-# The two columns agree, and the true posterior has the smallest loss. So for $h$ **nothing changed**: $H(b\mid F)$ does not contain $h$, and
-# minimising $\mathcal L_B$ is minimising the divergence. The last columns are the bound that comes with it: a head proves at least
-# $H(b)-\mathcal L_B$ nats of leakage. A poor head proves nothing.
+# The two columns agree, and the true posterior has the smallest loss. So for $h$ **nothing changed**: $H(b\mid F)$ does not
+# contain $h$, and minimising $\mathcal L_B$ is minimising the divergence. The last columns are the bound that comes with it: a head
+# proves at least $H(b)-\mathcal L_B$ nats of leakage. A poor head proves nothing.
 #
 # For $f$ the problem **did** change, since $H(b\mid F)$ does contain $f$. Check both claims with automatic differentiation, for a
 # stochastic $f$ and an arbitrary $h$.
@@ -405,9 +412,9 @@ for name, w in {"shape": extractors["shape"], "random": some["random"]}.items():
     print(f"{name:7} N - mu L_B at Q = P: {nats(value)}   (1 + mu)(I - H(b)): {nats(original)}")
 
 # %% [markdown]
-# Read to the letter, the maximum over $h$ covers $\mathcal N$ too, and would reward $h$ for being *sure*. The paper's text says that $h$ is
-# held fixed in that term. What if it were not? One feature value, two colours with $P=(0.7,0.3)$: where does $\mathcal N-\mu\mathcal L_B$ have
-# its maximum over $q$?
+# Taken literally, the maximum over $h$ includes $\mathcal N$, and would reward $h$ for being *sure*. The paper's text says that
+# $h$ is held fixed in that term. What if it were not? One feature value, two colours with $P=(0.7,0.3)$: where does
+# $\mathcal N-\mu\mathcal L_B$ have its maximum over $q$?
 
 # %%
 p, q = 0.7, np.linspace(0.0005, 0.9995, 1999)
@@ -417,8 +424,8 @@ for mu in (0.5, 1.0, 2.0, 10.0, 100.0):
     print(f"mu = {mu:<5}: the best h for the literal Eq. 8 predicts {q[reward.argmax()]:.3f} where the truth is {p}")
 
 # %% [markdown]
-# An $h$ that also maximised the entropy term would exaggerate, grossly so for small $\mu$. Its loss would then no longer tell $H(b\mid F)$.
-# Hence the rule: **the entropy term must not move $h$.**
+# An $h$ that also maximised the entropy term would be too sure, and far too sure for small $\mu$. Its loss would then no longer tell
+# $H(b\mid F)$. So the rule is: **the entropy term must not move $h$.**
 #
 # ## Equal values, different gradients
 #
@@ -441,13 +448,14 @@ print("entropy term has the gradient of -H(b|F):      ", torch.allclose(entropy_
 print(f"cosine between entropy term and -H(b|F): {nats(cosine(entropy_term.ravel(), exact.ravel(), dim=0))}")
 
 # %% [markdown]
-# They do not. For $\mathcal L_B$ the best $h$ is an optimum, so its own change does not matter to first order (the envelope theorem), and
-# the reversed gradient is exact. For $\mathcal N$ the posterior is no optimum. Held still, it only tells $f$ which features the present $h$
-# is unsure about, and pushes *every* image there, whatever its own colour. For the table this can be read off: per unit of
-# probability moved to feature $j$, image $x$ pays $\log Q(b(x)\mid j)$ in the one case and $\sum_b Q(b\mid j)\log Q(b\mid j)$ in the other.
+# They do not. For $\mathcal L_B$ the best $h$ is an optimum, so its own change does not matter to first order (the envelope
+# theorem), and the reversed gradient is exact. For $\mathcal N$ the posterior is no optimum. Held still, it only tells $f$ which
+# features the present $h$ is unsure about, and pushes *every* image there, whatever its own colour. For the table this can be seen
+# directly: per unit of probability moved to feature $j$, image $x$ contributes $\log Q(b(x)\mid j)$ in the one case and
+# $\sum_b Q(b\mid j)\log Q(b\mid j)$ in the other.
 
 # %% [markdown]
-# ## What $f$ gains by playing
+# ## What $f$ learns in the game
 #
 # Start with features that hold mostly colour, as biased training does. Let $g$ and $h$ answer with their best tables after every step,
 # and let $f$ follow the label loss, plus the entropy term, the reversed bias loss, or both.
@@ -481,9 +489,10 @@ for (lam, mu), (logits, _) in results.items():
     print(f"{lam}       {mu}    {mutual_information(p_bx @ w):.3f}    {mutual_information(train @ w):.3f}    {accuracy:.3f}")
 
 # %% [markdown]
-# With the label loss alone the colour stays, and the entropy term alone changes nothing: from a biased start it pushes all images towards
-# whichever feature $h$ is least sure of, and that does not undo the colours. The same weight on the reversed bias loss leads to the shape, as
-# the gradients promised. The last row repeats the lesson of Eq. 3: the weights add up, and too much weight costs label information.
+# With the label loss alone the colour stays, and the entropy term alone changes nothing: from a biased start it pushes all images
+# towards whichever feature $h$ is least sure of, and that does not undo the colours. The same weight on the reversed bias loss
+# leads to the shape, as the exact gradient suggests. The last row repeats what Eq. 3 showed: the weights add up, and too much weight
+# costs label information.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of the features about the colour over the steps of f. Without penalty and with the entropy term alone it stays high; with the reversed loss it falls to the level of the shape feature, with both terms below it."}}
 panels, panel = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
@@ -496,8 +505,8 @@ panel.legend()
 plt.show()
 
 # %% [markdown]
-# *The picture: information about the colour over the steps of $f$. Without penalty and with the entropy term alone it stays high; with the
-# reversed loss it falls to the level of the shape feature, and with both terms below it.*
+# *The picture: information about the colour over the steps of $f$. Without penalty and with the entropy term alone it stays high;
+# with the reversed loss it falls to the level of the shape feature, and with both terms below it.*
 #
 # ## From tables to tensors
 #
@@ -517,7 +526,7 @@ inline = (q * torch.log(q)).sum(dim=1).mean()
 print("entropy term equals the library's: ", torch.allclose(inline, losses.negative_conditional_entropy(bias_logits)))
 
 # %% [markdown]
-# Why not leave it at that? Because `q * log(q)` breaks where training leads: a head so sure that a probability underflows.
+# This plain code is not enough: `q * log(q)` fails when a head is so sure that a probability underflows, as happens in training.
 
 # %%
 sure = torch.tensor([[1000.0, 0.0]], requires_grad=True)
@@ -552,8 +561,8 @@ print(
 # %% [markdown]
 # ## Gradient reversal
 #
-# Eq. 8 wants the same loss with opposite signs for $f$ and $h$. A layer $R_\mu$ between them that is the identity forwards and multiplies the
-# gradient by $-\mu$ backwards does it in one pass. It can be written without any special machinery:
+# Eq. 8 wants the same loss with opposite signs for $f$ and $h$. A layer $R_\mu$ between them that is the identity forwards and
+# multiplies the gradient by $-\mu$ backwards does it in one pass. It can be written without any special machinery:
 
 # %%
 mu, z = 0.1, torch.randn(4, generator=generator, requires_grad=True)
@@ -582,8 +591,8 @@ picture.savefig(folder / "figure_2.png", dpi=150)
 picture
 
 # %% [markdown]
-# *The picture: an image goes into $f$, whose features feed the label head $g$ and the bias head $h$; dashed arrows show the gradients that
-# come back to $f$.*
+# *The picture: an image goes into $f$, whose features feed the label head $g$ and the bias head $h$; dashed arrows show the
+# gradients that come back to $f$.*
 #
 # A real batch and the authors' network, in double precision so that "equal" can mean equal:
 
@@ -632,8 +641,8 @@ for part in "fgh":
 #
 # ## Who moves on which term?
 #
-# Do not trust the table in the documentation: measure it. Take each loss's own gradient, without any reversal or freezing, and ask by least squares
-# which combination of them each method hands to $f$, $g$ and $h$.
+# The table in the documentation can be checked by measurement. Take each loss's own gradient, without any reversal or freezing, and
+# ask by least squares which combination of them each method hands to $f$, $g$ and $h$.
 
 
 # %%
@@ -666,14 +675,15 @@ for method in ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl"
         print(f"{method if part == 'f' else '':14} {part}   {cells}")
 
 # %% [markdown]
-# A positive number descends, a negative one ascends, 0 stays still although the loss could have moved it, a dot marks losses that do not
-# contain the network. In every method but the baseline $h$ descends $\mathcal L_B$ with weight 1 and nothing else; $g$ knows only the label;
-# all the difference is in the row of $f$. "lnl" has $\lambda$ on the entropy term and $-\mu$ on the bias loss: Eq. 9.
+# A positive number means that the network descends the loss, a negative one that it ascends, and 0 that it does not move although the
+# loss contains it. A dot marks losses that do not contain the network. In every method but the baseline $h$ descends
+# $\mathcal L_B$ with weight 1 and nothing else; $g$ knows only the label; all the difference is in the row of $f$. "lnl" has
+# $\lambda$ on the entropy term and $-\mu$ on the bias loss: Eq. 9.
 #
 # ## The confusion loss
 #
-# Alvi et al.'s term, used by "blind_eye" in place of $\mathcal N$, is the cross-entropy of $h$ against the uniform distribution $u$. Both are
-# divergences from uniform, in opposite order:
+# Alvi et al.'s term, used by "blind_eye" in place of $\mathcal N$, is the cross-entropy of $h$ against the uniform distribution
+# $u$. Both are divergences from uniform, in opposite order:
 #
 # $$\mathcal L_{\text{conf}}=\log K+D_{KL}(u\,\|\,Q),\qquad \mathcal N=-\log K+D_{KL}(Q\,\|\,u).$$
 
@@ -708,30 +718,30 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
     print(f"{value:5}   {torch.sigmoid(pair[0, 0]).item():.4f}  " + "".join(f"{nats(pull[0, 0]):>14}" for pull in pulls))
 
 # %% [markdown]
-# When $h$ is sure and right, which is where a biased start leads, the entropy term and the reversed bias loss both go limp, while the
-# confusion loss keeps pulling. When $h$ is undecided the reversed loss alone still pulls, past the undecided point and on towards misleading
-# $h$: it is what makes the game turn in circles, as [03_minmax_game](03_minmax_game.ipynb) shows.
+# When $h$ is sure and right, which is where a biased start leads, the gradients of the entropy term and of the reversed bias loss
+# both vanish, while that of the confusion loss does not. When $h$ is undecided, only the reversed loss still has a gradient, and
+# it goes on to mislead $h$. This makes the game turn in circles, as [03_minmax_game](03_minmax_game.ipynb) shows.
 
 # %% [markdown]
 # ## Exercises
 #
 # ### Exercise 1: the best features (pencil)
 #
-# With the constraint $Q=P$ in force, what is the smallest value that Eq. 5 can take over all $f$, and for which $f$ is it reached? Which of
-# the four extractors reaches it here, and what does it cost?
+# With the constraint $Q=P$ in force, what is the smallest value that Eq. 5 can take over all $f$, and for which $f$ is it
+# reached? Which of the four extractors reaches it here, and what does it cost?
 #
 # <details><summary>Solution</summary>
 #
-# Under the constraint the objective is $-H(b\mid F)=I(b;F)-H(b)\ge -H(b)$, with equality exactly if $b$ and $F$ are independent. Here only
-# "nothing" reaches it, with $-H(b)=-\log 3$. It costs the whole label: $H(Y\mid F)=H(Y)=\log 3$. "Shape" does not reach it because shape and
-# colour are dependent in *training*, through the label.
+# Under the constraint the objective is $-H(b\mid F)=I(b;F)-H(b)\ge -H(b)$, with equality exactly if $b$ and $F$ are
+# independent. Here only "nothing" reaches it, with $-H(b)=-\log 3$. It costs the whole label: $H(Y\mid F)=H(Y)=\log 3$. "Shape" does
+# not reach it because shape and colour are dependent in *training*, through the label.
 #
 # </details>
 #
-# ### Exercise 2: fooling the entropy term (code)
+# ### Exercise 2: a head that makes the entropy term useless (code)
 #
-# For $f$ = shape, find a head with $\mathcal N$ at its smallest possible value, $-\log 3$, although $f$ leaks about a third of a nat. What does the
-# bias loss say about that head?
+# For $f$ = shape, find a head with $\mathcal N$ at its smallest possible value, $-\log 3$, although $f$ leaks about a third of
+# a nat. What does the bias loss say about that head?
 #
 # <details><summary>Solution</summary>
 #
@@ -743,15 +753,16 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 # print("L_B:", nats(bias_loss(shape, q)), " H(b|F):", nats(conditional_entropy(shape)))
 # ```
 #
-# Its bias loss is $\log 3$, larger than $H(b\mid F)$ by exactly $D_{KL}(P\,\|\,Q)$, which here is $I(b;F)$ because the colours are equally
-# frequent. This is the head that you get if the entropy term is allowed to move $h$ downhill.
+# Its bias loss is $\log 3$, larger than $H(b\mid F)$ by exactly $D_{KL}(P\,\|\,Q)$, which here is $I(b;F)$ because the colours are
+# equally frequent. This is the head that you get if the entropy term is allowed to move $h$ downhill.
 #
 # </details>
 #
-# ### Exercise 3: a stubborn start (predict, then run)
+# ### Exercise 3: a start with colour only (predict, then run)
 #
-# In "What $f$ gains by playing" start from features that hold **only** colour: multiply `start` by 10 so that $W$ is nearly one-hot. Will the
-# reversed loss with $\mu=1$ still find the shape? Think of what the table above says about a sure and right $h$, then run it.
+# In "What $f$ learns in the game" start from features that hold **only** colour: multiply `start` by 10 so that $W$ is nearly
+# one-hot. Will the reversed loss with $\mu=1$ still find the shape? Think of what the table above says about a sure and right $h$,
+# then run it.
 #
 # <details><summary>Solution</summary>
 #
@@ -763,9 +774,9 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 #     print(sharpness, round(leaks[0], 3), "->", round(leaks[-1], 3))
 # ```
 #
-# The sharper the start, the longer it takes to leave, and in the end $f$ does not move at all: the gradient of a softmax that has made up
-# its mind is nearly zero, and so is that of an $h$ that is always right. In this toy, what was learnt too well
-# is not unlearnt: an argument for a short warm start, and no measurement of one.
+# The sharper the start, the longer it takes to leave, and in the end $f$ does not move at all: the gradient of a softmax with a
+# probability near 1 is nearly zero, and so is that of an $h$ that is always right. In this toy, what was learnt too well is not
+# unlearnt. This is an argument for a short warm start, and not a measurement of one.
 #
 # </details>
 
@@ -773,8 +784,8 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 # ## Summary
 #
 # - Eqs. 3 and 4 are equalities. Eq. 5 is one under its constraint; Eq. 6 relaxes the constraint and is no bound.
-# - The bias loss of Eq. 7 trains $h$ exactly as the divergence would, and bounds the leakage from below. For $f$ it is another problem, and
-#   its sign must be turned: Eq. 8.
+# - The bias loss of Eq. 7 trains $h$ exactly as the divergence would, and bounds the leakage from below. For $f$ it is another
+#   problem, and its sign must be turned: Eq. 8.
 # - At the best $h$ the entropy term and the reversed bias loss have the same value and different gradients. Only the second is exact.
 # - One step is five lines: label loss, entropy through a frozen $h$, bias loss through a reversal layer.
 #

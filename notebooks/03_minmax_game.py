@@ -19,7 +19,14 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# "Not very stable", the authors write about the adversarial part of their training. This page finds out why, on a game so small that
+# > **In one sentence.** Two players with reversed gradients circle each other; noise, weight decay and a faster $h$ bring them to
+# > rest, and too strong an adversary lowers the accuracy on unbiased data.
+# >
+# > **Read before.** [02 Derivation](02_derivation.ipynb).
+# >
+# > **Reading time.** 20 minutes.
+#
+# "Not very stable", the authors write about the adversarial part of their training. This page shows why, in a game so small that
 # its whole state is a point in the plane: $f$ has one weight for shape and one for colour, $h$ has a single weight. Every expectation
 # is an exact integral, so nothing here is due to chance.
 #
@@ -28,14 +35,13 @@
 # - explain why two players with reversed gradients go in circles, and why simultaneous steps spiral outwards;
 # - predict from a two-by-two matrix whether a setting converges, and check the prediction;
 # - say what a faster $h$, noise, weight decay and the entropy term each do for stability;
-# - recognise the two ways in which a game can look won and is not: an $h$ that was outrun, and an $f$ that overshoots.
+# - recognise two cases that look like success and are not: an $h$ that is too slow, and an $f$ that overshoots.
 #
 # **What you need**
 #
 # | | |
 # |---|---|
 # | background | gradient descent; eigenvalues of a 2×2 matrix |
-# | before this page | [02_derivation](02_derivation.ipynb): the losses, and who moves on which |
 # | theory | [The adversarial step](../book/theory.md) |
 #
 # **Run time** on two CPU cores: about half a minute in every profile. The outputs are facts: they are stored with the notebook, and
@@ -96,15 +102,15 @@ pixels = {"smoke": 15, "demo": 61, "short": 91, "full": 151}[profile]  # of the 
 print(f"profile {profile}; this page needs no data" + (f" and leaves {DATA_DIR} alone" if DATA_DIR else ""))
 
 # %% [markdown]
-# ## Two players, one product
+# ## A game of two numbers
 #
 # Begin with colour alone. The bias is $b=\pm1$, the feature is $z=a\,b$, and the head predicts $b$ with the logit $w z$. Then
 # $b\cdot wz = wa$ for every image, and the bias loss is
 #
 # $$\mathcal L_B(a,w)=\log\big(1+e^{-aw}\big).$$
 #
-# Only the product counts. $h$ wants it large and descends along $w$; $f$ wants it small and ascends along $a$, scaled by $\mu$. Let us see
-# that the reversal layer does just that, in one backward pass through the library's loss:
+# Only the product counts. $h$ wants it large and descends along $w$; $f$ wants it small and ascends along $a$, scaled by
+# $\mu$. Let us see that the reversal layer does just that, in one backward pass through the library's loss:
 
 # %%
 a, w = torch.tensor(0.8, requires_grad=True), torch.tensor(0.5, requires_grad=True)
@@ -146,8 +152,8 @@ def game(mu=1.0, ratio=1.0, rate=0.3, steps=130, start=(0.6, 0.0), alternating=F
 #
 # $$\frac{d}{dt}\big(r\,a^2+\mu\,w^2\big)=2ra(-\mu s w)+2\mu w(r s a)=0 .$$
 #
-# The point circles around the origin forever, on an ellipse. $h$ finds the colour, $f$ turns the sign of its weight, $h$ turns its own,
-# $f$ turns again: nobody ever wins. And with finite steps it is worse. Expand one simultaneous step:
+# The point circles around the origin forever, on an ellipse. $h$ finds the colour, $f$ changes the sign of its weight, $h$
+# changes its own, $f$ changes again, without end. With finite steps it is worse. Expand one simultaneous step:
 #
 # $$r a_{+}^2+\mu w_{+}^2=\big(1+\eta^2\mu r\,s^2\big)\,\big(r a^2+\mu w^2\big).$$
 #
@@ -165,7 +171,7 @@ for rate in (0.3, 0.1, 0.03):
     )
 
 # %% [markdown]
-# Smaller steps spiral more slowly and never inwards. What about taking turns: $f$ moves first, and $h$ answers to the *new* $f$?
+# Smaller steps spiral more slowly and never inwards. What if the players alternate: $f$ moves first, and $h$ uses the *new* $f$?
 
 # %%
 for name, alternating in {"simultaneous": False, "alternating": True}.items():
@@ -188,13 +194,14 @@ panels.savefig(folder / "spirals.png", dpi=150)
 plt.show()
 
 # %% [markdown]
-# *The picture: left, a spiral that winds outwards from the start; right, a closed ring around the star at the origin.* Alternating steps keep
-# the ring and do not spiral out, which is one reason to like the authors' two updates per batch. But a ring is not a rest point either.
+# *The picture: left, a spiral that winds outwards from the start; right, a closed ring around the star at the origin.* Alternating
+# steps keep the ring and do not spiral out, which is an advantage of the authors' two updates per batch. But on a ring the game does
+# not come to rest either.
 #
 # ## What $\mu$ and the ratio of rates change
 #
-# Near the origin $s\approx\frac12$ and the motion is a rotation with angular speed $\tfrac12\sqrt{\mu r}$ on an ellipse with axes in the ratio
-# $a_{\max}:w_{\max}=\sqrt{\mu}:\sqrt{r}$. Predict, then measure (start small, so that $s\approx\frac12$ holds):
+# Near the origin $s\approx\frac12$ and the motion is a rotation with angular speed $\tfrac12\sqrt{\mu r}$ on an ellipse with axes in
+# the ratio $a_{\max}:w_{\max}=\sqrt{\mu}:\sqrt{r}$. Predict, then measure (start small, so that $s\approx\frac12$ holds):
 
 # %%
 print(" mu    r    steps per turn: predicted, measured     a_max/w_max: predicted, measured")
@@ -209,21 +216,22 @@ for mu, ratio in ((1, 1), (0.1, 1), (1, 10), (0.1, 10)):
     )
 
 # %% [markdown]
-# A smaller reversal scale or a faster $h$ makes the ring flat: the colour weight of $f$ swings less. Neither makes it stop.
+# A smaller reversal scale or a faster $h$ makes the ring flat: the colour weight of $f$ oscillates less. Neither makes it stop.
 #
 # ## What brings it to rest
 #
-# In the game so far $\mathcal L_B$ is flat where it matters: it has no curvature along $w$ at the origin. Real features are noisy. Let
-# $z=a\,b+\tau\xi$ with $\xi\sim\mathcal N(0,1)$. Now a large $|w|$ hurts $h$ when $a$ is small, because it amplifies noise, and for small $a$, $w$
+# In the game so far $\mathcal L_B$ is flat where it matters: it has no curvature along $w$ at the origin. Real features are noisy.
+# Let $z=a\,b+\tau\xi$ with $\xi\sim\mathcal N(0,1)$. Now a large $|w|$ hurts $h$ when $a$ is small, because it amplifies
+# noise, and for small $a$, $w$
 #
 # $$\mathcal L_B\approx\log2-\tfrac12 aw+\tfrac18 w^2(a^2+\tau^2).$$
 #
-# Add a pull $-k\,a$ on $f$, from weight decay or from the label loss. One step is then, to first order, a matrix:
+# Add a term $-k\,a$ for $f$, from weight decay or from the label loss. One step is then, to first order, a matrix:
 #
 # $$\begin{pmatrix}a\\w\end{pmatrix}\leftarrow\begin{pmatrix}1-\eta k&-\eta\mu/2\\ \eta r/2&1-\eta r\tau^2/4\end{pmatrix}\begin{pmatrix}a\\w\end{pmatrix}.$$
 #
-# The origin attracts if the largest eigenvalue modulus $\rho$ of this matrix (its spectral radius) is below one. First, the noisy game without
-# approximations: the expectation over $\xi$ is a one-dimensional integral, exact to many digits with twenty nodes.
+# The origin attracts if the largest eigenvalue modulus $\rho$ of this matrix (its spectral radius) is below one. First, the noisy
+# game without approximations: the expectation over $\xi$ is a one-dimensional integral, exact to many digits with twenty nodes.
 
 # %%
 nodes, weights = np.polynomial.hermite_e.hermegauss(20)
@@ -274,8 +282,8 @@ by_hand = [[1 - 0.3 * 0.1, -0.3 * 0.5 / 2], [0.3 * 2 / 2, 1 - 0.3 * 2 * 1.2**2 /
 print(np.round(matrix.numpy(), 4).tolist(), torch.allclose(matrix, torch.tensor(by_hand)))
 
 # %% [markdown]
-# Now let the matrix predict and the game decide. "Measured" is the mean growth of the distance from the origin per step, over the steps that
-# a run from a small random start takes.
+# Now compare the prediction of the matrix with the game. "Measured" is the mean growth of the distance from the origin per step, over
+# the steps that a run from a small random start takes.
 
 # %%
 start = 1e-3 * torch.tensor(np.random.default_rng(SEED).normal(size=2))
@@ -308,22 +316,23 @@ for name, setting in cases.items():
     print(f"{name:28}  {rho:.3f}      {grown:8}  {verdict}")
 
 # %% [markdown]
-# While the motion turns, its two eigenvalues are a complex pair and $\rho^2$ is the determinant, which says it all:
+# While the motion turns, its two eigenvalues are a complex pair and $\rho^2$ is the determinant:
 #
 # $$\rho^2=(1-\eta k)\big(1-\tfrac14\eta r\tau^2\big)+\tfrac14\eta^2\mu r .$$
 #
 # - Curvature in $w$ (noise) or in $a$ (decay) turns the spiral inwards; finite simultaneous steps push outwards, by the last term.
-# - With noise, a **faster $h$** damps more, since it is $h$'s curvature that does the damping. But there is an end to it: forty times
-#   faster, $h$ oversteps its own minimum, from one side to the other, and the game explodes. In practice: more steps for $h$, not larger ones.
+# - With noise, a **faster $h$** damps more, since it is $h$'s curvature that does the damping. But there is a limit: forty times
+#   faster, $h$ jumps over its own minimum from one side to the other, and the game diverges. In practice: more steps for $h$,
+#   not larger ones.
 # - A slower $h$ damps less. A smaller $\mu$ turns more slowly and is pushed outwards less.
 # - Alternating steps without curvature neither gain nor lose.
 # - The entropy term does **nothing** to first order: at the origin it has no gradient, and no slope of the gradient either.
 #
 # ## What the entropy term does
 #
-# It acts when $h$ is sure, that is, far out. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero, and stronger the larger $|w|$ is. Against the
-# outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$ in the squared radius and loses
-# $2\eta\lambda\,a^2w^2/4$, which is $\eta\lambda R^4/16$ on average over a turn. The two cancel at
+# It acts when $h$ is sure, that is, far out. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero, and stronger the
+# larger $|w|$ is. Against the outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$
+# in the squared radius and loses $2\eta\lambda\,a^2w^2/4$, which is $\eta\lambda R^4/16$ on average over a turn. The two cancel at
 #
 # $$R=2\sqrt{\eta/\lambda}.$$
 
@@ -334,7 +343,7 @@ for rate, mi_weight in ((0.1, 4.0), (0.1, 1.0), (0.05, 1.0), (0.05, 4.0)):
     print(f"{rate:<5}  {mi_weight:<6}   {2 * sqrt(rate / mi_weight):.3f}              {np.hypot(*path[-2000:].T).mean():.3f}")
 
 # %% [markdown]
-# So the entropy term does not stop the game, it fences it in: a ring of fixed size in place of a spiral without end. Smaller steps make the
+# So the entropy term does not stop the game but limits it: a ring of fixed size in place of a spiral without end. Smaller steps make the
 # ring small, which is what a falling learning rate is for. With alternating steps there is nothing to balance and the ring shrinks:
 
 # %%
@@ -365,18 +374,18 @@ panels.suptitle("Simultaneous steps of rate 0.3 from the same start")
 plt.show()
 
 # %% [markdown]
-# *The picture: three paths from the same square: a growing spiral, a spiral caught on a ring, and a path that winds into the star at the
-# origin after a turn or so.*
+# *The picture: three paths from the same square: a growing spiral, a spiral that ends on a ring, and a path that reaches the star at the
+# origin after about one turn.*
 #
 # ## The whole game: shape and colour
 #
-# Now give $f$ something to do. An image has a shape $s=y+\xi_s$ with $\xi_s\sim\mathcal N(0,1)$ and a colour $c=b+\xi_c$ with
-# $\xi_c\sim\mathcal N(0,\sigma^2)$. The label is $y=\pm1$; in training $b=y$ in 95 % of the cases, in the test $b$ is drawn blindly. $f$ has two
+# Now $f$ also has a task. An image has a shape $s=y+\xi_s$ with $\xi_s\sim\mathcal N(0,1)$ and a colour $c=b+\xi_c$ with
+# $\xi_c\sim\mathcal N(0,\sigma^2)$. The label is $y=\pm1$; in training $b=y$ in 95 % of the cases, in the test $b$ is random. $f$ has two
 # weights, $g$ reads the feature as a logit, and $h$ has one weight:
 #
 # $$z=u\,s+v\,c,\qquad g(z)=z,\qquad h(z)=w z.$$
 #
-# Colour is nearly noiseless and shape is not, so colour is the tempting clue. Given $y$ and $b$ the feature is normal, so all losses are
+# Colour is nearly noiseless and shape is not, so colour is the easier clue. Given $y$ and $b$ the feature is normal, so all losses are
 # integrals of the same kind as before, and the test accuracy has a closed form.
 
 # %%
@@ -434,7 +443,7 @@ def fresh_loss(u, v):
 
 
 # %% [markdown]
-# First the biased network: $f$ descends the label loss, $h$ watches.
+# First the biased network: $f$ descends the label loss, and $h$ learns without effect on $f$.
 
 # %%
 biased = play((0.1, 0.1, 0.0), 3000)[-1, :, 0]
@@ -444,8 +453,8 @@ print(f"shape weight u = {u:.2f}, colour weight v = {v:.2f}; bias loss of h {bia
 print(f"test accuracy {test_accuracy(biased[0], biased[1]).item():.3f}; by shape alone it would be {shape_only:.3f}")
 
 # %% [markdown]
-# Colour has taken over. Now the adversarial part, $\mu=1$ and no entropy term, starting from the biased network as the authors advise, with
-# an $h$ that learns at $1/100$, $1/10$ and once the rate of $f$.
+# The network uses mostly colour. Now the adversarial part, $\mu=1$ and no entropy term, starting from the biased network as the
+# authors advise, with an $h$ that learns at $1/100$, $1/10$ and once the rate of $f$.
 
 # %%
 ratios = [0.01, 0.1, 1.0]
@@ -459,10 +468,11 @@ for number, ratio in enumerate(ratios):
         print(f"{ratio:<15}  {when:4}  {state[0]:5.2f}  {state[1]:5.2f}    {accuracy:.3f}     {state[3]:8.3f}   {fresh:8.3f}")
 
 # %% [markdown]
-# All three end in the same place, with the colour weight near zero and the accuracy of shape alone. The ways there differ. The slow $h$ is
-# **outrun**: its loss climbs far above $\log 2$, as if everything were forgotten and more, while a fresh head would still read the
-# colour. $f$ has not hidden the colour but turned its sign, and swings back as soon as $h$ has understood. The fast $h$ keeps its loss at the best
-# possible, and $f$ has to forget in earnest. The live loss of $h$ is no evidence; the loss of a fresh head is.
+# All three end in the same place, with the colour weight near zero and the accuracy of shape alone. Their paths differ. The slow
+# $h$ is **too slow for $f$**: its loss rises far above $\log 2$, as if everything were forgotten, while a fresh head would still
+# read the colour. $f$ has not hidden the colour but changed its sign, and it changes back as soon as $h$ has followed. The fast
+# $h$ keeps its loss at the best possible value, so $f$ really has to forget. The loss of $h$ during the game is no evidence;
+# the loss of a fresh head is.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}}
 panels, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
@@ -495,9 +505,9 @@ axes[1].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *The picture: left, over a map of the test accuracy, three paths from the biased network to a point near $v=0$; the one with the slow head
-# makes a wide loop through negative $v$. Right, the loss of the slow live head shoots up to more than twice $\log2$ while the dashed loss of a fresh head
-# on the same features stays below it; for the fast head the two lines coincide.*
+# *The picture: left, over a map of the test accuracy, three paths from the biased network to a point near $v=0$; the one with the
+# slow head makes a wide loop through negative $v$. Right, the loss of the slow live head shoots up to more than twice $\log2$ while
+# the dashed loss of a fresh head on the same features stays below it; for the fast head the two lines coincide.*
 #
 # ## How much is enough?
 #
@@ -516,13 +526,14 @@ for i, mu in enumerate(strength):
     print(f"{mu:<4}  {row[0]}                  {row[1]}")
 
 # %% [markdown]
-# There is a right amount. With too little the colour stays. With more, what a fresh head reads falls towards zero as it should, and yet the
-# accuracy *drops*: the colour weight has become negative. Shape and colour are dependent in training, so even a pure shape feature tells about the
-# colour. To hide that too, $f$ subtracts a little colour from the shape, which is harmless in training and wrong in the test. "No
-# information about the bias on biased data" is one step too far; the weights have to be chosen on unbiased validation data, as this book does.
+# There is a right amount. With too little the colour stays. With more, what a fresh head reads falls towards zero as it should, and
+# yet the accuracy *drops*: the colour weight has become negative. Shape and colour are dependent in training, so even a pure shape
+# feature tells about the colour. To hide that too, $f$ subtracts a little colour from the shape, which does no harm in training
+# and is wrong in the test. So "no information about the bias on biased data" asks for too much. The weights have to be chosen on
+# unbiased validation data, as in this book.
 #
-# The entropy term by itself (first row, right) removes little of the colour. Together with the reversed loss it shifts the whole curve to smaller
-# $\mu$: the two weights add up, as the theory says, though not one to one.
+# The entropy term by itself (first row, right) removes little of the colour. Together with the reversed loss it shifts the whole
+# curve to smaller $\mu$: the two weights add up, as the theory says, though not one to one.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, test accuracy against mu: it rises to the dashed line of shape alone and sinks again, earlier with the entropy term. Right, what a fresh head reads from the features falls to zero."}}
 panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
@@ -537,26 +548,27 @@ axes[0].legend()
 plt.show()
 
 # %% [markdown]
-# *The picture: left, two humps: the accuracy rises with $\mu$ up to the dashed line of shape alone and sinks again, earlier with the entropy
-# term; right, what a fresh head reads sinks all the way to zero.* The maximum on the left is not at the end on the right.
+# *The picture: left, two humps: the accuracy rises with $\mu$ up to the dashed line of shape alone and sinks again, earlier with the
+# entropy term; right, what a fresh head reads sinks all the way to zero.* The maximum on the left is not at the end on the right.
 
 # %% [markdown]
 # ## Exercises
 #
 # ### Exercise 1: the invariant (pencil)
 #
-# Show that for *every* loss of the form $\mathcal L_B=\ell(aw)$ with differentiable $\ell$, continuous play of $\dot a=\mu\,\partial_a\mathcal L_B$, $\dot w=-r\,\partial_w\mathcal L_B$ keeps $r a^2+\mu w^2$ constant. Which
-# property of the noisy game breaks the argument?
+# Show that for *every* loss of the form $\mathcal L_B=\ell(aw)$ with differentiable $\ell$, continuous play of
+# $\dot a=\mu\,\partial_a\mathcal L_B$, $\dot w=-r\,\partial_w\mathcal L_B$ keeps $r a^2+\mu w^2$ constant. Which property of the
+# noisy game breaks the argument?
 #
 # <details><summary>Solution</summary>
 #
 # $\partial_a\mathcal L_B=\ell'(aw)\,w$ and $\partial_w\mathcal L_B=\ell'(aw)\,a$. So
-# $\tfrac{d}{dt}(ra^2+\mu w^2)=2ra\mu\ell' w-2\mu w r\ell' a=0$. With noise the loss is an average of $\ell(aw+\tau w\xi)$: it depends on $w$
-# by itself and not only through the product $aw$. That is the curvature $\tau^2/4$ which the invariant lacks.
+# $\tfrac{d}{dt}(ra^2+\mu w^2)=2ra\mu\ell' w-2\mu w r\ell' a=0$. With noise the loss is an average of $\ell(aw+\tau w\xi)$: it depends
+# on $w$ by itself and not only through the product $aw$. That is the curvature $\tau^2/4$ which the invariant lacks.
 #
 # </details>
 #
-# ### Exercise 2: optimism (code)
+# ### Exercise 2: a step that looks ahead (code)
 #
 # An *extra-gradient* step looks ahead: compute the simultaneous step, take the gradients *there*, and apply them to the old point. Write
 # it for the game of colour alone and compare the radius after 130 steps of rate 0.3 with the start, 0.6.
@@ -577,14 +589,16 @@ plt.show()
 # print(f"{extra_gradient():.3f}")
 # ```
 #
-# It spirals *inwards*, without noise, decay or entropy: looking ahead adds the damping that the bilinear game lacks, at the price of a second pass.
+# It spirals *inwards*, without noise, decay or entropy: looking ahead adds the damping that the bilinear game lacks, at the price of
+# a second pass.
 #
 # </details>
 #
 # ### Exercise 3: momentum (predict, then run)
 #
-# The authors train with momentum 0.9. Take the noisy game ($\tau=1$, $\mu=r=1$) at rate 0.03, which converges. With momentum $\beta$ a step
-# is $m\leftarrow\beta m+\text{gradient}$, $\theta\leftarrow\theta-\eta m$. Does it converge faster, more slowly, or not at all for $\beta=0.5$ and $0.9$?
+# The authors train with momentum 0.9. Take the noisy game ($\tau=1$, $\mu=r=1$) at rate 0.03, which converges. With momentum $\beta$
+# a step is $m\leftarrow\beta m+\text{gradient}$, $\theta\leftarrow\theta-\eta m$. Does it converge faster, more slowly, or not at all
+# for $\beta=0.5$ and $0.9$?
 #
 # <details><summary>Solution</summary>
 #
@@ -599,8 +613,8 @@ plt.show()
 #     print(beta, round(torch.linalg.eigvals(matrix).abs().max().item(), 4))
 # ```
 #
-# A little momentum speeds it up, as if the rate were $\eta/(1-\beta)$; a lot of it turns the inward spiral outwards, because momentum keeps
-# going straight on where the game turns. In minimisation there is nothing to turn, and large momentum is harmless.
+# A little momentum speeds it up, as if the rate were $\eta/(1-\beta)$. Much momentum turns the inward spiral outwards, because
+# momentum goes straight on where the game turns. In a minimisation nothing turns, and large momentum does no harm.
 #
 # </details>
 
@@ -608,12 +622,12 @@ plt.show()
 # ## Summary
 #
 # - Reversed gradients make a rotation: continuous play circles, simultaneous steps spiral out, alternating steps stay on the ring.
-# - Curvature brings it to rest, above all that of $h$, and a faster $h$ (up to a point) makes the most of it. The entropy term fences the
-#   circle in but has no pull at its centre.
-# - A slow $h$ is outrun. Its high loss then looks like success; a fresh head on frozen features tells the truth.
-# - On biased data the perfect secret overshoots: choose $\lambda$ and $\mu$ by accuracy on unbiased validation data.
+# - Curvature brings it to rest, above all that of $h$, and a faster $h$ (up to a point) strengthens this. The entropy term limits the
+#   circle but has no effect at its centre.
+# - If $h$ is too slow, its loss is high and looks like success. A fresh head on frozen features shows what is left.
+# - On biased data complete forgetting overshoots: choose $\lambda$ and $\mu$ by accuracy on unbiased validation data.
 #
-# Next: [04_training](04_training.ipynb) plays the same game with a hundred thousand parameters.
+# Next: [Confusion loss, entropy and reversal](../book/confusion_loss.md) compares the three losses that can make $h$ undecided.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

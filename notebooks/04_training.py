@@ -19,9 +19,16 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Seven methods, three networks, one loop. This page opens the loop: which loss moves which network, how the losses of $f$, $g$ and $h$
-# change over time, what a warm start and the authors' alternating updates do, how a run survives an interruption, and which of the tricks
-# in `lnl_core.training` make it fast on the machine in front of you.
+# > **In one sentence.** In every method $g$ descends the label loss and $h$, where it is trained, the bias loss; the methods
+# > differ only in what $f$ does about $h$.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [03 The min-max game](03_minmax_game.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# One loop trains three networks by seven methods. This page explains the loop: which loss moves which network, how the losses of
+# $f$, $g$ and $h$ change over time, what a warm start and the authors' alternating updates do, how a run goes on after an
+# interruption, and which techniques of `lnl_core.training` make it fast on your machine.
 #
 # **After this page you can**
 #
@@ -29,14 +36,14 @@
 # - read the step of a method next to its equation, and check by its gradients who moves;
 # - translate the bias loss of $h$ into nats of information, and see whether $f$ is forgetting or $h$ is failing;
 # - resume an interrupted run and prove that nothing was lost;
-# - measure what makes training fast here instead of believing it.
+# - measure what makes training fast on your machine.
 #
 # **What you need**
 #
 # | | |
 # |---|---|
 # | background | stochastic gradient descent with momentum; [03_minmax_game](03_minmax_game.ipynb) for gradient reversal |
-# | before this page | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) leaves two of the runs behind; if it has not run, this page trains them |
 # | theory | [Eqs. 6 to 9 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about a minute and a half on top of the two shared runs; full wants a GPU.
@@ -124,8 +131,8 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {dev
 #
 # $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c(\theta_f,\theta_g)\;+\;\lambda\,L_{MI}(\theta_f)\;-\;\mu\,L_B(\theta_f,\theta_h),$$
 #
-# with the label loss $L_c$, the negative conditional entropy $L_{MI}$ of what $h$ says, and the bias loss $L_B$. Every method here is this
-# game with some terms switched off, or with $L_{MI}$ exchanged for the confusion loss $L_{\text{conf}}$ of Alvi et al.
+# with the label loss $L_c$, the negative conditional entropy $L_{MI}$ of what $h$ says, and the bias loss $L_B$. Every method here
+# is this game with some terms switched off, or with $L_{MI}$ exchanged for the confusion loss $L_{\text{conf}}$ of Alvi et al.
 #
 # | method | $f$ | $g$ | $h$ |
 # |---|---|---|---|
@@ -137,8 +144,7 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {dev
 # | `lnl_adv` | descends $L_c+\lambda L_{MI}$ | descends $L_c$ | descends $L_B$ |
 # | `lnl` | descends $L_c+\lambda L_{MI}$, ascends $\mu L_B$ | descends $L_c$ | descends $L_B$ |
 #
-# Read the columns instead of the rows: $g$ and $h$ do the same thing everywhere. The methods are seven answers to one question, what shall
-# $f$ do about $h$?
+# Read down the columns: $g$ does the same everywhere, and so does $h$ where it moves. The methods differ only in what $f$ does about $h$.
 #
 # In code the step of a method is one function that fills gradients. Here is lnl's, Eq. 9 term by term.
 
@@ -146,19 +152,20 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {dev
 print(inspect.getsource(methods.lnl))
 
 # %% [markdown]
-# The reversal layer lets $h$ descend $L_B$ while $f$ ascends it, and the frozen copy of $h$ lets $f$ feel $L_{MI}$ while $h$ does not. The
-# price is a second pass through $h$. The training asks for the same gradients from one pass, by a function that serves every method
-# here: each has a weight for each of its terms. A test holds the two together to the last digits.
+# The reversal layer lets $h$ descend $L_B$ while $f$ ascends it, and the frozen copy of $h$ gives $f$ the gradient of
+# $L_{MI}$ while $h$ gets none. This costs a second pass through $h$. The training asks for the same gradients from one pass, by
+# a function that serves every method here: each has a weight for each of its terms. A test holds the two together to the last digits.
 
 # %% tags=["nbval-ignore-output"]
 print(inspect.getsource(methods.adversarial_step))
 
 # %% [markdown]
-# The trick is in `detached_features`: they are cut off from $f$, so a gradient can be *read* there for each loss, weighted or reversed, and
-# handed to $f$ in one backward pass. `torch.autograd.grad(..., detached_features)` asks for the gradient there only, so neither $L_{MI}$ nor
-# $L_{\text{conf}}$ ever touches a weight of $h$. If it did, $h$ would learn to be unsure, and $f$ could keep the bias.
+# This is possible because of `detached_features`: they are cut off from $f$, so a gradient can be *read* there for each loss,
+# weighted or reversed, and handed to $f$ in one backward pass. `torch.autograd.grad(..., detached_features)` asks for the gradient
+# there only, so neither $L_{MI}$ nor $L_{\text{conf}}$ ever touches a weight of $h$. If it did, $h$ would learn to be unsure,
+# and $f$ could keep the bias.
 #
-# Is the table true? Take one batch and one untrained network, call each step, and look at the gradients it leaves.
+# Check the table: take one batch and one untrained network, call each step, and look at the gradients it leaves.
 
 # %% tags=["nbval-ignore-output"]
 config = preset(profile, "lnl", color_var=COLOR_VAR, seed=SEED)
@@ -197,9 +204,9 @@ as_it_reads = gradients("lnl", methods.lnl)
 assert all(torch.allclose(as_it_reads[part], found["lnl"][part], rtol=1e-3, atol=1e-5) for part in PARTS), "Eq. 9 as it reads"
 
 # %% [markdown]
-# $h$ stays in `baseline` and `gray`, moves identically in the five others, and $g$ never notices who else is playing (`gray` sees other
-# images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same everywhere, so the pull of
-# its entropy is still weak; the reversed bias loss pulls from the start.
+# $h$ stays in `baseline` and `gray`, moves identically in the five others, and $g$ does not depend on the method (`gray` sees
+# other images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same everywhere, so
+# the gradient of its entropy is still small; that of the reversed bias loss is not.
 #
 # ## How do the losses develop?
 #
@@ -229,13 +236,13 @@ if "validation_accuracy" in last:
     )
 
 # %% [markdown]
-# On biased training images the baseline is the better fit, on unbiased images it is the worse network: the label loss alone cannot tell
-# you that anything is wrong. The bias loss tells the story of the game. While $h$ learns, it falls; once $f$ takes the colour away, it rises
+# On biased training images the baseline fits better, on unbiased images it is the worse network. So the label loss alone does not
+# show that anything is wrong. The bias loss shows the game: while $h$ learns, it falls; once $f$ removes the colour, it rises
 # again.
 #
 # ## Is f forgetting, or is h failing?
 #
-# A high bias loss means nothing by itself: a broken $h$ has one too. Put it on a scale. An $h$ that knows only how frequent each colour
+# A high bias loss means nothing by itself: a broken $h$ has one too. It needs a scale. An $h$ that knows only how frequent each colour
 # level is, and reads nothing from $f(x)$, reaches the entropy $H(b)$ of the labels. By Eq. 4 and the same bound as in the theory chapter,
 #
 # $$I\big(b(X);f(X)\big)\;=\;H(b)-H\big(b\mid f(X)\big)\;\ge\;H(b)-L_B ,$$
@@ -257,8 +264,9 @@ def marginal_entropy(data):
 ceiling = marginal_entropy(train)
 
 # %% [markdown]
-# To compare methods, train three of them for a few epochs on the first 600 digits. This uses `fit`, the loop beneath `run`, and passes it a function to call
-# after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never enter a results table.
+# To compare methods, train three of them for a few epochs on the first 600 digits. This uses `fit`, the loop beneath `run`, and
+# passes it a function to call after every epoch. A changed number of epochs makes the profile of these runs `custom`: they can never
+# enter a results table.
 
 # %% tags=["nbval-ignore-output"]
 EPOCHS = 2 if profile == "smoke" else 4
@@ -302,17 +310,19 @@ if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 
 # %% [markdown]
-# *The picture: all curves start near zero, since $h$ has to learn first, and stay far below the dashed line of what there is to read.* These
-# runs are long enough to show who pulls how, and too short to be judged by their accuracy: the finished runs are those of the figure before.
+# *The picture: all curves start near zero, since $h$ has to learn first, and stay far below the dashed line of what there is to
+# read.* These runs are long enough to show the effect of each term, and too short to be judged by their accuracy: the finished runs
+# are those of the figure before.
 #
-# The loss is averaged over an epoch in which $h$ is still learning, so the curve is a lower bound that lags behind, and values below zero
-# mean that $h$ is worse than the mere frequencies: $f$ is fooling it. Nor is a curve near zero a proof that the colour is gone. It says that
-# *this* $h$, which $f$ was trained against, cannot read it; [05_embeddings](05_embeddings.ipynb) asks fresh networks.
+# The loss is averaged over an epoch in which $h$ is still learning, so the curve is a lower bound with a delay. Values below zero
+# mean that $h$ is worse than the frequencies alone: $f$ misleads it. A curve near zero does not prove that the colour is gone.
+# It says that *this* $h$, which $f$ was trained against, cannot read it; [05_embeddings](05_embeddings.ipynb) asks fresh
+# networks.
 #
 # ## What does a warm start change?
 #
-# The authors call the adversarial part unstable and advise to let $f$ and $g$ learn first, while $h$ merely watches: it trains on features
-# that its gradient does not reach. The idea is that the game then starts with an $h$ that can already read. `warmup_epochs` does that.
+# The authors call the adversarial part unstable and advise to train $f$ and $g$ first. Meanwhile $h$ learns on features that
+# its gradient does not reach. The idea is that the game then starts with an $h$ that can already read. `warmup_epochs` does that.
 #
 # Their code also makes **two updates** a batch from two passes through $f$, first for $L_c+\lambda L_{MI}$, then for $L_B$; our default
 # adds both into **one**. `updates="alternating"` is their way.
@@ -343,18 +353,18 @@ accuracies = [history[-1]["validation_accuracy"] for history in variants.values(
 print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single, short run, so do not rank them by it.")
 
 # %% [markdown]
-# *The picture: during the warm start $h$ reads freely, and the curve drops once the game begins.* A warm start lets $f$ learn the bias that it
-# must unlearn afterwards. What it buys is a $g$ that has something to defend and an $h$ whose gradient points somewhere from the first
-# adversarial step on. The full preset follows the authors' code and has none.
+# *The picture: during the warm start $h$ reads more and more, and the curve drops once the game begins.* In a warm start $f$
+# learns the bias that it must unlearn afterwards. In return $g$ is already trained, and $h$ has a useful gradient from the
+# first adversarial step on. The full preset follows the authors' code and has none.
 #
 # ## What if the machine stops?
 #
 # `fit` writes a checkpoint after every epoch: weights, momentum, history. The learning rate depends on the epoch alone and the order of
-# the batches on seed and epoch alone, so nothing else needs to be saved. Pull the plug in the third epoch, start again, and compare with
-# a run that was left in peace.
+# the batches on seed and epoch alone, so nothing else needs to be saved. Stop a run in the third epoch, start again, and compare with a
+# run that was not stopped.
 
 # %% tags=["nbval-ignore-output"]
-small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=4)
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3)
 small_data = load_data(small, "train", DATA_DIR or None)
 
 
@@ -389,8 +399,9 @@ print(
 )
 
 # %% [markdown]
-# Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an order
-# that varies, and the last digits may too. Called on a folder that holds *another* configuration, `fit` refuses instead of mixing the two.
+# Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an
+# order that varies, and the last digits may too. Called on a folder that holds *another* configuration, `fit` refuses instead of
+# mixing the two.
 #
 # ## How do I do this without a notebook?
 #
@@ -411,8 +422,8 @@ assert done.returncode == 0
 #
 # ## What makes it fast, measured on this device
 #
-# A straightforward script opens every image with PIL in a `DataLoader`, makes its colour labels one by one, computes in float32 and passes
-# every batch through $f$ twice, once for each update. Four things can be saved:
+# A straightforward script opens every image with PIL in a `DataLoader`, makes its colour labels one by one, computes in float32 and
+# passes every batch through $f$ twice, once for each update. Four things can be saved:
 #
 # 1. **data on the device**: all images as uint8 in one tensor; a batch is one indexing and one division;
 # 2. **one pass**: detached features make a second trip through $f$ unnecessary, and a test holds both forms of the gradient together;
@@ -430,7 +441,7 @@ print(
 )
 
 # %% [markdown]
-# Then the clock: gradients of one lnl step, over and over on the same images, without the optimiser (which is the same for all). The
+# Then the time: gradients of one lnl step, repeated on the same images, without the optimiser (which is the same for all). The
 # smallest of a few rounds counts, because other work on the machine can only slow a round down.
 
 
@@ -482,7 +493,7 @@ def seconds(batches, step, rounds, **execution):
 
 
 # %% tags=["nbval-ignore-output"]
-size, rounds = (256, 1) if profile == "smoke" else (384, 1)
+size, rounds = 256, 1
 few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
 plain, layout = {"channels_last": False, "precision": "float32"}, {"channels_last": True, "precision": "float32"}
 measured = {
@@ -514,27 +525,27 @@ if gains[worst] < 1:
     print("A factor below 1 is a loss: this device does not like that step, or was busy with something else.")
 
 # %% [markdown]
-# These factors belong to this machine and this moment. A GPU finishes such
-# small batches long before PIL has made the next one, so there the first step dwarfs the others. `lnl bench` measures whole epochs on the
-# full data beside a reference script.
+# These factors are those of this machine and this moment. A GPU finishes such small batches long before PIL has made the next one, so
+# there the first technique gains far more than the others. `lnl bench` measures whole epochs on the full data beside a reference
+# script.
 #
-# What bounds a step (operations, bytes, launches), and what the remaining techniques gain (a folded first layer, memory that is kept), is
-# told in [Fast training](../book/fast_training.md).
+# [Fast training](../book/fast_training.md) says what bounds a step (operations, bytes, launches), and what the other techniques gain
+# (a folded first layer, memory that is kept).
 #
 # ## Exercises
 #
-# ### Exercise 1: why h must not feel its own entropy (pencil)
+# ### Exercise 1: why the entropy term must not reach h (pencil)
 #
-# Suppose a careless implementation let $\lambda L_{MI}$ reach the weights of $h$ as well. Let $h$ have a bias vector $c$ in its last
-# layer, and let $f(x)$ carry no information. Which $c$ minimises $L_B$, and which minimises $L_B+\lambda L_{MI}$ as $\lambda\to\infty$? Why does
-# the second make $f$ lazy?
+# Suppose a careless implementation let $\lambda L_{MI}$ reach the weights of $h$ as well. Let $h$ have a bias vector $c$ in
+# its last layer, and let $f(x)$ carry no information. Which $c$ minimises $L_B$, and which minimises $L_B+\lambda L_{MI}$ as
+# $\lambda\to\infty$? Why does $f$ not learn to hide the bias from the second?
 #
 # <details><summary>Solution</summary>
 #
-# Without information in $f(x)$ all that $h$ can learn is the marginal: $L_B$ is smallest at softmax$(c)=P(b)$, where it is $H(b)$.
-# $L_{MI}$ is smallest at the uniform prediction, $c=0$, whatever $P(b)$ is. With both, $h$ is pulled towards the uniform prediction
-# even where $f(x)$ does tell the bias. Then $L_{MI}$ is already small because of $h$, its gradient at the features vanishes, and nothing asks $f$
-# to change: the game is called off by its referee.
+# Without information in $f(x)$ all that $h$ can learn is the marginal: $L_B$ is smallest at softmax$(c)=P(b)$, where it is
+# $H(b)$. $L_{MI}$ is smallest at the uniform prediction, $c=0$, whatever $P(b)$ is. With both, $h$ is pulled towards the uniform
+# prediction even where $f(x)$ does tell the bias. Then $L_{MI}$ is already small because of $h$, its gradient at the features
+# vanishes, and $f$ has no reason to change.
 #
 # </details>
 #
@@ -579,8 +590,8 @@ if gains[worst] < 1:
 #     print(changes, other, {part: torch.allclose(left[part], right[part], atol=1e-6) for part in PARTS})
 # ```
 #
-# $\mu=0$ gives `lnl_adv`, $\lambda=0$ gives `grl`. With both zero $f$ and $g$ move as in the baseline, but $h$ still descends $L_B$: that is
-# the `warmup_step`, not the baseline.
+# $\mu=0$ gives `lnl_adv`, $\lambda=0$ gives `grl`. With both zero $f$ and $g$ move as in the baseline, but $h$ still
+# descends $L_B$: that is the `warmup_step`, not the baseline.
 #
 # </details>
 
@@ -588,11 +599,11 @@ if gains[worst] < 1:
 # ## Summary
 #
 # - $g$ descends the label loss and $h$ the bias loss in every method; methods differ only in what $f$ does about $h$.
-# - $H(b)-L_B$ puts the bias loss on a scale: nats that $h$ demonstrably reads. Near zero it clears $f$ of what *this* $h$ can see, no more.
+# - $H(b)-L_B$ gives the bias loss a scale: nats that $h$ demonstrably reads. A value near zero only says that *this* $h$ reads nothing.
 # - Warm start and alternating updates are options of the same loop; runs resume to the same result, from a notebook or the command line.
-# - Data on the device, one pass, bf16: measure the three on your device before you believe in any of them.
+# - Data on the device, one pass, bf16: measure the three on your own device.
 #
-# Next: [05_embeddings](05_embeddings.ipynb) looks at the features themselves.
+# Next: [06_confusion](06_confusion.ipynb) asks which of the trained networks uses the colour.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -19,9 +19,16 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# The paper asks that $f(x)$ hold no information about the colour. Features of a few thousand dimensions invite a look: squeeze them into
-# the plane with t-SNE and colour the points. This page does that for the plain and for the debiased network, then puts numbers beside the
-# pictures, and then shows how far a picture may mislead: a t-SNE in which the colours are mixed is no evidence that the colour is gone.
+# > **In one sentence.** A t-SNE picture in which the colours are mixed does not show that the colour is gone: a linear probe can
+# > read what the picture hides.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# The paper asks that $f(x)$ hold no information about the colour. One can look at features of a few thousand dimensions by mapping
+# them to the plane with t-SNE. This page does that for the plain and for the debiased network, and adds numbers to the pictures. Then
+# it shows how a picture can mislead: a t-SNE in which the colours are mixed is no evidence that the colour is gone.
 #
 # **After this page you can**
 #
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | principal components; nearest neighbours; that t-SNE keeps neighbours together |
-# | before this page | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
 # | theory | [what I(b(X); f(X)) = 0 would mean](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about a minute once the two networks exist, and a few minutes more where they
@@ -98,7 +105,7 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 # ## Two networks and the features of unbiased digits
 #
 # `run` trains only what is not there yet; a finished run in the same `OUT_DIR` is read back at once. The features come from **test**
-# digits in random colours, because in training colours digit and colour are one and the same and no picture could tell them apart.
+# digits in random colours, because with training colours digit and colour go together and no picture could tell them apart.
 
 # %% tags=["nbval-ignore-output"]
 records, networks, features = {}, {}, {}
@@ -147,13 +154,13 @@ figures.embedding(pictures["lnl"], digits, paints, title="t-SNE of f(x), lnl")
 
 # %% [markdown]
 # *The pictures: each point is a test digit; left it is drawn as its digit, right in the colour it was painted around.* Look at the
-# right panels first. The baseline's features are sorted by paint in large regions, bluish paints here, reddish and yellowish ones there; those of
-# lnl are strewn, with the darkest paint as an exception. Now the left panels, and a surprise: the *baseline's* features form groups of
-# digits too, many of them twice, once for each region of paint. Its poor accuracy is not for want of shape in $f(x)$.
+# right panels first. The baseline's features are sorted by paint in large regions, bluish paints in one, reddish and yellowish ones
+# in another; those of lnl are mixed, except for the darkest paint. Now look at the left panels: the *baseline's* features form groups
+# of digits too, many of them twice, once for each region of paint. So $f(x)$ does hold the shape, although the accuracy is poor.
 #
-# ## Who are my neighbours?
+# ## How alike are neighbours?
 #
-# What the eye judges is whether neighbours are alike. That has a number: the **purity**, the share of a point's ten nearest neighbours
+# In a picture one sees whether neighbours are alike. A number for this is the **purity**, the share of a point's ten nearest neighbours
 # that share its digit (or its paint). It needs no plane, so it can be measured in $f(x)$ itself. Chance is the purity of
 # shuffled labels.
 
@@ -174,32 +181,33 @@ for method in networks:
         print(f"{method:<9} {name:<37}" + "".join(f"{value:8.2f}" for value in row))
 
 # %% [markdown]
-# The first two columns say what the pictures suggested: the paint decides the neighbours of the baseline's features much more often than those
+# The first two columns confirm the pictures: the paint decides the neighbours of the baseline's features much more often than those
 # of lnl's, and the digit decides most neighbours in both.
 #
 # ## Is the colour gone, or only out of sight?
 #
-# Purity weighs all directions of $f(x)$ by how much they vary. A classifier does not: it may pick out one faint direction and read
-# everything from it. So train **fresh probes** on frozen features: a linear one and one with a hidden layer. They are asked for the paint, and
-# for comparison for the digit. Probes are hungry, so they get the training shapes, repainted at random; half are held out to measure on.
-# The **control** is the same probe trained on shuffled labels: if it beat chance, the probe would be broken.
+# Purity weighs all directions of $f(x)$ by how much they vary. A classifier does not: it may read everything from one direction of
+# small variance. So train **fresh probes** on frozen features: a linear one and one with a hidden layer. They are asked for the
+# paint, and for comparison for the digit. Probes need many examples, so they get the training shapes, repainted at random; half are
+# held out to measure on. The **control** is the same probe trained on shuffled labels: if it were above chance, the probe would be
+# broken.
 
 # %% tags=["nbval-ignore-output"]
 repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
 print("fresh probe, of fifty components   accuracy   control   chance   nats at least")
 for method, network in networks.items():
-    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2000).numpy())
+    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=1200).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
-            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, epochs=40, seed=SEED)
+            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, seed=SEED)
             numbers = f"{found.accuracy:10.3f}{found.control_accuracy:10.3f}{found.chance:9.3f}{found.information:16.2f}"
             print(f"{method:<10}{name:<8}{kind:<16}{numbers}")
     print(f"{method:<10}its own g names the digit of {accuracy(network, repainted):.3f} of these images")
 
 # %% [markdown]
-# The last column is a lower bound of $I\big(b(X);f(X)\big)$ in nats: the entropy of the paint minus the probe's held-out cross-entropy. No probe can
-# name the paint better than the exact colour would, and even that leaves doubt, because the shades of different paints overlap. The run
-# records hold the same question put to the *whole* of $f(x)$.
+# The last column is a lower bound of $I\big(b(X);f(X)\big)$ in nats: the entropy of the paint minus the probe's held-out
+# cross-entropy. No probe can name the paint better than the exact colour would, and even that leaves doubt, because the shades of
+# different paints overlap. The run records hold the same question put to the *whole* of $f(x)$.
 
 # %% tags=["nbval-ignore-output"]
 ceiling = color_table(COLOR_VAR, levels=32)  # p(paint, colour)
@@ -212,21 +220,21 @@ for method, record in records.items():
         print(f"{method:<10}whole f(x), {kind:<8} accuracy {right:.3f}, nats at least {nats:.2f}")
 
 # %% [markdown]
-# Three readings.
+# Three results.
 #
-# - **lnl has let go of much of the colour, not of all of it.** Its picture looks mixed, and the probes still name the paint several times
-#   as often as chance. Unlearning was a matter of degree.
-# - **The baseline could read digits.** From its frozen features a fresh probe, trained on random paints, names digits far more often than its
-#   own $g$ does. The bias sits in what $g$ learnt to look at, as much as in $f$.
-# - **A bound can be empty.** If the nats come out low or even below zero while the accuracy is above chance, the probe was too sure of
-#   itself where it was wrong; with thousands of features and few digits that is common. Such a bound says nothing. It never says "no
-#   information".
+# - **lnl has forgotten much of the colour, not all of it.** Its picture looks mixed, and the probes still name the paint several times
+#   as often as chance.
+# - **The baseline could read digits.** From its frozen features a fresh probe, trained on random paints, names digits far more often
+#   than its own $g$ does. The bias sits in what $g$ learnt to look at, as much as in $f$.
+# - **A bound can be too low to say anything.** If the nats come out low or even below zero while the accuracy is above chance, the
+#   probe was too sure of itself where it was wrong; with thousands of features and few digits that is common. Such a bound does not
+#   mean "no information".
 #
 # ## A picture that hides what is there
 #
-# Let us cheat on purpose, to see how well a picture can lie. Paint all test digits in exactly the same colour, so that their features
-# cannot know any paint. Give every digit a **secret** number from 0 to 9 by lot. Then write the secret into the features, in ten
-# extra directions, so faintly that they make up a thousandth of the variance.
+# This section hides information in the features on purpose. Paint all test digits in exactly the same colour, so that their features
+# cannot know any paint. Give every digit a random **secret** number from 0 to 9. Then write the secret into the features, in ten
+# extra directions that have a thousandth of the variance.
 
 # %% tags=["nbval-ignore-output"]
 uniform = load_data(config.with_options(color_var=0.0), "test", DATA_DIR or None, mean_color=0)
@@ -253,9 +261,9 @@ panels.suptitle("t-SNE of features that hold a secret number")
 plt.show()
 
 # %% [markdown]
-# *The picture: the same points twice, marked by the digit and by the secret.* No eye finds the secret in the right panel, and neither does
-# the purity. The linear probe reads it. t-SNE keeps neighbourhoods, neighbourhoods follow the directions of large variance, and information
-# does not care about variance.
+# *The picture: the same points twice, marked by the digit and by the secret.* The secret cannot be seen in the right panel, and the
+# purity does not show it. The linear probe reads it. t-SNE keeps neighbourhoods, and these depend on the directions of large
+# variance. Information does not depend on variance.
 #
 # ## Three more things that a t-SNE cannot show
 #
@@ -287,21 +295,21 @@ for name, places in views.items():
     print(f"{name:<30} purity in the picture: digit {purity(places, digits):.2f}, paint {purity(places, paints):.2f}")
 
 # %% [markdown]
-# *The picture: four portraits of the same features.* Groups split, merge and change places. What stays is who is whose near neighbour, and
+# *The picture: the same features four times.* Groups split, merge and change places. What stays is who is whose near neighbour, and
 # that is all that may be read off:
 #
-# - **Distances between groups mean little.** t-SNE punishes neighbours that were torn apart, and hardly punishes strangers
-#   that were put side by side.
+# - **Distances between groups mean little.** t-SNE has a high cost for neighbours that are separated, and hardly any for distant
+#   points that are put side by side.
 # - **Sizes and densities mean little.** Every point gets its own scale, chosen to have the same number of effective neighbours (the
 #   perplexity), so a dense group and a loose one come out alike.
 # - **Mixed does not mean absent.** The secret above is the proof. Only the other direction holds: what is visibly sorted is there.
 #
-# So show a t-SNE for what it is good at, which is raising suspicion, and let a number with a control decide.
+# So a t-SNE can suggest that something is there. To decide, use a number with a control.
 
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: which mistake is cheap? (pencil)
+# ### Exercise 1: which mistake costs little? (pencil)
 #
 # t-SNE turns distances into probabilities of being neighbours, $p_{ij}$ among the features and $q_{ij}$ in the plane, and minimises
 # $D_{KL}(P\|Q)=\sum_{ij}p_{ij}\log(p_{ij}/q_{ij})$. Compare the cost of tearing a neighbour away ($p=0.01$, $q=0.0001$) with that of
@@ -309,9 +317,9 @@ for name, places in views.items():
 #
 # <details><summary>Solution</summary>
 #
-# Torn away: $0.01\,\log 100\approx0.046$. Pushed close: $0.0001\,\log 0.01\approx-0.00046$, a hundred times smaller and even negative (the
-# sum over all pairs cannot be). Neighbours are kept at almost any price; strangers may land anywhere at almost none. So a gap shows that
-# *few neighbours lie across it*. It does not show how far the groups are apart, and touching groups may be strangers.
+# Torn away: $0.01\,\log 100\approx0.046$. Pushed close: $0.0001\,\log 0.01\approx-0.00046$, a hundred times smaller and even negative
+# (the sum over all pairs cannot be). Neighbours are kept together; distant points may land anywhere at almost no cost. So a gap shows
+# that *few neighbours lie across it*. It does not show how far the groups are apart, and groups that touch may be far apart.
 #
 # </details>
 #
@@ -334,13 +342,13 @@ for name, places in views.items():
 #     print(f"{name:<12} purity: digit {digit:.2f}, paint {paint:.2f}; linear probe of the paint {found.accuracy:.3f}")
 # ```
 #
-# The colour is there from the start: the untrained $f$, which nobody taught anything, gives the paint away about as readily as the trained
-# baseline, and the raw pixels not much less. Training the baseline sharpens the digits and simply has no reason to take the colour out.
-# Taking it out is the work that lnl does.
+# The colour is there from the start: the untrained $f$, which nobody taught anything, gives the paint away about as readily as the
+# trained baseline, and the raw pixels not much less. Training the baseline sharpens the digits and has no reason to remove the
+# colour. lnl removes part of it.
 #
 # </details>
 #
-# ### Exercise 3: a group on the moon (predict, then run)
+# ### Exercise 3: a group that is far away (predict, then run)
 #
 # Add the same huge vector to the features of all sevens, so that they lie ten times further from the rest than any two digits lie now.
 # Sketch the t-SNE before you run it. Where are the sevens, and how far?
@@ -354,9 +362,9 @@ for name, places in views.items():
 # figures.embedding(squeeze(moved), digits, paints, title="The sevens are far away, and the picture does not say so")
 # ```
 #
-# The sevens form one clean group with nobody else in it, a little apart: the gap is a fraction of the picture, while in the features it is
-# many times the width of all the rest. The picture shows *that* they are apart. It has no way to show *how far*: beyond the reach of the
-# perplexity all strangers are equally strange.
+# The sevens form one clean group with nobody else in it, a little apart: the gap is a fraction of the picture, while in the features
+# it is many times the width of all the rest. The picture shows *that* they are apart. It cannot show *how far*: for points beyond the
+# perplexity, t-SNE does not use the distance.
 #
 # </details>
 
@@ -366,9 +374,9 @@ for name, places in views.items():
 # - A t-SNE shows who is whose near neighbour. It does not show distances between groups, densities, or that something is absent.
 # - Neighbourhood purity says in one number what the picture says in hundreds of points, and it can be measured before squeezing.
 # - Probes ask a different question, what can be read at all, and need a control beside them; their information is a lower bound.
-# - A faint direction is enough to hold a bias that no picture shows.
+# - A direction of small variance is enough to hold a bias that no picture shows.
 #
-# Next: [06_confusion](06_confusion.ipynb) asks whether the colour is *used*, which is another matter than whether it is there.
+# Next: [Fooled is not forgotten](../book/is_it_gone.md) measures what fresh probes read from the features of every method.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

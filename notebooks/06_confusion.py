@@ -19,14 +19,21 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# One accuracy hides what a network looks at. Paint every test digit in one and the same colour, ten times over with ten colours, and
-# the confusion matrices give it away: this is the paper's Figure 5. The page draws it for a plain network and for a debiased one, puts
-# a number in nats on what the eye sees, and then repaints single digits and watches the answer flip.
+# > **In one sentence.** A network that goes by the colour gives vertical stripes in its confusion matrices, and their strength is
+# > an information in nats.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [01 Biased data](01_biased_data.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# One accuracy does not show what a network looks at. Paint all test digits in the same colour, once for each of ten colours: then the
+# confusion matrices show it. This is the paper's Figure 5. The page draws it for a plain network and for a debiased one, measures the
+# effect in nats, and then repaints single digits and counts the answers that change.
 #
 # **After this page you can**
 #
 # - recognise a biased network by the vertical stripes in its confusion matrices, and say why they are vertical;
-# - measure Eq. 2, $I\big(b(X);\,g(f(X))\big)$: how much of what a network says is said by the colour;
+# - measure Eq. 2, $I\big(b(X);\,g(f(X))\big)$: how much the answers of a network tell of the colour;
 # - predict from the palette alone which digits a biased network mistakes for which;
 # - run the counterfactual test: same shape, other colour, does the prediction change?
 #
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | a confusion matrix; mutual information of a table ([01_biased_data](01_biased_data.ipynb)) |
-# | before this page | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
+# | earlier runs | [00_quickstart](00_quickstart.ipynb) trains the two networks that are used here; if it has not run, this page trains them |
 # | theory | [Eq. 2 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute; demo about half a minute once the two networks exist, and a few minutes more where
@@ -96,7 +103,7 @@ profile = resolve_profile(PROFILE)
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown]
-# ## Two networks, ready to be questioned
+# ## Two trained networks
 #
 # `run` trains only what is not there yet; a finished run in the same `OUT_DIR` is read back at once.
 
@@ -116,10 +123,11 @@ for method, network in networks.items():
 # ## What does a network say when everything is crimson?
 #
 # Take the test digits and paint all of them around *one* mean colour, with the same variance as in training. In training that colour
-# meant one digit. Now it means nothing: shapes are as mixed as ever. Do it for each of the ten colours.
+# meant one digit. Now it means nothing, because all shapes have it. Do this for each of the ten colours.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten panels, one a mean colour; each shows the same three digits painted in that colour."}}
-painted = [load_data(config, "test", DATA_DIR or None, mean_color=color) for color in range(10)]
+few = min(len(test), 500) if profile == "demo" else len(test)  # digits that are painted in all ten colours
+painted = [load_data(config, "test", DATA_DIR or None, mean_color=color).subset(slice(few)) for color in range(10)]
 
 panels, axes = plt.subplots(1, 10, figsize=(13.5, 1.9), layout="constrained")
 for color, panel in enumerate(axes):
@@ -143,7 +151,7 @@ figures.confusion_by_color(matrices)
 # %% [markdown]
 # *The picture: the paper's Figure 5, baseline above, lnl below; the frame of each matrix has the colour of its digits.* A network that
 # reads shapes has a diagonal, whatever the paint. A **vertical stripe** is a column that is bright in many rows: one answer, given to
-# digits of many shapes, because of the colour they wear.
+# digits of many shapes, because of their colour.
 #
 # How strong are the stripes? For each colour, take the answer that is given most often.
 
@@ -161,9 +169,9 @@ for method in networks:
     print(f"{method}: for {own[method]} of the ten colours the most frequent answer is the digit that wore the colour in training")
 
 # %% [markdown]
-# Each digit is about a tenth of the test set, so a network that ignores colour gives its favourite answer about a tenth of the time, and
-# which answer that is hardly matters. A favourite with a much larger share is a stripe. Look down the column of lnl as critically as down
-# that of the baseline: the dark maroon is where debiasing worked least.
+# Each digit is about a tenth of the test set, so a network that ignores colour gives its favourite answer about a tenth of the time,
+# and which answer that is hardly matters. A favourite with a much larger share is a stripe. Look at the column of lnl as critically
+# as at that of the baseline: for the dark maroon debiasing worked least.
 #
 # ## From stripes to nats
 #
@@ -203,14 +211,14 @@ if information["lnl"] > 0:
     )
 
 # %% [markdown]
-# *The picture: the same stripes in one table, row by row.* If colour had no say, all rows would be equal and $I$ would be 0. The first
+# *The picture: the same stripes in one table, row by row.* If the colour had no effect, all rows would be equal and $I$ would be 0. The first
 # number needs no correction for chance dependence between digit and colour, for every digit was shown in every colour; the second
 # is the plug-in of [01_biased_data](01_biased_data.ipynb), which is what the run records keep.
 #
-# ## What exactly does the number weigh?
+# ## What exactly does the number measure?
 #
-# A stripe can come in two strengths. Either the colour pulls *all* shapes to one answer, or it tips only those that looked similar
-# anyway. $I(C;\hat Y)$ sees the first kind. To see the second, hold the digit fixed: because colour and digit are independent here,
+# The colour can act in two ways. Either it leads *all* shapes to one answer, or it changes only the answers to similar
+# shapes. $I(C;\hat Y)$ sees the first kind. To see the second, hold the digit fixed: because colour and digit are independent here,
 #
 # $$I(C;\hat Y\mid Y)=I(C;\hat Y,Y)-I(C;Y)=I(C;\hat Y,Y)\;\ge\; I(C;\hat Y).$$
 
@@ -222,13 +230,13 @@ for method, by_color in matrices.items():
     print(f"{method:<9} I(colour; answer) = {information[method]:.3f}, I(colour; answer | digit) = {given_digit:.3f} nats")
 
 # %% [markdown]
-# The second number is never smaller. Where it is much larger than the first, colour still tips answers, but towards different digits
-# for different shapes, so that the tips cancel in the total. (It is also an estimate from few images a cell, and such estimates err
+# The second number is never smaller. Where it is much larger than the first, colour still changes answers, but towards different digits
+# for different shapes, so that the changes cancel in the total. (It is also an estimate from few images a cell, and such estimates err
 # upwards; exercise 2 measures by how much.)
 #
 # ## Which digits are mistaken for which?
 #
-# Two colours that look alike should tempt the network alike. The palette makes a prediction that needs no network at all: the closer
+# Two colours that look alike should have a similar effect. So the palette alone makes a prediction: the closer
 # two mean colours, the more similar their columns of answers. Teal (1) and bondi blue (3) are the paper's example.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the 45 pairs of colours: how differently the baseline answers to the two colours against the distance of their means; the pair teal and bondi blue lies at the lower left."}}
@@ -237,8 +245,9 @@ apart = np.array([np.linalg.norm(MEAN_COLORS[i] - MEAN_COLORS[j]) for i, j in pa
 differ = {m: np.array([np.abs(said[m][i] - said[m][j]).sum() / 2 for i, j in pairs]) for m in networks}
 
 panels, panel = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
-for number, (method, values) in enumerate(differ.items()):
-    panel.scatter(apart, values, s=22, color=figures.PALETTE[number], marker=figures.MARKERS[number], label=method)
+for method, values in differ.items():
+    color, marker = figures.METHOD_STYLE[method]
+    panel.scatter(apart, values, s=22, color=color, marker=marker, label=method)
 for pair in np.argsort(apart)[:4]:
     i, j = pairs[pair]
     panel.annotate(f"{i}, {j}", (apart[pair], differ["baseline"][pair]), textcoords="offset points", xytext=(5, 4), fontsize=9)
@@ -268,18 +277,18 @@ for color, other in ((i, j), (j, i)):
 #
 # ## Does repainting a digit change the answer?
 #
-# So far we compared crowds. The strictest test repaints *one* digit and holds all else fixed. With variance zero every image gets its
-# mean colour exactly, so the ten versions of a digit differ in hue and nothing else.
+# So far we compared groups of digits. The strictest test repaints *one* digit and keeps all else fixed. With variance zero every
+# image gets its mean colour exactly, so the ten versions of a digit differ in hue and nothing else.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten digits, one a row, each in ten colours; under every image the baseline's answer and the answer of lnl, wrong ones marked with a cross."}}
 repainted = [
     colored_mnist("test", 0.0, seed=SEED, data_dir=DATA_DIR or None, source=config.source, mean_color=color).subset(
-        slice(len(test))
+        slice(few)
     )
     for color in range(10)
 ]
 answers = {method: np.array([predict(network, data) for data in repainted]) for method, network in networks.items()}  # (colour, N)
-labels = test.labels.numpy()
+labels = test.labels[:few].numpy()
 
 shown = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
 panels, axes = plt.subplots(10, 10, figsize=(10, 12.4), layout="constrained")
@@ -298,8 +307,8 @@ panels.suptitle("One digit a row, in ten colours. Below: baseline | lnl, × mark
 plt.show()
 
 # %% [markdown]
-# *The picture: follow a row with your eyes on the left numbers, then on the right ones.* The shape never changes along a row. Whatever
-# changes in the answer is the colour's doing: not a correlation but an intervention.
+# *The picture: read along a row the left numbers, then the right ones.* The shape does not change along a row. So every change of the
+# answer is caused by the colour. This is an intervention and not a correlation.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -318,8 +327,8 @@ for method, table in answers.items():
     print(f"{'':<9} without {COLOR_NAMES[hardest]}, its hardest colour: {changed:.0%} and {always:.0%}")
 
 # %% [markdown]
-# Being right in all ten colours is a harder target than accuracy, and the fairer one if colour must not matter at all. A mean accuracy
-# hides how many digits are read well in most colours and badly in one.
+# To be right in all ten colours is harder than to be right in one, and it is the right demand if colour must not matter at all. A
+# mean accuracy hides how many digits are read well in most colours and badly in one.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "For each network a bar chart of how many digits get one, two, three or more different answers over the ten colours."}}
 panels, panel = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
@@ -327,7 +336,8 @@ for number, (method, table) in enumerate(answers.items()):
     different = np.array([len(np.unique(column)) for column in table.T])
     shares = np.bincount(different, minlength=11)[1:] / len(different)
     places = np.arange(1, 11) + (number - 0.5) * 0.38
-    panel.bar(places, shares, width=0.38, color=figures.PALETTE[number], hatch=("", "//")[number], edgecolor="white", label=method)
+    color = figures.METHOD_STYLE[method][0]
+    panel.bar(places, shares, width=0.38, color=color, hatch=("", "//")[number], edgecolor="white", label=method)
 panel.set(
     title="How many different answers does a digit get in ten colours?",
     xlabel="different answers",
@@ -339,10 +349,10 @@ panel.legend()
 plt.show()
 
 # %% [markdown]
-# *The picture: two bars for each number of answers.* A network for which colour is no argument has all its weight at 1.
+# *The picture: two bars for each number of answers.* A network that ignores the colour has all its weight at 1.
 #
-# One caution. A quiet confusion matrix says that $g$ does not *use* the colour. It does not say that $f$ has *forgotten* it:
-# $I(C;\hat Y)\le I\big(C;f(X)\big)$, and the left side can be zero while the right side is not. That question goes to fresh probes, in
+# One caution. A confusion matrix without stripes says that $g$ does not *use* the colour. It does not say that $f$ has *forgotten* it:
+# $I(C;\hat Y)\le I\big(C;f(X)\big)$, and the left side can be zero while the right side is not. Fresh probes answer that question, in
 # [05_embeddings](05_embeddings.ipynb).
 
 # %% [markdown]
@@ -400,7 +410,7 @@ for model in full_size:
 # ### Exercise 2: how much of it is chance? (code)
 #
 # Estimates of information from counts are too large. Break the tie between colour and answer by shuffling, for every digit, the
-# answers over the colours, and compute $I(C;\hat Y\mid Y)$ again. What does the lnl network really owe to the colour?
+# answers over the colours, and compute $I(C;\hat Y\mid Y)$ again. How much do the answers of lnl really tell of the colour?
 #
 # <details><summary>Solution</summary>
 #
@@ -440,10 +450,10 @@ for model in full_size:
 #     print(f"{method:<9} accuracy {accuracy(network, white):.3f} (in the ten colours {in_colours:.3f}), favourite {share.argmax()}, {share.max():.0%}")
 # ```
 #
-# The nearest mean colour to white is your pink, the colour of sevens, so 7 is the natural guess for the baseline's favourite. In our demo run
-# it is wrong: the favourite is the 8 of lime, and a weak one, while the accuracy is *better* than in the colours of training. No class owned
-# white, so the paint argues for none of them loudly, and the shape gets a hearing. The palette predicts mix-ups between colours that
-# were seen; for a colour that was not, distance is a poor guide.
+# The nearest mean colour to white is your pink, the colour of sevens, so 7 is the natural guess for the baseline's favourite. In our
+# demo run it is wrong: the favourite is the 8 of lime, and a weak one, while the accuracy is *better* than in the colours of
+# training. White was no class's colour, so it suggests no class strongly, and the shape decides more often. The palette predicts
+# mix-ups between colours that were seen; for a colour that was not, distance is a poor guide.
 #
 # </details>
 

@@ -19,14 +19,21 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Figure 4 of the paper is seven amounts of bias, four methods, and one number each. This page draws it again with our numbers beside
+# > **In one sentence.** A published number counts as reproduced only if the whole interval of our mean lies within a margin fixed
+# > beforehand, and for most of them our runs are too few to say.
+# >
+# > **Read before.** [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# Figure 4 of the paper has one number for each of four methods at seven amounts of bias. This page draws it again with our numbers beside
 # the published ones. It trains nothing for that: every number of ours is read from a run record, a small file that says where the number
-# comes from. Where there is no record there is no number, and where ours differs from the paper's the page says so.
+# comes from. Where there is no record there is no number. Where ours differs from the paper's, the page says so.
 #
 # **After this page you can**
 #
 # - read a run record and say which model was chosen, on which data, and what could not be rerun from it;
-# - decide which runs may stand in a results table, and keep the others out by rule rather than by taste;
+# - decide which runs may stand in a results table, and keep the others out by a rule;
 # - compare a published number that has no spread with a handful of runs of your own, and say when they do not suffice for an answer;
 # - check the paper's *claims*, the orderings, apart from its *values*.
 #
@@ -35,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | mean, sample deviation, standard error |
-# | before this page | [04_training](04_training.ipynb); its runs are shown here as a demonstration |
+# | earlier runs | those of [04_training](04_training.ipynb) are shown here as a demonstration |
 # | theory | [deviations](../book/deviations.md): what we do differently from the authors' code, and why |
 #
 # **Run time** on two CPU cores: seconds where the two demonstration runs exist ([00_quickstart](00_quickstart.ipynb) leaves them behind);
@@ -135,8 +142,8 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # %% [markdown]
 # Four entries decide what a number means.
 #
-# - **selection**: which network was measured. `last_epoch` means the one at the end of training, whatever it scored. To stop at the epoch
-#   with the best *test* accuracy would be to fit the test set by hand; Exercise 2 measures how much that flatters.
+# - **selection**: which network was measured. `last_epoch` means the one at the end of training, whatever it scored. To stop at the
+#   epoch with the best *test* accuracy would fit the test set by hand; Exercise 2 measures how much higher the number would look.
 # - **config**: every hyper-parameter, so the run can be repeated. Two records are averaged only if they differ in nothing but the seed.
 # - **data**: which digits, and how many. The embedded 5,000 are real digits, but a smaller problem than the paper's 60,000.
 # - **provenance**: the commit of the code and whether the tree had unsaved changes (`dirty`), device, versions, seconds.
@@ -144,10 +151,10 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # %% [markdown]
 # ## Which records may enter the table?
 #
-# The rule is in `lnl_core.runs.results_table`, not in anybody's judgement: profile `full` (the authors' hyper-parameters, 100 epochs) or
-# `short` (10 to 20 epochs with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the
-# table says which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never
-# enters, however well it did. Does the rule hold? Offer it the two runs of this page.
+# The rule is in `lnl_core.runs.results_table`: profile `full` (the authors' hyper-parameters, 100 epochs) or `short` (10 to 20 epochs
+# with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the table says
+# which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never enters,
+# however well it did. Test the rule with the two runs of this page.
 
 # %% tags=["nbval-ignore-output"]
 records = read_records(results_folder() / "runs")
@@ -180,7 +187,7 @@ if not counted:
 # %% [markdown]
 # ## Figure 4
 #
-# Left is hard: the smaller the variance, the more surely colour names the digit.
+# The left side is hard: the smaller the variance, the more surely the colour names the digit.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy on the unbiased test set against the variance of the colours. Published numbers are open marks on dashed lines: all four methods rise with the variance, the baseline lowest by far, BlindEye above it, the gray model and LNL close together on top. Our runs, where there are any, are filled marks on solid lines."}}
 figures.results(rows)
@@ -198,11 +205,11 @@ beside = sum(cell in ours for cell in cells)
 print(f"Ours: {beside} points beside {len(cells)} published ones, and {len(ours) - beside} of methods without published numbers.")
 
 # %% [markdown]
-# The shape to reproduce is a fan: methods far apart where the bias is strong, close together where it is weak.
+# In the paper the methods are far apart where the bias is strong, and close together where it is weak.
 #
 # ## The table
 #
-# A mean of fewer than three runs is marked as such, and no winner is set in bold: a rank without a spread is not a result.
+# A mean of fewer than three runs is marked as such, and no best method is marked: a rank without a spread is not a result.
 
 # %% tags=["nbval-ignore-output"]
 Markdown(table_markdown(rows))
@@ -210,16 +217,16 @@ Markdown(table_markdown(rows))
 # %% [markdown]
 # ## Was it reproduced?
 #
-# Fix the yardstick before reading the numbers. Published values carry no spread, so each is taken as exact, and the uncertainty is that of
-# *our* mean: its 90 % interval over the seeds (Student's t). The margin is 0.02, about what a fresh drawing of colours and another version of
-# the libraries may move. `lnl_core.runs.agreement` gives one of three answers.
+# The rule was fixed before reading the numbers. Published values carry no spread, so each is taken as exact, and the uncertainty is
+# that of *our* mean: its 90 % interval over the seeds (Student's t). The margin is 0.02, about what a fresh drawing of colours and
+# another version of the libraries may move. `lnl_core.runs.agreement` gives one of three answers.
 #
 # - **agrees**: the whole interval lies within the margin of the published number (an equivalence test).
 # - **differs**: the whole interval lies outside, in either direction. Being better than the paper is a failed reproduction too.
 # - **cannot say**: neither, or fewer than three runs.
 #
-# A method whose runs scatter more has a wider interval, so noise never makes an answer easier to get. [The chapter](../book/reproduce.md) prints the
-# same answers from the same function.
+# A method whose runs scatter more has a wider interval, so noise never makes an answer easier to get. [The
+# chapter](../book/reproduce.md) prints the same answers from the same function.
 
 # %% tags=["nbval-ignore-output"]
 judged = [row for row in rows if row["published"] is not None]
@@ -234,9 +241,10 @@ for answer in ("agrees", "differs", "cannot say"):
 print(f"margin {MARGIN}")
 
 # %% [markdown]
-# Values depend on details that no paper can list. Its **claims** should survive them. Section 5.2 makes four that can be checked against
-# any complete set of numbers. A claim is a list of comparisons. Two published numbers, which have no spread, are compared as they are. Ours
-# are compared over their seeds with `lnl_core.runs.ordering`: higher, lower, or cannot say, and fewer than three runs of either cannot say.
+# Values depend on details that no paper can list. Its **claims** should survive them. Section 5.2 makes four that can be checked
+# against any complete set of numbers. A claim is a list of comparisons. Two published numbers, which have no spread, are compared as
+# they are. Ours are compared over their seeds with `lnl_core.runs.ordering`: higher, lower, or cannot say, and fewer than three runs
+# of either cannot say.
 
 # %% tags=["nbval-ignore-output"]
 everywhere = {other: [(("lnl", var), (other, var)) for var in COLOR_VARS] for other in ("baseline", "blind_eye", "gray")}
@@ -256,9 +264,9 @@ for claim, (comparisons, needed) in CLAIMS.items():
     print(f"{claim:<42}published: {decided(theirs, needed):<15}ours: {decided(mine, needed)} ({counts})")
 
 # %% [markdown]
-# A claim about every variance needs runs at every variance. While there are variances with one run only, the honest answer is *cannot say*, even
-# if the means that are there look fine. And a rank says nothing of how long each method was looked after:
-# [the chapter](../book/reproduce.md) lists how many settings were tried for each.
+# A claim about every variance needs runs at every variance. While there are variances with one run only, the honest answer is *cannot
+# say*, even if the means that are there look fine. Nor does a rank say how much each method was tuned: [the
+# chapter](../book/reproduce.md) lists how many settings were tried for each.
 #
 # ## And the runs of this book?
 #
@@ -311,20 +319,20 @@ else:
     )
 
 # %% [markdown]
-# *I(b; prediction)* is Eq. 2 in nats, 0 where the prediction does not depend on the colour's group; *worst colour* is the accuracy on the
-# mean colour that suits the network least, *worst group* that on the pair of digit and mean colour that does, *conflicting* that on all
-# digits whose colour is not their own; the probes are [05_embeddings](05_embeddings.ipynb)'s fresh classifiers on frozen features.
-# Accuracy on unbiased data and absence of the bias from the features are two different things, and only the second is what Eq. 3 asks for.
+# *I(b; prediction)* is Eq. 2 in nats, 0 where the prediction does not depend on the colour's group; *worst colour* is the accuracy on
+# the mean colour that suits the network least, *worst group* that on the pair of digit and mean colour that does, *conflicting* that
+# on all digits whose colour is not their own; the probes are [05_embeddings](05_embeddings.ipynb)'s fresh classifiers on frozen
+# features. Accuracy on unbiased data and absence of the bias from the features are two different things, and only the second is what
+# Eq. 3 asks for.
 #
 # ## How do I add a run?
 #
-# `lnl sweep` trains a grid, skips what has a record, and goes on where it was interrupted ([Sweeps](../book/sweeps.md)); `lnl table` prints
-# the table, and `make results` draws the pages' tables and figures again.
+# `lnl sweep` trains a grid, skips what has a record, and goes on where it was interrupted ([Sweeps](../book/sweeps.md)); `lnl table`
+# prints the table, and `make results` draws the pages' tables and figures again.
 #
 # ```
-# lnl sweep --experiment colored_mnist --methods baseline,lnl --color-vars 0.03 --seeds 0-2 --profile short --out results/runs
-# lnl table --experiment colored_mnist
-# make results
+# lnl sweep --experiment colored_mnist --methods baseline,lnl --color-vars 0.03 --seeds 0-2 --profile short --out results/runs lnl
+# table --experiment colored_mnist make results
 # ```
 #
 # ## Exercises
@@ -342,7 +350,7 @@ else:
 #
 # </details>
 #
-# ### Exercise 2: the price of peeking (code)
+# ### Exercise 2: choosing the best epoch (code)
 #
 # Every run of the smoke and demo profiles logs the accuracy on *unbiased validation* images after each epoch. How much better than the
 # last epoch would "the best epoch" look for the two runs of this page? And why is that number too small to judge by, even so?
@@ -358,16 +366,17 @@ else:
 #         print(f"{method}: last epoch {curve[-1]:.3f}, best epoch {max(curve):.3f}, flattered by {max(curve) - curve[-1]:+.3f}")
 # ```
 #
-# The maximum over epochs can only be larger. With a learning rate that falls to almost nothing the curve is flat at the end and the gap
-# small for a stable run; for one that swings it is several points. If the same peeking also chooses hyper-parameters, the maximum is
-# taken over epochs *and* configurations. The full profile trains on all 60,000 images and logs no validation at all, so it cannot peek.
+# The maximum over epochs can only be larger. With a learning rate that falls to almost nothing the curve is flat at the end and the
+# gap small for a stable run; for one that swings it is several points. If hyper-parameters are chosen in the same way, the maximum is
+# taken over epochs *and* configurations. The full profile trains on all 60,000 images and logs no validation at all, so it cannot
+# choose an epoch.
 #
 # </details>
 #
-# ### Exercise 3: smuggling (predict, then run)
+# ### Exercise 3: a false record (predict, then run)
 #
-# `RunRecord` is a plain dataclass. Make a copy of this page's lnl record that says `profile="full"`, with `dataclasses.replace`, and offer it
-# to `results_table`. Does it enter? What if it also claims to be trained on `"mnist"`? Predict both, then run.
+# `RunRecord` is a plain dataclass. Make a copy of this page's lnl record that says `profile="full"`, with `dataclasses.replace`, and
+# offer it to `results_table`. Does it enter? What if it also claims to be trained on `"mnist"`? Predict both, then run.
 #
 # <details><summary>Solution</summary>
 #
@@ -382,10 +391,10 @@ else:
 # print(entries(once) - entries(), entries(twice) - entries())
 # ```
 #
-# The first stays out (unless you run the full profile), because the data still say `mini`. The second gets in: a record is a statement,
-# and a forged statement is believed. What exposes it is what else it says: 3,500 training images under the name of MNIST, a
-# configuration whose fingerprint is not that of the full preset, a commit that anyone can run again. Rules keep out mistakes, provenance
-# exposes lies.
+# The first stays out (unless you run the full profile), because the data still say `mini`. The second gets in: the rule believes what
+# a record says. But other entries show that it is false: 3,500 training images under the name of MNIST, a configuration whose
+# fingerprint is not that of the full preset, a commit that anyone can run again. Rules keep out mistakes; provenance makes it
+# possible to find false records.
 #
 # </details>
 
@@ -393,11 +402,12 @@ else:
 # ## Summary
 #
 # - A number stands in the table only with a record behind it: profile full or short, full data, last epoch, every seed shown.
-# - Published values carry no spread, so agreement is judged with a margin fixed beforehand, and there are three answers: agrees, differs, cannot say.
+# - Published values carry no spread, so agreement is judged with a margin fixed beforehand, and there are three answers: agrees,
+#   differs, cannot say.
 # - Claims about orderings can be checked apart from values, and only where every cell that they need has at least three runs.
-# - Demonstration runs teach; they are not evidence about the paper.
+# - Demonstration runs illustrate; they are not evidence about the paper.
 #
-# Next: [09_dogs_and_cats](09_dogs_and_cats.ipynb) leaves painted digits behind and meets a bias that came with the photographs.
+# Next: [What it takes to reproduce](../book/reproduce.md) asks what each open choice does to these numbers.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -19,10 +19,17 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Colour was only an example. On this page another bias becomes an **experiment of your own**: one file with three small functions, one that
-# loads, one that plants the bias, one that labels it. Training, sweeps, the results table and the command line then take it as they take ours.
-# The worked example is a faint **texture** behind grey digits, the kind of cue that image classifiers are known to prefer over shape. No
-# module of `lnl_core` knows what a texture is, and none has to change.
+# > **In one sentence.** A bias of your own needs one file with three small functions; training, sweeps, probes and tables then
+# > treat it as they treat colour.
+# >
+# > **Read before.** [01 Biased data](01_biased_data.ipynb), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 15 minutes.
+#
+# Colour was only an example. On this page another bias becomes an **experiment of your own**: one file with three small functions.
+# One loads the data, one plants the bias, one labels it. Training, sweeps, the results table and the command line then treat it like
+# ours. The worked example is a faint **texture** behind grey digits, the kind of cue that image classifiers are known to prefer over
+# shape. No module of `lnl_core` knows what a texture is, and none has to change.
 #
 # **After this page you can**
 #
@@ -30,17 +37,17 @@
 # - write an experiment file, and sweep over methods and seeds with it;
 # - compute how strongly your bias predicts your label before you train anything;
 # - choose an $h$ that fits the bias, and the weights of the game on held-out validation data;
-# - judge the outcome by what a sceptic would ask: which seeds, which group suffers, is the bias still in the features?
+# - judge the outcome by three questions: how do seeds differ, on which group is the network worst, is the bias still in the features?
 #
 # **What you need**
 #
 # | | |
 # |---|---|
 # | background | [01_biased_data](01_biased_data.ipynb) for the information, [04_training](04_training.ipynb) for training |
-# | before this page | nothing is read from earlier pages |
 # | theory | [Eqs. 1 to 9 in the theory chapter](../book/theory.md): colour appears in none of them |
 #
-# **Run time** on two CPU cores: smoke under a minute, demo about a minute and a half; full does the same with all of MNIST and wants a GPU.
+# **Run time** on two CPU cores: smoke under a minute, demo about a minute and a half; full does the same with all of MNIST and wants
+# a GPU.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -121,7 +128,7 @@ print(f"profile {profile}, seed {SEED}; the digits stay grey, so the colour vari
 # |---|---|---|
 # | `images` | $(N,3,28,28)$ uint8 | what $f$ sees |
 # | `labels` | $(N)$ whole numbers | what $g$ learns |
-# | `bias` | $(N)$, or $(N,\ldots)$ with one label a place; 255: no label here | what $h$ learns, and $f$ shall not |
+# | `bias` | $(N)$, or $(N,\ldots)$ with one label a place; 255: no label here | what $h$ learns, and $f$ should not hold |
 # | `group` | $(N)$ whole numbers | which kind of bias an image has; for evaluation and probes, never for training |
 #
 # The next cells write the file `textures.py`, piece by piece. **First function**: load. Yours may read files; it returns grey images and
@@ -155,10 +162,10 @@ def load_digits(split, source, data_dir):
 
 
 # %% [markdown]
-# **Second function**: plant the bias. Ten textures, sine waves in ten directions, with a random phase so that no single pixel betrays
-# the direction. The texture is drawn *behind* the digit and is faint: its brightest point is far darker than a stroke.
+# **Second function**: plant the bias. Ten textures, sine waves in ten directions, with a random phase so that no single pixel tells the
+# direction. The texture is drawn *behind* the digit and is faint: its brightest point is far darker than a stroke.
 #
-# If your data are biased already you need no such function. You need what it stands for: to know the group of each image.
+# If your data are biased already you need no such function. But you need to know the group of each image.
 
 # %% tags=["nbval-ignore-output"]
 # %%writefile -a {PLUGIN}
@@ -177,8 +184,8 @@ def plant_bias(grey, group, rng, brightness):
 
 
 # %% [markdown]
-# **Third function**: label the bias. $h$ shall name the direction of the texture. One label an image would do; we ask at each of the
-# $14\times14$ places of the feature map instead, since the texture is everywhere and so must be the forgetting.
+# **Third function**: label the bias. $h$ predicts the direction of the texture. One label an image would be possible. Here each of the
+# $14\times14$ places of the feature map has a label, because the texture is everywhere and must be forgotten everywhere.
 
 # %% tags=["nbval-ignore-output"]
 # %%writefile -a {PLUGIN}
@@ -194,11 +201,11 @@ def label_bias(group):
 # %% [markdown]
 # ## Which networks?
 #
-# $f$ and $g$ are yours: any two modules of which the second takes what the first returns. Here they are a small cousin of the networks
-# for Colored MNIST, so that the page trains in a minute. $h$ has to fit the bias: it takes features $(B,32,14,14)$ and returns logits whose second dimension
-# counts the bias classes and whose other dimensions are those of the bias labels. `PixelBiasHead` does it for labels at places, here with one
-# channel of ten classes instead of three of eight. For one label an image (age, camera, hospital) it would be
-# `nn.Sequential(nn.Flatten(), nn.Linear(32 * 14 * 14, K))`, as in the paper's face experiments.
+# $f$ and $g$ are yours: any two modules of which the second takes what the first returns. Here they are a small cousin of the
+# networks for Colored MNIST, so that the page trains in a minute. $h$ has to fit the bias: it takes features $(B,32,14,14)$ and
+# returns logits whose second dimension counts the bias classes and whose other dimensions are those of the bias labels.
+# `PixelBiasHead` does it for labels at places, here with one channel of ten classes instead of three of eight. For one label an image
+# (age, camera, hospital) it would be `nn.Sequential(nn.Flatten(), nn.Linear(32 * 14 * 14, K))`, as in the paper's face experiments.
 
 # %% tags=["nbval-ignore-output"]
 # %%writefile -a {PLUGIN}
@@ -224,15 +231,16 @@ def new_network():
 # %% [markdown]
 # ## The experiment
 #
-# The rest is a declaration. With probability $\rho$ a training digit gets the texture of its own class, else any of the ten; validation and
-# test digits always get any of the ten. `hyperparameters` are what the experiment reads, `presets` what its runs have otherwise than the
-# defaults, and `varied` what its table is laid out by. The preset `short` is the one whose numbers you would report.
+# The rest is a declaration. With probability $\rho$ a training digit gets the texture of its own class, else any of the ten;
+# validation and test digits always get any of the ten. `hyperparameters` are what the experiment reads, `presets` what its runs have
+# otherwise than the defaults, and `varied` what its table is laid out by. The preset `short` is the one whose numbers you would
+# report.
 
 # %% tags=["nbval-ignore-output"]
 # %%writefile -a {PLUGIN}
 
 _SHORT = dict(
-    **dict(source="mini", train_size=1200, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
+    **dict(source="mini", train_size=1000, epochs=4, batch_size=16, schedule="one_cycle", probe_images=300),
     **dict(lr=0.01, bias_lr=0.03, mi_weight=0.1, adv_weight=0.5),
 )
 
@@ -280,8 +288,8 @@ class Textures(Experiment):
 register(Textures())
 
 # %% [markdown]
-# `LNL_PLUGINS` names the files with experiments of your own. From here on the library knows yours by name, in this notebook, on the command
-# line and in the processes of a sweep. A file is read once: after a change, restart the kernel.
+# `LNL_PLUGINS` names the files with experiments of your own. From here on the library knows yours by name, in this notebook, on the
+# command line and in the processes of a sweep. A file is read once: after a change, restart the kernel.
 
 # %% tags=["nbval-ignore-output"]
 os.environ["LNL_PLUGINS"] = str(PLUGIN.absolute())
@@ -306,8 +314,8 @@ figures.samples(train, title=f"Training digits, ρ = {RHO}: the row decides the 
 figures.samples(test, title="Test digits: any stripes behind any digit")
 
 # %% [markdown]
-# *The pictures: grey digits on faint stripes; in training the stripes turn with the class, in the test they do not care.* You hardly look at
-# the stripes. A convolution looks at nothing else first.
+# *The pictures: grey digits on faint stripes; in training the stripes turn with the class, in the test they do not care.* A person
+# hardly looks at the stripes. A convolutional network learns them first.
 #
 # ## How strong is the bias?
 #
@@ -326,16 +334,17 @@ for name, data in {"train": train, "validation": validation, "test": test}.items
     )
 
 # %% [markdown]
-# For your own data there is no rule to compute from, and the counts are what you have: `plug_in_mutual_information(labels, bias)` on a sample.
-# If it comes out near zero there is nothing to unlearn. If the bias *decides* the label, no data can say which of the two you meant.
+# For your own data there is no rule to compute from, and the counts are what you have: `plug_in_mutual_information(labels, bias)` on
+# a sample. If it comes out near zero there is nothing to unlearn. If the bias *decides* the label, the data do not say which of the
+# two you meant.
 #
 # ## How are the weights chosen?
 #
-# The weights of the game decide whether it is played at all: too small and $f$ ignores $h$, too large and $f$ forgets the digits with the
-# texture. Choose them on the **validation** digits, never on the test. The rule, fixed beforehand: the last epoch's accuracy on
-# validation digits with random textures, one seed, the reversal weight $\mu$ from a small grid, everything else as in the preset.
+# With too small weights $f$ ignores $h$; with too large ones $f$ forgets the digits together with the texture. Choose them on
+# the **validation** digits, never on the test. The rule, fixed beforehand: the last epoch's accuracy on validation digits with random
+# textures, one seed, the reversal weight $\mu$ from a small grid, everything else as in the preset.
 #
-# Validation data without the bias are a luxury; yours may be few. A hundred images with known bias, weighted so that every group counts
+# Validation data without the bias are rare; you may have few. A hundred images with known bias, weighted so that every group counts
 # the same, serve the purpose better than thousands that share the bias of the training set.
 
 # %% tags=["nbval-ignore-output"]
@@ -353,7 +362,7 @@ def score(weight):
     return read_history(run_folder(WORK, config))[-1]["validation_accuracy"]
 
 
-weights = (0.02, 0.5) if profile == "smoke" else (0.02, 0.5, 5.0)
+weights = (0.02, 0.5)
 candidates = {weight: score(weight) for weight in weights}
 chosen = max(candidates, key=candidates.get)
 for weight, value in candidates.items():
@@ -362,16 +371,16 @@ if chosen != config_of("lnl").adv_weight and profile != "smoke":
     print(f"The file's preset says {config_of('lnl').adv_weight}: write {chosen} into it, and restart.")
 
 # %% [markdown]
-# Both ends of the grid show how it fails. Too little reversal, and the texture stays in use. Too much, and the digits go with it, because
-# features that say nothing at all are what fools $h$ best. The best weight belongs into the preset, so that every run of the experiment has
-# it. A run with another weight is "custom", and the results table leaves it out.
+# Both ends of the grid show a failure. With too little reversal the texture stays in use. With too much the digits are forgotten too,
+# because features without any information mislead $h$ best. The best weight belongs into the preset, so that every run of the
+# experiment has it. A run with another weight is "custom", and the results table leaves it out.
 
 # %% [markdown]
 # ## Does it help?
 #
-# A sweep trains what is missing: baseline and lnl, two seeds; a seed changes the initial weights, the order of the batches and the draw of the
-# textures. For scale, a baseline trained on the same digits with *random* textures, $\rho=0$, shows what this network can do if nobody
-# misleads it. Two runs at a time; a sweep that is stopped goes on where it was.
+# A sweep trains what is missing: baseline and lnl, two seeds; a seed changes the initial weights, the order of the batches and the
+# draw of the textures. For scale, a baseline trained on the same digits with *random* textures, $\rho=0$, shows what this network can
+# do without a misleading texture. Two runs at a time; a sweep that is stopped goes on where it was.
 
 # %% tags=["nbval-ignore-output"]
 SEEDS = (SEED,) if profile == "smoke" else (SEED, SEED + 1)
@@ -398,7 +407,8 @@ if profile == "smoke":
 # lnl table --experiment textures --results textures
 # ```
 #
-# The mean hides what a sceptic asks. So look at each seed, at the worst of the hundred groups digit × texture, and at what the predictions say of the texture.
+# The mean hides details. So look at each seed, at the worst of the hundred groups digit × texture, and at what the predictions say of
+# the texture.
 
 # %% tags=["nbval-ignore-output"]
 networks = {(config.method, config.rho, config.seed): load_model(run_folder(WORK, config)) for config in configs}
@@ -426,8 +436,8 @@ else:
     print("Two seeds are a check against the accident of a single draw; they are too few for a mean and a spread.")
 
 # %% [markdown]
-# The last column is Eq. 2: how many nats of what a network *says* are said by the texture. It is the same comparison seen from the
-# bias's side. And in the confusion matrices:
+# The last column is Eq. 2: how many nats of the texture the *answers* of a network hold. It is the same comparison from the side of the
+# bias. And in the confusion matrices:
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on test digits with random textures, baseline left, lnl right. The baseline's predictions are scattered over all classes in every row with a weak diagonal; lnl's lie mostly on a bright diagonal."}}
 figures.confusion_matrices(
@@ -435,13 +445,13 @@ figures.confusion_matrices(
 )
 
 # %% [markdown]
-# *The picture: left, mass all over the matrix; right, a diagonal.* The baseline answers the question "which way do the stripes run?", and
-# the stripes were dealt at random.
+# *The picture: left, mass all over the matrix; right, a diagonal.* The baseline names the direction of the stripes, and the stripes
+# are random.
 #
 # ## Is the bias gone?
 #
 # Not used is not the same as not there. Fresh probes try to read the texture from frozen features of the training digits, repainted with
-# random textures so that the digit cannot help, and the same probe on shuffled labels shows what luck looks like.
+# random textures so that the digit cannot help, and the same probe on shuffled labels shows what chance gives.
 
 # %% tags=["nbval-ignore-output"]
 repainted = experiments.find("textures").load_probe_data(config_of("lnl"), data_dir)
@@ -479,25 +489,27 @@ else:
 #
 # We tried other biases before this one, and not all of them made a good example. What they taught:
 #
-# - **A small bright square whose place names the digit.** It hurt the baseline, but even *unbiased* squares did: a square as bright as the
-#   strokes is part of the shapes around it. Where the bias destroys information about the label, no method can bring it back.
-# - **The texture with $\rho$ close to 1.** The fewer digits contradict their texture, the less shape has to add, and the less of the gain is
-#   left. Exercise 3 goes to the end of that road.
+# - **A small bright square whose place names the digit.** It hurt the baseline, but even *unbiased* squares did: a square as bright
+#   as the strokes is part of the shapes around it. Where the bias destroys information about the label, no method can bring it back.
+# - **The texture with $\rho$ close to 1.** The fewer digits contradict their texture, the less the shape adds, and the smaller is the
+#   gain. Exercise 3 takes the extreme case.
 # - **A flat background whose brightness names the digit**, with the weights of the stripes: no gain at all (Exercise 2).
-# - **One label an image, and an $h$ of one linear layer at the demo's learning rate for $h$.** It diverged within an epoch: with thousands
-#   of inputs a step is larger. `fit` stops with the name of the loss that became infinite; lower `bias_lr` or put a normalisation in front.
-# - **A larger $\mu$.** $f$ then pleases nobody: the bias loss is high because the features say nothing, and so is the label loss.
+# - **One label an image, and an $h$ of one linear layer at the demo's learning rate for $h$.** It diverged within an epoch: with
+#   thousands of inputs a step is larger. `fit` stops with the name of the loss that became infinite; lower `bias_lr` or put a
+#   normalisation in front.
+# - **A larger $\mu$.** Then the bias loss is high because the features hold nothing, and so is the label loss.
 #
-# Look at the two losses together. Bias loss low: $f$ does not forget, raise $\mu$ or $\lambda$. Both high: lower them. Bias loss at
-# $\log K$, label loss low, unbiased accuracy still poor: $h$ is too weak for the bias, give it more to see.
+# Look at the two losses together. Bias loss low: $f$ does not forget, raise $\mu$ or $\lambda$. Both high: lower them. Bias loss
+# at $\log K$, label loss low, unbiased accuracy still poor: $h$ is too weak for the bias; give it larger windows, more labels or
+# more layers.
 #
 # ## Exercises
 #
 # ### Exercise 1: information as a function of the share (pencil)
 #
-# With $K$ classes and the rule of this page, show that
-# $I(b;Y)=\log K+a\log a+(K-1)\,c\log c$ with $a=\rho+\tfrac{1-\rho}{K}$ and $c=\tfrac{1-\rho}{K}$. What are the values at $\rho=0$ and $\rho=1$,
-# and how often does the texture name the digit at $\rho=0.9$, $K=10$?
+# With $K$ classes and the rule of this page, show that $I(b;Y)=\log K+a\log a+(K-1)\,c\log c$ with $a=\rho+\tfrac{1-\rho}{K}$ and
+# $c=\tfrac{1-\rho}{K}$. What are the values at $\rho=0$ and $\rho=1$, and how often does the texture name the digit at $\rho=0.9$,
+# $K=10$?
 #
 # <details><summary>Solution</summary>
 #
@@ -515,8 +527,9 @@ else:
 #
 # ### Exercise 2: another bias (code)
 #
-# Let the **brightness of the background** name the digit: group $k$ gets a flat background of $12k$ out of 255. Make it an experiment of its
-# own that differs from `Textures` in `plant_bias` alone, look at it, and train baseline and lnl. What must you change besides this one function?
+# Let the **brightness of the background** name the digit: group $k$ gets a flat background of $12k$ out of 255. Make it an
+# experiment of its own that differs from `Textures` in `plant_bias` alone, look at it, and train baseline and lnl. What must you
+# change besides this one function?
 #
 # <details><summary>Solution</summary>
 #
@@ -540,9 +553,11 @@ else:
 #     print(method, f"{read_history(run_folder(WORK, config))[-1]['validation_accuracy']:.3f}")
 # ```
 #
-# The name changes too, so that no run of the stripes is taken for one of the flat backgrounds. `label_bias` and $h$ stay: there are ten groups again, and they are everywhere in the image. But do not expect the gain of the stripes: with
-# their $\mu$ our own run of lnl ended no better than the baseline. The weight was chosen for another bias; choose it anew, by the same rule,
-# before you judge the method, and if no weight on the grid helps, that is your result. The textures drew random phases and this function draws nothing, but it must take `rng` all the same.
+# The name changes too, so that no run of the stripes is taken for one of the flat backgrounds. `label_bias` and $h$ stay: there
+# are ten groups again, and they are everywhere in the image. But do not expect the gain of the stripes: with their $\mu$ our own run
+# of lnl ended no better than the baseline. The weight was chosen for another bias; choose it anew, by the same rule, before you judge
+# the method, and if no weight on the grid helps, that is your result. The textures drew random phases and this function draws
+# nothing, but it must take `rng` all the same.
 #
 # </details>
 #
@@ -561,9 +576,10 @@ else:
 # ```
 #
 # The baseline ends at chance: the texture answers everything. Our run of lnl ended far above it and far below what it reaches at
-# $\rho=0.9$. The label loss now pulls $f$ towards the texture with all its force and never a counter-example; only $h$ pulls the other way.
-# By $I(Z;Y)\le I(Z;b)+H(Y\mid b)$ there is a limit in principle too: *on the training distribution* $H(Y\mid b)=0$,
-# so features with $I(Z;b)=0$ would tell nothing about the training labels. Complete forgetting and any fit exclude each other at $\rho=1$.
+# $\rho=0.9$. The label loss now pulls $f$ towards the texture with all its force and never a counter-example; only $h$ pulls
+# the other way. By $I(Z;Y)\le I(Z;b)+H(Y\mid b)$ there is a limit in principle too: *on the training distribution* $H(Y\mid b)=0$, so
+# features with $I(Z;b)=0$ would tell nothing about the training labels. Complete forgetting and any fit exclude each other at
+# $\rho=1$.
 #
 # </details>
 
@@ -571,12 +587,12 @@ else:
 # ## Summary
 #
 # - Three functions that load, plant and label, an $h$ that fits the labels, and one declaration: that is all a new bias needs.
-# - Compute $I(b;Y)$ first. Near zero there is nothing to do; near $H(Y)$ there is hardly anything to hold on to.
+# - Compute $I(b;Y)$ first. Near zero there is nothing to do; near $H(Y)$ hardly any example separates label from bias.
 # - Choose weights on validation data by a rule fixed beforehand; open the test set once.
 # - Report accuracy on unbiased data, every seed, the worst group of label and bias, and what a fresh probe still reads.
 #
-# Next: the [paper map](../book/paper_map.md) says where each equation and figure lives in this book, [deviations](../book/deviations.md)
-# where we left the authors' path.
+# Next: the appendix begins with [Measuring mutual information](../book/measuring_information.md). The [paper map](../book/paper_map.md)
+# says where each equation and figure lives in this book, and [deviations](../book/deviations.md) lists where we left the authors' path.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

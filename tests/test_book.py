@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from tools import ROOT
+from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
 from tools.site.execute import Execution
-from tools.site.extension import without_repeats
+from tools.site.extension import only_icons, without_repeats
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -226,7 +227,7 @@ def test_every_image_has_alt_text(site: Path) -> None:
 
 @pytest.mark.slow
 def test_links_inside_the_site_lead_somewhere(site: Path) -> None:
-    pages = dict(_site_pages(site))
+    pages, records = dict(_site_pages(site)), set(read_all())
     for document, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
@@ -235,7 +236,9 @@ def test_links_inside_the_site_lead_somewhere(site: Path) -> None:
             target = (site / f"{document}.html").parent / unquote(parts.path) if parts.path else site / f"{document}.html"
             assert target.exists(), f"{document} -> {link}"
             name = target.resolve().relative_to(site.resolve()).with_suffix("").as_posix()
-            if parts.fragment and name in pages:
+            if parts.fragment and name == "book/record":
+                assert unquote(parts.fragment) in records, f"{document} -> {link}"
+            elif parts.fragment and name in pages:
                 assert unquote(parts.fragment) in pages[name].anchors, f"{document} -> {link}"
 
 
@@ -347,6 +350,12 @@ def test_scripts_are_kept_once_and_in_order() -> None:
         "b.js",
     ]
     assert without_repeats(scripts_of_page) == [scripts_of_page[i] for i in (0, 1, 4, 5)]
+
+
+def test_of_the_icons_those_that_are_shown_are_kept() -> None:
+    kept = 'var p={house:[576,512,["home"],"f015","M1"],"arrow-up":[384,512,[],"f062",["M2","M3"]]'
+    script = kept + ',x:[1,1,[],"e0","M4"]};f(p,{y:[2,2,["z"],"f1","M"]})'
+    assert only_icons(script, {"home", "arrow-up"}) == kept + "};f(p,{})"
 
 
 @pytest.mark.slow

@@ -4,17 +4,20 @@ Each page is loaded once, from its file as a reader of `make book` does, and loo
 """
 
 import asyncio
-import shutil
+import gzip
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
+from browsers import ARGUMENTS, DESK, FRAMES, PHONE, browser_path, playwright
+from PIL import Image
 
-api = pytest.importorskip("playwright.async_api", reason="no browser tests: Playwright is missing, run `make install`")
+from tools import ROOT
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 AT_ONCE = 2
 READY = """async () => {
     if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
@@ -35,6 +38,12 @@ FORMULAS = """() => [...document.querySelectorAll("div.math")].flatMap(block => 
     const apart = shown.right <= beside.left + 1 || beside.right <= shown.left + 1;
     return apart ? [] : [name + " overlaps its number"];
 })"""
+NO_ICON = """() => [...document.querySelectorAll("svg.svg-inline--fa")].filter(icon =>
+    !icon.querySelector("path") || icon.dataset.icon === "circle-question" && icon.classList.contains("fa-missing")).length"""
+DARK_PICTURES = """() => [...document.querySelectorAll(".bd-article img")].filter(image => {
+    const style = getComputedStyle(image);
+    return style.filter !== "none" || style.mixBlendMode !== "normal";
+}).map(image => image.getAttribute("src"))"""
 CONTRAST = r"""() => {
     const pen = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
     const known = new Map();
@@ -95,10 +104,8 @@ class Look:
     formulas: list[str] = field(default_factory=list)
     too_wide: dict[str, int] = field(default_factory=dict)
     faint: dict[str, list[str]] = field(default_factory=dict)
-
-
-def find_browser() -> str | None:
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    loaded: set[str] = field(default_factory=set)
+    icons: int = 0
 
 
 async def look_at(page: Any, path: Path) -> Look:
@@ -107,6 +114,7 @@ async def look_at(page: Any, path: Path) -> Look:
     heard: list[tuple[str, Any]] = [
         ("console", lambda message: seen.console.append(message.text) if message.type == "error" else None),
         ("pageerror", lambda error: seen.console.append(str(error))),
+        ("request", lambda request: seen.loaded.add(request.url.partition("?")[0])),
         ("requestfailed", lambda request: seen.console.append(f"{request.url.rsplit('/', 1)[-1]} did not load")),
     ]
     for event, listener in heard:
@@ -116,6 +124,7 @@ async def look_at(page: Any, path: Path) -> Look:
     await page.goto(path.as_uri())
     await page.evaluate(READY)
     seen.formulas = await page.evaluate(FORMULAS)
+    seen.icons = await page.evaluate(NO_ICON)
     for theme in ("light", "dark"):
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         seen.faint[theme] = await page.evaluate(CONTRAST)
@@ -127,7 +136,7 @@ async def look_at(page: Any, path: Path) -> Look:
     return seen
 
 
-async def look_at_all(browser_path: str, pages: dict[str, Path]) -> dict[str, Look]:
+async def look_at_all(path_of_browser: str, pages: dict[str, Path]) -> dict[str, Look]:
     """What one browser sees of the pages, ``AT_ONCE`` at a time. Whatever lies outside the site is answered with nothing."""
     looks: dict[str, Look] = {}
     waiting = list(pages.items())
@@ -141,9 +150,8 @@ async def look_at_all(browser_path: str, pages: dict[str, Path]) -> dict[str, Lo
             name, path = waiting.pop(0)
             looks[name] = await look_at(page, path)
 
-    async with api.async_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=arguments)
+    async with playwright("async_api").async_playwright() as started:
+        browser = await started.chromium.launch(executable_path=path_of_browser, args=ARGUMENTS)
         try:
             await asyncio.gather(*(work(browser) for _ in range(AT_ONCE)))
         finally:
@@ -153,9 +161,8 @@ async def look_at_all(browser_path: str, pages: dict[str, Path]) -> dict[str, Lo
 
 @pytest.fixture(scope="module")
 def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
-    browser = find_browser()
-    if browser is None:
-        pytest.skip("no browser tests: there is no Chromium here, install your system's package `chromium`")
+    playwright("async_api")
+    browser = browser_path()
     site: Path = request.getfixturevalue("site")  # built only if there is a browser to see it
     paths = [*site.glob("book/*.html"), *site.glob("notebooks/*.html"), site / "search.html", site / "genindex.html"]
     return asyncio.run(look_at_all(browser, {path.relative_to(site).as_posix(): path for path in sorted(paths)}))
@@ -163,7 +170,9 @@ def looks(request: pytest.FixtureRequest) -> dict[str, Look]:
 
 @pytest.mark.slow
 def test_every_page_was_looked_at(looks: dict[str, Look]) -> None:
-    assert len(looks) > 30
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    named = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    assert set(looks) == {f"{name}.html" for name in [*named, "search", "genindex"]}
     assert all(set(look.faint) == {"light", "dark"} and len(look.too_wide) == 2 for look in looks.values())
 
 
@@ -186,3 +195,104 @@ def test_no_page_is_wider_than_the_screen(looks: dict[str, Look]) -> None:
 def test_text_can_be_told_from_its_background(looks: dict[str, Look]) -> None:
     """WCAG 2's AA: 4.5 to 1, and 3 to 1 for large text."""
     assert {name: look.faint for name, look in looks.items() if any(look.faint.values())} == {}
+
+
+def weight(loaded: set[str]) -> int:
+    """Bytes of the files as a server sends them: compressed with gzip where that is shorter."""
+    sizes = []
+    for address in loaded:
+        data = Path(unquote(urlsplit(address).path)).read_bytes()
+        sizes.append(min(len(data), len(gzip.compress(data, 6))))
+    return sum(sizes)
+
+
+@pytest.mark.slow
+def test_nothing_is_asked_of_another_host(looks: dict[str, Look]) -> None:
+    here = ("file:", "data:", "about:")
+    foreign = {name: {one for one in look.loaded if not one.startswith(here)} for name, look in looks.items()}
+    assert {name: found for name, found in foreign.items() if found} == {}
+
+
+@pytest.mark.slow
+def test_pages_are_light(looks: dict[str, Look]) -> None:
+    """Under 1 MB as a server sends them, the front page under 700 KB with its explorable."""
+    weights = {name: weight({one for one in look.loaded if one.startswith("file:")}) for name, look in looks.items()}
+    assert min(weights.values()) > 50_000, "what is loaded was not seen"
+    assert {name: size for name, size in weights.items() if size >= (700_000 if name == "book/intro.html" else 1_000_000)} == {}
+
+
+@pytest.mark.slow
+def test_every_icon_is_drawn(looks: dict[str, Look]) -> None:
+    assert {name: look.icons for name, look in looks.items() if look.icons} == {}
+
+
+@pytest.fixture
+def visit(looks: dict[str, Look], site: Path, browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page of the site; nothing it does may end in its console."""
+    faults: list[str] = []
+    context = browser.new_context(viewport=DESK, reduced_motion="reduce")
+
+    def opened(name: str, address: str = "") -> Any:
+        page = context.new_page()
+        page.set_default_timeout(120_000)
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto((site / name).as_uri() + address)
+        return page
+
+    yield opened
+    context.close()
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_search_finds_gradient_reversal(visit: Callable[..., Any]) -> None:
+    page = visit("search.html", "?q=gradient+reversal")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li > a").all_inner_texts()
+    assert any("mutual information to a game" in text.lower() for text in found), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("book/intro", "In bondi blue, the colour of the 3 in training: baseline says 3,"),
+        ("book/the_limit", "H(Y) = 0.693 nats"),
+        ("book/theory", "The game goes round on a ring"),
+        ("book/reproduce", "At σ² = 0.02 the accuracies go from"),
+        ("book/records", "8"),
+        ("book/record", "No record is chosen"),
+    ],
+)
+def test_explorables_answer_on_the_site(visit: Callable[..., Any], name: str, begins: str) -> None:
+    page = visit(f"{name}.html")
+    page.evaluate(FRAMES)
+    said = page.inner_text(".explorable [role=status]")
+    assert said.startswith(begins)
+
+
+@pytest.mark.slow
+def test_solutions_unfold(visit: Callable[..., Any]) -> None:
+    for name in ("book/theory", "notebooks/03_minmax_game"):
+        page = visit(f"{name}.html")
+        box = page.locator("details:has(summary:has-text('Solution')), details:has(.solution), .solution:has(button)").first
+        page.wait_for_selector("details, .toggle-button")
+        inside = box.locator("p, .math").last
+        assert not inside.is_visible(), name
+        box.locator("summary, button").first.click()
+        inside.wait_for(state="visible")
+
+
+@pytest.mark.slow
+def test_axes_are_readable_in_the_dark(visit: Callable[..., Any], site: Path) -> None:
+    """Figures bring an opaque light background, and the dark theme leaves their colours alone."""
+    for path in (site / "_images").glob("*.png"):
+        with Image.open(path) as picture:
+            corner = picture.convert("RGBA").getpixel((1, 1))
+        assert corner[3] == 255, path.name  # type: ignore[index]
+    for name in ("book/reproduce", "notebooks/07_results"):
+        page = visit(f"{name}.html")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        assert page.locator(".bd-article img").count() > 0
+        assert page.evaluate(DARK_PICTURES) == [], name

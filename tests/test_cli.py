@@ -284,6 +284,9 @@ def test_the_help_of_a_hyper_parameter_is_its_declaration(lnl: Command) -> None:
     assert "which of the biased sets is trained on (dogs_cats: tb1, tb2 or train; faces: eb1 or eb2; jlu_faces: bd or od)" in answer
     assert "seeds the data, the initial weights and the order of the batches (a whole number from 0 on, by default 0)" in answer
     assert f"{', '.join(methods.registered())}; see 'lnl methods'." in answer
+    answer = " ".join(lnl("sweep", "--help").out.split())
+    assert "Separated by commas, or all: which of the biased sets is trained on (dogs_cats: tb1, tb2 or train" in answer
+    assert "Separated by commas, or all: what is learnt; the other one is to be forgotten" in answer
     for command in ("sweep", "evaluate", "probe"):
         assert "census: auto, uci or synthetic, by default auto" in " ".join(lnl(command, "--help").out.split()), command
 
@@ -303,7 +306,7 @@ def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
     ("arguments", "words"),
     [
         (("--method", "lln"), ("unknown method 'lln'", *METHODS)),
-        (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist")),
+        (("--experiment", "imagenet"), ("unknown experiment 'imagenet'", "colored_mnist", "or name its file in LNL_PLUGINS")),
         (("--profile", "huge"), ("unknown profile 'huge'", "smoke, demo, short, full")),
         (("--color-var", "-0.01"), ("color_var must be a finite number that is not negative", "-0.01")),
         (("--color-var", "red"), ("'--color-var'", "valid number")),

@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from test_browser import DESK, PHONE, find_browser
+from browsers import DESK, PHONE, Opened
 from torch import nn
 
 from lnl_core.datasets.colored_mnist import paint
@@ -16,12 +17,15 @@ from lnl_core.errors import ConfigError
 from lnl_core.information import conditional_entropy, entropy, mutual_information
 from lnl_core.networks import digit_network
 from lnl_core.networks.parts import LNLNetwork
+from lnl_core.runs.comparison import results_table
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.pages import explorables
+from tools.pages import dial, explorables, game
+from tools.site.notebooks import read_script
 from tools.studies.models import METHODS
+from tools.studies.shown_digits import first_of_each
 
-FOLDER = ROOT / explorables.FOLDER
 MODELS = ROOT / "results" / "models"
 
 
@@ -54,48 +58,12 @@ def test_a_layer_that_the_page_does_not_know_is_refused_by_name(layer: nn.Module
 
 def test_the_digits_are_the_first_of_each_class() -> None:
     images = np.arange(12 * 784, dtype=np.uint32).astype(np.uint8).reshape(12, 28, 28)
-    found = explorables.first_of_each(images, np.array([1, 0, 1, 1, 0, 2, 3, 4, 5, 6, 7, 8]), each=2)
+    found = first_of_each(images, np.array([1, 0, 1, 1, 0, 2, 3, 4, 5, 6, 7, 8]), each=2)
     assert (found["places"][:4], found["labels"][:4]) == ([1, 4, 0, 2], [0, 0, 1, 1])
     assert base64.b64decode(found["pixels"])[: 28 * 28] == images[1].tobytes()
     stored = explorables.paint_data()["test_digits"]
     assert stored["labels"] == [digit for digit in range(10) for _ in range(3)]
     assert len(base64.b64decode(stored["pixels"])) == 30 * 28 * 28
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="no browser tests: Playwright is missing, run `make install`")
-    path = find_browser()
-    if path is None:
-        pytest.skip("no browser tests: there is no Chromium here, install your system's package `chromium`")
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"], timeout=120_000
-        )
-        yield found
-        found.close()
-
-
-class Opened:
-    """A page from a file, with an explorable on it; whatever it asks of another place, and its errors, are kept."""
-
-    def __init__(self, browser: Any, folder: Path, name: str, **options: Any) -> None:
-        text = (FOLDER / f"{name}.html").read_text(encoding="utf-8").replace("../_static/explorables", FOLDER.as_uri())
-        (folder / "page.html").write_text(
-            f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title><main>{text}</main>', "utf-8"
-        )
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.faults: list[str] = []
-        self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda one: None if one.url.startswith("file:") else self.faults.append(one.url))
-        self.page.goto((folder / "page.html").as_uri())
-
-    def said(self) -> str:
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return str(self.page.inner_text("[role=status]"))
 
 
 @pytest.fixture
@@ -167,7 +135,7 @@ def test_a_drawing_is_answered_and_a_drawing_of_nothing_says_so(painting: Opened
 
 def test_it_fits_a_phone_and_without_scripts_its_numbers_are_there(browser: Any, tmp_path: Path) -> None:
     phone = Opened(browser, tmp_path, "paint", viewport=PHONE)
-    assert phone.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert phone.too_wide() <= 0
     phone.context.close()
     bare = Opened(browser, tmp_path, "paint", java_script_enabled=False)
     assert "needs JavaScript" in bare.page.inner_text("main")
@@ -190,6 +158,111 @@ def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: P
         opened.page.focus(f"input >> nth={number}")
         opened.page.keyboard.press("Home")
     assert opened.said() == "There is no digit in the table: raise one of the bars."
-    assert opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert opened.too_wide() <= 0
+    opened.context.close()
+    assert opened.faults == []
+
+
+def _notebook_game(settings: game.Game, start: tuple[float, float], steps: int) -> np.ndarray[Any, Any]:
+    """The first steps of a game with the losses of notebook 03's own code, by automatic differentiation."""
+    cells = read_script(ROOT / "notebooks" / "03_minmax_game.py").cells
+    (code,) = (cell.source for cell in cells if cell.cell_type == "code" and "def noisy_losses(" in cell.source)
+    names: dict[str, Any] = {"np": np, "torch": torch, "F": torch.nn.functional}
+    exec(code, names)
+
+    def gradients(a: torch.Tensor, w: torch.Tensor) -> list[torch.Tensor]:
+        bias_loss, entropy_term = names["noisy_losses"](a, w, settings.noise)
+        of_f = settings.mi_weight * entropy_term - settings.adv_weight * bias_loss
+        return [torch.autograd.grad(of_f, a, retain_graph=True)[0], torch.autograd.grad(bias_loss, w)[0]]
+
+    a, w = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in start)
+    path = [start]
+    for _ in range(steps):
+        new = (a - game.RATE * gradients(a, w)[0]).detach().requires_grad_()
+        w = (w - game.RATE * gradients(new if settings.in_turns else a, w)[1]).detach().requires_grad_()
+        a = new
+        path.append((a.item(), w.item()))
+    return np.array(path)
+
+
+def test_the_game_is_that_of_the_notebook(browser: Any, tmp_path: Path) -> None:
+    """25 steps by automatic differentiation, all 300 in numpy, to 1e-4, from two starts and with every term."""
+    opened = Opened(browser, tmp_path, "game", viewport=DESK)
+    every_term = game.Game(mi_weight=2.5, adv_weight=0.7, noise=1.25, in_turns=True)
+    for settings, start in [*((one, game.START) for one in game.GAMES.values()), (every_term, (-1.1, 0.4))]:
+        asked = [asdict(settings), list(start)]
+        found = np.array(opened.page.evaluate("([settings, start]) => window.lnlGame.play(settings, start)", asked))
+        assert np.abs(found - game.play(settings, start)).max() < 1e-4, settings
+        assert np.abs(found[:26] - _notebook_game(settings, start, 25)).max() < 1e-4, settings
+        assert opened.page.evaluate("path => window.lnlGame.turns(path)", found.tolist()) == pytest.approx(game.turns(found))
+    loss = opened.page.evaluate("window.lnlGame.biasLoss(0.8, -0.5, 0)")
+    assert loss == pytest.approx(np.log1p(np.exp(0.4)), abs=1e-9)
+    opened.context.close()
+    assert opened.faults == []
+
+
+def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "game", viewport=PHONE, has_touch=True)
+    page = opened.page
+    assert opened.said().startswith("The game goes round on a ring: nobody wins. 4.7 turns in 300 steps;")
+    page.click("button:has-text('At once')")
+    assert opened.said().startswith("The game winds outwards")
+    page.focus("input >> nth=2")  # the noise
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert opened.said().startswith("The game comes to rest where h knows nothing"), "noise 1 stops it"
+    page.focus("input >> nth=1")  # mu
+    page.keyboard.press("Home")
+    assert opened.said().startswith("f does not push back")
+    page.click("button:has-text('In turns')")
+    page.locator(".plane").scroll_into_view_if_needed()
+    box = page.locator(".plane").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
+    assert "goes from 0.60 to" in opened.said(), "from a = 0, w = -0.6: half of the way down"
+    page.focus(".plane")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert "goes from 0.90 to" in opened.said()
+    page.click("button:has-text('Play it')")
+    page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value < 300")
+    page.click("button:has-text('Noise')")
+    page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value == 300")
+    assert opened.too_wide() <= 0
+    opened.context.close()
+    bare = Opened(browser, tmp_path, "game", java_script_enabled=False)
+    assert bare.page.locator("svg[role=img]").count() == len(game.GAMES)
+    bare.page.click("summary")
+    assert "In turns: a ring" in bare.page.inner_text("table")
+    bare.context.close()
+    assert opened.faults + bare.faults == []
+
+
+def test_the_dial_holds_the_runs_of_figure_4() -> None:
+    shown = dial.values()
+    for row in results_table():
+        found = shown["test_accuracy"].get(row["method"], {}).get(f"{row['color_var']:g}", [])
+        assert sorted(found) == pytest.approx(sorted(row["values"]), abs=1e-4), row["method"]
+    assert all("jlu" not in of_method for of_method in shown.values())
+    one = read_record(ROOT / "results" / "runs" / "colored_mnist-lnl-0.02-seed0-short-4fb0be37bd61.json")
+    assert shown["worst_bias_accuracy"]["lnl"]["0.02"][0] == pytest.approx(one.metrics["worst_bias_accuracy"], abs=1e-4)
+    assert "0.05" not in shown["worst_group_accuracy"]["lnl"], "it was not measured, so there is no number"
+
+
+def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "dial", viewport=PHONE)
+    page, shown = opened.page, dial.values()
+    means = {method: np.mean(by["0.02"]) for method, by in shown["test_accuracy"].items()}
+    assert opened.said().startswith(f"At σ² = 0.02 the accuracies go from {min(means.values()):.3f} (baseline, n = 3) to ")
+    page.focus("input[type=range]")
+    page.keyboard.press("End")
+    assert opened.said().startswith("At σ² = 0.05 the accuracies go from ")
+    assert "Worst cell, digit × colour: not measured for " in opened.said()
+    lnl = page.locator("tr:has(th:text-is('lnl'))")
+    runs = shown["test_accuracy"]["lnl"]["0.05"]
+    assert lnl.nth(0).inner_text().split() == ["lnl", f"{np.mean(runs):.3f}", "(n", "=", f"{len(runs)})"]
+    assert lnl.nth(2).inner_text().split() == ["lnl", "not", "measured"]
+    places = lnl.nth(0).locator("i:not([hidden])").evaluate_all("dots => dots.map(dot => parseFloat(dot.style.left))")
+    assert places == pytest.approx([100 * value for value in runs], abs=1e-4)
+    assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []

@@ -161,14 +161,15 @@ def test_embedding_shows_every_point_twice_and_names_the_colours() -> None:
 
 
 def test_results_show_published_and_ours_and_every_run() -> None:
-    axes = figures.results(ROWS).axes[0]
-    lines = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    panels = figures.results(ROWS).axes
+    assert [panel.get_title() for panel in panels] == ["lnl", "somebody"], "a panel a method"
+    lines = {line.get_label(): np.asarray(line.get_xydata()).tolist() for panel in panels for line in panel.lines}
     assert lines == {
         "lnl, published": [[0.02, 0.9]],
         "lnl, ours (mean)": [[0.02, 0.8], [0.03, 0.6]],
         "somebody, published": [[0.02, 0.5]],
     }
-    dots = np.asarray(axes.collections[0].get_offsets()).tolist()
+    dots = np.asarray(panels[0].collections[0].get_offsets()).tolist()
     assert dots == [[0.02, 0.7], [0.02, 0.9], [0.03, 0.6]], "every seed is a dot"
 
 

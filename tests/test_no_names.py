@@ -22,7 +22,7 @@ def test_nobody_asks_for_an_experiment_or_method_by_name() -> None:
     names = {*experiments.registered(), *methods.registered()}
     found = [
         f"{path.relative_to(ROOT)}:{line}"
-        for place in ("lnl_core", "tools/site", "tools/studies")
+        for place in ("lnl_core", "tools")
         for path in sorted((ROOT / place).rglob("*.py"))
         if path.relative_to(ROOT).parts[1] not in OWN_ROOMS
         for line in comparisons(path.read_text(encoding="utf-8"), names)

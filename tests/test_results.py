@@ -56,10 +56,10 @@ def test_tables_hold_means_and_numbers_of_runs(tree: Path) -> None:
     assert "| lnl | 0.03 | 0.9137 | 0.8765 (single run) | -0.0372 | 1 | full |" in made["figure_4.md"]
     row = next(line for line in made["choices.md"].splitlines() if line.startswith("| reference"))
     assert "| 0.482 ± 0.071 |" in row
-    assert row.endswith("| 2 |")
+    assert row.endswith("| 2 | – |")
     other = next(line for line in made["choices.md"].splitlines() if line.startswith("| no weight decay"))
-    assert set(other.split("|")[2:-2]) == {" – "}
-    assert other.endswith("| 0 |")
+    assert set(other.split("|")[2:-3]) == {" – "}
+    assert other.endswith("| 0 | – |")
 
 
 def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Path) -> None:
@@ -69,7 +69,7 @@ def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Pa
     write_record(record_of(seed=1, value=0.8765), tree / "results" / "runs" / "two.json")
     table = results.tables(tree)["agreement.md"]
     (line,) = [line for line in table.splitlines() if line.startswith("| gray")]
-    assert line == "| gray | 0.03 | 0.8996 | 0.9036 | 3 | +0.0023 to +0.0057 | agrees |"
+    assert line == "| gray | 0.03 | 0.8996 | 0.9036 | 3 | +0.0023 to +0.0057 | agrees | – |"
     assert "| lnl |" not in table, "two runs are not judged"
     assert "The other 27 of the 28 published numbers have fewer than 3 runs beside them: cannot say." in table
 

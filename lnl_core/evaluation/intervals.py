@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from lnl_core._arrays import numbers
 from lnl_core.errors import DataError
@@ -39,5 +39,5 @@ class Interval:
         mean = float(np.mean(found))
         if len(values) < 2:
             return cls(mean, mean, mean)
-        half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
+        half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) * math.sqrt(1 / len(values) + overlap))
         return cls(mean, mean - half, mean + half)

@@ -56,7 +56,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         lr=0.01,
         bias_lr=0.03,
         adv_weight=1.0,
-        probe_images=1200,
+        probe_images=800,
     ),
     "short": dict(
         _TUNED,

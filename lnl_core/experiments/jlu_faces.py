@@ -34,7 +34,7 @@ class JluFaces(PhotographExperiment):
         {
             "smoke": _REPORT,
             # half the side, a quarter of the time
-            "demo": dict(_REPORT, image_size=48, train_size=1500, epochs=6, lr=0.02, bias_lr=0.05),
+            "demo": dict(_REPORT, image_size=40, train_size=1200, epochs=5, lr=0.02, bias_lr=0.05),
             "short": dict(_REPORT, source="utkface", epochs=20),
             "full": _REPORT,
         },

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lnl_core.figures.fairness import *
     from lnl_core.figures.information import *
     from lnl_core.figures.leakage import *
+    from lnl_core.figures.look_alikes import *
     from lnl_core.figures.photographs import *
     from lnl_core.figures.style import *
 
@@ -35,5 +36,6 @@ _HOMES = {
     "photographs": ("first_of_each_kind", "answers", "duel", "mixed", "table_figure"),
     "fairness": ("AXES", "NAMES", "pareto"),
     "leakage": ("H", "FRESH", "KINDS", "nats_left", "what_h_says", "what_is_left", "over_training"),
+    "look_alikes": ("LOOK_ALIKES", "paint_kim", "paint_irm", "paint_rebias", "paint_lff", "draw_look_alikes"),
 }
 __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)

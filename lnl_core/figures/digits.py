@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from numpy.typing import ArrayLike, NDArray
 
@@ -176,30 +177,44 @@ def embedding(points: ArrayLike, labels: ArrayLike, group: ArrayLike, title: str
     return figure
 
 
-def results(rows: Sequence[Mapping[str, Any]], title: str = "Colored MNIST: accuracy on the unbiased test set") -> Figure:
-    """The paper's Figure 4: published numbers as open marks on dashed lines, every run of ours as a dot, our means as solid lines.
+def results(
+    rows: Sequence[Mapping[str, Any]],
+    title: str = "Colored MNIST, accuracy on unbiased test digits: the published numbers beside every run of ours",
+) -> Figure:
+    """The paper's Figure 4, a panel a method: published numbers as open marks, every run of ours as a dot, our means as a line.
 
     Args:
         rows: as :func:`lnl_core.runs.comparison.results_table` returns them.
     """
-    figure, axes = _figure(8.5, 4.8)
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    for method in methods:
+    methods = list(dict.fromkeys(row["method"] for row in rows)) or [""]
+    columns = min(3, len(methods))
+    lines = -(-len(methods) // columns)
+    width, height = 2.2 + 2.6 * columns, 1.2 + 2.1 * lines
+    figure, axes = _figure(width, height, nrows=lines, ncols=columns, sharex=True, sharey=True, squeeze=False)
+    for panel, method in zip(axes.flat, methods, strict=False):
         color, marker = METHOD_STYLE.get(method, ("0.4", "X"))
         mine = [row for row in rows if row["method"] == method]
         published = [(row["color_var"], row["published"]) for row in mine if row["published"] is not None]
         ours = [(row["color_var"], row["mean"]) for row in mine if row["mean"] is not None]
         if published:
-            axes.plot(*zip(*published, strict=True), "--", color=color, marker=marker, mfc="white", label=f"{method}, published")
+            panel.plot(*zip(*published, strict=True), "--", color=color, marker=marker, mfc="white", label=f"{method}, published")
         if ours:
-            axes.plot(*zip(*ours, strict=True), "-", color=color, marker=marker, label=f"{method}, ours (mean)")
+            panel.plot(*zip(*ours, strict=True), "-", color=color, label=f"{method}, ours (mean)")
             dots = [(row["color_var"], value) for row in mine for value in row["values"]]
-            axes.scatter(*zip(*dots, strict=True), s=10, color=color, alpha=0.6, zorder=3)
-    axes.set_xlabel("variance σ² of each colour channel (smaller: more biased)")
-    axes.set_ylabel("accuracy")
-    axes.set_ylim(0, 1)
-    axes.set_title(title)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+            panel.scatter(*zip(*dots, strict=True), s=14, color=color, zorder=3)
+        panel.set_title(method)
+        panel.set_ylim(0, 1)
+    for number, panel in enumerate(axes.flat):
+        panel.set_visible(number < len(methods))
+        lowest = number + columns >= len(methods)
+        panel.tick_params(labelbottom=lowest, labelsize=8)
+        panel.set(xlabel="variance σ²", ylabel="accuracy")
+        panel.xaxis.label.set_visible(lowest)
+        panel.yaxis.label.set_visible(number % columns == 0)
+    published_mark = Line2D([], [], color="0.3", marker="o", linestyle="--", mfc="white")
+    shown = [published_mark, Line2D([], [], color="0.3", marker="o", linestyle="-", markersize=4)]
+    figure.legend(shown, ["published", "ours: each run, and the mean"], loc="outside lower center", ncols=2)
+    figure.suptitle(title)
     return figure
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import betaincinv, entr, ndtr, ndtri, softmax
-from scipy.stats import qmc
 
 from lnl_core._arrays import number, numbers
 from lnl_core.datasets.colored_mnist import MEAN_COLORS, check_color_var
@@ -96,6 +95,8 @@ def label_entropy(
         return Integral(float((alike * np.log(alike)).sum() / classes), 0.0)
     deviation = math.sqrt(color_var)
     low, high = ndtr(-centers / deviation), ndtr((1 - centers) / deviation)
+    from scipy.stats import qmc  # half a second, which the rest of this file does not need
+
     values = []
     for child in np.random.default_rng(seed).spawn(repeats):
         uniform = qmc.Sobol(channels, seed=child).random(points)

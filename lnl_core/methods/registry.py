@@ -63,7 +63,7 @@ def find(name: str) -> Method:
     """
     known = registered()
     if not isinstance(name, str) or name not in known:
-        raise ConfigError(f"unknown method {shown(name)}: choose one of {', '.join(known)}")
+        raise ConfigError(f"unknown method {shown(name)}: choose one of {', '.join(known)}, or name its file in LNL_PLUGINS")
     return known[name]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from lnl_core import methods
 from lnl_core._files import is_number, read_text
@@ -203,7 +203,7 @@ def difference_interval(values: Sequence[float], published: float) -> tuple[floa
     _refuse_infinite([*values, published])
     if len(values) < 2:
         raise DataError(f"an interval needs at least two runs, got {len(values)}")
-    half = float(student.ppf(0.95, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.95)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     difference = float(np.mean(values)) - published
     return difference - half, difference + half
 
@@ -253,7 +253,7 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
         freedom = sum(squares) ** 2 / sum(
             square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
         )
-        half = float(student.ppf(0.975, freedom)) * math.sqrt(sum(squares))
+        half = float(stdtrit(freedom, 0.975)) * math.sqrt(sum(squares))
     if abs(difference) <= half:
         return "cannot say"
     return "higher" if difference > 0 else "lower"

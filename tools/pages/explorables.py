@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lnl_core._files import read_json
@@ -22,6 +21,7 @@ from lnl_core.information import conditional_entropy, mutual_information
 from lnl_core.networks.parts import LNLNetwork, MaxPool, NormalizedConv
 from lnl_core.runs.run import load_model
 from tools import ROOT, write_if_changed
+from tools.pages import dial, game, records
 from tools.studies.models import METHODS
 
 COLOR_VAR = 0.02
@@ -97,7 +97,7 @@ def network_of(network: LNLNetwork) -> Layer:
     return {"layers": layers, "weights": base64.b64encode(np.concatenate(parts).tobytes()).decode()}
 
 
-def _script(name: str, value: Any) -> str:
+def script(name: str, value: Any) -> str:
     """A script that a page can load from a file too, where it may not fetch one."""
     return f"{_NOTE}(window.lnlData ||= {{}})[{json.dumps(name)}] = {json.dumps(value, separators=(',', ':'))};\n"
 
@@ -105,21 +105,6 @@ def _script(name: str, value: Any) -> str:
 def color_of(method: str) -> str:
     """The colour of a method in the figures, as #rrggbb."""
     return "#" + "".join(f"{round(255 * part):02x}" for part in METHOD_STYLE[method][0])
-
-
-def first_of_each(images: NDArray[np.uint8], labels: NDArray[np.int64], each: int = 3) -> dict[str, Any]:
-    """The digits that a reader can choose: the first ``each`` of every class.
-
-    Args:
-        images: (N, 28, 28).
-        labels: (N,).
-
-    Returns:
-        Their places in the file, their labels, and their pixels as base64 of one byte each, row by row.
-    """
-    places = np.concatenate([np.flatnonzero(labels == digit)[:each] for digit in range(10)])
-    pixels = base64.b64encode(images[places].tobytes()).decode()
-    return {"places": places.tolist(), "labels": labels[places].tolist(), "pixels": pixels}
 
 
 def paint_data(root: Path = ROOT) -> dict[str, Any]:
@@ -130,6 +115,7 @@ def paint_data(root: Path = ROOT) -> dict[str, Any]:
     """
     wheel = [[int(255 * part + 1e-9) for part in colorsys.hsv_to_rgb(hue / 360, 1, 1)] for hue in HUES]
     levels = wheel + np.floor(MEAN_COLORS * 255 + 1e-9).astype(int).tolist()
+    digits = read_json(root / "results" / "test_digits.json", "restore it from the repository")
     shares, counts = {}, set()
     for method in METHODS:
         stored = read_json(root / "results" / "models" / f"{method}-{COLOR_VAR:g}.json", "restore it from the repository")
@@ -144,7 +130,7 @@ def paint_data(root: Path = ROOT) -> dict[str, Any]:
         "share_right": shares,
         "count": counts.pop(),
         "color_var": COLOR_VAR,
-        "test_digits": read_json(root / "results" / "test_digits.json", "restore it from the repository"),
+        "test_digits": {name: digits[name] for name in ("places", "labels", "pixels")},
     }
 
 
@@ -152,13 +138,19 @@ def files(root: Path = ROOT) -> dict[str, str]:
     """The generated files of FOLDER by name: scripts, and what a page includes."""
     models = root / "results" / "models"
     found = {
-        f"network_{method}.js": _script(f"network_{method}", network_of(load_model(models / f"{method}-{COLOR_VAR:g}.safetensors")))
+        f"network_{method}.js": script(f"network_{method}", network_of(load_model(models / f"{method}-{COLOR_VAR:g}.safetensors")))
         for method in METHODS
     }
-    found["paint_data.js"] = _script("paint", paint_data(root))
+    found["paint_data.js"] = script("paint", paint_data(root))
     loaded = ["core.js", *found, "paint.js"]
     found["paint.html"] = fragment("paint", loaded, paint_table(root))
-    return {**found, "entropy.html": fragment("entropy", ["entropy.js"], entropy_table())}
+    found["entropy.html"] = fragment("entropy", ["entropy.js"], entropy_table())
+    found["game_data.js"] = script("game", game.data())
+    found["game.html"] = fragment("game", ["game_data.js", "game.js"], game.table(), game.picture())
+    found["dial_data.js"] = script("dial", dial.data({method: color_of(method) for method in METHOD_STYLE}, root))
+    found["dial.html"] = fragment("dial", ["dial_data.js", "dial.js"], dial.table(root))
+    found["records_data.js"] = script("records", records.bundle(root))
+    return found | records.fragments()
 
 
 def entropy_table() -> str:
@@ -173,15 +165,15 @@ def entropy_table() -> str:
     return f'{where}<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table></div>"
 
 
-def fragment(name: str, loaded: list[str], table: str) -> str:
-    """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers as a table without JavaScript."""
+def fragment(name: str, loaded: list[str], table: str, picture: str = "") -> str:
+    """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers without JavaScript."""
     where = "../_static/explorables"
     return "\n".join(
         [
             "<!-- written by `make results` from results/; edits are lost -->",
             f'<link rel="stylesheet" href="{where}/explorables.css">',
             f'<div class="explorable" data-explorable="{name}">',
-            "<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p></noscript></div>",
+            f"<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p>{picture}</noscript></div>",
             f"<details><summary>The numbers as a table</summary>{table}</details>",
             *(f'<script defer src="{where}/{script}"></script>' for script in loaded),
             "",

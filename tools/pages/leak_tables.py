@@ -7,6 +7,7 @@ from typing import Any
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from tools import ROOT
+from tools.pages import records
 from tools.studies import forgetting
 from tools.studies.leakage import METHODS, read_leakage
 
@@ -28,9 +29,12 @@ def _shown(root: Path) -> dict[tuple[float, str], Model]:
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
     """One row a variance and method; what has no measurement is named below the table."""
     found = _shown(root)
-    lines = ["| σ² | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    lines = ["| σ² | method | " + " | ".join(columns) + " | record |", "|---" * (len(columns) + 3) + "|"]
     for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
-        lines.append(f"| {color_var:g} | {method} | {' | '.join(cell(model) for cell in columns.values())} |")
+        cells = " | ".join(cell(model) for cell in columns.values())
+        seed = f"seed {model['seed']}"
+        record = records.link(f"runs/{model['record']}", seed, f"{seed}, record of {method} at {color_var:g}")
+        lines.append(f"| {color_var:g} | {method} | {cells} | {record} |")
     return "\n".join(lines) + "\n\n" + _how(list(found.values()), _missing(set(found)))
 
 

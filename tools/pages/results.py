@@ -28,8 +28,9 @@ from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
-from tools.pages import drawn, explorables, hyperparameters, leak_tables, numbers
+from tools.pages import dial, drawn, explorables, hyperparameters, leak_tables, numbers, records as record_pages
 from tools.pages.drawn import Drawing
+from tools.pages.rows import where
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
 from tools.studies.maps import read_maps
 
@@ -104,10 +105,9 @@ def record_table(root: Path = ROOT) -> str:
     folder = root / "results"
     published = paper_numbers(folder=folder)
     lines = ["| σ² | bias_balanced | n | LNL, published | Gray, published |", "|---" * 5 + "|"]
-    for row in results_table(folder=folder):
-        if row["method"] == "bias_balanced":
-            named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
-            lines.append(f"| {row['color_var']} | {_with_deviation(row)} | {row['n']} | {' | '.join(named)} |")
+    for row in where(results_table(folder=folder), method="bias_balanced"):
+        named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
+        lines.append(f"| {row['color_var']} | {_with_deviation(row)} | {row['n']} | {' | '.join(named)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -128,14 +128,13 @@ def others_table(root: Path = ROOT) -> str:
     folder, color_var = root / "results", COLOR_VARS[0]
     paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
     rows: list[tuple[float, str]] = []
-    for row in results_table(folder=folder):
-        if row["method"] == "bias_balanced" and row["color_var"] == color_var:
-            name = "bias_balanced, here, in colours drawn by us"
-            rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | |"))
-    for method in ("lnl", "gray"):
+    for row in where(results_table(folder=folder), method="bias_balanced", color_var=color_var):
+        name = "bias_balanced, here, in colours drawn by us"
+        rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | |"))
+    for method, name in {"lnl": "LNL", "gray": "Gray"}.items():
         value = paper_numbers(folder=folder)[method][color_var]
         cited = f"{USES[method]} | {{cite:t}}`kim2019code`"
-        rows.append((value, f"| {'LNL' if method == 'lnl' else 'Gray'}, published | {value:.4f} | not stated | {cited} |"))
+        rows.append((value, f"| {name}, published | {value:.4f} | not stated | {cited} |"))
     for other in paper["other_results"]:
         if other["comparable"] and other["setting"]["color_var"] == color_var:
             shown = ("around " if other.get("approximate") else "") + f"{other['value']:g}"
@@ -191,10 +190,10 @@ def groups_table(root: Path = ROOT) -> str:
     """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
     lines = ["| σ² | method | " + " | ".join(GROUP_COLUMNS.values()) + " |", "|---" * (len(GROUP_COLUMNS) + 2) + "|"]
     smallest = set()
-    stored = [one for one in read_records(root / "results" / "runs") if (one.experiment, one.profile) == ("colored_mnist", "short")]
+    stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
     for color_var in (0.02, 0.03):
         for method in ALL_METHODS:
-            wanted = [one for one in stored if (one.method, one.setting["color_var"]) == (method, color_var)]
+            wanted = where(stored, method=method, color_var=color_var)
             for records in _by_configuration([one for one in wanted if one.data["source"] == "mnist"]).values():
                 cells = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
                 lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
@@ -335,10 +334,10 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     """mi_backprop beside baseline and lnl, what a figure of others shows, and how near its bound came to the least possible."""
     rows = {(row["method"], row["color_var"]): row for row in results_table(folder=root / "results")}
     stored = read_records(root / "results" / "ablations")
-    mine = [one for one in stored if one.method == "mi_backprop" and one.config["mi_weight"] > 0]
-    theirs = _by_variance([one for one in mine if one.config["network"] == "ragonesi"])
+    mine = [one for one in where(stored, method="mi_backprop") if one.config["mi_weight"] > 0]
+    theirs = _by_variance(where(mine, network="ragonesi"))
     least = _least(root)
-    measured = [run["last_epoch"] | run for run in under_limit.read_measured(root) if run["method"] == "mi_backprop"]
+    measured = [run["last_epoch"] | run for run in where(under_limit.read_measured(root), method="mi_backprop")]
     ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
     readings = _readings(root)
     names = (
@@ -507,7 +506,29 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
     texts["hyperparameters.md"] = hyperparameters.tables()
+    for name, cells in _record_links(root).items():
+        texts[name] = record_pages.with_column(texts[name], cells)
     return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
+
+
+def _record_links(root: Path) -> dict[str, list[str]]:
+    """The links of each row to its records, of the tables whose rows are runs, by file name."""
+    rows = dial.records_of_rows(root)
+    judged = [found for row, found in rows if row["published"] is not None and row["n"] >= FEWEST_RUNS]
+    by_configuration = _by_configuration(read_records(root / "results" / "ablations"))
+    links = {
+        "figure_4.md": [found for _, found in rows],
+        "agreement.md": judged,
+        "record.md": [found for row, found in rows if row["method"] == "bias_balanced"],
+    }
+    for name, variants in {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}.items():
+        config_of = forgetting.config_of if name == "adversaries" else ablations.config_of
+        links[f"{name}.md"] = [by_configuration.get(config_of(one).fingerprint(), []) for one in variants.values()]
+    for task in fairness.TASKS:
+        stored = fairness.read_task(task, root / "results" / "fairness")
+        both = (fairness_rows(stored, criterion) for criterion in CRITERIA)
+        links[f"fairness_{task.partition('-')[0]}.md"] = [rows.get(method, []) for rows in both for method in _FAIRNESS_ROWS]
+    return {name: [record_pages.links(found, root) for found in of_table] for name, of_table in links.items()}
 
 
 MADE_BY: dict[str, tuple[str, ...]] = {

@@ -18,6 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
+from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
@@ -98,18 +99,17 @@ class Sources:
 
     def faces(self, method: str, train_set: str, metric: str = "test_accuracy") -> float:
         """Of one method on faces, learning the gender, the mean over seeds."""
-        records = [one for one in self._records("runs") if (one.experiment, one.method) == ("faces", method)]
-        wanted = [one for one in records if one.config["train_set"] == train_set and one.config["learn"] == "gender"]
+        wanted = where(self._records("runs"), experiment="faces", method=method, train_set=train_set, learn="gender")
         return float(np.mean([one.metrics[metric] for one in wanted]))
 
     def every(self, folder: str, method: str, color_var: float, metric: str) -> list[float]:
         """A metric of every record of a method at a variance."""
-        records = [one for one in self._records(folder) if (one.experiment, one.method) == ("colored_mnist", method)]
-        return [one.metrics[metric] for one in records if one.config["color_var"] == color_var]
+        wanted = where(self._records(folder), experiment="colored_mnist", method=method, color_var=color_var)
+        return [one.metrics[metric] for one in wanted]
 
     def grey_off(self, grayscale: str, *color_vars: float) -> list[float]:
         """How far the method "gray" under another formula lies from the published numbers, at these variances."""
-        records = [one for one in self._records("ablations") if one.method == "gray" and one.config["grayscale"] == grayscale]
+        records = where(self._records("ablations"), method="gray", grayscale=grayscale)
         found = {one.config["color_var"]: one.metrics["test_accuracy"] for one in records}
         return [abs(found[color_var] - self.published("gray", color_var)) for color_var in color_vars]
 
@@ -207,7 +207,7 @@ class Sources:
     def backprop_painted(self) -> list[float]:
         """How often each network of the two tables of the chapter names digits in the colours of training."""
         both = [*self._measured, *under_limit.read_measured(self._root, other_networks=True)]
-        return [run["painted_accuracy"] for run in both if run["method"] == "mi_backprop" and run["color_var"] > 0]
+        return [run["painted_accuracy"] for run in where(both, method="mi_backprop") if run["color_var"] > 0]
 
     def below_least(self) -> list[float]:
         """By how many nats the last bound of each run with its authors' network, second step and all, lies below the least."""

@@ -27,7 +27,7 @@ from tools.site.progress import Progress
 
 SMOKE: dict[str, object] = {"PROFILE": "smoke", "SEED": 1, "COLOR_VAR": 0.04, "DATA_DIR": ""}
 """What the smoke runs inject: every name, each but DATA_DIR with another value than the notebook's own."""
-DRAWINGS = {"problem": "draw_problem", "networks": "draw_networks"}
+DRAWINGS = {"problem": "draw_problem", "networks": "draw_networks", "look_alikes": "draw_look_alikes"}
 """The drawings of the pages, and the functions of ``lnl_core.figures`` that make them."""
 CONFIG = Path("_config.yml")
 STATUS = Path("book", "_generated", "status.md")
@@ -174,7 +174,8 @@ def main() -> None:
         sys.exit(str(error))
     staged = stage(work, profile)
     if not arguments.notebooks_only:
-        print(f"the site is in {render(staged, output)}", flush=True)
+        site = render(staged, output)
+        print(f"the site is in {site}; open {site.resolve().as_uri()}/index.html, or run `make serve`", flush=True)
 
 
 if __name__ == "__main__":

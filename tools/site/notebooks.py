@@ -227,6 +227,9 @@ def main() -> int:
         problems = out_of_step()
         print("\n".join(problems) or "every pair is in step")
         return 1 if problems else 0
+    from tools.site.contents import write_times  # which reads the scripts by this module
+
+    write_times()
     for path in sync(facts=arguments.facts):
         print(f"wrote {path.relative_to(ROOT)}")
     return 0

@@ -1,0 +1,59 @@
+"use strict";
+/* "The bias dial": turn the variance of the colours, and every run of every method moves. */
+(() => {
+  const { dial: data } = window.lnlData;
+  const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  function start(root) {
+    const make = (tag, attributes = {}, ...children) => {
+      const element = document.createElement(tag);
+      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+      element.append(...children);
+      return element;
+    };
+    const slider = make("input", { type: "range", min: 0, max: data.color_vars.length - 1, step: 1, value: 0, id: "dial-variance" });
+    const shown = make("output", { for: "dial-variance" }), live = make("p", { class: "said", role: "status" });
+    const most = Math.max(...data.measures.flatMap(one => Object.values(one.values).flatMap(by => Object.values(by).map(runs => runs.length))));
+    const panels = data.measures.map(measure => {
+      const rows = Object.entries(data.methods).map(([method, color]) => {
+        const track = make("div", { class: "track", "aria-hidden": "true" }), number = make("td");
+        track.style.setProperty("--method", color);
+        const dots = Array.from({ length: most }, () => make("i"));
+        track.append(...dots);
+        return { method, dots, number, row: make("tr", {}, make("th", { scope: "row" }, method), make("td", {}, track), number) };
+      });
+      const table = make("table", { class: "table" }, make("caption", {}, `${measure.name}, from 0 to ${Number(measure.most.toFixed(2))}`), ...rows.map(one => one.row));
+      return { measure, rows, table };
+    });
+    root.replaceChildren(
+      make("div", { class: "dial" }, make("label", {}, "Variance of the colours σ² = ", shown, slider),
+        make("p", {}, "Left: colour gives the digit away. Right: less so. Each dot is a run.")),
+      make("div", { class: "columns" }, ...panels.map(one => one.table)), live);
+
+    function show() {
+      const at = data.color_vars[slider.value];
+      shown.textContent = at;
+      slider.setAttribute("aria-valuetext", `variance ${at}`);
+      for (const { measure, rows } of panels) for (const { method, dots, number } of rows) {
+        const runs = measure.values[method]?.[at] ?? [];
+        dots.forEach((dot, i) => {
+          dot.hidden = i >= runs.length;
+          if (i < runs.length) dot.style.left = `${100 * runs[i] / measure.most}%`;
+        });
+        number.textContent = runs.length ? `${mean(runs).toFixed(3)} (n = ${runs.length})` : "not measured";
+      }
+      const accuracies = Object.entries(panels[0].measure.values).flatMap(([method, by]) => by[at] ? [[mean(by[at]), method, by[at].length]] : []);
+      accuracies.sort((one, two) => one[0] - two[0]);
+      const words = ([value, method, runs]) => `${value.toFixed(3)} (${method}, n = ${runs})`;
+      const missing = panels.flatMap(({ measure, rows }) => {
+        const count = rows.filter(({ method }) => !measure.values[method]?.[at]).length;
+        return count ? [`${measure.name}: not measured for ${count} of ${rows.length} methods`] : [];
+      });
+      live.textContent = `At σ² = ${at} the accuracies go from ${words(accuracies[0])} to ${words(accuracies.at(-1))}. ${missing.join(". ")}${missing.length ? "." : ""}`;
+    }
+    slider.addEventListener("input", show);
+    show();
+  }
+
+  document.querySelectorAll("[data-explorable='dial']").forEach(start);
+})();

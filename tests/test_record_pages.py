@@ -1,0 +1,158 @@
+"""From any number to its record: the bundle holds every record, the tables link to it, and the pages show, sort and filter."""
+
+import json
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsers import DESK, FOLDER, PHONE, Opened
+from test_records import record_of
+from typer.main import get_command
+
+from lnl_core import cli
+from lnl_core.config import RunConfig
+from lnl_core.errors import RecordError
+from lnl_core.runs import run as runs
+from lnl_core.runs.records import RunRecord, read_record, write_record
+from tools import ROOT
+from tools.pages import explorables, records
+
+LNL = "runs/colored_mnist-lnl-0.02-seed0-short-4fb0be37bd61"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> dict[str, Any]:
+    return records.bundle()
+
+
+def _table(bundle: dict[str, Any], place: int) -> dict[str, Any]:
+    shape, values = bundle["tables"][place]
+    return dict(zip(bundle["names"][shape], values, strict=True))
+
+
+def test_every_record_is_there_whole(bundle: dict[str, Any]) -> None:
+    stored = [f"{folder}/{path.stem}" for folder in records.FOLDERS for path in (ROOT / "results" / folder).glob("*.json")]
+    lines = [path.read_text("utf-8").count("\n") for path in (ROOT / "results" / "fairness").glob("*.jsonl")]
+    found = {row[0]: row for row in bundle["records"]}
+    assert len(found) == len(bundle["records"]) == len(stored) + sum(lines)
+    assert set(stored) <= set(found)
+    assert bundle["damaged"] == []
+    record, row = read_record(ROOT / "results" / f"{LNL}.json"), found[LNL]
+    assert [_table(bundle, place) for place in row[7:11]] == [record.setting, record.config, record.metrics, record.data]
+    assert (row[2:7], _table(bundle, row[11])["commit"]) == (
+        [record.experiment, record.method, record.seed, record.profile, record.selection],
+        record.provenance["commit"],
+    )
+    assert f"results/leakage/{Path(LNL).name}.json" in row[14]
+
+
+def test_the_command_of_a_record_asks_for_its_run(bundle: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record of each kind, through the command line: the same hyper-parameters, whatever the profile is called."""
+    asked: list[RunConfig] = []
+
+    def instead(config: RunConfig, out: Path, **_: Any) -> RunRecord:
+        asked.append(config)
+        return record_of()
+
+    monkeypatch.setattr(runs, "run", instead)
+    kinds = {(row[0].partition("/")[0], *row[2:4], row[5]): row for row in bundle["records"] if not row[0].startswith("fairness/")}
+    assert len(kinds) > 25
+    for row in kinds.values():
+        words = shlex.split(row[13])
+        assert words[:2] == ["lnl", "train"]
+        get_command(cli.app).main(words[1:], standalone_mode=False)
+        wanted = _table(bundle, row[8]) | {"profile": asked[-1].profile}
+        assert {name: asked[-1].to_dict()[name] for name in wanted} == wanted, row[0]
+
+
+def test_links_of_the_tables_lead_to_records(bundle: dict[str, Any]) -> None:
+    known, linked = {row[0] for row in bundle["records"]}, 0
+    for path in (ROOT / "book" / "results").glob("*.md"):
+        addresses = re.findall(r'href="record\.html#([^"]+)"', path.read_text(encoding="utf-8"))
+        assert set(addresses) <= known, path.name
+        linked += bool(addresses)
+    assert linked >= 12
+    lines = (ROOT / "book" / "results" / "figure_4.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.startswith("| lnl | 0.02 |"))
+    found = [read_record(ROOT / "results" / f"{one}.json") for one in re.findall(r'record\.html#([^"]+)"', row)]
+    assert [(one.method, one.seed, one.setting) for one in found] == [("lnl", seed, {"color_var": 0.02}) for seed in range(3)]
+
+
+def test_a_column_is_added_to_every_table() -> None:
+    text = "Words\n\n| a | n |\n|---|---|\n| x | 1 |\n\nMore\n\n| b |\n|---|\n| y |\n| z |\n\nend"
+    made = records.with_column(text, ["1", "2", "–"], "records")
+    assert made.splitlines()[2:5] == ["| a | n | records |", "|---|---|---|", "| x | 1 | 1 |"]
+    assert made.splitlines()[-3:] == ["| z | – |", "", "end"]
+    with pytest.raises(RecordError, match="tables of 3 rows cannot link to the records of 2"):
+        records.with_column(text, ["1", "2"])
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """Scripts whose bundle has one good record and two that cannot be read."""
+    good = write_record(record_of(), tmp_path / "results" / "runs" / "good.json")
+    (tmp_path / "results" / "runs" / "cut.json").write_text(good.read_text("utf-8")[:100], "utf-8")
+    (tmp_path / "results" / "fairness").mkdir()
+    (tmp_path / "results" / "fairness" / "adult-sex-lnl.jsonl").write_text(json.dumps({"schema": 99}) + "\n", "utf-8")
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for path in [*FOLDER.glob("records.js"), *FOLDER.glob("*.css")]:
+        (scripts / path.name).write_bytes(path.read_bytes())
+    (scripts / "records_data.js").write_text(explorables.script("records", records.bundle(tmp_path)), "utf-8")
+    return scripts
+
+
+def test_a_record_that_cannot_be_read_is_shown_as_such_and_the_rest_is_there(browser: Any, tmp_path: Path, damaged: Path) -> None:
+    opened = Opened(browser, tmp_path, "records", scripts=damaged, viewport=PHONE)
+    assert opened.said() == "1 of 1 records; 2 cannot be read."
+    rows = opened.page.locator("tbody tr").all_inner_texts()
+    assert rows[0].startswith("results/runs/cut.json cannot be read: results/runs/cut.json is no readable JSON")
+    assert rows[1].startswith("results/fairness/adult-sex-lnl.jsonl, line 1 cannot be read: ")
+    assert "runs/good" in rows[2]
+    opened.context.close()
+    single = Opened(browser, tmp_path, "record", scripts=damaged, address="#runs/cut")
+    assert single.said().startswith("results/runs/cut.json cannot be read")
+    single.context.close()
+    assert opened.faults + single.faults == []
+
+
+def test_the_list_sorts_and_filters_by_keyboard(browser: Any, tmp_path: Path, bundle: dict[str, Any]) -> None:
+    opened = Opened(browser, tmp_path, "records", viewport=PHONE)
+    page, total = opened.page, len(bundle["records"])
+    assert opened.said() == f"{total} of {total} records, the first 100 are shown."
+    page.focus("input[type=search]")
+    page.keyboard.type("runs/ lnl 0.02 short")
+    wanted = [row for row in bundle["records"] if row[0].startswith("runs/") and _table(bundle, row[7]) == {"color_var": 0.02}]
+    values = sorted(_table(bundle, row[9])["test_accuracy"] for row in wanted if "lnl" in row[0] and row[5] == "short")
+    assert opened.said() == f"{len(values)} of {total} records."
+    page.focus("th button:has-text('test_accuracy')")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("th:has(button:has-text('test_accuracy'))", "aria-sort") == "ascending"
+    shown = [float(text) for text in page.locator("tbody td:nth-child(6)").all_inner_texts()]
+    assert shown == pytest.approx(values, abs=1e-5)
+    page.keyboard.press("Enter")
+    assert [float(text) for text in page.locator("tbody td:nth-child(6)").all_inner_texts()] == shown[::-1]
+    page.select_option("label:has-text('metric') select", "test_demographic_parity_difference")
+    assert set(page.locator("tbody td:nth-child(6)").all_inner_texts()) == {"not measured"}
+    assert opened.too_wide() <= 0
+    opened.context.close()
+    assert opened.faults == []
+
+
+def test_the_page_of_a_record_shows_all_of_it(browser: Any, tmp_path: Path, bundle: dict[str, Any]) -> None:
+    opened = Opened(browser, tmp_path, "record", address=f"#{LNL}", viewport=DESK)
+    record, text = read_record(ROOT / "results" / f"{LNL}.json"), opened.page.inner_text("main")
+    assert opened.said() == "colored_mnist, lnl, seed 0, profile short."
+    assert {field.name for field in fields(RunRecord)} >= {"config", "metrics"}
+    for name, value in record.metrics.items():
+        assert re.search(rf"^{name}\s+{re.escape(format(value, '.6g'))}", text, re.MULTILINE), name
+    for name in record.config:
+        assert re.search(rf"^{name}\s", text, re.MULTILINE), name
+    assert f"git checkout {record.provenance['commit']}\nlnl train --experiment colored_mnist --method lnl" in text
+    opened.page.evaluate("location.hash = '#runs/nothing'")
+    assert opened.said() == "There is no record runs/nothing: choose one in the list of every record."
+    opened.context.close()
+    assert opened.faults == []

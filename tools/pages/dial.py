@@ -1,0 +1,80 @@
+"""The bias dial: what every method reaches at each variance of Figure 4, from the records, for ``dial.js`` and as a table.
+
+Nothing is put between two variances that were measured, and what no run measured has no number.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.figures.leakage import nats_left
+from lnl_core.runs.comparison import of_its_preset, results_table
+from lnl_core.runs.records import RunRecord, read_records
+from tools import ROOT
+from tools.studies.leakage import read_leakage
+
+MEASURES = {
+    "test_accuracy": ("Accuracy", 1.0),
+    "worst_bias_accuracy": ("Worst colour", 1.0),
+    "worst_group_accuracy": ("Worst cell, digit × colour", 1.0),
+    "nats_left": ("Nats of the colour that a probe finds", float(np.log(10))),
+}
+"""What is shown, by metric: its words, and the largest value it can have."""
+
+Values = dict[str, dict[str, dict[str, list[float]]]]
+"""By measure, method and variance: a value a run."""
+
+
+def records_of_rows(root: Path = ROOT) -> list[tuple[dict[str, Any], list[RunRecord]]]:
+    """The rows of the results table of Figure 4, each with its records in the order of their seeds."""
+    records = sorted(read_records(root / "results" / "runs"), key=lambda record: record.seed)
+    mine = [one for one in records if one.experiment == "colored_mnist" and of_its_preset(one)]
+    found = []
+    for row in results_table(folder=root / "results"):
+        of_row = (row["method"], row["setting"], row["profile"], row["source"], row["precision"])
+        said = [(one.method, one.setting, one.profile, one.data.get("source"), one.config["precision"]) for one in mine]
+        found.append((row, [one for one, key in zip(mine, said, strict=True) if key == of_row]))
+    return found
+
+
+def values(root: Path = ROOT) -> Values:
+    """Every measured value of Figure 4's runs, and the nats that the strongest probe of ``results/leakage`` finds."""
+    found: Values = {measure: {} for measure in MEASURES}
+    for row, records in records_of_rows(root):
+        for measure in MEASURES:
+            of_row = [round(one.metrics[measure], 4) for one in records if measure in one.metrics]
+            if of_row:
+                found[measure].setdefault(row["method"], {})[f"{row['color_var']:g}"] = of_row
+    for model in read_leakage(root):
+        nats = round(max(0.0, nats_left(model)["mean"]), 4)
+        found["nats_left"].setdefault(model["method"], {}).setdefault(f"{model['color_var']:g}", []).append(nats)
+    return found
+
+
+def data(colors: dict[str, str], root: Path = ROOT) -> dict[str, Any]:
+    """What dial.js reads; ``colors`` are those of the figures, by method."""
+    shown = values(root)
+    measures = [{"name": words, "most": most, "values": shown[measure]} for measure, (words, most) in MEASURES.items()]
+    methods = {method: colors[method] for method in shown["test_accuracy"]}
+    return {"color_vars": [f"{one:g}" for one in COLOR_VARS], "methods": methods, "measures": measures}
+
+
+def table(root: Path = ROOT) -> str:
+    """A table a measure, methods by variances: means over the runs, and how many there are where it is more than one."""
+    shown, parts = values(root), []
+    for measure, (words, _) in MEASURES.items():
+        head = "".join(f"<th scope='col'>{color_var:g}</th>" for color_var in COLOR_VARS)
+        rows = [f"<tr><th scope='col'>method, at σ²</th>{head}</tr>"]
+        for method in shown["test_accuracy"]:
+            cells = (shown[measure].get(method, {}).get(f"{color_var:g}", []) for color_var in COLOR_VARS)
+            rows.append(f"<tr><th scope='row'>{method}</th>" + "".join(f"<td>{_cell(runs)}</td>" for runs in cells) + "</tr>")
+        parts.append(f'<table class="table"><caption>{words}</caption>' + "\n".join(rows) + "</table>")
+    return '<div class="pst-scrollable-table-container" tabindex="0">' + "".join(parts) + "</div>"
+
+
+def _cell(runs: list[float]) -> str:
+    if not runs:
+        return "not measured"
+    return f"{np.mean(runs):.3f}" + (f" (n = {len(runs)})" if len(runs) > 1 else "")

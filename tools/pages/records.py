@@ -1,0 +1,185 @@
+"""Every committed record as data of two pages: one that lists, sorts and filters them, one that shows the record of its fragment.
+
+A record that cannot be read keeps its row, with the reason, and the others stay. The tables of the pages link to their records.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lnl_core.config import preset
+from lnl_core.errors import ConfigError, RecordError
+from lnl_core.experiments import find
+from lnl_core.runs.records import RunRecord, _record, read_record, read_record_lines
+from lnl_core.runs.run import run_folder
+from tools import ROOT
+
+FOLDERS = ("runs", "ablations", "retrained", "limit/records")
+"""The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
+ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps")
+"""Folders with further measurements of the network of a run."""
+
+Record = RunRecord | str
+"""A record, or why it cannot be read."""
+
+
+def read_all(root: Path = ROOT) -> dict[str, Record]:
+    """Every record below ``results`` by its address: folder and file, ``runs/NAME``, or with the line, ``fairness/NAME/3``."""
+    results = root / "results"
+    found: dict[str, Record] = {}
+    for folder in FOLDERS:
+        for path in sorted((results / folder).glob("*.json")):
+            try:
+                found[f"{folder}/{path.stem}"] = read_record(path)
+            except RecordError as error:
+                found[f"{folder}/{path.stem}"] = str(error).replace(f"{root}/", "")
+    for path in sorted((results / "fairness").glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            try:
+                found[f"fairness/{path.stem}/{number}"] = _record(line, f"line {number} of results/fairness/{path.name}")
+            except RecordError as error:
+                found[f"fairness/{path.stem}/{number}"] = str(error)
+    return found
+
+
+def command(address: str, record: RunRecord) -> str:
+    """What to type in a clone to make the record again; ``git checkout`` of its commit comes before that."""
+    if address.startswith("fairness/"):
+        return "python -m tools.studies fairness"
+    config = record.run_config()
+    named = {name: value for name, value in config.to_dict().items() if name in find(config.experiment).varied}
+    profile = "short" if config.profile == "custom" else config.profile
+    usual = preset(profile, config.method, experiment=config.experiment, seed=config.seed, **named).to_dict()
+    parts = ["lnl", "train", "--experiment", config.experiment, "--method", config.method, "--profile", profile]
+    options = [name for name in named if name in ("color_var", "train_set", "learn", "protected")]
+    for name in options:
+        parts += [f"--{name.replace('_', '-')}", str(named[name])]
+    parts += ["--seed", str(config.seed), "--source", str(config.source)]
+    known = {"experiment", "method", "profile", "seed", "source", *options}
+    for name, value in config.to_dict().items():
+        if name not in known and usual.get(name) != value:
+            parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join([*parts, "--out", "run"])
+
+
+def _file(address: str) -> str:
+    folder, _, number = address.rpartition("/")
+    return f"results/{folder}.jsonl, line {number}" if address.startswith("fairness/") else f"results/{address}.json"
+
+
+def bundle(root: Path = ROOT) -> dict[str, Any]:
+    """The records in little space: tables as the place of their names in ``names`` and their values, equal tables once.
+
+    Returns:
+        ``names``: lists of names; ``tables``: [place in names, values]; ``records``: address, file, the fields of a record in the
+        order of ``fields`` with tables as places in ``tables``, command and further files; ``damaged``: address, file and reason.
+    """
+    names: dict[str, int] = {}
+    tables: dict[str, int] = {}
+
+    def table(values: dict[str, Any]) -> int:
+        flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
+        for outer, inner in values.items():
+            flat |= {f"{outer} {name}": value for name, value in inner.items()} if isinstance(inner, dict) else {}
+        shape = names.setdefault(json.dumps(list(flat)), len(names))
+        return tables.setdefault(json.dumps([shape, list(flat.values())]), len(tables))
+
+    further: dict[str, list[str]] = {}
+    for folder in ABOUT_RUNS:
+        for path in sorted((root / "results" / folder).glob("*.json")):
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            of_run = stored.get("record", stored.get("run", path.stem))
+            further.setdefault(str(of_run), []).append(f"results/{folder}/{path.name}")
+    records, damaged = [], []
+    for address, record in read_all(root).items():
+        if isinstance(record, str):
+            damaged.append([address, _file(address), record])
+            continue
+        origin = record.provenance
+        spent = {name: origin.get(name) for name in ("commit", "dirty", "started", "seconds", "device")}
+        fields = [record.experiment, record.method, record.seed, record.profile, record.selection]
+        parts = [table(record.setting), table(record.config), table(record.metrics), table(record.data), table(spent)]
+        parts.append(table(origin.get("packages") or {}))
+        try:
+            again = command(address, record)
+        except ConfigError:
+            again = ""
+        about = further.get(address.rpartition("/")[2], []) if address.startswith(("runs/", "limit/")) else []
+        records.append([address, _file(address), *fields, *parts, again, about])
+    return {
+        "names": [json.loads(one) for one in names],
+        "tables": [json.loads(one) for one in tables],
+        "records": records,
+        "damaged": damaged,
+    }
+
+
+def fragments() -> dict[str, str]:
+    """The two pages' places and scripts by file name."""
+    where = "../_static/explorables"
+    note = "<!-- written by `make results` from results/; edits are lost -->"
+    without = "This page needs JavaScript. Without it, the records are the files below <code>results/</code> in the repository."
+
+    def one(name: str) -> str:
+        return "\n".join(
+            [
+                note,
+                f'<link rel="stylesheet" href="{where}/explorables.css">',
+                f'<div class="explorable" data-explorable="{name}"><noscript><p>{without}</p></noscript></div>',
+                f'<script defer src="{where}/records_data.js"></script>',
+                f'<script defer src="{where}/records.js"></script>',
+                "",
+            ]
+        )
+
+    return {"records.html": one("records"), "record.html": one("record")}
+
+
+# Links from the rows of tables
+
+
+@cache
+def _lines(path: Path) -> list[RunRecord]:
+    return read_record_lines(path) if path.is_file() else []
+
+
+def address_of(record: RunRecord, root: Path = ROOT) -> str | None:
+    """Where the record of a run is stored, looked for in the order of FOLDERS; None if it is not there."""
+    if record.experiment == "census":
+        name = f"{record.setting['train']}-{record.setting['protected']}-{record.method}"
+        lines = _lines(root / "results" / "fairness" / f"{name}.jsonl")
+        return f"fairness/{name}/{lines.index(record) + 1}" if record in lines else None
+    name = run_folder("", record.run_config()).name
+    return next((f"{folder}/{name}" for folder in FOLDERS if (root / "results" / folder / f"{name}.json").is_file()), None)
+
+
+def link(address: str, words: str, said: str) -> str:
+    return f'<a href="record.html#{address}" aria-label="{said}">{words}</a>'
+
+
+def links(records: Iterable[RunRecord], root: Path = ROOT) -> str:
+    """A link a record, named by its seed; a dash if there is none."""
+    found = [(record.seed, address) for record in records if (address := address_of(record, root))]
+    return " ".join(link(address, str(seed), f"record of seed {seed}") for seed, address in sorted(found)) or "–"
+
+
+def with_column(markdown: str, cells: Sequence[str], head: str = "records, by seed") -> str:
+    """Markdown with one column more in its tables, whose rows take the cells in their order; what is no table stays.
+
+    Raises:
+        RecordError: if the tables have another number of rows than there are cells.
+    """
+    lines = markdown.split("\n")
+    heads = [number for number in range(1, len(lines)) if lines[number].startswith("|---")]
+    rows = [number for number, line in enumerate(lines) if line.startswith("|") and not {number, number + 1} & set(heads)]
+    if len(rows) != len(cells):
+        raise RecordError(f"tables of {len(rows)} rows cannot link to the records of {len(cells)}: see tools/pages/records.py")
+    for number in heads:
+        lines[number - 1] += f" {head} |"
+        lines[number] += "---|"
+    for number, cell in zip(rows, cells, strict=True):
+        lines[number] += f" {cell} |"
+    return "\n".join(lines)
