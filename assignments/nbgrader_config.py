@@ -1,8 +1,6 @@
 """The folder of this file is a course of nbgrader: run ``nbgrader`` here, or copy it to where a JupyterHub keeps courses."""
 
-from traitlets.config import get_config
-
-c = get_config()
+c = get_config()  # noqa: F821 (nbgrader provides it)
 c.CourseDirectory.course_id = "learning_not_to_learn"
 # The percent scripts hold the solutions; nbgrader would copy them beside the released notebook.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "a[0-9]_*.py"]

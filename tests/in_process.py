@@ -1,12 +1,13 @@
-"""Assignments in this process: the code cells of a notebook in one namespace, and what its tests say. Kernels would take seconds each."""
+"""Assignments in this process: the code cells of a notebook in one namespace, and what its tests say. Kernels take seconds each."""
 
 import contextlib
-import copy
 import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import jupytext
 
 from tools import ROOT
 from tools.course.release import COURSE, is_grade, is_solution, own, points, read_source, with_seed
@@ -16,7 +17,7 @@ WRONG = ROOT / "tests" / "course" / "wrong"
 
 @dataclass(frozen=True)
 class Outcome:
-    """``scores``: points of each graded cell that tests decide. ``errors``: "Type: message" of each cell that failed, by cell id."""
+    """``scores``: points of each graded cell that tests decide. ``errors``: "Type: message" of each cell that failed, by its id."""
 
     scores: dict[str, float]
     errors: dict[str, str]
@@ -53,12 +54,37 @@ def execute(notebook: Any) -> Outcome:
     return Outcome({name: 0.0 if name in errors else value for name, value in decided_by_tests(notebook).items()}, errors)
 
 
-def wrong_answer(path: Path) -> tuple[Any, dict[str, float]]:
-    """The lecturer's notebook with the cells of one wrong answer, and the points that each test cell is expected to take off."""
-    answer = read_source(path.read_text(encoding="utf-8"))
-    lost: dict[str, float] = {name: float(value) for name, value in answer.cells[0].metadata["lost"].items()}
-    notebook = copy.deepcopy(assignment(path.parent.name))
+@dataclass(frozen=True)
+class WrongAnswer:
+    """One wrong answer as seen in classes: the notebook with its cells, the misconception, and what it has to cost."""
+
+    notebook: Any
+    name: str
+    lost: dict[str, float]
+
+
+def _answer(path: Path) -> Any:
+    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+
+
+def misconception(path: Path) -> str:
+    """The id of the misconception that a wrong answer shows."""
+    return str(_answer(path).cells[0].metadata.get("name", path.stem))
+
+
+def wrong_answer(path: Path, seed: int | None = None) -> WrongAnswer:
+    """The lecturer's notebook with the cells of a file ``wrong/<assignment>/<misconception>.py`` in the place of its own.
+
+    The first cell says in words what is wrong, and in its header which test cells it costs how many points, and the name of the
+    misconception where the file has another. A long cell is changed by pairs of texts, ``replace={"old": "new"}``, in its header.
+    """
+    answer, notebook = _answer(path), assignment(path.parent.name, seed)
     cells = {cell.id: cell for cell in notebook.cells}
     for cell in answer.cells[1:]:
-        cells[own(cell)["grade_id"]].source = cell.source
-    return notebook, lost
+        changed = cells[own(cell)["grade_id"]]
+        for old, new in cell.metadata.get("replace", {}).items():
+            assert old in changed.source, f"{path.name} replaces {old!r}, which is not there"
+            changed.source = changed.source.replace(old, new)
+        changed.source = cell.source or changed.source
+    lost = {name: float(value) for name, value in answer.cells[0].metadata["lost"].items()}
+    return WrongAnswer(notebook, misconception(path), lost)

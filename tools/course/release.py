@@ -17,7 +17,7 @@ import logging
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ _SEED = re.compile(r"^CLASS_SEED = (\d+)$", re.MULTILINE)
 _REGION = re.compile(r"BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)(.*?)(?:END \1|\Z)", re.DOTALL)
 _DELIMITERS = tuple(f"{edge} {kind}" for edge in ("BEGIN", "END") for kind in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"))
 _IMPORT = re.compile(r"(import \w|from \S+ import )")
-_WHOLE, _PART = 10, 20
-"""Characters, without spaces, from which on a secret line is looked for as a whole line, and as a part of any text."""
+_WHOLE, _PART, _OTHERS = 8, 20, 40
+"""Characters, without spaces, from which on a secret line is sought as a whole line, as a part of a text, and in other assignments."""
 
 Notebook = Any
 
@@ -240,7 +240,7 @@ def leaks(hidden: set[str], texts: Iterable[str]) -> list[str]:
         for form in _forms(text):
             found |= dict.fromkeys(f"it holds nbgrader's mark {mark!r}" for mark in _DELIMITERS if mark in form)
             dense = re.sub(r"[\s#]", "", form)
-            whole = {_bare(line) for line in form.splitlines()}
+            whole = {_bare(line) for line in (*form.splitlines(), *re.split(r"[\n\"'`]", form))}
             lines = {line for line in long if line.replace("#", "") in dense} | (hidden & whole)
             found |= dict.fromkeys(f"it holds the secret line {line!r}" for line in sorted(lines))
     return list(found)
@@ -251,14 +251,20 @@ def notebook_leaks(source: Notebook, released: Notebook) -> list[str]:
     return leaks(secrets(source), _strings(released))
 
 
-def folder_leaks(sources: Iterable[Notebook], folder: Path) -> list[str]:
-    """The same for a whole folder, whoever made it: every file in it, whatever its kind, against every assignment's secrets."""
-    hidden = set().union(*(secrets(source) for source in sources))
+def _hidden_from(name: str, sources: Mapping[str, Notebook]) -> set[str]:
+    """What the release of one assignment must not hold: its own secrets, and the long ones of all others."""
+    found = {line for source in sources.values() for line in secrets(source) if len(line) >= _OTHERS}
+    return found | secrets(sources[name]) if name in sources else set().union(*map(secrets, sources.values()))
+
+
+def folder_leaks(sources: Mapping[str, Notebook], folder: Path) -> list[str]:
+    """What a whole folder holds of the secrets of the assignments (by id), whoever made it, whatever its files are."""
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         texts = [*_unpacked(path.read_bytes())]
         if path.suffix == ".ipynb":
             texts += _strings(json.loads(path.read_bytes()))
+        hidden = _hidden_from(path.stem if path.suffix == ".ipynb" else "", sources)
         found += [f"{path.relative_to(folder)}: {sentence}" for sentence in leaks(hidden, texts)]
     return found
 
@@ -314,13 +320,13 @@ def make(course: Path = COURSE, seed: int | None = None) -> list[Path]:
             write_if_changed(script, with_seed(script.read_text(encoding="utf-8"), seed))
     made: dict[Path, str] = {}
     sources = _read_all(course)
-    hidden = set().union(*(secrets(source) for source in sources.values()))
+    by_name = {script.stem: source for script, source in sources.items()}
     for script, source in sources.items():
         try:
             released = release(source)
         except ConfigError as error:
             raise ConfigError(f"{script.stem}: {error}") from None
-        found = leaks(hidden, _strings(released))
+        found = leaks(_hidden_from(script.stem, by_name), _strings(released))
         if found:
             advice = "keep it inside its region, or word one of the two otherwise"
             raise ConfigError(f"the release of {script.stem} is refused, {found[0]}: {advice}")
@@ -336,7 +342,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if arguments.command == "check":
-            problems = out_of_step() + folder_leaks(_read_all(COURSE).values(), COURSE / "release")
+            sources = {script.stem: source for script, source in _read_all(COURSE).items()}
+            problems = out_of_step() + folder_leaks(sources, COURSE / "release")
             print("\n".join(problems) or "every pair is in step, and the release holds nothing that it should not")
             return 1 if problems else 0
         for path in sync() if arguments.command == "sync" else make(seed=arguments.seed):

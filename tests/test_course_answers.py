@@ -1,0 +1,94 @@
+"""The tests of the assignments, tested: right answers get all points under any class seed, wrong ones lose theirs and get a name.
+
+The wrong answers are those of the classroom, one file each in ``course/wrong``.
+"""
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_process import WRONG, assignment, decided_by_tests, execute, misconception, wrong_answer
+
+from lnl_core.experiments import registry
+from lnl_core.training.loop import fit
+from tools import ROOT
+from tools.course.release import COURSE, release, scripts
+
+NAMES = [script.stem for script in scripts()]
+SEEDS = (2026, 7, 31337)
+WRONG_ANSWERS = sorted(WRONG.glob("*/*.py"))
+MISCONCEPTIONS = json.loads((COURSE / "misconceptions.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trained_once() -> Iterator[None]:
+    """The same weights trained on the same data by the same configuration are remembered: most answers leave them as they are."""
+    known: dict[tuple[str, str], tuple[Any, Any]] = {}
+
+    def remembering(network: Any, data: Any, config: Any, **options: Any) -> Any:
+        arrays = [data.images, data.labels, data.bias, *network.state_dict().values()]
+        key = str(config.to_dict()), hashlib.sha256(b"".join(one.numpy().tobytes() for one in arrays)).hexdigest()
+        if key not in known:
+            history = fit(network, data, config, **options)
+            known[key] = copy.deepcopy(network.state_dict()), history
+        network.load_state_dict(known[key][0])
+        network.eval()
+        return known[key][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lnl_core.training.loop.fit", remembering)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Few digits, a folder of its own, and no experiment of a notebook that ran before in this process."""
+    monkeypatch.setenv("LNL_PROFILE", "smoke")
+    monkeypatch.delenv("LNL_PLUGINS", raising=False)
+    monkeypatch.setattr(registry, "_known", dict(registry.registered()))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_right_answers_get_all_points_under_any_seed(name: str, seed: int) -> None:
+    notebook = assignment(name, seed)
+    outcome = execute(notebook)
+    assert outcome.errors == {}
+    assert outcome.scores == decided_by_tests(notebook)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_released_gets_nothing_and_every_cell_is_reached(name: str) -> None:
+    outcome = execute(release(assignment(name)))
+    assert outcome.scores
+    assert set(outcome.scores.values()) == {0.0}
+    assert outcome.named == set(), "nobody is told of a misconception for an empty answer"
+
+
+@pytest.mark.parametrize("path", WRONG_ANSWERS, ids=lambda path: f"{path.parent.name[:2]}-{path.stem}")
+def test_a_wrong_answer_loses_what_it_should_and_gets_one_name(path: Path) -> None:
+    answer = wrong_answer(path)
+    outcome = execute(answer.notebook)
+    full = decided_by_tests(answer.notebook)
+    lost = {name: full[name] - score for name, score in outcome.scores.items() if score < full[name]}
+    assert lost == answer.lost, outcome.errors
+    assert outcome.named == {answer.name}, outcome.errors
+
+
+def test_every_misconception_is_explained_and_has_a_wrong_answer() -> None:
+    used = set()
+    for script in scripts():
+        used |= set(re.findall(r"\[([a-z]+(?:-[a-z]+)+)\]", script.read_text(encoding="utf-8")))
+    assert used == set(MISCONCEPTIONS)
+    assert used == {misconception(path) for path in WRONG_ANSWERS}
+    for name, entry in MISCONCEPTIONS.items():
+        assert set(entry) == {"title", "explain", "chapter"}, name
+        page = entry["chapter"].split("#")[0]
+        assert (ROOT / f"{page}.md").is_file() or (ROOT / f"{page}.ipynb").is_file(), f"{name}: there is no page {page}"
+        assert 2 <= len(re.findall(r"[.?!](?: |$)", entry["explain"])) <= 4, f"{name}: two or three sentences"
