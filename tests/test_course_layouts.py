@@ -9,6 +9,7 @@ import toy_course
 from toy_course import DAMAGES, NAME, answered, cell, toy
 
 from lnl_core.errors import ConfigError, DataError
+from tools.course import class_of
 from tools.course.assignment import Assignment, names_read, read_assignment, read_course
 from tools.course.layouts import find, match, read_class_list
 from tools.course.release import sync
@@ -284,3 +285,18 @@ def test_the_names_that_code_reads() -> None:
     code = "import numpy as n\ndef check(a):\n    b = n.sum(given)\n    return [c for c in a if answer(b)]\n"
     code += "try: pass\nexcept E as e: e"
     assert names_read(code) == {"given", "answer", "E"}
+
+
+def test_a_class_that_nobody_taught_has_every_kind(assignment: Assignment, tmp_path: Path) -> None:
+    kinds = class_of.write_class(assignment, tmp_path / "submitted", 60, hostile=30)
+    assert set(kinds.values()) == {*class_of.DAMAGES, *class_of.ATTACKS, "right", "half", "empty"}
+    assert sum(kind in class_of.ATTACKS for kind in kinds.values()) == 30
+    found = {one.student.id: one for one in find(tmp_path / "submitted", [NAME]).submissions}
+    assert set(found) == set(kinds) == set(read_class_list(tmp_path / "class.csv"))
+    solved = {one.metadata["nbgrader"]["grade_id"]: one.source for one in assignment.solved.cells}
+    for student, kind in kinds.items():
+        (file,) = found[student].files
+        cells = {one.name: one.source for one in mend(read_cells(file.read_bytes()), assignment)[0] if one.name}
+        whole = cells["double"] == solved["double"] and cells["total"] == solved["total"]
+        wanted = kind == "right" or (kind in class_of.DAMAGES and kind not in ("syntax error", "another assignment"))
+        assert whole == wanted, kind

@@ -130,6 +130,7 @@ def main() -> None:
         os.makedirs(plan["environment"]["TMPDIR"], exist_ok=True)
         os.execve(plan["command"][0], plan["command"], plan["environment"])
     os.close(1)
+    must(libc.prctl(SET_DUMPABLE, 0, 0, 0, 0), "prctl")  # so that the child, which may be of the same user, cannot stop it
     code = wait(child, plan["seconds"])
     with suppress(ProcessLookupError):  # without namespaces this is all that ends what a cell has started
         os.killpg(child, signal.SIGKILL)

@@ -134,7 +134,16 @@ def _command(way: str, plan: dict[str, Any]) -> list[str]:
     if way == "bubblewrap":
         binds = [word for path in plan["binds"] for word in ("--ro-bind", path, path)]
         links = [word for path, target in plan["links"].items() for word in ("--symlink", target, path)]
-        spaces = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--new-session"]
+        spaces = [
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--cap-drop",
+            "ALL",
+            "--die-with-parent",
+            "--as-pid-1",
+            "--new-session",
+        ]
         private = ["--size", str(plan["disk"]), "--tmpfs", "/student", "--size", str(plan["disk"] // 4), "--tmpfs", "/dev/shm"]
         return [
             "bwrap",
