@@ -18,10 +18,11 @@ from toy_course import ATTACKS, DAMAGES, NAME, SECRETS, SOURCE, answered, attack
 
 from lnl_core.errors import ConfigError, StorageError
 from tools import ROOT
-from tools.course import feedback, grade as grading
+from tools.course import examine as examining, feedback, grade as grading
 from tools.course.assignment import Assignment, read_course
 from tools.course.grade import Plan, Result, grade
-from tools.course.sandbox import Limits, trouble
+from tools.course.repair import mend, read_cells
+from tools.course.sandbox import Limits, Sandbox, choose, trouble
 
 SANDBOXED = not (trouble("namespaces") and trouble("bubblewrap"))
 QUICK = Limits(cell=2.5, call=2.5, wall=15.0, memory=1 << 30, disk=16 << 20, processes=24)
@@ -299,6 +300,27 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_same_command_goes_on(
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list(plan.results.glob("*/*.json"))) == 3, "what fitted is there"
     assert grade(submitted, plan).there == 3
+
+
+@pytest.mark.skipif(not SANDBOXED, reason="this machine has no sandbox")
+def test_functions_are_called_in_one_new_process_after_the_first_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_course(
+        tmp_path, SOURCE.replace('total is not the sum of the table."', 'No."\nassert double(total) == 2 * total, "double"')
+    )
+    assignment = read_course(tmp_path)[NAME]
+    notebook = answered(assignment)
+    notebook["cells"].append({"cell_type": "code", "source": "import os\nos._exit(0)", "metadata": {}, "id": "end"})
+    cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
+    started: list[Sandbox] = []
+
+    def sandbox(way: str, limits: Limits) -> Sandbox:
+        started.append(Sandbox(way, limits))
+        return started[-1]
+
+    monkeypatch.setattr(examining, "Sandbox", sandbox)
+    examined = examining.examine(assignment, cells, choose(), replace(QUICK, cell=20.0, wall=60.0))
+    assert [(one.passed, one.message) for one in examined.verdicts] == [(True, ""), (True, ""), (None, "")]
+    assert len(started) == 2
 
 
 def test_forms_for_moodle_and_canvas(tmp_path: Path) -> None:

@@ -136,8 +136,12 @@ for _ in range(40):
     if os.fork() == 0:
         block = bytearray(2**28)
         while True: block[0] = 1""",
-    "reads other submissions": "import glob\nassert glob.glob('/**/submitted/**/*.ipynb', recursive=True)",
-    "reads the tests": "import glob\nassert glob.glob('/**/assignments/source/**', recursive=True)",
+    "reads other submissions": """
+import glob
+assert [path for depth in range(6) for path in glob.glob("/*" * depth + "/submitted*")]""",
+    "reads the tests": """
+import glob
+assert [path for depth in range(6) for path in glob.glob("/*" * depth + "/assignments*")]""",
     "patches what tests compare with": """
 import builtins, numpy, torch
 numpy.allclose = torch.allclose = lambda *_, **__: True

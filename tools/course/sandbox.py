@@ -250,12 +250,18 @@ class Sandbox:
         return line
 
     def _memory(self) -> int:
-        """Bytes in memory of all processes in there; what they share counts once."""
-        total = 0
+        """Bytes in memory of all processes in there. What they share is counted once if it decides, since that takes time."""
+        total, shared_once = 0, 0
         with suppress(psutil.Error):
-            for one in psutil.Process(self._process.pid).children(recursive=True):
+            inside = psutil.Process(self._process.pid).children(recursive=True)
+            for one in inside:
                 with suppress(psutil.Error):
-                    total += one.memory_full_info().pss
+                    total += one.memory_info().rss
+            if total > self.limits.memory:
+                for one in inside:
+                    with suppress(psutil.Error):
+                        shared_once += one.memory_full_info().pss
+                total = shared_once
         self.peak = max(self.peak, total)
         return total
 
