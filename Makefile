@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book serve test lint nbval notebooks sync facts results assignments configure gpu lab clean
+.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -62,6 +62,10 @@ results: $(INSTALLED)  ## make the pages' tables, figures and bound numbers agai
 
 assignments: $(INSTALLED)  ## derive the course's notebooks and their release for students; SEED=2027 gives a class its own data
 	@$(BIN)/python -m tools.course.release make $(if $(SEED),--seed "$(SEED)")
+
+grade: $(INSTALLED)  ## grade the folder SUBMITTED=folder of notebooks; ROSTER=list.csv, OUT=, ASSIGNMENT=, SITE=, DASK=, UNSAFE=yes
+	@$(BIN)/python -m tools.course.grade "$(SUBMITTED)" --out "$(OUT)" --assignment "$(ASSIGNMENT)" --class-list "$(ROSTER)" \
+		--site "$(SITE)" --dask "$(DASK)" --unsafe "$(UNSAFE)"
 
 gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as many runs of Figure 4 as fit, into OUT=gpu
 	@$(BIN)/python -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)"

@@ -1,0 +1,647 @@
+"""Grades a folder of submissions: ``python -m tools.course.grade FOLDER``, or ``make grade SUBMITTED=FOLDER``.
+
+Each submission ends in one file of results, written whole or not at all and bound to what was handed in, to the assignment and to
+the grader. Whatever is killed, the same command later does what is missing. Marks go through nbgrader into its gradebook, and out
+of there, with what a person has marked meanwhile, into tables, feedback and a report.
+"""
+
+import argparse
+import copy
+import csv
+import hashlib
+import io
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from nbformat import v4
+from tqdm import tqdm
+
+from lnl_core._files import read_json, user_path, write_atomically, write_json
+from lnl_core.errors import ConfigError, DataError, LNLError, RecordError, StorageError, SweepError
+from tools import ROOT
+from tools.course import feedback
+from tools.course.assignment import Assignment, parse_assignment, read_course, read_misconceptions
+from tools.course.examine import Examined, examine
+from tools.course.layouts import Found, Student, Submission, find, match, read_class_list
+from tools.course.release import is_grade, is_solution, own, to_text
+from tools.course.repair import Cell, belongs_to, mend, read_cells
+from tools.course.sandbox import Limits, choose, keep_apart, trouble
+
+Result = dict[str, Any]
+_GRADER = ("assignment", "examine", "grade", "jail", "repair", "runner", "sandbox", "wire")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How submissions are graded.
+
+    Attributes:
+        course: folder with ``source/`` and ``misconceptions.json``.
+        out: where results go; by default the course itself, which is then what ``nbgrader formgrader`` shows.
+        only: one assignment, or nothing for all.
+        class_list: csv file, or None.
+        jobs: submissions at a time.
+        dask: address of a scheduler whose workers do the work, or nothing.
+        site: address of the book, for links to its chapters.
+    """
+
+    course: Path
+    out: Path
+    only: str = ""
+    class_list: Path | None = None
+    unsafe: bool = False
+    jobs: int = 1
+    dask: str = ""
+    site: str = ""
+    limits: Limits = field(default_factory=Limits)
+    progress: bool = True
+
+    @property
+    def results(self) -> Path:
+        return self.out / "graded"
+
+
+# One submission
+
+
+def grade_one(data: bytes, assignment_text: str, name: str, way: str, limits: Limits) -> Result:
+    """Examine one notebook. Pure data in and out, so that it can be done by any process on any machine.
+
+    Returns:
+        ``problem`` (a sentence, or nothing), ``notes``, ``tasks``, ``notebook`` (as nbgrader's autograde would leave it), ``late``,
+        ``slowest``, ``seconds``, ``peak``.
+    """
+    assignment = parse_assignment(name, assignment_text)
+    try:
+        cells = read_cells(data)
+        if not belongs_to(cells, {name: assignment}):
+            raise DataError(f"The notebook is not that of {name}, no cell of it is there: hand in the one of this assignment.")
+    except DataError as error:
+        return problem(str(error))
+    mended, notes = mend(cells, assignment)
+    examined = examine(assignment, mended, way, limits)
+    notebook = autograded(assignment, mended, examined)
+    tasks = []
+    for verdict, points in zip(examined.verdicts, marks(notebook), strict=True):
+        failure = verdict.failure
+        lines = (
+            [[_place(mended[at], line), *_line(mended[at], line)] for at, line in failure.lines if 0 <= at < len(mended)]
+            if failure
+            else []
+        )
+        tasks.append(
+            {
+                **{key: value for key, value in asdict(verdict).items() if key not in ("task", "failure", "message")},
+                "name": verdict.task.name,
+                "title": verdict.task.title,
+                "points": points,
+                "worth": verdict.task.points,
+                "manual": verdict.task.manual,
+                "message": "There is no answer here." if verdict.task.manual and points == 0 else verdict.message,
+                "error": [failure.kind, failure.message] if failure else None,
+                "lines": lines,
+            }
+        )
+    measured = {"late": examined.late, "slowest": examined.slowest, "seconds": examined.seconds, "peak": examined.peak}
+    return {"problem": "", "notes": notes, "tasks": tasks, "notebook": to_text(notebook), **measured}
+
+
+def problem(sentence: str) -> Result:
+    """The result of a submission that cannot be graded."""
+    return {
+        "problem": sentence,
+        "notes": [],
+        "tasks": [],
+        "notebook": None,
+        "late": False,
+        "slowest": 0.0,
+        "seconds": 0.0,
+        "peak": 0,
+    }
+
+
+def _place(cell: Cell, line: int) -> str:
+    return f"cell {cell.name}, line {line}" if cell.name else f"a cell of your own, line {line}"
+
+
+def _line(cell: Cell, line: int) -> list[str]:
+    lines = cell.source.splitlines()
+    return [lines[line - 1].strip()[:200]] if 0 < line <= len(lines) else [""]
+
+
+def autograded(assignment: Assignment, cells: Sequence[Cell], examined: Examined) -> Any:
+    """The notebook as nbgrader's autograde would leave it: its metadata, the tests, and an error where they failed."""
+    known = {own(cell)["grade_id"]: cell for cell in assignment.full.cells if own(cell)}
+    verdicts = {one.task.name: one for one in examined.verdicts}
+    notebook: Any = copy.deepcopy({key: value for key, value in assignment.full.items() if key != "cells"})
+    made = []
+    for place, cell in enumerate(cells):
+        new: Any = v4.new_code_cell(cell.source) if cell.kind == "code" else v4.new_markdown_cell(cell.source)  # type: ignore[no-untyped-call]
+        new["id"] = cell.name or f"own-{place}"
+        source = known.get(cell.name)
+        if source is not None:
+            new.metadata = copy.deepcopy(source.metadata)
+            new.source = cell.source if is_solution(source) else source.source
+        verdict = verdicts.get(cell.name)
+        if verdict is not None and verdict.passed is False:
+            new.outputs = [v4.new_output("error", ename="Failed", evalue=verdict.message, traceback=[verdict.message])]  # type: ignore[no-untyped-call]
+        elif cell.kind == "code" and verdict is None and examined.printed.get(place):
+            new.outputs = [v4.new_output("stream", name="stdout", text=examined.printed[place])]  # type: ignore[no-untyped-call]
+        made.append(new)
+    return v4.new_notebook(cells=made, metadata=notebook["metadata"])  # type: ignore[no-untyped-call]
+
+
+def marks(notebook: Any) -> list[float | None]:
+    """The points of each graded cell by nbgrader's rule; ``None`` where a person has to give them."""
+    from nbgrader.utils import determine_grade
+
+    return [determine_grade(cell)[0] for cell in notebook.cells if is_grade(cell)]
+
+
+# All of them
+
+
+@dataclass
+class Job:
+    """A submission with its assignment, and the file that its result goes to."""
+
+    submission: Submission
+    assignment: Assignment | None
+    file: Path
+    key: str = ""
+    problem: str = ""
+
+    @property
+    def student(self) -> Student:
+        return self.submission.student
+
+
+@cache
+def _code() -> str:
+    """Digits that are equal on two machines whose graders are."""
+    files = [(Path(__file__).parent / f"{name}.py").read_bytes() for name in _GRADER]
+    return hashlib.sha256(b"\0".join(files)).hexdigest()
+
+
+def _key(data: bytes, assignment: Assignment | None, plan: Plan, way: str) -> str:
+    """What a result depends on. Another notebook, assignment, limit or grader makes another."""
+    rest = repr((assignment.digest if assignment else "", plan.limits, way, _code()))
+    return hashlib.sha256(data + rest.encode()).hexdigest()[:32]
+
+
+def _on_worker(code: str, *job: Any) -> Result:
+    """One job, wherever it is done."""
+    if code != _code():
+        raise ConfigError("a Dask worker has another version of the grader: install the same on both, and start the worker again")
+    if reason := trouble(job[3]):
+        raise ConfigError(f"a machine that grades has no sandbox ({reason}): stop its worker, or give it one")
+    return grade_one(*job)
+
+
+def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> list[Job]:
+    jobs: dict[Path, Job] = {}
+    for one in found.submissions:
+        data, problem = b"", one.problem
+        if not problem:
+            data = one.files[0].read_bytes()
+        name = one.assignment or plan.only or (next(iter(course)) if len(course) == 1 else "")
+        if not name and not problem:
+            try:
+                name = belongs_to(read_cells(data), course)
+                problem = "" if name else "The notebook belongs to no assignment of this course: hand in the right one."
+            except DataError as error:
+                problem = str(error)
+        if name and name not in course:
+            continue  # of an assignment that was not asked for
+        file = plan.results / (name or "unknown") / f"{quote(one.student.id, safe=' @+')[:180]}.json"
+        job = Job(one, course.get(name), file, problem=problem)
+        if file in jobs:  # the same student by two ways
+            job.problem = "There are two notebooks for this assignment, and one is wanted: hand in that which is to be graded."
+        job.key = _key(data + job.problem.encode(), job.assignment, plan, way)
+        jobs[file] = job
+    return list(jobs.values())
+
+
+def _stored(file: Path) -> Result | None:
+    if not file.is_file():
+        return None
+    try:
+        return read_json(file, "it is graded again")
+    except RecordError:
+        return None
+
+
+def _store(job: Job, result: Result, plan: Plan) -> None:
+    """Write what nbgrader calls the autograded notebook, then the result, which is what counts as done."""
+    notebook = result.pop("notebook")
+    if notebook and job.assignment:
+        folder = plan.out / "autograded" / job.student.id / job.assignment.name
+        write_atomically(folder / f"{job.assignment.name}.ipynb", lambda place: place.write_text(notebook, encoding="utf-8"))
+    name = job.assignment.name if job.assignment else ""
+    write_json(job.file, {"key": job.key, "student": asdict(job.student), "assignment": name, **result})
+
+
+def _begin() -> None:
+    """In each process of the pool: one thread, no Ctrl-C, and an end when the main process is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            wait_for([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+@contextmanager
+def _executor(plan: Plan) -> Iterator[tuple[Executor, int]]:
+    """Processes of this machine, or the workers of a Dask cluster; and how many jobs to hand out ahead."""
+    if plan.dask:
+        from distributed import Client
+
+        try:
+            client = Client(plan.dask, timeout=20)
+        except (OSError, ValueError) as error:
+            raise SweepError(
+                f"no Dask scheduler answers at {plan.dask} ({type(error).__name__}): start one, or leave DASK out"
+            ) from None
+        with client:
+            yield client.get_executor(), 2 * max(sum(client.nthreads().values()), 1)
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"
+    pool = ProcessPoolExecutor(plan.jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    try:
+        yield pool, 2 * plan.jobs
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work(
+    jobs: Sequence[Job], limits: dict[str, Limits], way: str, executor: Executor, ahead: int, done: Callable[[Job, Result], None]
+) -> None:
+    """Examine the submissions, ``ahead`` of them handed out at a time, and call ``done`` with each result as it comes."""
+    left = list(reversed(jobs))
+    active: dict[Future[Result], Job] = {}
+    while left or active:
+        while left and len(active) < ahead:
+            job = left.pop()
+            assert job.assignment is not None
+            data = job.submission.files[0].read_bytes()
+            one = (data, job.assignment.text, job.assignment.name, way, limits[job.assignment.name])
+            active[executor.submit(_on_worker, _code(), *one)] = job
+        for future in wait(active, return_when=FIRST_COMPLETED).done:
+            done(active.pop(future), future.result())
+
+
+def check_source(assignment: Assignment, way: str, limits: Limits) -> Result:
+    """Grade the lecturer's own solution, with time in plenty.
+
+    Raises:
+        ConfigError: if it does not get all points; then nobody's answers can be graded.
+    """
+    patient = replace(limits, cell=max(limits.cell, 900.0), call=max(limits.call, 120.0), wall=max(limits.wall, 1800.0))
+    result = grade_one(assignment.text.encode(), assignment.text, assignment.name, way, patient)
+    for task in result["tasks"]:
+        if not task["manual"] and task["points"] != task["worth"]:
+            raise ConfigError(
+                f"the solution of {assignment.name} itself does not pass {task['name']} ({task['message']}): "
+                "mend the assignment, or give the grader a machine with more memory"
+            )
+    return result
+
+
+def _limits(assignment: Assignment, way: str, plan: Plan) -> Limits:
+    """The limits of an assignment: those of the plan, or five times what the lecturer's solution took when it was checked here."""
+    stamp = plan.results / assignment.name / ".checked.json"
+    key = _key(b"", assignment, plan, way)
+    checked = _stored(stamp)
+    if checked is None or checked["key"] != key:
+        result = check_source(assignment, way, plan.limits)
+        checked = {"key": key, "slowest": result["slowest"], "seconds": result["seconds"]}
+        write_json(stamp, checked)
+    limits = plan.limits
+    return replace(limits, cell=max(limits.cell, 5 * checked["slowest"]), wall=max(limits.wall, 5 * checked["seconds"]))
+
+
+@contextmanager
+def _alone(plan: Plan) -> Iterator[None]:
+    """No second grading into the same folder."""
+    import fcntl
+
+    plan.results.mkdir(parents=True, exist_ok=True)
+    with (plan.results / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"another grading works in {plan.results}: wait for it, or give another OUT") from None
+        yield
+
+
+@dataclass
+class Summary:
+    """What was done: results by file, how many of them were there before, and sentences for the lecturer."""
+
+    results: list[Result]
+    there: int
+    notes: list[str]
+
+
+def grade(submitted: Path, plan: Plan) -> Summary:
+    """Grade a folder of submissions.
+
+    Raises:
+        LNLError: a fault of the course, the class list, the folder or the machine, in a sentence. A fault of a submission is in its
+            result and feedback, and concerns nobody else.
+    """
+    course = read_course(plan.course, plan.only)
+    students = read_class_list(plan.class_list) if plan.class_list else {}
+    found = find(submitted, [path.name for path in sorted((plan.course / "source").iterdir())])
+    if students:
+        found = match(found, students)
+    keep_apart(plan.course / "source", submitted, plan.out)
+    way = choose(plan.unsafe)
+    with _alone(plan):
+        jobs = _jobs(found, course, plan, way)
+        limits = {
+            name: _limits(course[name], way, plan) for name in sorted({job.assignment.name for job in jobs if job.assignment})
+        }
+        results: dict[Path, Result] = {}
+        again: list[Job] = []
+        todo: list[Job] = []
+        for job in jobs:
+            stored = _stored(job.file)
+            if stored is None or stored.get("key") != job.key:
+                todo.append(job)
+            elif stored["late"] and plan.jobs > 1:
+                again.append(job)
+            else:
+                results[job.file] = stored
+        there = len(results)
+        with tqdm(total=len(todo) + len(again), unit="submission", disable=not plan.progress) as bar:
+
+            def done(job: Job, result: Result, last: bool = False) -> None:
+                late = result["late"] and plan.jobs > 1 and not last
+                if late:
+                    again.append(job)
+                    bar.total = (bar.total or 0) + 1
+                _store(job, {**result, "late": late}, plan)
+                results[job.file] = _stored(job.file) or {}
+                bar.update()
+
+            for job in todo:
+                if job.problem:
+                    done(job, problem(job.problem))
+            with _executor(plan) as (executor, ahead):
+                _work([job for job in todo if not job.problem], limits, way, executor, ahead, done)
+                # who ran out of time in company is examined again alone
+                _work(again, limits, way, executor, 1, lambda job, result: done(job, result, last=True))
+        ordered = [results[job.file] for job in jobs]
+        _record(ordered, [job.file for job in jobs], course, plan)
+        _publish(ordered, students, course, found, plan)
+    return Summary(ordered, there, found.notes)
+
+
+# nbgrader's gradebook
+
+
+@contextmanager
+def _gradebook(plan: Plan) -> Iterator[Any]:
+    """nbgrader's gradebook in the folder of results. A full disk is said in a sentence."""
+    from nbgrader.api import Gradebook
+    from sqlalchemy.exc import DBAPIError, SAWarning
+
+    programs = os.path.join(sys.prefix, "bin")  # nbgrader starts alembic, and looks for it along PATH
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # of nbgrader's own sessions
+            with Gradebook(f"sqlite:///{plan.out / 'gradebook.db'}") as gradebook:
+                yield gradebook
+    except DBAPIError as error:
+        raise StorageError(
+            f"{plan.out / 'gradebook.db'} cannot be written ({error.orig}): nothing that was graded is lost, so make room and give "
+            "the same command again, which goes on from there"
+        ) from None
+
+
+def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, Assignment], plan: Plan) -> None:
+    """Enter new results by nbgrader's own preprocessors. What a person has marked stays."""
+    from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+
+    quiet = logging.getLogger("tools.course")
+    place = plan.results / ".recorded.json"
+    recorded = (_stored(place) if (plan.out / "gradebook.db").is_file() else None) or {}
+    with _gradebook(plan) as gradebook:
+        for name, assignment in course.items():
+            if recorded.get(f"source {name}") != assignment.digest:
+                gradebook.update_or_create_assignment(name)
+                resources = {"nbgrader": {"notebook": name, "assignment": name, "db_url": str(gradebook.engine.url)}}
+                try:
+                    SaveCells(log=quiet).preprocess(copy.deepcopy(assignment.full), resources)
+                except RuntimeError:
+                    raise ConfigError(
+                        f"the graded cells of {name} are others than when the first submissions were entered into "
+                        f"{plan.out / 'gradebook.db'}: give another OUT, or move that file away"
+                    ) from None
+                recorded[f"source {name}"] = assignment.digest
+        names = [file.relative_to(plan.results).as_posix() for file in files]
+        new = [(result, entry) for result, entry in zip(results, names, strict=True) if recorded.get(entry) != result["key"]]
+        for result, entry in tqdm(new, unit="entry", desc="gradebook", disable=not plan.progress or not new):
+            name, student = result["assignment"], result["student"]
+            if name:
+                first, _, last = student["name"].rpartition(" ")
+                gradebook.update_or_create_student(student["id"], first_name=first or None, last_name=last or None)
+                submission = gradebook.update_or_create_submission(name, student["id"])
+                if result["problem"]:
+                    for one in submission.notebooks[0].grades:
+                        one.auto_score, one.needs_manual_grade = 0.0, False
+                    gradebook.db.commit()
+                else:
+                    notebook = read_notebook(plan.out / "autograded" / student["id"] / name / f"{name}.ipynb")
+                    resources = {"nbgrader": {"notebook": name, "assignment": name, "student": student["id"]}}
+                    resources["nbgrader"]["db_url"] = str(gradebook.engine.url)
+                    SaveAutoGrades(log=quiet).preprocess(notebook, resources)
+            recorded[entry] = result["key"]
+    write_json(place, recorded)
+
+
+def read_notebook(path: Path) -> Any:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
+# Tables, pages, the report
+
+
+def _publish(
+    results: Sequence[Result], students: dict[str, Student], course: dict[str, Assignment], found: Found, plan: Plan
+) -> None:
+    """Write grades.csv, the forms for Moodle and Canvas, a page a student, and the report."""
+    rows = []
+    with _gradebook(plan) as gradebook:
+        for result in results:
+            if result["assignment"]:
+                submission = gradebook.find_submission(result["assignment"], result["student"]["id"])
+                scores = {
+                    one.name: one.score if not one.needs_manual_grade or one.manual_score is not None else None
+                    for one in submission.notebooks[0].grades
+                }
+                for task in result["tasks"]:
+                    task["points"] = scores[task["name"]]
+            rows.append(_row(result, course))
+    graded = {(row["id"], row["assignment"]) for row in rows}
+    for name in sorted({result["assignment"] for result in results if result["assignment"]}):
+        worth = sum(task.points for task in course[name].tasks)
+        rows += [_absent(one, name, worth) for one in students.values() if (one.id, name) not in graded]
+    misconceptions = read_misconceptions(plan.course)
+    for result, row in zip(results, rows[: len(results)], strict=True):
+        page = feedback.page(result, row["max"] or 0.0, misconceptions, plan.site)
+        name = result["assignment"] or "unknown"
+        write_text(plan.out / "feedback" / result["student"]["id"] / name / f"{name}.html", page)
+    write_table(plan.results / "grades.csv", rows)
+    for name in sorted({row["assignment"] for row in rows if row["assignment"]}):
+        write_table(plan.results / f"moodle_{name}.csv", moodle([row for row in rows if row["assignment"] == name]))
+    write_table(plan.results / "canvas.csv", canvas(rows))
+    write_text(plan.results / "report.html", feedback.report(results, rows, misconceptions, found.notes, course, plan.site))
+
+
+def _row(result: Result, course: dict[str, Assignment]) -> dict[str, Any]:
+    student = result["student"]
+    assignment = course.get(result["assignment"])
+    open_ = [task for task in result["tasks"] if task["points"] is None]
+    note = " ".join([result["problem"], *result["notes"]]).strip()
+    points = sum(task["points"] for task in result["tasks"] if task["points"] is not None)
+    worth = sum(task.points for task in assignment.tasks) if assignment else None
+    status = "not graded" if result["problem"] else "to be read by a person" if open_ else "graded"
+    return {
+        "id": student["id"], "name": student["name"], "assignment": result["assignment"], "points": points, "max": worth,
+        "open": sum(task["worth"] for task in open_), "status": status, "on class list": "yes" if student["listed"] else "no",
+        "note": note, "moodle": student["moodle"], "canvas": student["canvas"],
+    }  # fmt: skip
+
+
+def _absent(student: Student, name: str, worth: float) -> dict[str, Any]:
+    return {
+        "id": student.id, "name": student.name, "assignment": name, "points": None, "max": worth, "open": 0.0,
+        "status": "nothing handed in", "on class list": "yes", "note": "", "moodle": student.moodle, "canvas": student.canvas,
+    }  # fmt: skip
+
+
+def moodle(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of Moodle's offline grading worksheet, for those whose number is known."""
+    return [
+        {
+            "Identifier": f"Participant {row['moodle']}",
+            "Full name": row["name"],
+            "Grade": row["points"],
+            "Maximum Grade": row["max"],
+            "Feedback comments": row["note"],
+        }
+        for row in rows
+        if row["moodle"]
+    ]
+
+
+def canvas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of an import into Canvas's gradebook, a column an assignment, for those whose number is known."""
+    names = sorted({row["assignment"] for row in rows if row["assignment"]})
+    fixed = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+    worth = {row["assignment"]: row["max"] for row in rows}
+    table = {"": {**dict.fromkeys(fixed, ""), "Student": "Points Possible", **{name: worth[name] for name in names}}}
+    for row in rows:
+        if row["canvas"] and row["assignment"]:
+            student = {**dict.fromkeys(fixed, ""), "Student": row["name"], "ID": row["canvas"], "SIS Login ID": row["id"]}
+            table.setdefault(row["canvas"], {**student, **dict.fromkeys(names)})[row["assignment"]] = row["points"]
+    return list(table.values()) if len(table) > 1 else []
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+
+
+def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """A csv file; none where there are no rows. What a spreadsheet would take for a formula is marked as text."""
+    if not rows:
+        return
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {key: f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t") else value for key, value in row.items()}
+        )
+    write_text(path, out.getvalue())
+
+
+# The command
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make grade", description="Grade a folder of submissions.")
+    parser.add_argument(
+        "submitted", help="the folder: nbgrader's exchange, a download of Moodle or Canvas, or files named by student"
+    )
+    parser.add_argument("--out", default="", help="where results go; by default the folder of the course")
+    parser.add_argument(
+        "--assignment", default="", help="grade this one only; needed where neither names nor notebooks say which it is"
+    )
+    parser.add_argument("--class-list", default="", help="a csv file with a column id")
+    parser.add_argument("--course", default=str(ROOT / "assignments"), help="the folder of the course")
+    parser.add_argument("--unsafe", default="", help="yes: run code of students without a sandbox")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="submissions at a time")
+    parser.add_argument("--dask", default="", help="address of a Dask scheduler")
+    parser.add_argument("--site", default="", help="address of the book, for links to its chapters")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _arguments(words)
+    try:
+        if not arguments.submitted.strip():
+            raise ConfigError("say which folder holds the submissions: make grade SUBMITTED=folder")
+        if arguments.unsafe not in ("", "yes"):
+            raise ConfigError(f"UNSAFE is {arguments.unsafe!r}: write UNSAFE=yes, or leave it out")
+        course = user_path(arguments.course)
+        plan = Plan(
+            course=course,
+            out=user_path(arguments.out) if arguments.out else course,
+            only=arguments.assignment,
+            class_list=user_path(arguments.class_list) if arguments.class_list else None,
+            unsafe=arguments.unsafe == "yes",
+            jobs=max(arguments.jobs, 1),
+            dask=arguments.dask,
+            site=arguments.site,
+        )
+        summary = grade(user_path(arguments.submitted), plan)
+    except LNLError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was graded is kept, and the same command goes on from there", file=sys.stderr)
+        os._exit(130)  # without waiting for the submissions that are being graded
+    problems = sum(bool(result["problem"]) for result in summary.results)
+    print("\n".join(summary.notes))
+    print(f"{len(summary.results)} submissions, {summary.there} of them graded before, {problems} that could not be graded")
+    print(f"grades, forms for Moodle and Canvas, and the report: {plan.results}; pages for students: {plan.out / 'feedback'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
