@@ -72,10 +72,11 @@ gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as ma
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
+	@$(BIN)/python -m tools.course.release sync
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
 clean:  ## remove what was built and trained; .venv stays
-	rm -rf _build runs notebooks/runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf _build runs notebooks/runs assignments/release .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find lnl_core tests tools notebooks benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -520,13 +520,15 @@ def experiments() -> None:
 
 @app.command()
 def methods() -> None:
-    """List the methods, those of LNL_PLUGINS among them, and the hyper-parameters of each; last those of every training."""
+    """List the methods, also those of LNL_PLUGINS, what each must know and its hyper-parameters; last those of every training."""
     from lnl_core.config import EXECUTION, MEASURING, TRAINING
     from lnl_core.methods import registered
 
-    read = {name: method.hyperparameters for name, method in registered().items()}
+    known = registered()
+    read = {name: method.hyperparameters for name, method in known.items()}
     for name, hyperparameters in {**read, "every run": (*TRAINING, *MEASURING, *EXECUTION)}.items():
-        _say(f"{name}:")
+        told = ", ".join(known[name].must_know) or "nothing more than images and labels" if name in known else ""
+        _say(f"{name}:" + (f" must know {told}" if told else ""))
         for one in hyperparameters:
             _say(f"  {one.name:<24}{one.help} ({one.values})")
 

@@ -314,7 +314,7 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: a network that looks at the colour only (pencil)
+# ### Exercise 1: a network that looks at the colour only (pencil; easy)
 #
 # A network looks at nothing but the mean colour and always names the digit that wore it in training. What is its accuracy on training
 # digits, on test digits whose colour agrees, on test digits whose colour misleads, and on the whole unbiased test set? What does its
@@ -333,7 +333,7 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #
 # </details>
 #
-# ### Exercise 2: why not simply go grey? (code)
+# ### Exercise 2: why not simply go grey? (code; easy)
 #
 # If colour is the problem, throw it away: the method "gray" makes every image grey before $f$ sees it. Train it and set it beside the two
 # networks of this page. What does it need to know that "lnl" does not?
@@ -355,7 +355,7 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #
 # </details>
 #
-# ### Exercise 3: colours that always mislead (predict, then run)
+# ### Exercise 3: colours that always mislead (predict, then run; medium)
 #
 # In the unbiased test set one digit in ten has its own colour by chance. Make all colours misleading: paint every test digit around
 # the mean colour of the class two further on, zeros in lemon, ones in bondi blue, and so on up to nines in teal. Before you run it,

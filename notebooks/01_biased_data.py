@@ -439,7 +439,7 @@ for share, i, j in order[:4]:
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: what the group tells (pencil)
+# ### Exercise 1: what the group tells (pencil; medium)
 #
 # Let $G$ be the index of the mean colour. Show that in training data $I(G;Y)=\log 10$ for every $\sigma^2$, that in test data it is 0,
 # and that for the colour $b$ itself $I(b;Y)\le I(G;Y)$. What happens to $I(b;Y)$ as $\sigma^2\to\infty$?
@@ -454,7 +454,7 @@ for share, i, j in order[:4]:
 #
 # </details>
 #
-# ### Exercise 2: half the information (code)
+# ### Exercise 2: half the information (code; easy)
 #
 # At which $\sigma^2$ does the colour, at eight levels a channel, tell exactly half of the label, $\tfrac12\log 10$ nats?
 #
@@ -477,7 +477,7 @@ for share, i, j in order[:4]:
 #
 # </details>
 #
-# ### Exercise 3: two levels (predict, then run)
+# ### Exercise 3: two levels (predict, then run; easy)
 #
 # Cut each channel into only two levels, dark and bright, and set $\sigma^2=0$. Into how many different colours do the ten means fall?
 # Write down $I(b;Y)$ and the best accuracy before you run `color_table(0, levels=2)`.

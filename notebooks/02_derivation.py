@@ -725,7 +725,7 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: the best features (pencil)
+# ### Exercise 1: the best features (pencil; medium)
 #
 # With the constraint $Q=P$ in force, what is the smallest value that Eq. 5 can take over all $f$, and for which $f$ is it
 # reached? Which of the four extractors reaches it here, and what does it cost?
@@ -738,7 +738,7 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 #
 # </details>
 #
-# ### Exercise 2: a head that makes the entropy term useless (code)
+# ### Exercise 2: a head that makes the entropy term useless (code; medium)
 #
 # For $f$ = shape, find a head with $\mathcal N$ at its smallest possible value, $-\log 3$, although $f$ leaks about a third of
 # a nat. What does the bias loss say about that head?
@@ -758,7 +758,7 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 #
 # </details>
 #
-# ### Exercise 3: a start with colour only (predict, then run)
+# ### Exercise 3: a start with colour only (predict, then run; hard)
 #
 # In "What $f$ learns in the game" start from features that hold **only** colour: multiply `start` by 10 so that $W$ is nearly
 # one-hot. Will the reversed loss with $\mu=1$ still find the shape? Think of what the table above says about a sure and right $h$,
@@ -766,11 +766,25 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 #
 # <details><summary>Solution</summary>
 #
-# Add a parameter `sharpness=1.0` to `play`, use `logits = sharpness * start + ...`, and run
+# Copy `play`, with the start multiplied and the reversed loss alone:
 #
 # ```python
+# def play_from(sharpness, steps=2000, rate=5.0):
+#     start = 4 * torch.tensor(np.tile(np.eye(3, 4), (3, 1))) + torch.tensor(np.repeat(np.eye(3, 4), 3, axis=0))
+#     logits = sharpness * start + 0.1 * torch.randn(9, 4, generator=torch.Generator().manual_seed(SEED))
+#     leaks = []
+#     for _ in range(steps):
+#         logits.requires_grad_()
+#         p_bf, p_yf = tables(logits)
+#         q, g = ((p / p.sum(0)).detach() for p in (p_bf, p_yf))
+#         objective = -(p_yf * g.log()).sum() + (p_bf * q.log()).sum()
+#         leaks.append(mutual_information(p_bf.detach().numpy()))
+#         logits = (logits - rate * gradient(objective, logits)).detach()
+#     return leaks
+#
+#
 # for sharpness in (1, 3, 10):
-#     logits, leaks = play(0, 1, sharpness=sharpness)
+#     leaks = play_from(sharpness)
 #     print(sharpness, round(leaks[0], 3), "->", round(leaks[-1], 3))
 # ```
 #

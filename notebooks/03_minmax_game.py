@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [02 Derivation](02_derivation.ipynb).
 # >
-# > **Reading time.** 20 minutes.
+# > **Reading time.** 15 minutes.
 #
 # "Not very stable", the authors write about the adversarial part of their training. This page shows why, in a game so small that
 # its whole state is a point in the plane: $f$ has one weight for shape and one for colour, $h$ has a single weight. Every expectation
@@ -554,7 +554,7 @@ plt.show()
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: the invariant (pencil)
+# ### Exercise 1: the invariant (pencil; medium)
 #
 # Show that for *every* loss of the form $\mathcal L_B=\ell(aw)$ with differentiable $\ell$, continuous play of
 # $\dot a=\mu\,\partial_a\mathcal L_B$, $\dot w=-r\,\partial_w\mathcal L_B$ keeps $r a^2+\mu w^2$ constant. Which property of the
@@ -568,7 +568,7 @@ plt.show()
 #
 # </details>
 #
-# ### Exercise 2: a step that looks ahead (code)
+# ### Exercise 2: a step that looks ahead (code; medium)
 #
 # An *extra-gradient* step looks ahead: compute the simultaneous step, take the gradients *there*, and apply them to the old point. Write
 # it for the game of colour alone and compare the radius after 130 steps of rate 0.3 with the start, 0.6.
@@ -594,7 +594,7 @@ plt.show()
 #
 # </details>
 #
-# ### Exercise 3: momentum (predict, then run)
+# ### Exercise 3: momentum (predict, then run; hard)
 #
 # The authors train with momentum 0.9. Take the noisy game ($\tau=1$, $\mu=r=1$) at rate 0.03, which converges. With momentum $\beta$
 # a step is $m\leftarrow\beta m+\text{gradient}$, $\theta\leftarrow\theta-\eta m$. Does it converge faster, more slowly, or not at all

@@ -534,7 +534,7 @@ if gains[worst] < 1:
 #
 # ## Exercises
 #
-# ### Exercise 1: why the entropy term must not reach h (pencil)
+# ### Exercise 1: why the entropy term must not reach h (pencil; medium)
 #
 # Suppose a careless implementation let $\lambda L_{MI}$ reach the weights of $h$ as well. Let $h$ have a bias vector $c$ in
 # its last layer, and let $f(x)$ carry no information. Which $c$ minimises $L_B$, and which minimises $L_B+\lambda L_{MI}$ as
@@ -549,7 +549,7 @@ if gains[worst] < 1:
 #
 # </details>
 #
-# ### Exercise 2: the two passes, by hand (code)
+# ### Exercise 2: the two passes, by hand (code; medium)
 #
 # Write the step of `lnl` without a copy of $h$: with two passes through $f$, one for $L_c+\lambda L_{MI}$ and one for $L_B$, and $h$'s
 # weights protected from $L_{MI}$. Check that its gradients agree with the library's.
@@ -574,7 +574,7 @@ if gains[worst] < 1:
 #
 # </details>
 #
-# ### Exercise 3: switching off (predict, then run)
+# ### Exercise 3: switching off (predict, then run; easy)
 #
 # What does the step of `lnl` become with $\mu=0$? With $\lambda=0$? With both zero: is it the baseline? Name the method, or say what is
 # different, then compare gradients.

@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [00 Quickstart](00_quickstart.ipynb).
 # >
-# > **Reading time.** 15 minutes.
+# > **Reading time.** 10 minutes.
 #
 # The paper asks that $f(x)$ hold no information about the colour. One can look at features of a few thousand dimensions by mapping
 # them to the plane with t-SNE. This page does that for the plain and for the debiased network, and adds numbers to the pictures. Then
@@ -224,7 +224,7 @@ for method, record in records.items():
 #
 # - **lnl has forgotten much of the colour, not all of it.** Its picture looks mixed, and the probes still name the paint several times
 #   as often as chance.
-# - **The baseline could read digits.** From its frozen features a fresh probe, trained on random paints, names digits far more often
+# - **The baseline's features hold the digit.** From its frozen features a fresh probe, trained on random paints, names digits far more often
 #   than its own $g$ does. The bias sits in what $g$ learnt to look at, as much as in $f$.
 # - **A bound can be too low to say anything.** If the nats come out low or even below zero while the accuracy is above chance, the
 #   probe was too sure of itself where it was wrong; with thousands of features and few digits that is common. Such a bound does not
@@ -309,7 +309,7 @@ for name, places in views.items():
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: which mistake costs little? (pencil)
+# ### Exercise 1: which mistake costs little? (pencil; medium)
 #
 # t-SNE turns distances into probabilities of being neighbours, $p_{ij}$ among the features and $q_{ij}$ in the plane, and minimises
 # $D_{KL}(P\|Q)=\sum_{ij}p_{ij}\log(p_{ij}/q_{ij})$. Compare the cost of tearing a neighbour away ($p=0.01$, $q=0.0001$) with that of
@@ -323,7 +323,7 @@ for name, places in views.items():
 #
 # </details>
 #
-# ### Exercise 2: where does the colour come from? (code)
+# ### Exercise 2: where does the colour come from? (code; medium)
 #
 # Measure the purity of digits and paints, and the linear probe of the paint, for the raw pixels and for an *untrained* network of the
 # same shape (`lnl_core.build_network(config)`). Does the baseline's training put the colour in, or does it fail to take it out?
@@ -348,7 +348,7 @@ for name, places in views.items():
 #
 # </details>
 #
-# ### Exercise 3: a group that is far away (predict, then run)
+# ### Exercise 3: a group that is far away (predict, then run; easy)
 #
 # Add the same huge vector to the features of all sevens, so that they lie ten times further from the rest than any two digits lie now.
 # Sketch the t-SNE before you run it. Where are the sevens, and how far?

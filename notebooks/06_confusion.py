@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [00 Quickstart](00_quickstart.ipynb), [01 Biased data](01_biased_data.ipynb).
 # >
-# > **Reading time.** 15 minutes.
+# > **Reading time.** 10 minutes.
 #
 # One accuracy does not show what a network looks at. Paint all test digits in the same colour, once for each of ten colours: then the
 # confusion matrices show it. This is the paper's Figure 5. The page draws it for a plain network and for a debiased one, measures the
@@ -389,7 +389,7 @@ for model in full_size:
 #
 # ## Exercises
 #
-# ### Exercise 1: a network with only ten answers to give (pencil)
+# ### Exercise 1: a network with only ten answers to give (pencil; medium)
 #
 # Suppose $g\circ f$ looks at nothing but the mean colour and names the digit that wore it in training. Draw its ten confusion matrices.
 # What are its accuracy on the unbiased test set, $I(C;\hat Y)$ and $I(C;\hat Y\mid Y)$? Now let it confuse teal with bondi blue, always
@@ -407,7 +407,7 @@ for model in full_size:
 #
 # </details>
 #
-# ### Exercise 2: how much of it is chance? (code)
+# ### Exercise 2: how much of it is chance? (code; medium)
 #
 # Estimates of information from counts are too large. Break the tie between colour and answer by shuffling, for every digit, the
 # answers over the colours, and compute $I(C;\hat Y\mid Y)$ again. How much do the answers of lnl really tell of the colour?
@@ -430,7 +430,7 @@ for model in full_size:
 #
 # </details>
 #
-# ### Exercise 3: white digits (predict, then run)
+# ### Exercise 3: white digits (predict, then run; easy)
 #
 # No training digit was white. Paint the test digits white and predict, before you run it: does the baseline do better or worse
 # than on the ten colours, and which answer will it favour? The palette has a pale pink, a pale lemon and a cyan.

@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [04 Training](04_training.ipynb).
 # >
-# > **Reading time.** 15 minutes.
+# > **Reading time.** 10 minutes.
 #
 # Figure 4 of the paper has one number for each of four methods at seven amounts of bias. This page draws it again with our numbers beside
 # the published ones. It trains nothing for that: every number of ours is read from a run record, a small file that says where the number
@@ -337,7 +337,7 @@ else:
 #
 # ## Exercises
 #
-# ### Exercise 1: how many seeds? (pencil)
+# ### Exercise 1: how many seeds? (pencil; easy)
 #
 # Two methods differ by $d=0.005$ in expected accuracy; single runs of either scatter with a standard deviation of $s=0.01$. How many
 # seeds of each are needed before the difference of the two means is twice its standard error?
@@ -350,7 +350,7 @@ else:
 #
 # </details>
 #
-# ### Exercise 2: choosing the best epoch (code)
+# ### Exercise 2: choosing the best epoch (code; easy)
 #
 # Every run of the smoke and demo profiles logs the accuracy on *unbiased validation* images after each epoch. How much better than the
 # last epoch would "the best epoch" look for the two runs of this page? And why is that number too small to judge by, even so?
@@ -373,7 +373,7 @@ else:
 #
 # </details>
 #
-# ### Exercise 3: a false record (predict, then run)
+# ### Exercise 3: a false record (predict, then run; medium)
 #
 # `RunRecord` is a plain dataclass. Make a copy of this page's lnl record that says `profile="full"`, with `dataclasses.replace`, and
 # offer it to `results_table`. Does it enter? What if it also claims to be trained on `"mnist"`? Predict both, then run.

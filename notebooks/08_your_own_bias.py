@@ -505,7 +505,7 @@ else:
 #
 # ## Exercises
 #
-# ### Exercise 1: information as a function of the share (pencil)
+# ### Exercise 1: information as a function of the share (pencil; medium)
 #
 # With $K$ classes and the rule of this page, show that $I(b;Y)=\log K+a\log a+(K-1)\,c\log c$ with $a=\rho+\tfrac{1-\rho}{K}$ and
 # $c=\tfrac{1-\rho}{K}$. What are the values at $\rho=0$ and $\rho=1$, and how often does the texture name the digit at $\rho=0.9$,
@@ -525,7 +525,7 @@ else:
 #
 # </details>
 #
-# ### Exercise 2: another bias (code)
+# ### Exercise 2: another bias (code; hard)
 #
 # Let the **brightness of the background** name the digit: group $k$ gets a flat background of $12k$ out of 255. Make it an
 # experiment of its own that differs from `Textures` in `plant_bias` alone, look at it, and train baseline and lnl. What must you
@@ -561,7 +561,7 @@ else:
 #
 # </details>
 #
-# ### Exercise 3: no contradiction (predict, then run)
+# ### Exercise 3: no contradiction (predict, then run; medium)
 #
 # Set $\rho=1$: no training digit ever contradicts its texture. Predict the unbiased accuracy of the baseline and of lnl. The
 # method is told what the bias is; does that suffice?

@@ -24,7 +24,7 @@
 # >
 # > **Read before.** [00 Quickstart](00_quickstart.ipynb), [04 Training](04_training.ipynb).
 # >
-# > **Reading time.** 20 minutes.
+# > **Reading time.** 15 minutes.
 #
 # In Colored MNIST the bias was painted on. Here it comes with the photographs: the paper's authors sorted the 25,000 training images
 # of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
@@ -359,7 +359,7 @@ for method, values in harm.items():
 #
 # ## Exercises
 #
-# ### Exercise 1: how strong an adversary? (code)
+# ### Exercise 1: how strong an adversary? (code; medium)
 #
 # Train lnl on TB1 with $\lambda$ and $\mu$ ten times smaller and ten times larger than this profile's. Measure test and opposite
 # accuracy. Why may you choose by these numbers on synthetic pictures, and not on the photographs?
@@ -380,7 +380,7 @@ for method, values in harm.items():
 #
 # </details>
 #
-# ### Exercise 2: a few exceptions (predict, then run)
+# ### Exercise 2: a few exceptions (predict, then run; medium)
 #
 # Replace one in twenty images of TB1 by images that contradict it, dark dogs and bright cats. What happens to the baseline on the
 # test set? Guess before you run it.
@@ -409,7 +409,7 @@ for method, values in harm.items():
 #
 # </details>
 #
-# ### Exercise 3: the oracle's share (pencil)
+# ### Exercise 3: the oracle's share (pencil; easy)
 #
 # An oracle errs on 4 % of the images. A network scores 0.70 by its labels. How good is the network if the errors are independent? How
 # good could it be at least, and at most, if they are not?

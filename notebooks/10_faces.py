@@ -25,7 +25,7 @@
 # > **Read before.** [01 Biased data](01_biased_data.ipynb), [From mutual information to a game](../book/theory.md), [09 Dogs and
 # > cats](09_dogs_and_cats.ipynb).
 # >
-# > **Reading time.** 25 minutes.
+# > **Reading time.** 20 minutes.
 #
 # The paper's hardest experiment asks for the gender of a face without its age, or the age without the gender, from training sets in which
 # one fixes the other. This page builds these sets, computes what they can and cannot teach, trains on them, and sets the published Table
@@ -599,7 +599,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 #
 # ## Exercises
 #
-# ### Exercise 1: a weight that is too large (pencil)
+# ### Exercise 1: a weight that is too large (pencil; hard)
 #
 # Take $J=(1-w)H(Y\mid F)-w\,H(R\mid F,Y)$ and only two candidates for $f$: features that know the whole age (then
 # $H(Y\mid F)=H(R\mid F,Y)=0$), and features that know the gender and nothing else ($H(Y\mid F)=0$, $H(R\mid F,Y)=H(R\mid Y)$). Which
@@ -614,7 +614,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 #
 # </details>
 #
-# ### Exercise 2: an adversary with two values (code)
+# ### Exercise 2: an adversary with two values (code; hard)
 #
 # Train lnl on EB1 with the *group* (40+ or not) as bias instead of twelve bins: `BiasedImages` takes any bias, `small_cnn_network(2, 2,
 # bias="label")` has a fitting $h$, and `fit` trains it. Compare the accuracy on the opposite set for $w$ of 0.1, 0.9 and 2.
@@ -640,7 +640,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 #
 # </details>
 #
-# ### Exercise 3: another mixture (predict, then run)
+# ### Exercise 3: another mixture (predict, then run; easy)
 #
 # A network scores $a$ on faces that agree with EB1 and $o$ on those of EB2. Predict its accuracy on the test set, whose halves are about
 # equal here, and on a test set of IMDB's mixture, in which 36,004 faces are like EB1 and 16,800 like EB2. Which of two methods would the

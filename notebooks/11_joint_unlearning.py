@@ -660,7 +660,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: how good can a perfect unlearner be? (pencil)
+# ### Exercise 1: how good can a perfect unlearner be? (pencil; medium)
 #
 # Let $F=f(X)$ be independent of gender on BD, which has a share $p$ of men. Show that no $g$ can name the right *half* of life
 # (16 to 35 or 40 to 70) of more than $\max(p,1-p)$ of the faces of BD. What is that for the report's 1,017 men and 482 women? And
@@ -676,7 +676,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 #
 # </details>
 #
-# ### Exercise 2: sets from your own table (code)
+# ### Exercise 2: sets from your own table (code; hard)
 #
 # Invent a table of 20,000 faces with ages from 0 to 90 and genders by lot (a `FaceTable`; no picture is needed), draw the sets with
 # `jlu_sets` and check the rules: sizes, ages of BD, balance of EBD in every bin, and that EBD shares no face with the others. Then
@@ -712,7 +712,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 #
 # </details>
 #
-# ### Exercise 3: an h that learns little (predict, then run)
+# ### Exercise 3: an h that learns little (predict, then run; medium)
 #
 # Let $h$ have **one** update in each of its turns, `Turns(longest=1)`, and train M2 again with `fit_jlu`. Will its bias loss at
 # the end be higher or lower than before? Will the genders be better mixed, by the score and by the probe? Decide first.

@@ -407,7 +407,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: a critic that says nothing (pencil)
+# ### Exercise 1: a critic that says nothing (pencil; medium)
 #
 # Show that a constant $T=a$ has the bound 0 whatever $a$ is, and that a negative bound can always be improved by multiplying
 # $T$ with a number below 1. Why then is the bound negative in training?
@@ -420,7 +420,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 #
 # </details>
 #
-# ### Exercise 2: no bias at all (code)
+# ### Exercise 2: no bias at all (code; easy)
 #
 # Give all images the same bias and train two epochs. What does the library say, and are the weights those of the baseline?
 #
@@ -444,7 +444,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 #
 # </details>
 #
-# ### Exercise 3: a weight that is too large (predict, then run)
+# ### Exercise 3: a weight that is too large (predict, then run; medium)
 #
 # Multiply $\lambda$ by ten and train again with `brief(mi_weight=...)`. What will happen to the estimate, to the label loss, and to
 # what a fresh $T$ finds? Decide first.

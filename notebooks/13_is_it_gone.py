@@ -337,7 +337,7 @@ for name, (values, bias) in cases.items():
 #
 # ## Exercises
 #
-# ### Exercise 1: chance for whom? (pencil)
+# ### Exercise 1: chance for whom? (pencil; easy)
 #
 # An adversary names one of eight levels with accuracy 0.19. A friend says: "1/8 is 0.125, so it still reads something." Is the friend
 # right?
@@ -350,7 +350,7 @@ for name, (values, bias) in cases.items():
 #
 # </details>
 #
-# ### Exercise 2: a probe of noise (code)
+# ### Exercise 2: a probe of noise (code; easy)
 #
 # Replace the features by normal noise of the same shape. What do accuracy, control, nats and "found" say? And with all ten colours
 # mapped to two groups, warm and cold?
@@ -361,7 +361,7 @@ for name, (values, bias) in cases.items():
 # noise = torch.randn(len(probed), 32)
 # warm = torch.isin(probed.group, torch.tensor([0, 2, 4, 7, 9])).long()
 # for name, bias in {"ten colours": probed.group, "warm or cold": warm}.items():
-#     one = leakage(noise, bias, kind="linear", seeds=5)
+#     one = leakage(noise, bias, kind="linear", seeds=seeds)
 #     print(f"{name:<13} {one.accuracy.mean:.3f}, control {one.control.mean:.3f}, chance {one.chance:.3f}, {one.information.mean:.3f} nats, {one.found}")
 # ```
 #
@@ -370,7 +370,7 @@ for name, (values, bias) in cases.items():
 #
 # </details>
 #
-# ### Exercise 3: what g uses (predict, then run)
+# ### Exercise 3: what g uses (predict, then run; medium)
 #
 # Erase the colour of `lnl`'s features with LEACE and let a *fresh linear probe* read the **digit** before and after. Will the digit
 # suffer? Predict first: the colours here are random, so colour and digit are independent.
@@ -382,7 +382,7 @@ for name, (values, bias) in cases.items():
 #     fitted_to = F.avg_pool2d(feature_maps(network, others), 7).flatten(1)
 #     quarters = F.avg_pool2d(feature_maps(network, probed), 7).flatten(1)
 #     erased = linear_eraser(fitted_to, others.group)(quarters)
-#     before, after = (leakage(values, probed.labels, kind="linear", seeds=3).accuracy.mean for values in (quarters, erased))
+#     before, after = (leakage(values, probed.labels, kind="linear", seeds=seeds).accuracy.mean for values in (quarters, erased))
 #     print(f"{method:<14} digit before {before:.3f}, after {after:.3f}")
 # ```
 #

@@ -299,7 +299,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 #
 # ## Exercises
 #
-# ### Exercise 1: two digits (pencil)
+# ### Exercise 1: two digits (pencil; easy)
 #
 # Let there be two equally frequent digits and no variance. What are $H(Y\mid B)$, the limit, and the leak that an accuracy of $a$ proves?
 # Evaluate it for $a=0.9$ in bits.
@@ -311,7 +311,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 #
 # </details>
 #
-# ### Exercise 2: sharper than Fano (code)
+# ### Exercise 2: sharper than Fano (code; medium)
 #
 # Fano's inequality only uses how often the guess is right. The whole confusion matrix holds more: $I(Z;Y)\ge I(\hat Y;Y)$. Compute
 # the leak that the confusion matrix of a trained network proves on painted digits, and compare it with `proved_leak`. Which one is
@@ -339,7 +339,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 #
 # </details>
 #
-# ### Exercise 3: a palette without neighbours (predict, then run)
+# ### Exercise 3: a palette without neighbours (predict, then run; medium)
 #
 # Push the ten mean colours as far apart as the cube allows: its eight corners and two more points. Predict: does $H(Y\mid B)$ at the same
 # variance rise or fall, and does a biased task become easier or harder for an unlearning method?

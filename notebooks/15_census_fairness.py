@@ -358,7 +358,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # ## Exercises
 #
-# ### Exercise 1: a smaller bound (pencil)
+# ### Exercise 1: a smaller bound (pencil; easy)
 #
 # A classifier on Adult, where a third of the rows are women, has a parity difference of 0.18. How many nats about the sex do its
 # predictions hold at least? And if a probe reads 0.2 nats from the features, what follows for the best head on them?
@@ -371,7 +371,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # </details>
 #
-# ### Exercise 2: with the attribute (code)
+# ### Exercise 2: with the attribute (code; medium)
 #
 # Load synthetic rows with `with_protected=True` and fit the logistic regression and the reduction for parity again. Does the
 # reduction still reach its bound? Would the threshold optimiser change?
@@ -395,7 +395,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # </details>
 #
-# ### Exercise 3: odds instead of parity (predict, then run)
+# ### Exercise 3: odds instead of parity (predict, then run; medium)
 #
 # Unlearning pushes $I(Z;B)$ down. Predict what happens to the equalised odds difference at a very large weight, then look at the stored
 # curves of Adult. Which loss would aim at equalised odds?

@@ -17,10 +17,17 @@ WRONG = ROOT / "tests" / "course" / "wrong"
 
 @dataclass(frozen=True)
 class Outcome:
-    """``scores``: points of each graded cell that tests decide. ``errors``: "Type: message" of each cell that failed, by its id."""
+    """What a notebook has left.
+
+    Attributes:
+        scores: points of each graded cell that tests decide.
+        errors: "Type: message" of each cell that failed, by its id.
+        names: what the cells have defined.
+    """
 
     scores: dict[str, float]
     errors: dict[str, str]
+    names: dict[str, Any]
 
     @property
     def named(self) -> set[str]:
@@ -51,7 +58,7 @@ def execute(notebook: Any) -> Outcome:
                     exec(compile(cell.source, f"<{cell.id}>", "exec"), names)
             except Exception as error:
                 errors[cell.id] = f"{type(error).__name__}: {error}"
-    return Outcome({name: 0.0 if name in errors else value for name, value in decided_by_tests(notebook).items()}, errors)
+    return Outcome({name: 0.0 if name in errors else value for name, value in decided_by_tests(notebook).items()}, errors, names)
 
 
 @dataclass(frozen=True)

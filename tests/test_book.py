@@ -15,12 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 
 from tools import ROOT
 from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
 from tools.site.execute import Execution
-from tools.site.extension import only_icons, without_repeats
+from tools.site.extension import shown_icons, without_idle_scripts, without_repeats
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -353,9 +354,32 @@ def test_scripts_are_kept_once_and_in_order() -> None:
 
 
 def test_of_the_icons_those_that_are_shown_are_kept() -> None:
-    kept = 'var p={house:[576,512,["home"],"f015","M1"],"arrow-up":[384,512,[],"f062",["M2","M3"]]'
-    script = kept + ',x:[1,1,[],"e0","M4"]};f(p,{y:[2,2,["z"],"f1","M"]})'
-    assert only_icons(script, {"home", "arrow-up"}) == kept + "};f(p,{})"
+    rules = r'.fa-bars:before,.fa-navicon:before{content:"\f0c9"}.fa-cat:before{content:"\f6be"}'
+    style = rules + ':root{--pst-icon-bell:"\uf0f3"}'
+    assert shown_icons(style, ['<i class="fa-solid fa-navicon"></i>', ""]) == {"\uf0c9", "\uf0f3"}
+
+
+@pytest.mark.slow
+def test_the_icon_font_has_the_icons_of_the_pages(site: Path) -> None:
+    folder = site / "_static" / "vendor" / "fontawesome" / "webfonts"
+    with TTFont(folder / "fa-solid-900.ttf") as font:
+        there = set(font.getBestCmap())
+    assert {0xF0C9, 0xF002, 0xF185, 0xF019, 0xF065} <= there, "bars, magnifying glass, sun, download, expand"
+    assert len(there) < 200
+
+
+def test_scripts_that_do_nothing_are_not_loaded() -> None:
+    kept = '<meta name="x"/><script src="../_static/doctools.js"></script>'
+    idle = '<script src="../searchindex.js"></script><script defer src="a/fontawesome.js?digest=1"></script>'
+    assert without_idle_scripts(idle + kept) == kept
+    assert "searchindex" in without_idle_scripts(idle + kept, searches=True), "pages that are no document may search"
+
+
+@pytest.mark.slow
+def test_the_search_button_is_called_what_stands_on_it(site: Path) -> None:
+    text = (site / "book" / "intro.html").read_text(encoding="utf-8")
+    assert re.findall(r'<button class="btn search-button-field[^>]*>', text)
+    assert not re.search(r'<button class="btn search-button-field[^>]*aria-label', text)
 
 
 @pytest.mark.slow

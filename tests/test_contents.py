@@ -1,5 +1,6 @@
 """The way through the book: the order of the contents, and that every chapter leads on to the next."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_another_form_is_noticed(old: str, new: str, tmp_path: Path) -> None:
         (":::{dropdown} A title\nhidden\n:::\nshown", (3, 0)),
         ("<details><summary>Solution</summary>\n\nhidden\n\n</details>\nshown", (1, 0)),
         ("| a | b |\n|---|---|\n| c | d |", (4, 0)),
+        ("a b\n\n## Exercises\n\n### Exercise 1: c\n\nd\n\n## Summary\n\ne", (4, 0)),
     ],
 )
 def test_what_a_reader_sees_is_counted(text: str, found: tuple[int, int]) -> None:
@@ -167,3 +169,68 @@ def test_a_chapter_is_not_too_long(document: str) -> None:
     """Proofs, side remarks and tables of all numbers are folded, and what is still longer is split."""
     words, _ = contents.length(contents.prose(document))
     assert words <= MOST_WORDS
+
+
+# Exercises
+
+EXERCISE = re.compile(
+    r"^### Exercise (?P<number>\d+): (?P<title>.+) \((?P<kind>pencil|code|predict, then run); (?:easy|medium|hard)\)$", re.M
+)
+WITHOUT = ("book/how_to_read", "book/sweeps")
+"""They say how to run something."""
+DISCUSSED = ("book/ethics",)
+"""Its questions are for the pencil."""
+_FOLDED = re.compile(
+    r"^(?:````\{admonition\} Solution\n:class: dropdown\n\n.+?\n````|<details><summary>Solution</summary>\n\n.+?\n\n</details>)$",
+    re.M | re.S,
+)
+
+
+def exercises(document: str) -> list[tuple[re.Match[str], str]]:
+    """The heading of each exercise of a chapter and what stands below it."""
+    text = contents.prose(document)
+    return [(found, re.split(r"^##+ ", text[found.end() :], maxsplit=1, flags=re.M)[0]) for found in EXERCISE.finditer(text)]
+
+
+def code_of(body: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", body, flags=re.M | re.S)
+
+
+@each_chapter
+def test_exercises_have_one_form(document: str) -> None:
+    """Two to four, numbered from 1, each with its kind, how hard it is and a folded solution; one for the pencil, one to run."""
+    found = exercises(document)
+    assert contents.prose(document).count("### Exercise ") == len(found), "see any other chapter for the form of a heading"
+    assert [int(heading["number"]) for heading, _ in found] == list(range(1, len(found) + 1))
+    if document in WITHOUT:
+        assert not found
+        return
+    assert 2 <= len(found) <= 4
+    kinds = [heading["kind"] for heading, _ in found]
+    assert "pencil" in kinds
+    if document not in DISCUSSED:
+        assert set(kinds) >= ({"code", "predict, then run"} if document.startswith("notebooks/") else set())
+        assert {"code", "predict, then run"} & set(kinds)
+    for heading, body in found:
+        assert len(_FOLDED.findall(body)) == 1, heading[0]
+        assert bool(code_of(body)) or heading["kind"] == "pencil", f"{heading[0]} has no code in its solution"
+
+
+SOLUTIONS = [
+    pytest.param(code, id=f"{Path(document).name} {heading['number']}")
+    for document in CHAPTERS
+    if document.startswith("book/")
+    for heading, body in exercises(document)
+    for code in code_of(body)
+]
+"""Those of the pages. The notebooks' are executed with the notebooks, see ``test_notebooks``."""
+
+
+@pytest.mark.parametrize("code", SOLUTIONS)
+def test_the_solution_of_a_page_runs_and_says_something(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(code, {})
+    assert re.search(r"\d", capsys.readouterr().out)
+
+
+def test_there_are_solutions_to_run() -> None:
+    assert len(SOLUTIONS) >= 11

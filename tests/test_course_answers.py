@@ -3,6 +3,7 @@
 The wrong answers are those of the classroom, one file each in ``course/wrong``.
 """
 
+import ast
 import copy
 import hashlib
 import json
@@ -17,7 +18,7 @@ from in_process import WRONG, assignment, decided_by_tests, execute, misconcepti
 from lnl_core.experiments import registry
 from lnl_core.training.loop import fit
 from tools import ROOT
-from tools.course.release import COURSE, release, scripts
+from tools.course.release import COURSE, own, release, scripts
 
 NAMES = [script.stem for script in scripts()]
 SEEDS = (2026, 7, 31337)
@@ -61,6 +62,32 @@ def test_right_answers_get_all_points_under_any_seed(name: str, seed: int) -> No
     outcome = execute(notebook)
     assert outcome.errors == {}
     assert outcome.scores == decided_by_tests(notebook)
+
+
+def defined(source: str) -> set[str]:
+    """The names that a cell defines at its top level, in branches and loops too."""
+    functions = (ast.FunctionDef, ast.ClassDef)
+    nodes = [node for top in ast.parse(source).body for node in ([top] if isinstance(top, functions) else ast.walk(top))]
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.name for node in nodes if isinstance(node, functions)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_tests_need_the_answers_and_the_locked_cells_and_nothing_else(name: str) -> None:
+    """A grader runs them after the student's process has ended: locked cells alone, then the answers, then each hidden block."""
+    notebook = assignment(name)
+    left = execute(notebook).names
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    here: dict[str, Any] = {}
+    for cell in code:
+        if own(cell)["locked"] and not own(cell)["grade"]:
+            exec(compile(cell.source, cell.id, "exec"), here)
+    answers = {answer for cell in code if own(cell)["solution"] for answer in defined(cell.source)}
+    here |= {answer: left[answer] for answer in answers & set(left)}
+    blocks = [re.split("### (?:BEGIN|END) HIDDEN TESTS", cell.source)[1] for cell in code if own(cell)["grade"]]
+    assert len(blocks) == len(decided_by_tests(notebook))
+    for block in blocks:
+        exec(compile(block, "hidden tests", "exec"), dict(here))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -423,8 +423,9 @@ def test_joint_and_alternating_updates_differ(few: BiasedImages) -> None:
 def test_the_table_of_who_moves_is_what_the_steps_do() -> None:
     """Against the terms as they are written by hand above, for every method of one step."""
     rows = {name: method.moves[0] for name, method in registered().items() if len(method.moves) == 1}
-    assert rows.keys() == REACHES_F.keys()
-    for name, row in rows.items():
+    assert rows.keys() >= REACHES_F.keys()  # the others, which leave h alone, are in test_group_methods.py
+    for name in REACHES_F:
+        row = rows[name]
         assert ("L_MI" in row.f, "L_conf" in row.f, "ascends [mu] L_B" in row.f) == tuple(map(bool, REACHES_F[name])), name
         assert (row.h == "descends L_B") is registered()[name].trains_h
         assert (row.h == "stays") is (name not in UNLEARNING)

@@ -20,11 +20,12 @@ from lnl_core.runs.records import RunRecord, read_record, read_records, write_re
 from lnl_core.runs.run import read_runs
 from tools import ROOT
 from tools.site.book import SMOKE
-from tools.site.execute import read_executions
+from tools.site.execute import clean_outputs, read_executions
 from tools.site.notebooks import (
     FACTS,
     IGNORE,
     PARAMETERS,
+    SOLUTION,
     cells_tagged,
     facts_missing,
     fill_script,
@@ -35,7 +36,9 @@ from tools.site.notebooks import (
     read_notebook,
     read_script,
     scripts,
+    solutions,
     tags,
+    with_solutions,
 )
 
 SCRIPTS = scripts()
@@ -81,17 +84,6 @@ def headings(notebook: Any) -> list[tuple[int, str]]:
 def as_python(source: str) -> ast.Module:
     """The syntax tree of a cell; IPython's magics become nothing."""
     return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
-
-
-def solutions(notebook: Any) -> dict[int, str]:
-    """The Python code of each exercise's solution, by the exercise's number; an exercise for the pencil has none."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    exercises = re.split(r"^### Exercise \d+.*$", text, flags=re.MULTILINE)[1:]
-    blocks = {
-        number: re.findall(r"^```python\n(.*?)^```", exercise, flags=re.MULTILINE | re.DOTALL)
-        for number, exercise in enumerate(exercises, start=1)
-    }
-    return {number: "\n".join(found) for number, found in blocks.items() if found}
 
 
 def names_read(cells: list[Any]) -> set[str]:
@@ -167,6 +159,30 @@ def test_exercises_have_folded_solutions(script: Path) -> None:
 def test_solutions_are_python(script: Path) -> None:
     for code in solutions(read_script(script)).values():
         as_python(code)
+
+
+def test_solutions_are_cells_before_the_last_and_leave_no_trace(tmp_path: Path) -> None:
+    body = "# %% [markdown]\n# ### Exercise 1: a (pencil; easy)\n#\n# text\n#\n# ### Exercise 2: b (code; hard)\n#\n"
+    body += "# ```python\n# a = 1\n# ```\n#\n# ```python\n# b = a\n# ```\n\n# %%\nlast = 1\n"
+    notebook = read_script(_script(tmp_path, body))
+    cells = [cell.source for cell in notebook.cells]
+    assert [cell.source for cell in with_solutions(notebook).cells] == [
+        cells[0],
+        "# solution of exercise 2\na = 1\n\nb = a\n",
+        cells[1],
+    ]
+    clean_outputs(notebook)
+    assert [cell.source for cell in notebook.cells] == cells
+
+
+@pytest.mark.slow
+def test_the_solutions_of_every_exercise_are_executed(smoke_run: Path) -> None:
+    """``smoke_run`` fails if one of them does: the copies that it executes hold them, and those that are kept do not."""
+    for script in SCRIPTS:
+        source = read_notebook(smoke_run / "executed" / f"{script.stem}.source.ipynb")
+        tried = [cell.source for cell in cells_tagged(source, SOLUTION)]
+        assert len(tried) == len(solutions(read_script(script))) >= 2, script.stem
+        assert not cells_tagged(read_notebook(smoke_run / "executed" / f"{script.stem}.ipynb"), SOLUTION)
 
 
 def names_bound(table: symtable.SymbolTable) -> set[str]:

@@ -49,7 +49,11 @@ def test_every_version_of_python_is_tested_that_make_takes() -> None:
 
 def test_what_is_cached_is_what_the_build_keeps() -> None:
     (book,) = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS if path.name == "book.yml"]
-    (cache,) = [step["with"] for step in steps(book) if step.get("uses", "").startswith("actions/cache@")]
+    cached = [step["with"] for step in steps(book) if step.get("uses", "").startswith("actions/cache@")]
+    packages, (cache,) = [one for one in cached if "_build" not in one["path"]], [one for one in cached if "_build" in one["path"]]
+    assert {one["path"] for one in packages} == {"~/.cache/uv"}
+    assert "uv pip install" in MAKEFILE
+    assert len({one["key"].split("-")[1] for one in packages}) == len(packages), "one cache a version of Python"
     assert cache["path"].split() == ["_build/executed", "_build/runs"]
     for folder in ("notebooks/", "lnl_core/", "results/", "environment.yml"):
         assert folder in cache["key"], "what an execution depends on"

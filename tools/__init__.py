@@ -1,7 +1,8 @@
 """What builds, draws and measures the book; nothing here is needed to use lnl_core.
 
-``site`` builds the site, ``pages`` makes the tables, figures and numbers of the pages from stored results, and ``studies`` makes
-the results. ``pages`` imports ``studies``; nothing else is imported from one of the three into another.
+``site`` builds the site, ``pages`` makes the tables, figures and numbers of the pages from stored results, ``studies`` makes the
+results, and ``course`` makes the assignments. ``pages`` imports ``studies``, and ``course`` asks ``site`` for the address of the
+project; nothing else is imported from one of the four into another.
 """
 
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""What a trained network does and what its features still hold: accuracy by group, probes, adversaries, erasure, fairness, mixing.
+"""What a trained network does and what its features still hold: accuracy by group, probes, adversaries, erasure,
+fairness, mixing, calibration.
 
 It imports the core up to :mod:`lnl_core.training`, and scikit-learn, fairlearn and concept-erasure only where they are used. For
 one more measure write one file here and name it below; what every record is to hold is called by :func:`evaluate`. For one more
@@ -12,6 +13,7 @@ from lnl_core._lazy import lazy
 if TYPE_CHECKING:
     from lnl_core.evaluation.accuracy import *
     from lnl_core.evaluation.adversary import *
+    from lnl_core.evaluation.calibration import *
     from lnl_core.evaluation.description_length import *
     from lnl_core.evaluation.erasure import *
     from lnl_core.evaluation.fairness import *
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "accuracy": (
+        "logits",
         "predict",
         "accuracy",
         "group_accuracy",
@@ -36,6 +39,7 @@ _HOMES = {
         "prediction_information",
         "evaluate",
     ),
+    "calibration": ("Calibration", "calibration", "confidences", "right_from_wrong"),
     "features": ("embeddings", "feature_maps", "background_places", "refuse_infinite", "pool_places"),
     "probes": (
         "ProbeResult",

@@ -19,20 +19,29 @@ from lnl_core.networks.parts import LNLNetwork
 _log = logging.getLogger(__name__)
 
 
-def predict(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
-    """The predicted label of every image, (N,).
+def logits(network: nn.Module, data: BiasedImages) -> Tensor:
+    """What the network answers to every image, (N, classes) on the CPU.
 
     Raises:
         DataError: a network that does not give one row of logits an image.
     """
 
     def answers(images: Tensor) -> Tensor:
-        logits: Tensor = network(images)
-        if logits.ndim != 2 or len(logits) != len(images):
-            raise DataError(f"the network must give logits of shape ({len(images)}, classes) here, got {described(logits)}")
-        return logits.argmax(dim=1)
+        found: Tensor = network(images)
+        if found.ndim != 2 or len(found) != len(images):
+            raise DataError(f"the network must give logits of shape ({len(images)}, classes) here, got {described(found)}")
+        return found
 
-    predicted: NDArray[np.int64] = _over_batches(network, answers, data).numpy()
+    return _over_batches(network, answers, data)
+
+
+def predict(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:
+    """The predicted label of every image, (N,).
+
+    Raises:
+        DataError: see :func:`logits`.
+    """
+    predicted: NDArray[np.int64] = logits(network, data).argmax(dim=1).numpy()
     return predicted
 
 

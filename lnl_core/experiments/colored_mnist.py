@@ -89,6 +89,9 @@ _BIAS_BALANCED: dict[str, Any] = {
     "balance_wean": 0.0,
     "warmup_epochs": 0,
 }
+_UNTUNED: dict[str, dict[str, Any]] = {**_ALONE, "smoke": dict(_ALONE["smoke"], unbiased_images=50, repeats=2)}
+"""Of methods of which nothing is tuned yet: training as the baseline's, and their own values those of their sources, where they
+have one. The test set chose none of them."""
 _MI_BACKPROP: dict[str, dict[str, Any]] = {
     "smoke": dict(MI_OURS, statistics_steps=2),
     "demo": dict(
@@ -154,6 +157,9 @@ class ColoredMnist(Experiment):
         **dict.fromkeys(("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl"), _CLIPPED),
         "bias_balanced": dict.fromkeys(_PRESETS, _BIAS_BALANCED) | {"short": dict(_BIAS_BALANCED, epochs=12)},
         "mi_backprop": _MI_BACKPROP,
+        **dict.fromkeys(
+            ("reweighing", "subsampling", "group_dro", "last_layer", "jtt", "lff", "hsic", "conditional_hsic"), _UNTUNED
+        ),
     }
     varied = {"color_var": COLOR_VARS}
     required = ("color_var",)

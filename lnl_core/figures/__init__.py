@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lnl_core._lazy import lazy
 
 if TYPE_CHECKING:
+    from lnl_core.figures.calibration import *
     from lnl_core.figures.digits import *
     from lnl_core.figures.fairness import *
     from lnl_core.figures.information import *
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "style": ("PALETTE", "MARKERS", "METHOD_STYLE", "style", "use_style", "refuse_people"),
+    "calibration": ("reliability",),
     "digits": (
         "samples",
         "losses",

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 Losses = dict[str, Tensor]
 
+BIAS_LABELS, GROUP_LABELS = "bias labels", "group labels"
+UNBIASED_VALIDATION, UNBIASED_TRAINING = "unbiased validation images", "unbiased training images"
+KNOWLEDGE = (BIAS_LABELS, GROUP_LABELS, UNBIASED_VALIDATION, UNBIASED_TRAINING)
+"""What a method may have to know beside images and labels; a group is a pair of label and bias, one an image."""
+
 
 def value_of(config: RunConfig, declared: HyperParameter) -> Any:
     """A hyper-parameter of a run; its default where the run has none of this name."""
@@ -42,6 +47,7 @@ class Method:
         hyperparameters: what it reads beside those of the training.
         moves: its rows in the table of who moves.
         needs: what an experiment must offer for it, such as "images".
+        must_know: words of :data:`KNOWLEDGE`, what it must be told beside images and labels.
         trains_h: whether h is trained at all, as an opponent of f or as a witness beside it.
         files: what it leaves in the folder of a run beside the checkpoint and ``metrics.jsonl``.
     """
@@ -50,6 +56,7 @@ class Method:
     hyperparameters: tuple[HyperParameter, ...] = ()
     moves: tuple[Moves, ...] = ()
     needs: frozenset[str] = frozenset()
+    must_know: tuple[str, ...] = ()
     trains_h: bool = False
     files: tuple[str, ...] = ()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.methods.base import Losses
+from lnl_core.methods.base import BIAS_LABELS, GROUP_LABELS, Losses
 from lnl_core.methods.game import Game, GameCourse
 from lnl_core.methods.hyperparameters import ADV_WEIGHT, BALANCE_POWER, BALANCE_WEAN, MI_WEIGHT
 
@@ -125,6 +125,8 @@ def towards_uniform(log_p: Tensor, share: float | Tensor) -> Tensor:
 
 class BalancedGame(Game):
     """lnl with the balanced label loss, on images that are drawn the more often the more their bias misleads."""
+
+    must_know = (BIAS_LABELS, GROUP_LABELS)
 
     def course(self, training: "Training") -> "BalancedCourse":
         return BalancedCourse(self, training)

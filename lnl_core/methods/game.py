@@ -12,7 +12,7 @@ from lnl_core.errors import ConfigError
 from lnl_core.hyperparameters import HyperParameter
 from lnl_core.losses import bias_loss
 from lnl_core.methods.adversarial_step import adversarial_step, warmup_step
-from lnl_core.methods.base import Course, Losses, Method, Moves, value_of
+from lnl_core.methods.base import BIAS_LABELS, Course, Losses, Method, Moves, value_of
 from lnl_core.methods.hyperparameters import (
     ADV_WEIGHT,
     ADVERSARIES,
@@ -51,6 +51,7 @@ class Game(Method):
         label: the name of the label loss in the table of who moves.
     """
 
+    must_know: tuple[str, ...] = (BIAS_LABELS,)
     trains_h = True
 
     def __init__(

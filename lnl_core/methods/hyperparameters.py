@@ -139,6 +139,30 @@ STATISTICS_REFRESH = count(
     late=True,
 )
 
+GROUP_STEP = number(
+    "group_step", 0.01, "eta, the step by which the weights of the groups ascend their losses", source="Sagawa et al.'s code"
+)
+FIRST_EPOCHS = count(
+    "first_epochs", 1, "epochs of the first network, whose errors are repeated", source="Liu et al. for CelebA", least=1, most=10**4
+)
+REPEATS = count(
+    "repeats",
+    50,
+    "how often an image that the first network got wrong is in an epoch",
+    source="Liu et al. for CelebA",
+    least=1,
+    most=10**4,
+)
+GCE_POWER = number(
+    "gce_power",
+    0.7,
+    "q of the generalised cross-entropy of the prejudiced network; 0 is the cross-entropy",
+    source="Nam et al.",
+    most=1.0,
+)
+HSIC_WEIGHT = number("hsic_weight", 1.0, "lambda, the weight of the independence criterion in the loss of f")
+UNBIASED_IMAGES = count("unbiased_images", 500, "k, the unbiased images on which the last layer is retrained", least=20, most=10**5)
+
 OF_IMAGES = (CLIP_NORM, AUGMENT, ELASTIC)
 """What every method reads whose images are moved and whose gradients may be shortened."""
 OF_H = (BIAS_LR, BIAS_REDUCTION, WARMUP_EPOCHS)

@@ -21,7 +21,7 @@ from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.losses import bias_loss, confusion_loss, log_probabilities
 from lnl_core.methods.adversarial_step import label_term, places
-from lnl_core.methods.base import Course, Losses, Method, Moves, value_of
+from lnl_core.methods.base import BIAS_LABELS, Course, Losses, Method, Moves, value_of
 from lnl_core.methods.hyperparameters import BIAS_REDUCTION, CONFUSION_WEIGHT, MI_PLACES, OF_H, OF_IMAGES
 from lnl_core.networks.parts import LNLNetwork
 
@@ -110,6 +110,7 @@ class Jlu(Method):
     name = "jlu"
     hyperparameters = (CONFUSION_WEIGHT, MI_PLACES, *OF_H, *OF_IMAGES)
     needs = frozenset({"images"})
+    must_know = (BIAS_LABELS,)
     moves = (
         Moves("descends L_c + [alpha] L_conf", "descends L_c", "stays", "unlearning"),
         Moves("stays", "stays", "descends L_B", "watching"),

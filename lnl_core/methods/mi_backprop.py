@@ -31,7 +31,7 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.losses import label_loss
 from lnl_core.methods.adversarial_step import warmup_step
-from lnl_core.methods.base import Course, Losses, Method, Moves
+from lnl_core.methods.base import BIAS_LABELS, Course, Losses, Method, Moves
 from lnl_core.methods.hyperparameters import (
     ESTIMATOR,
     MI_WEIGHT,
@@ -201,6 +201,7 @@ class MiBackprop(Method):
         STATISTICS_REFRESH,
     )
     needs = frozenset({"image_bias"})
+    must_know = (BIAS_LABELS,)
     moves = (
         Moves("descends L_c", "descends L_c", "descends L_B", "the labels"),
         Moves("descends [lambda] I(C; Z)", "stays", "stays", "the information"),

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from lnl_core._plugins import load_plugins
 from lnl_core.errors import ConfigError
-from lnl_core.hyperparameters import HyperParameter, shown
-from lnl_core.methods.base import Method, Moves
+from lnl_core.hyperparameters import HyperParameter, either, shown
+from lnl_core.methods.base import KNOWLEDGE, Method, Moves
 
 METHODS: dict[str, Method] = {}
 """What :func:`register` was given.
@@ -39,6 +39,7 @@ def _missing(method: object) -> str | None:
         "hyperparameters, a tuple of HyperParameter": _all(method.hyperparameters, HyperParameter),
         "moves, a tuple of Moves with one row at least": bool(method.moves) and _all(method.moves, Moves),
         "needs, a frozenset of words": isinstance(method.needs, frozenset),
+        f"must_know, a tuple of {either(KNOWLEDGE)}": _all(method.must_know, str) and {*method.must_know} <= {*KNOWLEDGE},
         "trains_h, true or false": isinstance(method.trains_h, bool),
         "a step": type(method).step is not Method.step,
     }

@@ -23,6 +23,8 @@ from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, p
 from lnl_core.evaluation.fairness import fairness_by_split
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
 from lnl_core.hyperparameters import shown
+from lnl_core.methods import find
+from lnl_core.methods.base import UNBIASED_TRAINING
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.provenance import code_state, provenance
@@ -331,6 +333,8 @@ def run(
         resumed = len(checkpoint_history(folder))
         earlier = _begin(folder, resumed, code, started)
         options: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
+        knows = UNBIASED_TRAINING in find(config.method).must_know
+        options["unbiased"] = load_probe_data(config, data_dir) if knows else None
         fit(network, splits.data, config, tensorboard=tensorboard, **options)
         origin = provenance(started, time.perf_counter() - clock, place, code)
         origin["precision"] = reason(asked, config.precision, place, begun)

@@ -40,6 +40,7 @@ class Training:
         network, data: on the device of the training.
         config: with its precision settled.
         folder: where checkpoints go.
+        unbiased: unbiased images, for a method that must know some.
         optimizers: ``main`` of f and g, ``bias`` of h.
         course: what the method does with this training.
         history: one dictionary an epoch that is done.
@@ -52,6 +53,7 @@ class Training:
     data: BiasedImages
     config: RunConfig
     folder: Path | None = None
+    unbiased: BiasedImages | None = None
     history: list[Metrics] = field(default_factory=list)
     epoch: int = 0
     progress: float = 0.0
@@ -129,6 +131,7 @@ def _train(
     validate: Callable[[LNLNetwork], Metrics] | None,
     progress: bool,
     tensorboard: bool,
+    unbiased: BiasedImages | None = None,
 ) -> Training:
     """Train by ``method``, see :func:`fit`."""
     folder = None if out_dir is None else user_path(out_dir)
@@ -137,7 +140,7 @@ def _train(
     config = checkpoints.settled(config, place, folder)
     data = moved(network, data, config, place)
     method.check_network(network, data, config)
-    training = Training(method, network, data, config, folder)
+    training = Training(method, network, data, config, folder, unbiased)
     fingerprint = checkpoints.fingerprint(data)
     if folder is not None:
         checkpoints.resume(training, folder, fingerprint)
@@ -177,6 +180,7 @@ def fit(
     validate: Callable[[LNLNetwork], Metrics] | None = None,
     progress: bool = True,
     tensorboard: bool = False,
+    unbiased: BiasedImages | None = None,
 ) -> list[Metrics]:
     """Train ``network`` in place, by the method of ``config``.
 
@@ -194,19 +198,21 @@ def fit(
         validate: called after every epoch on the network in evaluation mode; its numbers join the epoch's line.
         progress: show a progress bar with the current losses.
         tensorboard: also write scalars for TensorBoard under ``out_dir/tensorboard`` (needs the package tensorboard).
+        unbiased: further images whose bias tells nothing of the label, for the methods that must know some ("last_layer").
 
     Returns:
         One dictionary an epoch: epoch, the mean of every loss in nats, what the method measures beside them, and what ``validate``
         returned.
 
     Raises:
+        DataError: fewer ``unbiased`` images than the method needs, or no bias an image where it needs one.
         ConfigError: a value that this run would not read, or a network that is not what the configuration says.
         NonFiniteLossError: a loss became infinite or NaN, or the weights after an epoch are beyond repair; the last good checkpoint
             is kept, see :func:`restore`.
         RecordError: ``out_dir`` holds another run, or a run on other data.
     """
     method = find(config.method)
-    return _train(method, network, data, config, out_dir, device, validate, progress, tensorboard).history
+    return _train(method, network, data, config, out_dir, device, validate, progress, tensorboard, unbiased).history
 
 
 @keep_freed_memory()

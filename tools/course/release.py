@@ -40,7 +40,7 @@ _REGION = re.compile(r"BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)(.*?)(?:END \1|\
 _DELIMITERS = tuple(f"{edge} {kind}" for edge in ("BEGIN", "END") for kind in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"))
 _IMPORT = re.compile(r"(import \w|from \S+ import )")
 _WHOLE, _PART, _OTHERS = 8, 20, 40
-"""Characters, without spaces, from which on a secret line is sought as a whole line, as a part of a text, and in other assignments."""
+"""Characters, without spaces, from which on a secret line is sought as a whole line, in any text, and in other assignments."""
 
 Notebook = Any
 

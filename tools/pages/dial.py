@@ -13,6 +13,7 @@ from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import of_its_preset, results_table
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
+from tools.pages.rows import where
 from tools.studies.leakage import read_leakage
 
 MEASURES = {
@@ -30,7 +31,7 @@ Values = dict[str, dict[str, dict[str, list[float]]]]
 def records_of_rows(root: Path = ROOT) -> list[tuple[dict[str, Any], list[RunRecord]]]:
     """The rows of the results table of Figure 4, each with its records in the order of their seeds."""
     records = sorted(read_records(root / "results" / "runs"), key=lambda record: record.seed)
-    mine = [one for one in records if one.experiment == "colored_mnist" and of_its_preset(one)]
+    mine = [one for one in where(records, experiment="colored_mnist") if of_its_preset(one)]
     found = []
     for row in results_table(folder=root / "results"):
         of_row = (row["method"], row["setting"], row["profile"], row["source"], row["precision"])

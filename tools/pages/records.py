@@ -148,7 +148,7 @@ def _lines(path: Path) -> list[RunRecord]:
 
 def address_of(record: RunRecord, root: Path = ROOT) -> str | None:
     """Where the record of a run is stored, looked for in the order of FOLDERS; None if it is not there."""
-    if record.experiment == "census":
+    if "protected" in record.setting:  # a table of people: its runs are lines of one file
         name = f"{record.setting['train']}-{record.setting['protected']}-{record.method}"
         lines = _lines(root / "results" / "fairness" / f"{name}.jsonl")
         return f"fairness/{name}/{lines.index(record) + 1}" if record in lines else None

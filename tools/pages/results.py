@@ -28,7 +28,17 @@ from lnl_core.runs.bench import roofline, roofline_markdown
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
-from tools.pages import dial, drawn, explorables, hyperparameters, leak_tables, numbers, records as record_pages
+from tools.pages import (
+    confidence,
+    dial,
+    drawn,
+    explorables,
+    hyperparameters,
+    leak_tables,
+    numbers,
+    records as record_pages,
+    which_method,
+)
 from tools.pages.drawn import Drawing
 from tools.pages.rows import where
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
@@ -505,7 +515,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "roofline.md": roofline_markdown(roofline(digit_network())) + "\n",
         "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
-    texts["hyperparameters.md"] = hyperparameters.tables()
+    texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
+    texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
     for name, cells in _record_links(root).items():
         texts[name] = record_pages.with_column(texts[name], cells)
     return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
@@ -519,7 +530,7 @@ def _record_links(root: Path) -> dict[str, list[str]]:
     links = {
         "figure_4.md": [found for _, found in rows],
         "agreement.md": judged,
-        "record.md": [found for row, found in rows if row["method"] == "bias_balanced"],
+        "record.md": [found for row, found in rows if where([row], method="bias_balanced")],
     }
     for name, variants in {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}.items():
         config_of = forgetting.config_of if name == "adversaries" else ablations.config_of
@@ -558,6 +569,10 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "erased": ("figure_4", "leakage"),
     "leak_training": ("courses",),
     "adversaries": ("adversaries",),
+    "which_method": ("newer",),
+    "must_know": (),
+    "confidence": ("confidence",),
+    "reliability": ("confidence",),
     "roofline": (),
     "hyperparameters": (),
 }
@@ -594,6 +609,7 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "said.png": partial(leak_figures.what_h_says, leaks),
         "left.png": partial(leak_figures.what_is_left, leaks),
         "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root)),
+        "reliability.png": partial(figures.reliability, confidence.diagrams(root)),
         "limit.png": partial(information_figures.limit, rows),
         "limit_methods.png": partial(information_figures.limit_methods, rows, under_limit.read_measured(root)),
         "fairness_adult.png": _pareto("adult-sex", root),

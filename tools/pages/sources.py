@@ -20,6 +20,7 @@ from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
+from tools.studies.confidence import read_confidence
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
 
@@ -163,6 +164,14 @@ class Sources:
         """How much more often than a constant a fresh linear probe names the level of a channel, of each of REVERSED."""
         found = [(name, color_var) for name in REVERSED]
         return [self.leak(*one, "levels.accuracy.mean") - self.leak(*one, "levels.chance") for one in found]
+
+    @cached_property
+    def _confidence(self) -> dict[tuple[str, float], dict[str, Any]]:
+        return {(one["method"], one["color_var"]): one for one in read_confidence(self._root)}
+
+    def sure(self, method: str, color_var: float, name: str, colors: str = "unbiased") -> float:
+        """A number of ``results/confidence``, such as "error"; ``colors`` may be "training_colors"."""
+        return float(self._confidence[method, color_var][colors][name])
 
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from lnl_core._files import write_atomically
 from tools import ROOT, write_if_changed
@@ -59,11 +60,12 @@ def draw_images(target: Path) -> list[Path]:
     mpl.use("Agg")
     drawn = []
     for name, draw in DRAWINGS.items():
-        path = target / f"{name}.png"
+        path = target / f"{name}.svg"
         function = getattr(figures, draw)
         if not path.is_file() or path.stat().st_mtime < Path(inspect.getfile(function)).stat().st_mtime:
             figure = function()
-            write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png", dpi=200))  # type: ignore[misc]
+            undated: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
+            write_atomically(path, lambda temporary, figure=figure, how=undated: figure.savefig(temporary, **how))  # type: ignore[misc]
         drawn.append(path)
     return drawn
 

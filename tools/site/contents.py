@@ -13,8 +13,8 @@ import yaml
 
 from tools import ROOT, write_if_changed
 
-REFERENCE = "Reference"
-"""The caption of the last part. Its pages are looked things up in; those of all other parts are chapters, to be read."""
+REFERENCE, TEACHING = "Reference", "Teaching"
+"""Captions of the last part, whose pages are looked things up in, and of the lecturer's. All others hold chapters, to be read."""
 _NEXT = re.compile(r"^Next: .*?\]\((?P<target>[^)#\s]+)\)", re.MULTILINE | re.DOTALL)
 
 
@@ -25,8 +25,9 @@ def parts(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 def chapters(root: Path = ROOT) -> list[str]:
-    """The documents to be read, in order: those of all parts but the reference."""
-    return [document for caption, documents in parts(root).items() if caption != REFERENCE for document in documents]
+    """The documents to be read, in order."""
+    read = (documents for caption, documents in parts(root).items() if caption not in (REFERENCE, TEACHING))
+    return [document for documents in read for document in documents]
 
 
 def source(document: str, root: Path = ROOT) -> Path:
@@ -123,9 +124,12 @@ def _options(lines: list[str]) -> list[str]:
     return found
 
 
+_EXERCISES = re.compile(r"^## (?:Exercises|Questions to discuss)$.*?(?=^## |\Z)", re.M | re.S)
+
+
 def length(text: str) -> tuple[int, int]:
-    """The words and the displayed formulas that a page or notebook shows before anything is unfolded."""
-    text = shown(text)
+    """The words and the displayed formulas that a page or notebook shows before anything is unfolded, its exercises aside."""
+    text = _EXERCISES.sub("", shown(text))
     for pattern, instead in _UNSHOWN:
         text = pattern.sub(instead, text)
     return len(re.findall(r"\w[\w'.,:/-]*", text)), text.count(_FORMULA)

@@ -29,6 +29,8 @@ from lnl_core._files import write_json
 from lnl_core._threads import SHORT_WAITS
 from tools import ROOT, write_if_changed
 from tools.site.notebooks import (
+    SOLUTION,
+    Notebook,
     cells_tagged,
     literals,
     read_notebook,
@@ -37,6 +39,7 @@ from tools.site.notebooks import (
     tags,
     to_text,
     use_own_ipython,
+    with_solutions,
 )
 from tools.site.progress import Progress, Work, in_words, seconds_left
 
@@ -175,7 +178,7 @@ def drop_stale_runs(work: Path) -> None:
 
 
 def clean_outputs(notebook: Any) -> list[str]:
-    """Take out what no reader should see (stderr, papermill's metadata) and return the warnings that were in it."""
+    """Take out what no reader should see (stderr, papermill's metadata, solutions); returns the warnings that were in it."""
     warnings = []
     for cell in notebook.cells:
         for name in ("papermill", "execution"):
@@ -186,6 +189,7 @@ def clean_outputs(notebook: Any) -> list[str]:
         warnings += [line.strip() for line in errors.splitlines() if "Warning:" in line]
         cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata.pop("papermill", None)
+    notebook.cells = [cell for cell in notebook.cells if SOLUTION not in tags(cell)]
     for cell in cells_tagged(notebook, "install"):
         cell.metadata["tags"] = [*tags(cell), "hide-input"]
     return warnings
@@ -206,8 +210,14 @@ class _Task:
         return Path(self.script).stem
 
 
-def _task(script: Path, given: dict[str, object], library: str) -> _Task:
+def _to_execute(script: Path, given: dict[str, object]) -> Notebook:
+    """The notebook of a script; under smoke the solutions of its exercises are tried, too."""
     notebook = read_script(script)
+    return with_solutions(notebook) if given.get("PROFILE") == "smoke" else notebook
+
+
+def _task(script: Path, given: dict[str, object], library: str) -> _Task:
+    notebook = _to_execute(script, given)
     uses = any("run_folder(" in cell.source for cell in notebook.cells if cell.cell_type == "code")
     cells = sum(bool(cell.cell_type == "code" and cell.source.strip()) for cell in notebook.cells)
     return _Task(os.path.relpath(script), given, notebook_key(notebook, given, library), cells + bool(given), uses)
@@ -236,7 +246,7 @@ def _run(task: _Task, work: str, threads: int) -> str:
     name = task.name
     folder = Path(work) / "executed"
     done, note = folder / f"{name}.ipynb", folder / f"{name}.json"
-    notebook = read_script(Path(task.script))
+    notebook = _to_execute(Path(task.script), task.given)
     declared = literals(cells_tagged(notebook, "parameters")[0].source) if cells_tagged(notebook, "parameters") else {}
     unknown = sorted(set(task.given) - set(declared))
     if unknown:

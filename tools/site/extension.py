@@ -2,15 +2,21 @@
 
 Sphinx keeps an inline script that an extension adds while the build runs under two names, and so declares it twice. docutils gives
 the entries of a bibliography a role that has been withdrawn and that a list may not hold. The theme reports an error in the console
-of everybody who has not chosen between light and dark yet, and every page loads two thousand icons of which the site shows a few.
+of everybody who has not chosen between light and dark yet, and every page loads two thousand icons twice,
+of which the site shows a few.
 """
 
 import re
-from importlib.resources import files
+from collections.abc import Iterable
+from functools import partial
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
@@ -49,37 +55,71 @@ def _end_citation(self: HTML5Translator, node: nodes.citation) -> None:
         self.body.append("</div>\n")
 
 
-_ICON = r'(?:"[\w-]+"|[\w$]+):\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+",(?:"[^"]*"|\["[^"]*","[^"]*"\])\]'
-_PACK = re.compile(rf"\{{(?:{_ICON},)*{_ICON}\}}")
-ICONS = Path("_static", "scripts", "fontawesome.js")
+_ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>")
+_SEARCH_SCRIPTS = re.compile(r"<script[^>]*/(searchtools|language_data|searchindex)\.js[^>]*></script>")
+_ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"(.)"\}')
 
 
-def only_icons(script: str, wanted: set[str]) -> str:
-    """The theme's icon script with those icons only that have one of the names, their own or a further one."""
+def without_idle_scripts(html: str, searches: bool = False) -> str:
+    """A part of the theme's page without what does nothing there: icons as drawings, which its font shows too, and the search as
+    one types, which is off."""
+    html = _ICON_SCRIPT.sub("", html)
+    return html if searches else _SEARCH_SCRIPTS.sub("", html)
 
-    def few(pack: re.Match[str]) -> str:
-        icons = [icon[0] for icon in re.finditer(_ICON, pack[0])]
-        return "{" + ",".join(icon for icon in icons if wanted & set(re.findall(r"[\w-]+", icon.partition(',"f')[0]))) + "}"
 
-    return _PACK.sub(few, script)
+def _idle_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    context["without_idle_scripts"] = partial(without_idle_scripts, searches=doctree is None)  # the index is one
+    has_formula = doctree is not None and any(isinstance(node, (nodes.math, nodes.math_block)) for node in doctree.findall())
+    if not has_formula and "script_files" in context:
+        context["script_files"] = [one for one in context["script_files"] if "mathjax" not in str(getattr(one, "filename", one))]
+
+
+def shown_icons(style: str, texts: Iterable[str]) -> set[str]:
+    """The characters of the icon font that a style sheet shows by itself, and those of the icons that the texts name."""
+    style = re.sub(r"\\([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), style)
+    names = {name for text in texts for name in re.findall(r"\bfa-[a-z0-9-]+", text)}
+    named = {found[2] for found in _ICON_RULE.finditer(style) if names & set(re.findall(r"fa-[\w-]+", found[1]))}
+    return named | set(re.findall("[\ue000-\uf8ff]", _ICON_RULE.sub("", style)))
 
 
 def _few_icons(app: Sphinx, exception: Exception | None) -> None:
-    target = Path(app.outdir) / ICONS
-    if exception is not None or not target.is_file():
+    """The icon fonts hold two thousand icons; those of the site hold the few that it shows."""
+    static = Path(app.outdir) / "_static"
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    if exception is not None or not style.is_file():
         return
-    site = [path for suffix in ("html", "js", "css") for path in Path(app.outdir).rglob(f"*.{suffix}")]
-    others = (path for path in site if path != target and "mathjax" not in path.parts)
-    texts = (path.read_text(encoding="utf-8", errors="ignore") for path in others)
-    wanted = {name for text in texts for name in re.findall(r"\bfa-([a-z0-9-]+)", text)}
-    theme = files("pydata_sphinx_theme") / "theme" / "pydata_sphinx_theme"
-    whole = theme / "static" / "scripts" / ICONS.name
-    target.write_text(only_icons(whole.read_text(encoding="utf-8"), wanted), encoding="utf-8")
+    naming = [*Path(app.outdir).rglob("*.html"), *(static / "scripts").glob("*theme.js")]
+    texts = (path.read_text(encoding="utf-8") for path in naming)
+    rules = style.read_text(encoding="utf-8")
+    shown = shown_icons(rules, texts)
+    fonts = files("pydata_sphinx_theme") / "theme" / "pydata_sphinx_theme" / "static" / "vendor" / "fontawesome" / "webfonts"
+    for name in ("fa-solid-900", "fa-regular-400", "fa-brands-400"):
+        with as_file(fonts / f"{name}.ttf") as whole, TTFont(whole) as font:
+            chosen = Subsetter(Options(notdef_outline=True))
+            chosen.populate(unicodes=[ord(character) for character in shown])
+            chosen.subset(font)
+            font.save(static / "vendor" / "fontawesome" / "webfonts" / f"{name}.ttf")
+    style.write_text(re.sub(r"url\([^)]*\.woff2\) format\(\"woff2\"\),", "", rules), encoding="utf-8")
+
+
+def _few_colors(app: Sphinx, exception: Exception | None) -> None:
+    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third."""
+    for path in (Path(app.outdir) / "_images").glob("*.png") if exception is None else ():
+        with Image.open(path) as picture:
+            if picture.mode in ("RGB", "RGBA"):
+                whole = picture.convert("RGB")
+                few = whole.quantize(256)
+                if not whole.getcolors(20_000):
+                    few = whole.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
+                few.save(path, compress_level=9)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(nodes.citation, override=True, html=(_begin_citation, _end_citation))
     app.add_js_file(None, body=FIRST_VISIT)
-    app.connect("html-page-context", _each_script_once)
+    app.config.templates_path.append(str(Path(__file__).parent / "templates"))
+    app.connect("html-page-context", _idle_scripts, priority=900)
+    app.connect("html-page-context", _each_script_once, priority=901)
     app.connect("build-finished", _few_icons)
+    app.connect("build-finished", _few_colors)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

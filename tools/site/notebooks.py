@@ -25,6 +25,8 @@ FACTS = ("02_derivation", "03_minmax_game")
 PARAMETERS = {"PROFILE": "demo", "SEED": 0, "COLOR_VAR": 0.03, "DATA_DIR": "", "OUT_DIR": "runs"}
 """What the parameters cell of every notebook declares."""
 IGNORE = "nbval-ignore-output"
+SOLUTION = "solution"
+"""Tags a cell with the solution of an exercise, which is executed in smoke runs and shown nowhere."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _TAGS = re.compile(r"^# %%.*\btags=(\[[^\]]*\])")
 
@@ -43,6 +45,27 @@ def tags(cell: Any) -> list[str]:
 
 def cells_tagged(notebook: Notebook, tag: str) -> list[Any]:
     return [cell for cell in notebook.cells if tag in tags(cell)]
+
+
+def solutions(notebook: Notebook) -> dict[int, str]:
+    """The Python code of each exercise's folded solution, by the exercise's number; an exercise for the pencil has none."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    exercises = re.split(r"^### Exercise \d+.*$", text, flags=re.MULTILINE)[1:]
+    blocks = {
+        number: re.findall(r"^```python\n(.*?)^```", exercise, flags=re.MULTILINE | re.DOTALL)
+        for number, exercise in enumerate(exercises, start=1)
+    }
+    return {number: "\n".join(found) for number, found in blocks.items() if found}
+
+
+def with_solutions(notebook: Notebook) -> Notebook:
+    """The notebook with the code of its solutions as cells of their own before its last one, as a reader who tries them has it."""
+    for number, code in solutions(notebook).items():
+        cell: Any = nbformat.v4.new_code_cell(f"# solution of exercise {number}\n{code}")  # type: ignore[no-untyped-call]
+        cell["id"] = f"solution-{number}"
+        cell.metadata["tags"] = [SOLUTION, IGNORE]
+        notebook.cells.insert(len(notebook.cells) - 1, cell)
+    return notebook
 
 
 def literals(source: str) -> dict[str, object]:

@@ -4,8 +4,8 @@
 # You build Colored MNIST by hand: draw the colours, deal them out, label them. Then you measure how much the colour tells about the digit, and how far
 # one gets by colour alone.
 #
-# **Read first**: [01_biased_data](../../notebooks/01_biased_data.ipynb), and Eqs. 1 and 2 in
-# [From mutual information to a game](../../book/theory.md).
+# **Read first**: `notebooks/01_biased_data`, and Eqs. 1 and 2 in
+# From mutual information to a game (`book/theory`).
 #
 # **100 points**: six tasks. Write NumPy; do not call the functions of `lnl_core.datasets` or `lnl_core.information` in your answers, they are what your
 # answers are compared with. Below each task stands a cell with some of its tests. There are others that you do not see. Cells that you cannot edit are

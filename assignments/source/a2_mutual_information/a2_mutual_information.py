@@ -4,8 +4,8 @@
 # The method of Kim et al. takes a bias out of features by making the information between the two small. In this assignment you write that
 # information down four times: as an entropy, as Eq. 4 for a table, as the term of Eq. 6 for the outputs of a network, and as the whole of Eq. 6.
 #
-# **Read first**: [From mutual information to a game](../../book/theory.md), Eqs. 3 to 6, and
-# [02_derivation](../../notebooks/02_derivation.ipynb) up to "From tables to tensors".
+# **Read first**: From mutual information to a game (`book/theory`), Eqs. 3 to 6, and
+# `notebooks/02_derivation` up to "From tables to tensors".
 #
 # **100 points**: six tasks. All logarithms are natural, so every value is in **nats**. Write NumPy and torch; do not call `lnl_core.information` or
 # `lnl_core.losses`, they are what your answers are compared with. Below each task stands a cell with some of its tests. There are others that you do

@@ -4,8 +4,8 @@
 # One game, three players: $f$ makes features, $g$ reads the label from them, $h$ reads the bias. Nearly every bug in an adversarial training is a loss that reaches
 # a player it was not meant for. Here you build the reversal, the confusion loss, and one step of Eq. 9, and you say who moves.
 #
-# **Read first**: [From mutual information to a game](../../book/theory.md) to the end,
-# [the confusion loss](../../book/confusion_loss.md), and [02_derivation](../../notebooks/02_derivation.ipynb) from "From tables to tensors".
+# **Read first**: From mutual information to a game (`book/theory`) to the end,
+# the confusion loss (`book/confusion_loss`), and `notebooks/02_derivation` from "From tables to tensors".
 #
 # **100 points**: five tasks. All losses are in nats. Do not call `lnl_core.losses` or `lnl_core.methods`, they are what your answers are compared with. Below each task
 # stands a cell with some of its tests. There are others that you do not see. Cells that you cannot edit are restored before grading.

@@ -4,8 +4,8 @@
 # Baseline, BlindEye and LNL on Colored MNIST, with the 5,000 embedded digits and a small network, so that a laptop trains each in seconds. The training is the library's; what is yours
 # is what goes wrong more often than the training: which network, which data, which weight, and what may be said at the end.
 #
-# **Read first**: [04_training](../../notebooks/04_training.ipynb), [07_results](../../notebooks/07_results.ipynb), and "How are the weights chosen?" in
-# [08_your_own_bias](../../notebooks/08_your_own_bias.ipynb).
+# **Read first**: `notebooks/04_training`, `notebooks/07_results`, and "How are the weights chosen?" in
+# `notebooks/08_your_own_bias`.
 #
 # **100 points**: five tasks. Below each task stands a cell with some of its tests. There are others that you do not see. Cells that you cannot edit are restored before grading.
 #

@@ -4,7 +4,7 @@
 # A training that unlearns a bias ends with an $h$ that cannot read it. That is no proof: $f$ was trained against that very $h$. Here you build what a sceptic asks for:
 # a fresh probe on examples that it has not seen, its control, the information that it reads, and the accuracy of the group that suffers.
 #
-# **Read first**: [Is it gone?](../../book/is_it_gone.md) and [13_is_it_gone](../../notebooks/13_is_it_gone.ipynb).
+# **Read first**: Is it gone? (`book/is_it_gone`) and `notebooks/13_is_it_gone`.
 #
 # **100 points**: six tasks. In tasks 1 to 4 do not call `lnl_core.evaluation` or `lnl_core.information`; any classifier of NumPy, torch or scikit-learn will do as a probe. Below each
 # task stands a cell with some of its tests. There are others that you do not see. Cells that you cannot edit are restored before grading.

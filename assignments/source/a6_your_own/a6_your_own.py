@@ -2,7 +2,7 @@
 # # Assignment 6: a bias of your own
 #
 # An open project. You choose a task and a bias, write them down as an **experiment file** of `lnl_core`, train on it, and report like somebody who wants to be believed. Colour is taken; textures behind digits are those of
-# [08_your_own_bias](../../notebooks/08_your_own_bias.ipynb), which shows every step. Small is good: a few hundred images and a network that trains in seconds.
+# `notebooks/08_your_own_bias`, which shows every step. Small is good: a few hundred images and a network that trains in seconds.
 #
 # **100 points**: three tasks that tests decide, and two that a person reads by the rubric at the end. There are tests that you do not see. Cells that you cannot edit are restored before grading.
 #

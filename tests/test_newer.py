@@ -1,0 +1,155 @@
+"""Which method when: the study of today's methods at toy size, and a page that says what was measured and what was not."""
+
+import itertools
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_records import record_of
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.runs.records import published_models, read_record, write_record
+from tools import ROOT
+from tools.pages import confidence as confidence_page, which_method
+from tools.studies import confidence, newer
+from tools.studies.__main__ import known, main
+from tools.studies.runs import SEVERAL
+from tools.studies.study import Options, Runs, run_study
+
+
+def test_every_row_has_three_seeds_at_three_variances_seed_by_seed() -> None:
+    configs = newer.configs()
+    assert len({config.fingerprint() for config in configs}) == len(configs) == 14 * 3 * 3
+    assert [seed for seed, _ in itertools.groupby(config.seed for config in configs)] == [0, 1, 2]
+    assert {config.color_var for config in configs} == {*SEVERAL}
+    assert {config.method for config in configs} == {*newer.NEW, *newer.BESIDE}
+    assert {config.get("unbiased_images") for config in configs if config.method == "last_layer"} == {50, 200, 500, 2000}
+    assert {(config.source, config.train_split) for config in configs} == {("mnist", "trainval")}
+    assert {config.profile for config in configs if config.method != "last_layer"} == {"short"}
+
+
+def test_the_list_names_every_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["newer", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 126
+    assert all("results/newer/colored_mnist-" in line for line in lines)
+    assert isinstance(known()["newer"], Runs)
+
+
+def toy(row: str, color_var: float, seed: int) -> RunConfig:
+    method, _ = newer.ROWS[row]
+    own: dict[str, Any] = {"unbiased_images": 20} if method == "last_layer" else {"repeats": 2} if method == "jtt" else {}
+    sizes: dict[str, Any] = {"train_size": 128, "test_size": 64, "epochs": 1, "probe_images": 64}
+    return preset("smoke", method, color_var=color_var, seed=seed, source="mini", **own, **sizes)
+
+
+def test_runs_of_toy_size_end_in_records_and_are_not_made_twice(tmp_path: Path) -> None:
+    study = Runs("newer", "Toy.", str(tmp_path / "records"), partial(list, [toy("last_layer", 0.02, 0)]))
+    options = Options(work=tmp_path / "work", progress=False)
+    report = run_study(study, options)
+    assert (len(report.done), len(report.there), report.missing) == (1, 0, {})
+    (path,) = (tmp_path / "records").glob("*.json")
+    record, written = read_record(path), path.stat().st_mtime_ns
+    assert record.method == "last_layer"
+    assert {*which_method.COLUMNS} <= {*record.metrics}, "what the page shows is in every record"
+    assert record.provenance["seconds"] > 0
+    report = run_study(study, options)
+    assert (len(report.done), len(report.there), path.stat().st_mtime_ns) == (0, 1, written)
+
+
+def stored(root: Path, row: str, seed: int, value: float) -> None:
+    config = newer.config_of(row, 0.03, seed)
+    metrics = {name: value + place / 10 for place, name in enumerate(which_method.COLUMNS)}
+    made = record_of()
+    origin = {**made.provenance, "seconds": 100 + seed, "device": "cpu (toy)"}
+    values: dict[str, Any] = {
+        "method": config.method,
+        "config": config.to_dict(),
+        "setting": config.setting,
+        "profile": config.profile,
+    }
+    write_record(
+        replace(made, seed=seed, metrics=metrics, provenance=origin, **values), root / "results" / "newer" / f"{row}{seed}.json"
+    )
+
+
+def rows_of(table: str) -> dict[str, list[list[str]]]:
+    """The cells of each row, by method, at the three variances."""
+    found: dict[str, list[list[str]]] = {}
+    for line in table.splitlines():
+        if line.startswith("| ") and not line.startswith("| method"):
+            name, *cells = [cell.strip() for cell in line.split("|")[1:-1]]
+            found.setdefault(name, []).append(cells)
+    return found
+
+
+def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> None:
+    nothing = which_method.which_method_table(tmp_path)
+    assert nothing.startswith("**These numbers have not been measured yet**: none of the 126 runs has been made.")
+    assert all(cells == ["not measured"] * 5 + ["0"] for three in rows_of(nothing).values() for cells in three)
+    stored(tmp_path, "jtt", 0, 0.2)
+    stored(tmp_path, "jtt", 1, 0.4)
+    stored(tmp_path, "last_layer, k = 50", 2, 0.25)
+    table = which_method.which_method_table(tmp_path)
+    found = rows_of(table)
+    assert [*found] == [*newer.ROWS]
+    assert table.startswith("3 of the 126 runs have been made; the others have not been measured yet.")
+    assert "on cpu (toy)." in table
+    assert found["jtt"][1] == ["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "2"]
+    assert found["last_layer, k = 50"][1] == ["0.250", "0.350", "0.450", "0.550", "102", "1"]
+    assert found["last_layer"][1] == found["jtt"][0] == ["not measured"] * 5 + ["0"], "another k and another variance"
+
+
+def test_what_must_be_known_is_what_the_methods_declare() -> None:
+    rows = rows_of(which_method.must_know_table())
+    assert rows["lff"] == [["no"] * 4]
+    assert rows["last_layer"] == [["no", "no", "no", "yes"]]
+    assert rows["bias_balanced"] == [["yes", "yes", "no", "no"]]
+
+
+def test_confidence_of_a_stored_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the embedded digits in the place of MNIST's: a network that is worse on digits in random colours and as sure."""
+    (model,) = [one for one in published_models(ROOT / "results") if (one["method"], one["color_var"]) == ("baseline", 0.02)]
+    load = confidence.load_data
+    monkeypatch.setattr(
+        confidence,
+        "load_data",
+        lambda config, split, data_dir, **options: load(config.with_options(source="mini"), split, **options),
+    )
+    found = confidence.measure(model, ROOT / "results")
+    random, own = found["unbiased"], found["training_colors"]
+    assert random["accuracy"] < own["accuracy"]
+    assert random["error"] > own["error"] + 0.2
+    assert sum(random["counts"]) == random["images"] == own["images"]
+    assert (found["settings"], found["record"]) == (confidence.SETTINGS, model["record"])
+
+
+def test_the_stored_measurements_are_of_the_published_networks() -> None:
+    models = {(one["method"], one["color_var"]): one for one in published_models(ROOT / "results")}
+    found = confidence.read_confidence()
+    assert {(one["method"], one["color_var"]) for one in found} == {*models}
+    for one in found:
+        model = models[one["method"], one["color_var"]]
+        assert one["record"] == model["record"]
+        assert one["unbiased"]["accuracy"] == pytest.approx(model["test_accuracy"], abs=0.001)
+        assert one["unbiased"]["images"] == 10_000
+        counts, bins = (
+            one["unbiased"]["counts"],
+            zip(*(one["unbiased"][f"bin_{name}"] for name in ("accuracy", "confidence")), strict=True),
+        )
+        error = sum(count * abs(pair[0] - pair[1]) for count, pair in zip(counts, bins, strict=True) if count) / 10_000
+        assert one["unbiased"]["error"] == pytest.approx(error)
+
+
+def test_the_table_of_confidence_has_two_rows_a_network_and_its_n(tmp_path: Path) -> None:
+    assert confidence_page.confidence_table(tmp_path) == "Nothing has been measured yet.\n"
+    shutil.copytree(ROOT / confidence.FOLDER, tmp_path / confidence.FOLDER)
+    lines = [line for line in confidence_page.confidence_table(tmp_path).splitlines() if line.startswith("| 0")]
+    assert len(lines) == 12
+    assert all(line.endswith("| 1 |") for line in lines)
+    first = confidence.read_confidence(tmp_path)[0]
+    assert f"| {first['unbiased']['error']:.3f} |" in lines[0]
+    assert f"| {first['training_colors']['error']:.3f} |" in lines[1]

@@ -1,0 +1,63 @@
+"""The tables of "Which method when": what each method must know, and what it does where it was run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lnl_core import methods
+from lnl_core.methods.base import KNOWLEDGE
+from lnl_core.runs.records import RunRecord, read_records
+from tools import ROOT
+from tools.studies import newer
+from tools.studies.runs import SEVERAL
+
+COLUMNS = {
+    "test_accuracy": "accuracy",
+    "bias_conflicting_accuracy": "conflicting",
+    "worst_group_accuracy": "worst cell",
+    "bias_mlp_probe_information": "leak in nats",
+}
+MISSING = "not measured"
+
+
+def must_know_table() -> str:
+    """What each method that is compared must be told beside images and labels."""
+    lines = ["| method | " + " | ".join(KNOWLEDGE) + " |", "|---" * (len(KNOWLEDGE) + 1) + "|"]
+    for method in (*newer.BESIDE, *newer.NEW):
+        told = methods.find(method).must_know
+        lines.append(f"| {method} | " + " | ".join("yes" if word in told else "no" for word in KNOWLEDGE) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _of_seeds(values: list[float], digits: int) -> str:
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}" if values else MISSING
+
+
+def which_method_table(root: Path = ROOT) -> str:
+    """By variance a row a method: means over seeds with the standard deviation; what has no record says so."""
+    stored = {record.run_config().fingerprint(): record for record in read_records(root / "results" / newer.FOLDER)}
+    found: list[RunRecord] = []
+    blocks = []
+    for color_var in SEVERAL:
+        lines = ["| method | " + " | ".join([*COLUMNS.values(), "seconds", "n"]) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+        for row in newer.ROWS:
+            fingerprints = [newer.config_of(row, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
+            records = [stored[one] for one in fingerprints if one in stored]
+            cells = [_of_seeds([one.metrics[name] for one in records if name in one.metrics], 3) for name in COLUMNS]
+            cells.append(_of_seeds([one.provenance["seconds"] for one in records], 0))
+            lines.append(f"| {row} | {' | '.join(cells)} | {len(records)} |")
+            found += records
+        blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
+    return f"{_how_much(found)}\n\n" + "\n".join(blocks)
+
+
+def _how_much(records: list[RunRecord]) -> str:
+    """In words how many of the runs there are, and where they were made."""
+    wanted = len(newer.ROWS) * len(SEVERAL) * newer.SEEDS
+    if not records:
+        return f"**These numbers have not been measured yet**: none of the {wanted} runs has been made."
+    devices = " and ".join(sorted({str(record.provenance["device"]) for record in records}))
+    some = "" if len(records) == wanted else "; the others have not been measured yet"
+    made = f"{len(records)} of the {wanted} runs have been made{some}."
+    return f"{made} Seconds are those of whole runs with their probes, on {devices}."
