@@ -368,7 +368,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 # - The limit holds on digits painted as in training, and on unbiased ones only through the tenth of them that is painted so.
 # - A colour-blind network whose features are independent of the colour is at chance on both. The useful networks are above the limit.
 #
-# Next: [Bias-balanced learning](../book/bias_balanced.md) names more unbiased digits without asking the features to forget.
+# Next: [How sure are the wrong answers?](../book/confidence.md) asks six trained networks how much they hesitate.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -176,8 +176,8 @@ def test_a_chapter_is_not_too_long(document: str) -> None:
 EXERCISE = re.compile(
     r"^### Exercise (?P<number>\d+): (?P<title>.+) \((?P<kind>pencil|code|predict, then run); (?:easy|medium|hard)\)$", re.M
 )
-WITHOUT = ("book/how_to_read", "book/sweeps")
-"""They say how to run something."""
+WITHOUT = ("book/how_to_read", "book/sweeps", "book/confidence", "book/which_method")
+"""They say how to run something, or hold measurements alone."""
 DISCUSSED = ("book/ethics",)
 """Its questions are for the pencil."""
 _FOLDED = re.compile(
