@@ -376,13 +376,6 @@ def test_scripts_that_do_nothing_are_not_loaded() -> None:
 
 
 @pytest.mark.slow
-def test_the_search_button_is_called_what_stands_on_it(site: Path) -> None:
-    text = (site / "book" / "intro.html").read_text(encoding="utf-8")
-    assert re.findall(r'<button class="btn search-button-field[^>]*>', text)
-    assert not re.search(r'<button class="btn search-button-field[^>]*aria-label', text)
-
-
-@pytest.mark.slow
 def test_status_page_shows_run_times(site: Path) -> None:
     text = (site / "book" / "status.html").read_text(encoding="utf-8")
     assert f"Executed under the {SMOKE['PROFILE']} profile." in text

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from matplotlib.patches import Rectangle
 from sklearn.calibration import calibration_curve
 from torch import Tensor, nn
 
@@ -122,5 +123,5 @@ def test_the_figure_has_a_panel_a_network_and_a_bar_a_bin() -> None:
     figure = reliability({"baseline": one, "lnl": {**one, "error": 0.5}})
     panels = [axes for axes in figure.axes if axes.get_title()]
     assert [panel.get_title() for panel in panels] == [f"baseline: error {one['error']:.3f}", "lnl: error 0.500"]
-    drawn_bars = [patch.get_height() for patch in panels[0].patches]
+    drawn_bars = [patch.get_height() for patch in panels[0].patches if isinstance(patch, Rectangle)]
     assert drawn_bars == pytest.approx([value for value in one["bin_accuracy"] if value is not None])

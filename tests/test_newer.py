@@ -11,6 +11,7 @@ import pytest
 from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
+from lnl_core.experiments.splits import load_data
 from lnl_core.runs.records import published_models, read_record, write_record
 from tools import ROOT
 from tools.pages import confidence as confidence_page, which_method
@@ -113,11 +114,10 @@ def test_what_must_be_known_is_what_the_methods_declare() -> None:
 def test_confidence_of_a_stored_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the embedded digits in the place of MNIST's: a network that is worse on digits in random colours and as sure."""
     (model,) = [one for one in published_models(ROOT / "results") if (one["method"], one["color_var"]) == ("baseline", 0.02)]
-    load = confidence.load_data
     monkeypatch.setattr(
         confidence,
         "load_data",
-        lambda config, split, data_dir, **options: load(config.with_options(source="mini"), split, **options),
+        lambda config, split, data_dir, **options: load_data(config.with_options(source="mini"), split, **options),
     )
     found = confidence.measure(model, ROOT / "results")
     random, own = found["unbiased"], found["training_colors"]

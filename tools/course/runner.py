@@ -119,9 +119,11 @@ def main() -> None:
     for stream in (0, 1, 2):  # a program that a cell starts inherits these
         os.dup2(nothing, stream)
     signal.signal(signal.SIGALRM, alarm)
-    runner = Runner()
+    runner, own = Runner(), os.getpid()
     for line in requests:
         reply = runner.handle(json.loads(line))
+        if os.getpid() != own:
+            os._exit(0)  # a copy of this process that a cell has forked and left
         replies.write(json.dumps(reply).encode() + b"\n")
         replies.flush()
 

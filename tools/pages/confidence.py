@@ -20,8 +20,10 @@ def confidence_table(root: Path = ROOT) -> str:
         return "Nothing has been measured yet.\n"
     names = ("accuracy", "confidence", "error", "auroc", "wrong_confidence", "wrong_sure")
     sure = found[0]["settings"]["sure"]
-    head = ("accuracy", "mean confidence", "calibration error", "AUROC of right against wrong")
-    head += ("mean confidence of wrong answers", f"wrong answers with confidence {sure:g} or more")
+    head = (
+        *("accuracy", "mean confidence", "calibration error", "AUROC of right against wrong"),
+        *("mean confidence of wrong answers", f"wrong answers with confidence {sure:g} or more"),
+    )
     lines = ["| σ² | network | colours | " + " | ".join(head) + " | n |", "|---" * (len(head) + 4) + "|"]
     for one in found:
         for colors in COLORS:

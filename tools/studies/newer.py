@@ -6,6 +6,7 @@ one. The three that stand beside them run again here, so that seconds are those 
 """
 
 from itertools import product
+from typing import Any
 
 from lnl_core.config import RunConfig, preset
 from tools.studies.runs import SEVERAL
@@ -18,7 +19,7 @@ COUNTS = (50, 200, 2000)
 """Of unbiased images for last-layer retraining, beside the 500 of its preset."""
 SEEDS = 3
 
-ROWS: dict[str, tuple[str, dict[str, object]]] = {
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     **{method: (method, {}) for method in (*BESIDE, *NEW)},
     **{f"last_layer, k = {count:,}": ("last_layer", {"unbiased_images": count}) for count in COUNTS},
 }
