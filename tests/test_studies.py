@@ -137,7 +137,7 @@ def test_every_generated_table_and_figure_says_which_command_makes_it() -> None:
         assert any(f"{{include}} results/{name}\n" in page for page in pages.values()), name
     for name in pictures:
         shown = re.compile(rf"{{figure}} results/{name}\n.*?\n```", re.S)
-        captions = [caption for page in pages.values() for caption in shown.findall(page)]
+        captions = [" ".join(caption.split()) for page in pages.values() for caption in shown.findall(page)]
         assert captions, name
         assert all(results.made_by(name) in caption for caption in captions), name
 
