@@ -267,10 +267,12 @@ def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) 
     command = ["make", "-C", str(tmp_path), "--no-print-directory", "book", f"PYTHON={sys.executable}"]
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    says, pip, looks, book = done.stdout.splitlines()
+    says, get_uv, install, looks, book = done.stdout.splitlines()
     assert says.startswith("installing into .venv")
     assert "3 GB" in says
-    assert pip.startswith("python -m pip install ")
-    assert not {"-q", "--quiet"} & set(pip.split())
+    assert get_uv.split()[:4] == ["python", "-m", "pip", "install"]
+    assert get_uv.endswith(" uv")
+    assert install.startswith("python -m uv pip install ")
+    assert not {"-q", "--quiet"} & set(install.split())
     assert looks == "book: looking for notebooks and pages that have changed"
     assert book == "python -m tools.site.book"

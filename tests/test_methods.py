@@ -489,7 +489,8 @@ def test_every_hyper_parameter_of_a_method_is_read_in_a_training(method: Method,
     data = few.subset(slice(0, 32)) if images else synthetic_faces("bd", n=32, size=config.image_size or 64, learn="age")
     network = build_network(config)
     read.clear()
-    fit(network, data, config, device="cpu", progress=False)
+    unbiased = few if "unbiased_images" in config else None
+    fit(network, data, config, device="cpu", progress=False, unbiased=unbiased)
     declared = {one.name for one in method.hyperparameters}
     assert declared <= {name for room, name in read if room in ("methods", "training")}
     assert len(declared) == len(method.hyperparameters), "each once"
