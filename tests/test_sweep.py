@@ -285,6 +285,20 @@ def test_a_run_that_another_sweep_works_on_is_waited_for(stage: type[Stage], tmp
     assert (reports[0].finished, reports[0].skipped) == ([one], [zero])
 
 
+def test_a_record_that_comes_while_the_lock_is_looked_at_is_seen(
+    stage: type[Stage], tmp_path: Path, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config,) = tiny()
+
+    def just_opened(folder: Path) -> bool:
+        write_record(record, tmp_path / f"{name_of(config)}.json")
+        return False
+
+    monkeypatch.setattr(module, "is_busy", just_opened)
+    report = sweep([config], tmp_path, progress=False)
+    assert (stage.started, report.skipped) == ([], [name_of(config)])
+
+
 def test_a_record_that_another_sweep_wrote_in_the_meantime_stays(stage: type[Stage], tmp_path: Path, record: RunRecord) -> None:
     (config,) = tiny()
     job = Job(config, tmp_path / f"{name_of(config)}.json", tmp_path / "work")

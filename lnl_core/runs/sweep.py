@@ -296,11 +296,11 @@ def _start_what_can_start(queue: deque[Job], executor: LocalExecutor | DaskExecu
         if not executor.free:
             return
         job = queue.popleft()
-        if job.path.exists():  # another sweep was faster
+        if job.folder is not None and is_busy(job.folder):
+            queue.append(job)
+        elif job.path.exists():  # another sweep was faster; looked for last, since its record is there before its lock opens
             job.state = "done"
             report.skipped.append(job.name)
-        elif job.folder is not None and is_busy(job.folder):
-            queue.append(job)
         else:
             job.attempts += 1
             executor.start(job)
