@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml environment.yml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@sed -n 's/^ *- \([A-Za-z0-9._-]*==.*\)$$/\1/p' environment.yml > .venv/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt uv 2> /dev/null || true
-	@$(BIN)/python -m uv pip install --python $(BIN)/python --constraint .venv/constraints.txt --editable ".[dev]" \
+	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode --constraint .venv/constraints.txt --editable ".[dev]" \
 		|| { echo "uv could not install it; trying again with pip, which takes several times as long"; \
 		$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"; }
 	@touch $@
