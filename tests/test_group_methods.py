@@ -317,6 +317,17 @@ def test_what_last_layer_refuses(some: BiasedImages, unbiased: BiasedImages) -> 
         last_layer_of(LNLNetwork(nn.Identity(), nn.Sequential(nn.Linear(3, 2), nn.ReLU()), nn.Identity()))
 
 
+def test_a_last_layer_without_intercepts_is_refused_and_left_as_it_was() -> None:
+    images = torch.randint(0, 255, (8, 3, 4, 4), dtype=torch.uint8)
+    nothing = torch.zeros(8, dtype=torch.long)
+    data = BiasedImages(images, torch.arange(8) % 2, nothing, nothing, bias_classes=2)
+    last = nn.Linear(48, 2, bias=False)
+    before = last.weight.detach().clone()
+    with pytest.raises(ConfigError, match="with bias=True"):
+        retrain_last_layer(LNLNetwork(nn.Identity(), nn.Sequential(nn.Flatten(), last), nn.Identity()), data)
+    assert torch.equal(last.weight, before)
+
+
 def test_bias_that_is_no_label_an_image_is_refused() -> None:
     x = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     maps = BiasedImages(x, [0, 1], torch.zeros(2, 3, 4, 4, dtype=torch.uint8), [0, 0], classes=2)

@@ -1,5 +1,6 @@
 """What the three experiments on photographs share: hyper-parameters, presets, the opposite set, random maps."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def by_profile(first_set: str, own: Mapping[str, Values], **more: Any) -> dict[s
     return {profile: {"train_set": first_set, **shared, **own[profile], **more} for profile, shared in _SHARED.items()}
 
 
-class PhotographExperiment(Experiment):
+class PhotographExperiment(Experiment, ABC):
     """An experiment on photographs: sets biased one way and the other, a test set without bias, and synthetic pictures."""
 
     fallback = "synthetic"
@@ -102,13 +103,13 @@ class PhotographExperiment(Experiment):
         count = self.size(config, "train" if name == config.train_set else "test")
         return self.synthetic(config, name, size=config.image_size or 64, seed=config.seed, n=count, **options)
 
+    @abstractmethod
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         """A set of the published photographs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def synthetic(self, config: "RunConfig", name: str, **options: Any) -> BiasedImages:
         """A set of synthetic pictures; nothing is read."""
-        raise NotImplementedError
 
     def measured_splits(self, config: "RunConfig") -> tuple[str, ...]:
         return ("opposite", "test") if config.train_set in OPPOSITE else ("test",)

@@ -68,11 +68,13 @@ def last_layer_of(network: LNLNetwork) -> nn.Linear:
     """The last linear layer of g.
 
     Raises:
-        ConfigError: g does not end in one.
+        ConfigError: g does not end in one, or it has no intercepts.
     """
     *_, last = network.label_head.modules()
     if not isinstance(last, nn.Linear):
         raise ConfigError(f"last_layer retrains a linear layer, and g ends in {type(last).__name__}: let g end in nn.Linear")
+    if last.bias is None:
+        raise ConfigError("last_layer needs a last layer with intercepts: let g end in nn.Linear with bias=True")
     return last
 
 
@@ -93,8 +95,6 @@ def retrain_last_layer(network: LNLNetwork, data: BiasedImages) -> float:
     penalty = chosen_penalty(x, data.labels, layer.out_features)
     weight, bias = logistic_regression(x, data.labels, layer.out_features, penalty)
     layer.weight.copy_(weight / deviation)
-    if layer.bias is None:
-        raise ConfigError("last_layer needs a last layer with intercepts: let g end in nn.Linear with bias=True")
     layer.bias.copy_(bias - (weight / deviation) @ mean)
     return penalty
 

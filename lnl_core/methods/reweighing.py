@@ -6,6 +6,7 @@ by the seed (SUBG, ibid.), and passes over them until it has made as many update
 training image, see :mod:`lnl_core.methods.groups`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def weighted_step(network: LNLNetwork, batch: Batch, weigh: Callable[[Tensor], T
     return {"label": each.detach().mean(), "weighted": weighted.detach()}
 
 
-class WeightedCourse(Course):
+class WeightedCourse(Course, ABC):
     """One training in which images count differently; :meth:`weigh` says how much."""
 
     def update(self, batch: Batch, index: Tensor, number: int) -> Losses:
@@ -57,9 +58,9 @@ class WeightedCourse(Course):
         self.move()
         return losses
 
+    @abstractmethod
     def weigh(self, losses: Tensor, batch: Batch, index: Tensor) -> Tensor:
         """(B,) weights of a batch, from its losses (B,) without gradient; equal ones are 1/B each."""
-        raise NotImplementedError
 
 
 class Weighted(Method):

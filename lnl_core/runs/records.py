@@ -79,10 +79,15 @@ def read_record(path: Path | str) -> RunRecord:
         raise RecordError(f"{path} does not exist: train first, or check the path") from None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} is no readable JSON ({error}): delete it and run again") from None
-    return _record(text, path)
+    return parse_record(text, path)
 
 
-def _record(text: str, path: Path | str) -> RunRecord:
+def parse_record(text: str, path: Path | str) -> RunRecord:
+    """A record from its JSON; ``path`` is how messages call the place that it comes from.
+
+    Raises:
+        RecordError: if it is no record of this version, or values are missing or of another type.
+    """
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -167,7 +172,7 @@ def read_record_lines(path: Path | str) -> list[RunRecord]:
         lines = read_text(user_path(path)).splitlines()
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read ({error}): run again, or check the path") from None
-    return [_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
+    return [parse_record(line, f"line {number} of {path}") for number, line in enumerate(lines, start=1)]
 
 
 def read_records(folder: Path | str) -> list[RunRecord]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.pages.rows import table_head
 from tools.studies.confidence import COLORS, read_confidence
 
 WORDS = {"unbiased": "random", "training_colors": "of the training"}
@@ -24,7 +25,7 @@ def confidence_table(root: Path = ROOT) -> str:
         *("accuracy", "mean confidence", "calibration error", "AUROC of right against wrong"),
         *("mean confidence of wrong answers", f"wrong answers with confidence {sure:g} or more"),
     )
-    lines = ["| σ² | network | colours | " + " | ".join(head) + " | n |", "|---" * (len(head) + 4) + "|"]
+    lines = table_head("σ²", "network", "colours", *head, "n")
     for one in found:
         for colors in COLORS:
             cells = " | ".join(_cell(one[colors][name]) for name in names)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from lnl_core import experiments, methods
 from lnl_core.config import EXECUTION, MEASURING, TRAINING
 from lnl_core.hyperparameters import HyperParameter, in_json
+from tools.pages.rows import table_head
 
 
 def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
@@ -16,7 +17,7 @@ def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
         default = "–" if one.default is None else in_json(one.default)
         cells = (f"`{one.name}`", default, one.range, one.help + "".join(where), one.source or "ours")
         owners.setdefault(" | ".join(cell.replace("|", "\\|") for cell in cells), []).append(owner)
-    lines = ["| name | default | range | meaning | source | read by |", "|---" * 6 + "|"]
+    lines = table_head("name", "default", "range", "meaning", "source", "read by")
     return [*lines, *(f"| {row} | {', '.join(names)} |" for row, names in owners.items()), ""]
 
 

@@ -8,6 +8,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from tools import ROOT
 from tools.pages import records
+from tools.pages.rows import table_head
 from tools.studies import forgetting
 from tools.studies.leakage import METHODS, read_leakage
 
@@ -29,7 +30,7 @@ def _shown(root: Path) -> dict[tuple[float, str], Model]:
 def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
     """One row a variance and method; what has no measurement is named below the table."""
     found = _shown(root)
-    lines = ["| σ² | method | " + " | ".join(columns) + " | record |", "|---" * (len(columns) + 3) + "|"]
+    lines = table_head("σ²", "method", *columns, "record")
     for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
         cells = " | ".join(cell(model) for cell in columns.values())
         seed = f"seed {model['seed']}"

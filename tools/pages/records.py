@@ -13,7 +13,7 @@ from typing import Any
 from lnl_core.config import preset
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.experiments import find
-from lnl_core.runs.records import RunRecord, _record, read_record, read_record_lines
+from lnl_core.runs.records import RunRecord, parse_record, read_record, read_record_lines
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 
@@ -39,7 +39,7 @@ def read_all(root: Path = ROOT) -> dict[str, Record]:
     for path in sorted((results / "fairness").glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             try:
-                found[f"fairness/{path.stem}/{number}"] = _record(line, f"line {number} of results/fairness/{path.name}")
+                found[f"fairness/{path.stem}/{number}"] = parse_record(line, f"line {number} of results/fairness/{path.name}")
             except RecordError as error:
                 found[f"fairness/{path.stem}/{number}"] = str(error)
     return found

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lnl_core import figures, methods
 from lnl_core._files import write_atomically, write_json
 from lnl_core.config import RunConfig, preset
@@ -40,7 +38,7 @@ from tools.pages import (
     which_method,
 )
 from tools.pages.drawn import Drawing
-from tools.pages.rows import where
+from tools.pages.rows import of_seeds, table_head, where
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
 from tools.studies.maps import read_maps
 
@@ -59,11 +57,7 @@ def _by_configuration(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
 
 
 def _cell(records: list[RunRecord], metric: str) -> str:
-    values = [record.metrics[metric] for record in records if metric in record.metrics]
-    if not values:
-        return "–"
-    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.3f}{spread}"
+    return of_seeds([record.metrics[metric] for record in records if metric in record.metrics])
 
 
 GRAYSCALES = {"luminance": "luminance", "mean": "mean of the channels", "lightness": "lightness of HSL"}
@@ -103,7 +97,7 @@ def ablation_table(
 ) -> str:
     """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
     groups = _by_configuration(records)
-    lines = ["| variant | " + " | ".join(columns.values()) + " | n |", "|---" * (len(columns) + 2) + "|"]
+    lines = table_head("variant", *columns.values(), "n")
     for name, changes in rows.items():
         found = groups.get(config_of(changes).fingerprint(), [])
         lines.append(f"| {name} | " + " | ".join(_cell(found, metric) for metric in columns) + f" | {len(found)} |")
@@ -114,7 +108,7 @@ def record_table(root: Path = ROOT) -> str:
     """bias_balanced beside the published numbers on the same data, at the variances where it has records."""
     folder = root / "results"
     published = paper_numbers(folder=folder)
-    lines = ["| σ² | bias_balanced | n | LNL, published | Gray, published |", "|---" * 5 + "|"]
+    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published")
     for row in where(results_table(folder=folder), method="bias_balanced"):
         named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
         lines.append(f"| {row['color_var']} | {_with_deviation(row)} | {row['n']} | {' | '.join(named)} |")
@@ -152,7 +146,7 @@ def others_table(root: Path = ROOT) -> str:
             runs = other.get("runs", "not stated")
             told = f"{other['uses']} | {{cite:t}}`{other['cite']}`: {other['note']}"
             rows.append((other["value"], f"| {other['label']} | {shown} | {runs} | {told} |"))
-    head = [f"| method | accuracy at σ² = {color_var:g} | runs | what it may use | where |", "|---" * 5 + "|"]
+    head = table_head("method", f"accuracy at σ² = {color_var:g}", "runs", "what it may use", "where")
     return "\n".join([*head, *(line for _, line in sorted(rows, key=lambda row: -row[0]))]) + "\n"
 
 
@@ -160,7 +154,7 @@ def agreement_table(root: Path = ROOT) -> str:
     """Each cell of Figure 4 with enough runs: the interval of its difference, and whether it agrees with the published number."""
     rows = [row for row in results_table(folder=root / "results") if row["published"] is not None]
     judged = [row for row in rows if row["n"] >= FEWEST_RUNS]
-    lines = ["| method | σ² | published | ours | n | difference, 90 % interval | verdict |", "|---" * 7 + "|"]
+    lines = table_head("method", "σ²", "published", "ours", "n", "difference, 90 % interval", "verdict")
     for row in judged:
         low, high = difference_interval(row["values"], row["published"])
         numbers = f"{row['published']:.4f} | {row['mean']:.4f} | {row['n']} | {low:+.4f} to {high:+.4f}"
@@ -174,7 +168,7 @@ def grayscale_table(root: Path = ROOT) -> str:
     folder = root / "results"
     published = paper_numbers(folder=folder)["gray"]
     groups = _by_configuration(read_records(folder / "runs") + read_records(folder / "ablations"))
-    lines = ["| σ² | published | " + " | ".join(GRAYSCALES.values()) + " |", "|---" * (len(GRAYSCALES) + 2) + "|"]
+    lines = table_head("σ²", "published", *GRAYSCALES.values())
     for color_var in (0.02, 0.03, 0.05):
         configs = (preset("short", "gray", color_var=color_var, grayscale=kind) for kind in GRAYSCALES)
         cells = [_counted_cell(groups.get(config.fingerprint(), [])) for config in configs]
@@ -198,7 +192,7 @@ GROUP_COLUMNS = {
 
 def groups_table(root: Path = ROOT) -> str:
     """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
-    lines = ["| σ² | method | " + " | ".join(GROUP_COLUMNS.values()) + " |", "|---" * (len(GROUP_COLUMNS) + 2) + "|"]
+    lines = table_head("σ²", "method", *GROUP_COLUMNS.values())
     smallest = set()
     stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
     for color_var in (0.02, 0.03):
@@ -216,10 +210,7 @@ def _spread(runs: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over seeds; runs that diverged are counted and left out."""
     values = [run["value"] for run in runs if run["value"] is not None]
     lost = f" ({len(runs) - len(values)} diverged)" if len(values) < len(runs) else ""
-    if not values:
-        return f"–{lost}"
-    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.3f}{spread}{lost}"
+    return f"{of_seeds(values)}{lost}"
 
 
 def _grouped(runs: list[dict[str, Any]], *keys: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
@@ -247,7 +238,7 @@ ESTIMATORS = {"ksg": "KSG", "donsker_varadhan": "DV", "mine": "MINE", "nwj": "NW
 def estimators_table(root: Path = ROOT) -> str:
     """One row a kind of normal pairs, one column an estimator."""
     found = estimators.read_runs(root)
-    lines = ["| dimensions | pairs | exact | " + " | ".join(ESTIMATORS.values()) + " | CLUB, true q |", "|---" * 10 + "|"]
+    lines = table_head("dimensions", "pairs", "exact", *ESTIMATORS.values(), "CLUB, true q")
     for (kind, dimensions, size, exact), runs in _grouped(found["normal"], "kind", "dimensions", "size", "exact").items():
         cells = [_spread([run for run in runs if run["estimator"] == name]) for name in ESTIMATORS]
         best = dimensions * math.expm1(2 * exact / dimensions)
@@ -263,7 +254,7 @@ READERS = {"linear": "linear probe", "mlp": "probe with a hidden layer"}
 def counts_table(root: Path = ROOT) -> str:
     """Counting on samples of tables that are known."""
     found = estimators.read_labels(root)
-    lines = ["| classes | pairs | exact | " + " | ".join(COUNTS.values()) + " |", "|---" * 5 + "|"]
+    lines = table_head("classes", "pairs", "exact", *COUNTS.values())
     for (classes, size, exact), runs in _grouped(found["tables"], "classes", "size", "exact").items():
         cells = [_spread([run for run in runs if run["estimator"] == name]) for name in COUNTS]
         lines.append(f"| {classes} | {size} | {exact:.3f} | {' | '.join(cells)} |")
@@ -273,7 +264,7 @@ def counts_table(root: Path = ROOT) -> str:
 def probes_table(root: Path = ROOT) -> str:
     """The bound of a probe on features whose information is known."""
     found = estimators.read_labels(root)
-    lines = ["| dimensions | examples | exact | " + " | ".join(READERS.values()) + " |", "|---" * 5 + "|"]
+    lines = table_head("dimensions", "examples", "exact", *READERS.values())
     for (kind, dimensions, size, exact), runs in _grouped(found["features"], "kind", "dimensions", "size", "exact").items():
         cells = [_spread([run for run in runs if run["estimator"] == name]) for name in READERS]
         examples = f"{size}, shuffled" if kind == "shuffled" else str(size)
@@ -296,7 +287,7 @@ def parity_table(root: Path = ROOT) -> str:
         "probe with a hidden layer": ("probe", "mlp"),
     }
     names = {"shown": "$(B, U)$", "parity": "$(U, UB)$"}
-    lines = ["| features | exact | " + " | ".join(readers) + " |", "|---" * 6 + "|"]
+    lines = table_head("features", "exact", *readers)
     for (kind, exact), runs in _grouped(found["parity"], "kind", "exact").items():
         cells = [_spread([run for run in runs if (run["estimator"], run["reader"]) == reader]) for reader in readers.values()]
         lines.append(f"| {names[kind]} | {exact:.3f} | {' | '.join(cells)} |")
@@ -309,7 +300,7 @@ def limit_table(root: Path = ROOT) -> str:
     fine, coarse = (str(count) for count in sorted(found["settings"]["levels"], reverse=True))
     best = ("accuracy at most, in training", "on the unbiased test")
     names = ("σ²", "H(Y given B)", "standard error", "I(Y;B)", *best, f"H, {fine} levels", f"H, {coarse} levels")
-    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    lines = table_head(*names)
     for row in found["rows"]:
         cells = (
             f"{row['color_var']:g}",
@@ -332,7 +323,7 @@ def limit_methods_table(root: Path = ROOT) -> str:
     limits = {row["color_var"]: row["accuracy"] for row in limit.read_limit(root)["rows"]}
     named = ("accuracy, painted as in training", "nats of colour this proves at 95 %", "accuracy, unbiased")
     names = ("σ²", "limit", "method", *named, "n")
-    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    lines = table_head(*names)
     groups = _grouped(under_limit.read_measured(root), "color_var", "method")
     for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], ALL_METHODS.index(item[0][1]))):
         cells = [_spread([{"value": run[key]} for run in runs]) for key in ("painted_accuracy", "proved_leak", "test_accuracy")]
@@ -354,7 +345,7 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "mi_backprop, their network"),
         *("bound, last epoch", "least", "a figure of others: base", "and BackMI"),
     )
-    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    lines = table_head(*names)
     for color_var in COLOR_VARS:
         cells = [_accuracy(rows.get((method, color_var))) for method in ("baseline", "lnl", "mi_backprop")]
         cells.append(theirs.get(color_var, "–"))
@@ -379,7 +370,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
     ]
     least = _least(root)
     names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats")
-    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    lines = table_head(*names)
     for end, one in sorted(stored, key=lambda both: (both[1].config["color_var"], -both[1].config["mi_weight"])):
         color_var = one.config["color_var"]
         numbers = (
@@ -400,7 +391,7 @@ def mi_cost_table(root: Path = ROOT) -> str:
     if not stored:
         return "Nothing has been measured yet.\n"
     devices = [f"{one['provenance']['device']} ({one['repeats']} rounds)" for one in stored]
-    lines = ["| K = 40, in epochs of lnl | " + " | ".join(devices) + " |", "|---" * (len(devices) + 1) + "|"]
+    lines = table_head("K = 40, in epochs of lnl", *devices)
     for name in dict.fromkeys(name for one in stored for name in one["costs"]):
         lines.append(f"| {name} | " + " | ".join(f"{one['costs'][name]:.1f}" for one in stored) + " |")
     return "\n".join(lines) + "\n"

@@ -1,7 +1,9 @@
-"""Choosing among run records and rows of tables."""
+"""Choosing among run records and rows of tables, and what all tables are written with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
 
 from lnl_core.runs.records import RunRecord
 
@@ -18,3 +20,14 @@ def _value(row: RunRecord | dict[str, Any], name: str) -> Any:
 def where(rows: Iterable[Row], **wanted: object) -> list[Row]:
     """The rows with these values: fields of a record, of its setting or its configuration, or keys of a dictionary."""
     return [row for row in rows if all(_value(row, name) == value for name, value in wanted.items())]
+
+
+def table_head(*names: str) -> list[str]:
+    """The first two lines of a Markdown table with these columns."""
+    return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+
+
+def of_seeds(values: Sequence[float], digits: int = 3, missing: str = "–") -> str:
+    """Mean and, of more than one value, standard deviation (n - 1) over seeds; ``missing`` where there is none."""
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}" if len(values) else missing

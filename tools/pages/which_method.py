@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from lnl_core import methods
 from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
+from tools.pages.rows import of_seeds, table_head
 from tools.studies import newer
 from tools.studies.runs import SEVERAL
 
@@ -22,16 +21,11 @@ MISSING = "not measured"
 
 def must_know_table() -> str:
     """What each method that is compared must be told beside images and labels."""
-    lines = ["| method | " + " | ".join(KNOWLEDGE) + " |", "|---" * (len(KNOWLEDGE) + 1) + "|"]
+    lines = table_head("method", *KNOWLEDGE)
     for method in (*newer.BESIDE, *newer.NEW):
         told = methods.find(method).must_know
         lines.append(f"| {method} | " + " | ".join("yes" if word in told else "no" for word in KNOWLEDGE) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _of_seeds(values: list[float], digits: int) -> str:
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}" if values else MISSING
 
 
 def which_method_table(root: Path = ROOT) -> str:
@@ -40,12 +34,12 @@ def which_method_table(root: Path = ROOT) -> str:
     found: list[RunRecord] = []
     blocks = []
     for color_var in SEVERAL:
-        lines = ["| method | " + " | ".join([*COLUMNS.values(), "seconds", "n"]) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+        lines = table_head("method", *COLUMNS.values(), "seconds", "n")
         for row in newer.ROWS:
             fingerprints = [newer.config_of(row, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [stored[one] for one in fingerprints if one in stored]
-            cells = [_of_seeds([one.metrics[name] for one in records if name in one.metrics], 3) for name in COLUMNS]
-            cells.append(_of_seeds([one.provenance["seconds"] for one in records], 0))
+            cells = [of_seeds([one.metrics[name] for one in records if name in one.metrics], missing=MISSING) for name in COLUMNS]
+            cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
             lines.append(f"| {row} | {' | '.join(cells)} | {len(records)} |")
             found += records
         blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
