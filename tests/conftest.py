@@ -40,12 +40,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither the profile, the folders nor the device of the person at the keyboard may decide a test."""
-    for name in ("LNL_DATA_DIR", "LNL_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LNL_DEVICE", "cpu")
-    monkeypatch.setenv("LNL_CACHE_DIR", str(tmp_path / "cache"))
+def _own_environment(tmp_path: Path) -> Iterator[None]:
+    """Neither the profile, the folders, the device nor the plug-ins of the person at the keyboard may decide a test, and what a
+    test or a cell that it executes sets ends with it."""
+    before = dict(os.environ)
+    for name in ("LNL_DATA_DIR", "LNL_PROFILE", "LNL_PLUGINS"):
+        os.environ.pop(name, None)
+    os.environ |= {"LNL_DEVICE": "cpu", "LNL_CACHE_DIR": str(tmp_path / "cache")}
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

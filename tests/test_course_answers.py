@@ -50,7 +50,6 @@ def _trained_once() -> Iterator[None]:
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Few digits, a folder of its own, and no experiment of a notebook that ran before in this process."""
     monkeypatch.setenv("LNL_PROFILE", "smoke")
-    monkeypatch.delenv("LNL_PLUGINS", raising=False)
     monkeypatch.setattr(registry, "_known", dict(registry.registered()))
     monkeypatch.chdir(tmp_path)
 
