@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -357,7 +359,9 @@ def test_a_slow_assignment_gets_more_time(small: tuple[Path, Plan], monkeypatch:
         monkeypatch.setattr(grading, "check_source", None)
 
 
-def test_a_late_submission_is_graded_again_alone(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_late_submission_is_graded_again_alone(at_once: int, small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one is graded at a time: a machine that slept meanwhile makes anybody late."""
     submitted, plan = small
     monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
     calls: list[tuple[int, list[str]]] = []
@@ -365,15 +369,29 @@ def test_a_late_submission_is_graded_again_alone(small: tuple[Path, Plan], monke
     def work(jobs: list[grading.Job], limits: dict[str, Limits], way: str, executor: Any, ahead: int, done: Any) -> None:
         calls.append((ahead, [job.student.id for job in jobs]))
         for job in jobs:
-            late = ahead > 1 and job.student.id == "bo"
+            late = len(calls) == 1 and job.student.id == "bo"
             done(job, {**grading.problem("x"), "late": late})
 
     monkeypatch.setattr(grading, "_work", work)
     monkeypatch.setattr(grading, "_record", lambda *_: None)
     monkeypatch.setattr(grading, "_publish", lambda *_: None)
-    summary = grade(submitted, replace(plan, jobs=2))
-    assert calls == [(4, ["ada", "bo", "cy"]), (1, ["bo"])]
+    summary = grade(submitted, replace(plan, jobs=at_once))
+    assert calls == [(2 * at_once, ["ada", "bo", "cy"]), (1, ["bo"])]
     assert not any(one["late"] for one in summary.results)
+
+
+def test_a_class_list_that_says_more_reaches_the_forms(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted, plan = small
+    monkeypatch.setattr(grading, "grade_one", lambda *_: grading.problem("No."))
+    monkeypatch.setattr(grading, "_executor", lambda _: nullcontext((ThreadPoolExecutor(1), 1)))
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    for number, line in enumerate(("ada,Ada,,\n", "ada,Ada L,77,88\n")):
+        (submitted.parent / "list.csv").write_text(f"id,name,moodle,canvas\n{line}")
+        summary = grade(submitted, replace(plan, class_list=submitted.parent / "list.csv"))
+        assert summary.there == 3 * number, "nobody is examined again for it"
+    (row,) = rows(plan.results / f"moodle_{NAME}.csv")
+    assert (row["Identifier"], row["Full name"], row["Grade"]) == ("Participant 77", "Ada L", "0")
+    assert [row["ID"] for row in rows(plan.results / "canvas.csv")] == ["", "88"]
 
 
 def test_dask_workers_grade_the_same(small: tuple[Path, Plan]) -> None:

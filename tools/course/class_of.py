@@ -194,7 +194,8 @@ def write_class(assignment: Assignment, folder: Path, students: int, hostile: in
         elif kind in DAMAGES:
             DAMAGES[kind](notebook)
         write_text(folder / student / assignment.name / f"{assignment.name}.ipynb", json.dumps(notebook))
-    write_text(folder.parent / "class.csv", "id,name\n" + "".join(f"{student},Student {student[-3:]}\n" for student in found))
+    rows = (f"{student},Student {student[-3:]},{5000 + n},{7000 + n}\n" for n, student in enumerate(found))
+    write_text(folder.parent / "class.csv", "id,name,moodle,canvas\n" + "".join(rows))
     write_json(folder.parent / "kinds.json", found)
     return found
 

@@ -387,15 +387,15 @@ def grade(submitted: Path, plan: Plan) -> Summary:
             stored = _stored(job.file)
             if stored is None or stored.get("key") != job.key:
                 todo.append(job)
-            elif stored["late"] and plan.jobs > 1:
+            elif stored["late"]:
                 again.append(job)
-            else:
-                results[job.file] = stored
+            else:  # the class list may say more of the student than when this was stored
+                results[job.file] = {**stored, "student": asdict(job.student)}
         there = len(results)
         with tqdm(total=len(todo) + len(again), unit="submission", disable=not plan.progress) as bar:
 
             def done(job: Job, result: Result, last: bool = False) -> None:
-                late = result["late"] and plan.jobs > 1 and not last
+                late = result["late"] and not last
                 if late:
                     again.append(job)
                     bar.total = (bar.total or 0) + 1
@@ -408,7 +408,7 @@ def grade(submitted: Path, plan: Plan) -> Summary:
                     done(job, problem(job.problem))
             with _executor(plan) as (executor, ahead):
                 _work([job for job in todo if not job.problem], limits, way, executor, ahead, done)
-                # who ran out of time in company is examined again alone
+                # who ran out of time is examined again alone: the machine may have been busy, or asleep
                 _work(again, limits, way, executor, 1, lambda job, result: done(job, result, last=True))
         ordered = [results[job.file] for job in jobs]
         _record(ordered, [job.file for job in jobs], course, plan)
