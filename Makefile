@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
+.PHONY: help install book slides serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -31,6 +31,9 @@ $(INSTALLED): pyproject.toml environment.yml
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html
 	@echo "book: looking for notebooks and pages that have changed"
 	@$(BIN)/python -m tools.site.book
+
+slides: $(INSTALLED)  ## slides of the executed notebooks, into _build/slides; NOTEBOOK=02_derivation for one, SMOKE=yes for a quick look
+	@$(BIN)/python -m tools.site.slides $(NOTEBOOK) $(if $(SMOKE),--smoke)
 
 serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
 	@$(BIN)/python -m tools.site.serve $(PORT)

@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Quickstart: a digit reader that must not see colour
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A plain network goes by the colour of a digit; one that is trained not to learn the colour reads far more
 # > digits in random colours, although a fresh probe still finds colour in its features.
 # >
@@ -99,22 +99,22 @@ profile = resolve_profile(PROFILE)
 config = preset(profile, "baseline", color_var=COLOR_VAR, seed=SEED)
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What does the network get to see?
 #
 # It sees painted handwritten digits. Each digit class has a mean colour, and a **training** digit is painted in a shade of its own
 # class's colour. A **test** digit is painted in a shade of a colour that is picked at random. `COLOR_VAR` is the variance of the
 # shades, the paper's $\sigma^2$: the smaller it is, the more surely a colour names its digit.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}} slideshow={"slide_type": "-"}
 train = load_data(config, config.train_split, DATA_DIR or None)
 test = load_data(config, "test", DATA_DIR or None)
 figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the colour gives the digit away")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all colours."}} slideshow={"slide_type": "subslide"}
 figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour says nothing")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The pictures: ten digits a class, first in training colours, then in test colours.* Shape and colour both name a training digit.
 # Nothing in the data says which of the two is meant, and colour is the easier one to see. How strongly colour tells the digit, in
 # nats, is the subject of [01_biased_data](01_biased_data.ipynb).
@@ -132,7 +132,7 @@ baseline = load_model(baseline_folder)
 # %% [markdown]
 # Is it any good? That depends on the test. The same held-out digits can be painted like training digits or in random colours.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 flattering = load_data(config, "test", DATA_DIR or None, random_colors=False)  # test digits in their own class's colour
 on_test = {"baseline": accuracy(baseline, test)}
 on_biased = {"baseline": accuracy(baseline, flattering)}
@@ -140,7 +140,7 @@ print(f"training digits                                 {accuracy(baseline, trai
 print(f"held-out digits in their own class's colours    {on_biased['baseline']:.3f}")
 print(f"the same held-out digits in random colours      {on_test['baseline']:.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The first two numbers are what is usually reported: collect data, split off a test set, measure. Both parts share the bias,
 # so the bias stays hidden. Only the third line shows that the network reads colours at least as much as shapes.
 #
@@ -169,23 +169,23 @@ lnl_folder = run_folder(OUT_DIR, lnl_config)
 lnl_record = run(lnl_config, lnl_folder, data_dir=DATA_DIR or None)
 lnl = load_model(lnl_folder)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Line charts per epoch for baseline and lnl: the label loss of both falls; lnl also has a bias loss and a negative entropy."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Line charts per epoch for baseline and lnl: the label loss of both falls; lnl also has a bias loss and a negative entropy."}} slideshow={"slide_type": "subslide"}
 histories = {"baseline": read_history(baseline_folder), "lnl": read_history(lnl_folder)}
 figures.losses(histories, title="The game, epoch by epoch")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: one panel a quantity, in nats but for the accuracy.* Both networks come to read their training digits without trouble, so
 # the label loss cannot tell them apart. The baseline has no adversary and no line in the panels of $h$; there the line of lnl shows the
 # game: $h$ first learns the colour, then $f$ removes it again. [04_training](04_training.ipynb) explains such curves in detail.
 #
 # ## What do the two networks confuse?
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on the unbiased test digits: the baseline's answers are scattered over all digits, those of lnl lie mostly on the diagonal."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on the unbiased test digits: the baseline's answers are scattered over all digits, those of lnl lie mostly on the diagonal."}} slideshow={"slide_type": "-"}
 figures.confusion_matrices(
     {"baseline": confusion(baseline, test), "lnl": confusion(lnl, test)}, title="The same test digits, in random colours"
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: rows are true digits, columns are answers; a perfect reader has a bright diagonal and nothing else.* The baseline's
 # answers are scattered because the colours are random, and it goes by the paint. To see *which* paint leads to *which* answer, paint
 # all digits alike, as [06_confusion](06_confusion.ipynb) does.
@@ -196,7 +196,7 @@ gain = on_test["lnl"] - on_test["baseline"]
 print(f"on unbiased digits: baseline {on_test['baseline']:.3f}, lnl {on_test['lnl']:.3f} ({gain:+.3f})")
 print(f"on biased digits:   baseline {on_biased['baseline']:.3f}, lnl {on_biased['lnl']:.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The second line shows a cost: where the colour does tell the digit, a network that ignores it loses a good clue.
 #
 # ## Which digits are read worst?
@@ -204,7 +204,7 @@ print(f"on biased digits:   baseline {on_biased['baseline']:.3f}, lnl {on_biased
 # A mean can hide a group on which the network is bad. Split the test digits by whether their paint happens to be their own class's colour
 # (*bias-aligned*) or not (*bias-conflicting*), then by paint, then by digit and paint together.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 agrees = (test.group == test.labels).numpy()
 labels = test.labels.numpy()
 for name, network in {"baseline": baseline, "lnl": lnl}.items():
@@ -214,7 +214,7 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
         f"misleads: {right[~agrees].mean():.3f} of {(~agrees).sum()}"
     )
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Bar chart of accuracy for each of the ten paint colours, baseline and lnl side by side, chance dashed."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Bar chart of accuracy for each of the ten paint colours, baseline and lnl side by side, chance dashed."}} slideshow={"slide_type": "subslide"}
 groups = {"baseline": group_accuracy(baseline, test), "lnl": group_accuracy(lnl, test)}
 panels, panel = plt.subplots(figsize=(8.6, 3.6), layout="constrained")
 for number, (name, values) in enumerate(groups.items()):
@@ -245,7 +245,7 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
         f"(the smallest group has {sizes[sizes > 0].min()})"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: one pair of bars a paint.* The lowest bar is the accuracy on the worst colour (`worst_bias_accuracy` in a record). It
 # still mixes digits that the colour helps with digits that it misleads. **Worst-group accuracy** (`worst_group_accuracy`) does not:
 # its groups are the hundred pairs of digit and paint. There are few digits in each here, so the lowest of a hundred accuracies is low
@@ -257,7 +257,7 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
 # end cannot name the colour. Ask $h$ about randomly painted digits, and compare its loss with that of a prediction that knows only
 # how often each of the eight levels of a channel occurs. The difference is what $h$ knows, in nats.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 repainted = load_data(lnl_config, lnl_config.train_split, DATA_DIR or None, random_colors=True)  # training shapes, random colours
 said = evaluate_adversary(lnl, repainted.subset(slice(0, 1000)))
 print(f"a colour channel has {said.entropy:.2f} nats to tell; h reads {said.information:.2f} nats of it from f(x)")
@@ -268,7 +268,7 @@ print(f"a colour channel has {said.entropy:.2f} nats to tell; h reads {said.info
 # that sees the whole of $f(x)$. It is asked for the paint, one of ten. Every run record keeps a linear probe and one with a hidden layer,
 # each with a control that was trained on shuffled paints.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("a fresh probe names the paint:   linear   control      MLP   control")
 for name, metrics in {"baseline": baseline_record.metrics, "lnl": lnl_record.metrics}.items():
     numbers = [
@@ -278,7 +278,7 @@ for name, metrics in {"baseline": baseline_record.metrics, "lnl": lnl_record.met
 ceiling = color_table(COLOR_VAR, levels=32).max(axis=0).sum()
 print(f"chance is 0.1; from the colour itself one can name {ceiling:.3f}, since the shades of different paints overlap")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Look at the controls first: they must be near chance, or the probe itself is broken. Then compare. The features of lnl give away
 # less of the paint than those of the baseline, and yet more than nothing. That the adversary reads nothing says something about
 # $h$; what a fresh probe reads says something about $f$. A network may answer well because $g$ does not act on what $f$
@@ -286,7 +286,7 @@ print(f"chance is 0.1; from the colour itself one can name {ceiling:.3f}, since 
 #
 # ## How far can these numbers be trusted?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 data, settings = lnl_record.data, lnl_record.run_config()
 print(f"trained on {data['train_size']:,} images (source {data['source']}), tested on {data['test_size']:,}; one seed")
 print(
@@ -381,7 +381,7 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Biased data let a network use the wrong clue, and a test set with the same bias does not show it.

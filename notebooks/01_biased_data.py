@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # How biased is biased data?
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** In the training data of Colored MNIST the colour tells more than half of the digit at every variance of
 # > the paper, and in the test data it tells nothing.
 # >
@@ -101,7 +101,7 @@ config = preset(profile, color_var=COLOR_VAR, seed=SEED)
 rng = np.random.default_rng(SEED)
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Can one sort the digits by colour alone?
 #
 # Each class has a mean colour: zeros are crimson, ones are teal, and so on. A training digit is painted with a colour drawn
@@ -117,7 +117,7 @@ print("test: ", test)
 # %% [markdown]
 # The paper's Figure 3a, first half. Even if one cannot see the shapes, the rows differ.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten training digits; within a row all digits have shades of one colour."}} slideshow={"slide_type": "-"}
 picture = figures.samples(train, title=f"Training digits, σ² = {COLOR_VAR}: the row decides the colour")
 folder = Path(OUT_DIR).expanduser() / "01_biased_data"
 folder.mkdir(parents=True, exist_ok=True)
@@ -128,16 +128,16 @@ picture
 # *The picture: ten rows of ten digits, each row in shades of one colour.* A network that looked only at colour would sort these
 # rows well, and colour is easier to learn than shape.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all ten colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten test digits; every row mixes all ten colours."}} slideshow={"slide_type": "subslide"}
 picture = figures.samples(test, title=f"Test digits, σ² = {COLOR_VAR}: the colour is picked blindly")
 picture.savefig(folder / "figure_3a_test.png", dpi=150)
 picture
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: the same ten rows, every row a mixture of all colours.* A network that learnt the colours is now wrong. The palette
 # and the spread around each mean are the same; only the link between colour and class is gone.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How is a colour drawn?
 #
 # Channel by channel, from a normal distribution with variance $\sigma^2$ around the mean colour, drawn again until the value lies
@@ -159,7 +159,7 @@ draws = 500 if profile == "smoke" else 4000
 group = np.repeat(np.arange(10), draws)
 drawn = sample_colors(group, COLOR_VAR, rng)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Thirty small histograms, three channels for each of ten mean colours; each follows the black curve of its truncated normal, cut off at 0 or 1 where the mean is near the edge."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Thirty small histograms, three channels for each of ten mean colours; each follows the black curve of its truncated normal, cut off at 0 or 1 where the mean is near the edge."}} slideshow={"slide_type": "-"}
 grid = np.linspace(0.001, 0.999, 200)
 panels, axes = plt.subplots(3, 10, figsize=(13, 4), sharex=True, sharey="row", layout="constrained")
 for digit in range(10):
@@ -177,7 +177,7 @@ for digit in range(10):
 panels.suptitle(f"Drawn colours (bars), truncated normal (line) and mean colour (dotted), σ² = {COLOR_VAR}")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: thirty small histograms, each close to its black curve.* Bars and curves agree. Where a mean lies near 0 or 1 the
 # distribution is cut in half, and the mean of what is left lies further inside: the "mean colour" is the peak, not the mean.
 
@@ -195,7 +195,7 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 # So $\sigma^2$ is the variance *before* cutting. An implementation that clamps to $[0,1]$ instead of drawing again puts extra
 # probability on 0 and 1, which is another data set; [deviations](../book/deviations.md) names public copies that do.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is h asked to predict?
 #
 # The bias label $b(x)$ is made from the image itself: take every second pixel in each direction ($14\times14$ places), and cut each
@@ -205,7 +205,7 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 # library can also label every place, background too, with the level of the colour that the image was painted with
 # (`bias_labels="image"`, `bias_places="everywhere"`).
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A painted four and its level maps for red, green and blue, twice. Above, the authors' labels: levels on the stroke that fade towards its rim, no label around it. Below: one constant level a channel at every place."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A painted four and its level maps for red, green and blue, twice. Above, the authors' labels: levels on the stroke that fade towards its rim, no label around it. Below: one constant level a channel at every place."}} slideshow={"slide_type": "-"}
 kinds = {
     kind: colored_mnist("train", COLOR_VAR, bias_labels=kind, bias_places=places, **options).subset(slice(config.train_size))
     for kind, places in (("pixel", "foreground"), ("image", "everywhere"))
@@ -227,7 +227,7 @@ panels.colorbar(image, ax=axes.ravel().tolist(), ticks=range(8), label="level (g
 panels.suptitle("One digit and the labels that h must predict at each place")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: a painted four, and its three level maps, twice: above, labels on the stroke that fade towards its rim, grey around it;
 # below, one constant level a channel.* An image is grey value times colour. On the rim the grey value is small, so the authors'
 # label is low there whatever the colour is. So this label also depends on the shape.
@@ -240,7 +240,7 @@ print(f"places with a label: {labelled.mean():.0%} in the authors' way, {(color_
 print(f"labelled places whose level is that of the colour: {same:.0%}; at the others the stroke is not fully bright")
 print(f'this profile trains with bias_labels="{config.bias_labels}", bias_places="{config.bias_places}"')
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How much does the colour tell about the digit?
 #
 # Eq. 1 defines biased data by an amount of information:
@@ -251,7 +251,7 @@ print(f'this profile trains with bias_labels="{config.bias_labels}", bias_places
 # be the colour cut to eight levels a channel, $8^3=512$ colours. Then $I$ is a finite sum. The largest possible value is
 # $H(Y)=\log 10$, all there is to know about the digit.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 joint = color_table(COLOR_VAR)  # (10, 512), sums to one
 exact = mutual_information(joint)
 print(f"I(b;Y) of training data at variance {COLOR_VAR}: {exact:.3f} nats of {log(10):.3f}, {exact / log(10):.0%} of the label")
@@ -266,7 +266,7 @@ for name, others in {"red": (2, 3), "green": (1, 3), "blue": (1, 2)}.items():
 # Now change the variance. More variance means more overlap between the colours of different digits. Coarser levels forget some of the
 # colour, and by data processing can only lose information.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of colour about the digit against the variance, one curve for each number of levels; high at zero, beginning to fall steeply in the paper's shaded range, near zero at large variance."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of colour about the digit against the variance, one curve for each number of levels; high at zero, beginning to fall steeply in the paper's shaded range, near zero at large variance."}} slideshow={"slide_type": "subslide"}
 points = 7 if profile == "smoke" else 21
 variances = np.concatenate([[0.0], np.geomspace(0.002, 3, points - 1)])
 level_counts = (2, 8) if profile == "smoke" else (2, 4, 8, 32)
@@ -281,7 +281,7 @@ panel.set(title="Eq. 1, left side: what the training colour tells about the digi
 panel.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: curves, one for each number of levels, that start high at $\sigma^2=0$ and sink towards zero at large variance; the
 # paper's range is a narrow grey band where they begin to fall steeply.* All of the paper's settings are heavily biased. The dashed
 # line is the same question asked of the **group**, the index of the mean colour: in training the group *is* the class, so it tells
@@ -297,7 +297,7 @@ for v in (0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05):
     value = mutual_information(color_table(v))
     print(f"  {v:<7} {value:7.3f}   {value / log(10):.0%}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What would a sample say?
 #
 # For real data there is no table, only pairs $(b_i,y_i)$. Counting them and putting the frequencies into the formula (the *plug-in*
@@ -334,7 +334,7 @@ def estimates(size, biased):
     return [plug_in_mutual_information(y, b, corrected=c) for c in (False, True)]
 
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, training and test colours: estimates of the information against the number of digits. Both estimates start far too high and sink to the dashed exact value, the corrected one first."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, training and test colours: estimates of the information against the number of digits. Both estimates start far too high and sink to the dashed exact value, the corrected one first."}} slideshow={"slide_type": "subslide"}
 sizes = [100, 1000] if profile == "smoke" else [100, 300, 1000, 3000, 10_000, 60_000]
 panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
 for panel, biased, truth in ((axes[0], True, exact), (axes[1], False, 0.0)):
@@ -349,7 +349,7 @@ panels.suptitle("Estimates of the same number from samples (mean of five draws)"
 plt.show()
 print(f"a test set of {sizes[0]} digits, plainly counted, seems to tell {means[0, 0]:.2f} nats; the truth is 0")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: in the right panel both estimates start far above zero although colour and digit are independent, and sink to the dashed
 # zero line only as $N$ grows; the corrected one arrives first.* A small unbiased sample looks biased. With more cells
 # than data even the correction is not enough, since it counts only cells that were seen. This is why this book uses exact tables
@@ -363,14 +363,14 @@ print(f"a test set of {sizes[0]} digits, plainly counted, seems to tell {means[0
 test_joint = np.tile(joint.mean(axis=0), (10, 1))
 print(f"I(b(X train);Y) = {exact:.3f}  >>  I(b(X test);Y) = {mutual_information(test_joint):.3f} nats")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How accurate is colour alone?
 #
 # A classifier that sees nothing but $b$ does best by naming the most probable digit, and is then right with probability
 # $\sum_b \max_y p(y,b)$. No network that looks at colour alone can beat this on training data; on test data it is at chance.
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 def bayes_accuracy(table):
     """Accuracy of the best guess of y from b: the sum over b of max_y p(y, b)."""
     return table.max(axis=0).sum()
@@ -387,7 +387,7 @@ print(f"in theory: {bayes_accuracy(joint):.1%} on training data and {bayes_accur
 # learn some shape from them. This is why the published baseline rises as $\sigma^2$ grows, while the share that colour explains
 # shrinks.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling with the variance but for a small rise of the two coarsest at its left end, still above the dashed chance line at the right end."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Best accuracy from colour alone against the variance, falling with the variance but for a small rise of the two coarsest at its left end, still above the dashed chance line at the right end."}} slideshow={"slide_type": "subslide"}
 near = np.linspace(0, 0.2, points)
 figures.lines(
     near,
@@ -398,16 +398,16 @@ figures.lines(
     levels={"chance": 0.1},
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: accuracies that fall with the variance, still well above the dashed chance line at the right end.* The fine curves start
 # at one: ten distinct colours name ten digits without error. Coarse levels join some of them, and there a little variance helps at first.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which digits does colour mix up?
 #
 # The paper observes that ones and threes share their mistakes, and that teal and bondi blue are close. How close, among all pairs?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 distance = np.linalg.norm(MEAN_COLORS[:, None] - MEAN_COLORS[None], axis=-1)
 pairs = sorted((distance[i, j], i, j) for i in range(10) for j in range(i))
 for d, i, j in pairs[:4]:
@@ -418,12 +418,12 @@ print(f"the median pair is {np.median([d for d, *_ in pairs]) / sqrt(COLOR_VAR):
 # Distances between means ignore that the distributions are cut at the faces of the colour cube. The best guess from the table takes
 # this into account. Its confusion matrix is what a network that sees only colours would show on **training** digits.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrix of the best guess from colour: a bright diagonal, with fainter spots in pairs on both sides where two palettes overlap."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrix of the best guess from colour: a bright diagonal, with fainter spots in pairs on both sides where two palettes overlap."}} slideshow={"slide_type": "subslide"}
 guess_of = np.eye(10)[best_guess]  # (512, 10)
 confusion = joint @ guess_of  # (10, 10): true digit, guessed digit
 figures.confusion_matrices({"best guess from colour": confusion}, title=f"Training digits by colour alone, σ² = {COLOR_VAR}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: a bright diagonal, with fainter spots off it, in pairs on both sides, where two palettes overlap.* The pairs named
 # next are those that a network blind to shape cannot keep apart. The shared vertical stripes of the paper's Figure 5
 # ([06_confusion](06_confusion.ipynb)) come from here.
@@ -496,7 +496,7 @@ for share, i, j in order[:4]:
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Training colours follow a truncated normal around the mean of the digit's class; test colours around a mean picked at random.

@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # From mutual information to a loss
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Each step between the paper's nine equations holds on a table of nine images as the theory says it, and
 # > only the reversed bias loss has the exact gradient of the information.
 # >
@@ -110,7 +110,7 @@ def nats(value):
     return f"{round(float(value), 4) + 0.0:.4f}"
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A world of nine images
 #
 # An image $x=(s,b)$ has one of three shapes and one of three colours. The label is the shape that was *meant*; the drawn
@@ -118,7 +118,7 @@ def nats(value):
 # colour is the better clue in training and no clue at all later.
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def world(color_follows, shape_follows=0.8, n=3):
     """Joint table p(y, x), shape (3, 9); image number 3 s + b has shape s and colour b."""
     clue = lambda p: np.where(np.eye(n), p, (1 - p) / (n - 1))  # noqa: E731
@@ -158,14 +158,14 @@ extractors = {
     "nothing": np.ones((9, 1)),
 }
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Eq. 2: a network that uses the bias
 #
 # Give each $f$ the best label head for the training data, $g(j)=\arg\max_y p(y\mid f=j)$. How well does $g\circ f$ do, and how much does
 # its *answer* tell about the colour, in training and in the test?
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def best_label_head(w):
     """g as a table p(answer | feature), shape (M, 3): one-hot at the most probable training label."""
     return np.eye(3)[(train @ w).argmax(axis=0)]
@@ -178,7 +178,7 @@ for name, w in extractors.items():
     told = [mutual_information(bias_and_image(p) @ answer) for p in (train, test)]
     print(f"{name:12} {accuracy[0]:.3f}      {accuracy[1]:.3f}     {nats(told[0])}            {nats(told[1])}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # "Everything" answers by colour although it sees the shape: colour is the better clue, and it fails in the test. Look at the last
 # two columns of "shape". Its answers tell something about the colour in training, since shape and colour both follow the label, and
 # nothing in the test. So Eq. 2 shows that a network uses the bias only where bias and label are independent.
@@ -201,7 +201,7 @@ p_bf, _ = random_tables(np.random.default_rng(SEED))
 renamed = p_bf @ np.eye(4)[[2, 0, 3, 1]]  # a g that only renames the features
 print("equal when g only renames features: ", np.isclose(mutual_information(renamed), mutual_information(p_bf)))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # In general it is a strict inequality: a head may ignore what the feature holds. Demanding $I(b;f)=0$ asks for more than is needed. In
 # return it holds for every head.
 #
@@ -212,7 +212,7 @@ print("equal when g only renames features: ", np.isclose(mutual_information(rena
 # With the best $g$, which answers with the posterior, the label loss is $H(Y\mid F)$. Now both terms are table sums. Which of the four
 # extractors wins?
 
-# %%
+# %% slideshow={"slide_type": "-"}
 values = {name: (conditional_entropy(train @ w), mutual_information(p_bx @ w)) for name, w in extractors.items()}
 print("features     H(Y|F)   I(b;F)")
 for name, (label, leak) in values.items():
@@ -232,14 +232,14 @@ for name, w in extractors.items():
     left, right = mutual_information(train @ w), values[name][1] + conditional_entropy(p_yb)
     print(f"{name:12} I(F;Y) = {nats(left)} <= {nats(right)}: {left <= right}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Eq. 4: information is entropy removed
 #
 # $$I(b;F)=H(b)-H(b\mid F)$$
 #
 # and $H(b)$ is a property of the data. For all four extractors, and for a random one:
 
-# %%
+# %% slideshow={"slide_type": "-"}
 some = {**extractors, "random": np.random.default_rng(SEED).dirichlet(np.ones(4), size=9)}
 print("features     I(b;F)   H(b)     H(b|F)   H(b) - H(b|F) equals I(b;F)")
 for name, w in some.items():
@@ -249,7 +249,7 @@ for name, w in some.items():
         f"{name:12} {nats(mutual_information(p_bf))}   {nats(whole)}   {nats(rest)}   {np.isclose(whole - rest, mutual_information(p_bf))}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The second column never changes, so it may be dropped: minimising $I(b;F)$ over $f$ is minimising $-H(b\mid F)$. So far,
 # equalities only.
 #
@@ -264,7 +264,7 @@ for name, w in some.items():
 # sure; one too unsure; and one that is just as sure as the true one but names the wrong colours.
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def posterior(p_bf):
     """P(b | f), shape (3, M): every column sums to one."""
     return p_bf / p_bf.sum(axis=0)
@@ -300,7 +300,7 @@ for name, q in heads.items():
     relation = "equal" if np.isclose(used, wanted) else "too large" if used > wanted else "too small"
     print(f"{name:15} N(Q) = {nats(used)}   {relation}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # $\mathcal N$ is **neither an upper nor a lower bound**. With an overconfident head the features seem worse than they are, with a
 # head that is too unsure better. The head that names wrong colours has the same value as the true posterior, because $\mathcal N$
 # never uses the true colour. So $\mathcal N$ means something only under the constraint.
@@ -312,7 +312,7 @@ for name, q in heads.items():
 # The divergence tells the four heads apart. It does not turn the sum into a bound: near $Q=P$ the error of $\mathcal N$ is of first
 # order and the divergence of second, so however large $\mu$ is, a head that is a little too unsure has a value below $-H(b\mid F)$.
 
-# %%
+# %% slideshow={"slide_type": "-"}
 for name, q in heads.items():
     print(f"{name:15} D(P||Q) = {nats(divergence(shape, q))}")
 mu = 100
@@ -321,14 +321,14 @@ for step in (0.1, 0.01, 0.001):
     excess = negative_entropy(shape.sum(axis=0), q) + mu * divergence(shape, q) - wanted
     print(f"mu = {mu}, {step} of the way to uniform: L_MI + H(b|F) is {'positive' if excess > 0 else 'negative'}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Eq. 7: from divergence to cross-entropy
 #
 # The divergence still contains $P$. What can be computed from labelled samples is the bias loss
 #
 # $$\mathcal L_B=\mathbb E_x\big[-\log Q(b(x)\mid f(x))\big]=H(b\mid F)+\mathbb E_F\big[D_{KL}(P\,\|\,Q)\big].$$
 
-# %%
+# %% slideshow={"slide_type": "-"}
 print("head             L_B      H(b|F) + D(P||Q)   H(b) - L_B  <=  I(b;F)")
 for name, q in heads.items():
     total = conditional_entropy(shape) + divergence(shape, q)
@@ -394,7 +394,7 @@ print(f"L_B of the trained h: {nats(closure().item())}")
 print(f"H(b|F):               {nats(conditional_entropy(p_bf.numpy()))}")
 print("its prediction is the posterior:", torch.allclose(torch.softmax(logits, 0).detach(), p_bf / p_bf.sum(0), atol=1e-6))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Eq. 8: the game
 #
 # $$\min_f\max_h\;\mathcal N-\mu\,\mathcal L_B$$
@@ -402,7 +402,7 @@ print("its prediction is the posterior:", torch.allclose(torch.softmax(logits, 0
 # $h$ is to make $\mathcal L_B$ small and $f$ to make it large. Put the best $h$, the posterior, into both terms: the value must be
 # $-(1+\mu)H(b\mid F)$, which is $I(b;F)$ again, scaled and shifted by the constant $H(b)$.
 
-# %%
+# %% slideshow={"slide_type": "-"}
 mu = 0.7
 for name, w in {"shape": extractors["shape"], "random": some["random"]}.items():
     p_bf = p_bx @ w
@@ -423,7 +423,7 @@ for mu in (0.5, 1.0, 2.0, 10.0, 100.0):
     reward = certainty + mu * (p * np.log(q) + (1 - p) * np.log(1 - q))
     print(f"mu = {mu:<5}: the best h for the literal Eq. 8 predicts {q[reward.argmax()]:.3f} where the truth is {p}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # An $h$ that also maximised the entropy term would be too sure, and far too sure for small $\mu$. Its loss would then no longer tell
 # $H(b\mid F)$. So the rule is: **the entropy term must not move $h$.**
 #
@@ -432,7 +432,7 @@ for mu in (0.5, 1.0, 2.0, 10.0, 100.0):
 # At $Q=P$ both terms have the value $-H(b\mid F)$. While $h$ is held still, do they push $f$ in the same direction?
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def gradient(value, variable):
     return torch.autograd.grad(value, variable, retain_graph=True)[0]
 
@@ -454,7 +454,7 @@ print(f"cosine between entropy term and -H(b|F): {nats(cosine(entropy_term.ravel
 # directly: per unit of probability moved to feature $j$, image $x$ contributes $\log Q(b(x)\mid j)$ in the one case and
 # $\sum_b Q(b\mid j)\log Q(b\mid j)$ in the other.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What $f$ learns in the game
 #
 # Start with features that hold mostly colour, as biased training does. Let $g$ and $h$ answer with their best tables after every step,
@@ -481,7 +481,7 @@ def play(mi_weight, adv_weight, steps=2000, rate=5.0):
 
 results = {(lam, mu): play(lam, mu) for lam, mu in ((0, 0), (1, 0), (0, 1), (1, 1))}
 
-# %%
+# %% slideshow={"slide_type": "-"}
 print("lambda  mu   I(b;F)   I(F;Y)   test accuracy")
 for (lam, mu), (logits, _) in results.items():
     w = torch.softmax(logits, dim=1).numpy()
@@ -494,7 +494,7 @@ for (lam, mu), (logits, _) in results.items():
 # leads to the shape, as the exact gradient suggests. The last row repeats what Eq. 3 showed: the weights add up, and too much weight
 # costs label information.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of the features about the colour over the steps of f. Without penalty and with the entropy term alone it stays high; with the reversed loss it falls to the level of the shape feature, with both terms below it."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of the features about the colour over the steps of f. Without penalty and with the entropy term alone it stays high; with the reversed loss it falls to the level of the shape feature, with both terms below it."}} slideshow={"slide_type": "subslide"}
 panels, panel = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
 for number, ((lam, mu), (_, leaks)) in enumerate(results.items()):
     style = ("-", "--", "-.", ":")[number]
@@ -504,7 +504,7 @@ panel.set(title="What the features hold about the colour while f plays", xlabel=
 panel.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: information about the colour over the steps of $f$. Without penalty and with the entropy term alone it stays high;
 # with the reversed loss it falls to the level of the shape feature, and with both terms below it.*
 #
@@ -558,13 +558,13 @@ print(
     torch.equal(losses.bias_loss(moved, bias), losses.bias_loss(bias_logits, bias)),
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Gradient reversal
 #
 # Eq. 8 wants the same loss with opposite signs for $f$ and $h$. A layer $R_\mu$ between them that is the identity forwards and
 # multiplies the gradient by $-\mu$ backwards does it in one pass. It can be written without any special machinery:
 
-# %%
+# %% slideshow={"slide_type": "-"}
 mu, z = 0.1, torch.randn(4, generator=generator, requires_grad=True)
 inline = -mu * z + ((1 + mu) * z).detach()  # the value of z, the gradient of -mu z
 library = reverse_gradient(z, mu)
@@ -576,14 +576,14 @@ print(
     all(torch.allclose(gradient(loss_of(u), z), -mu * plain) for u in (inline, library)),
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Eq. 9: one step of the method, on digits
 #
 # $$\min_{f,g}\max_h\;\mathbb E\big[\mathcal L_c+\lambda\,\mathcal N\big]-\mu\,\mathcal L_B$$
 #
 # Who is connected to whom is the paper's Figure 2:
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Boxes and arrows: an image goes into f, whose features feed the label head g and the bias head h; dashed arrows show the gradients that come back to f from both."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Boxes and arrows: an image goes into f, whose features feed the label head g and the bias head h; dashed arrows show the gradients that come back to f from both."}} slideshow={"slide_type": "-"}
 picture = figures.draw_networks()
 folder = Path(OUT_DIR).expanduser() / "02_derivation"
 folder.mkdir(parents=True, exist_ok=True)
@@ -635,7 +635,7 @@ for part in "fgh":
         f"gradient of {part}: {len(mine[part]):,} numbers, equal to methods.lnl: {torch.allclose(mine[part], library[part], rtol=1e-9, atol=1e-12)}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Descending `total` with all three networks *is* the min-max game. The library reaches the same gradients with one pass through $h$
 # instead of two.
 #
@@ -645,7 +645,7 @@ for part in "fgh":
 # ask by least squares which combination of them each method hands to $f$, $g$ and $h$.
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def gradient_of(term):
     """The plain gradients of one loss, for all networks that it reaches."""
 
@@ -674,7 +674,7 @@ for method in ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl"
         cells = "".join(f"{round(weights[t], 4) + 0.0:>9g}" if t in weights else f"{'.':>9}" for t in basis)
         print(f"{method if part == 'f' else '':14} {part}   {cells}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # A positive number means that the network descends the loss, a negative one that it ascends, and 0 that it does not move although the
 # loss contains it. A dot marks losses that do not contain the network. In every method but the baseline $h$ descends
 # $\mathcal L_B$ with weight 1 and nothing else; $g$ knows only the label; all the difference is in the row of $f$. "lnl" has
@@ -794,7 +794,7 @@ for value in (0.0, 1.0, 2.0, 5.0, 10.0):
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Eqs. 3 and 4 are equalities. Eq. 5 is one under its constraint; Eq. 6 relaxes the constraint and is no bound.

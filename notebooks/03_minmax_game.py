@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # The min-max game by hand
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Two players with reversed gradients circle each other; noise, weight decay and a faster $h$ bring them to
 # > rest, and too strong an adversary lowers the accuracy on unbiased data.
 # >
@@ -101,7 +101,7 @@ profile = resolve_profile(PROFILE)
 pixels = {"smoke": 15, "demo": 61, "short": 91, "full": 151}[profile]  # of the map in the background of a figure
 print(f"profile {profile}; this page needs no data" + (f" and leaves {DATA_DIR} alone" if DATA_DIR else ""))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A game of two numbers
 #
 # Begin with colour alone. The bias is $b=\pm1$, the feature is $z=a\,b$, and the head predicts $b$ with the logit $w z$. Then
@@ -112,7 +112,7 @@ print(f"profile {profile}; this page needs no data" + (f" and leaves {DATA_DIR} 
 # Only the product counts. $h$ wants it large and descends along $w$; $f$ wants it small and ascends along $a$, scaled by
 # $\mu$. Let us see that the reversal layer does just that, in one backward pass through the library's loss:
 
-# %%
+# %% slideshow={"slide_type": "-"}
 a, w = torch.tensor(0.8, requires_grad=True), torch.tensor(0.5, requires_grad=True)
 mu = 0.3
 bias = torch.tensor([1, 0])  # one image of each colour: class 1 is b = +1, class 0 is b = -1
@@ -145,7 +145,7 @@ def game(mu=1.0, ratio=1.0, rate=0.3, steps=130, start=(0.6, 0.0), alternating=F
     return np.array(path)
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Circles
 #
 # Where does it go? Let $\eta\to0$. Then $\dot a=-\mu s w$ and $\dot w=r s a$, so
@@ -178,7 +178,7 @@ for name, alternating in {"simultaneous": False, "alternating": True}.items():
     radius = np.hypot(*game(steps=3000, rate=0.1, alternating=alternating).T)
     print(f"{name:12}: radius between {radius[-500:].min():.3f} and {radius[-500:].max():.3f} at the end of 3000 steps, from 0.600")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two paths in the plane of a and w. Simultaneous steps spiral outwards from the start; alternating steps follow a closed ring around the origin."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two paths in the plane of a and w. Simultaneous steps spiral outwards from the start; alternating steps follow a closed ring around the origin."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="constrained")
 for panel, name, alternating in ((axes[0], "simultaneous", False), (axes[1], "alternating", True)):
     path = game(alternating=alternating)
@@ -193,7 +193,7 @@ folder.mkdir(parents=True, exist_ok=True)
 panels.savefig(folder / "spirals.png", dpi=150)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: left, a spiral that winds outwards from the start; right, a closed ring around the star at the origin.* Alternating
 # steps keep the ring and do not spiral out, which is an advantage of the authors' two updates per batch. But on a ring the game does
 # not come to rest either.
@@ -203,7 +203,7 @@ plt.show()
 # Near the origin $s\approx\frac12$ and the motion is a rotation with angular speed $\tfrac12\sqrt{\mu r}$ on an ellipse with axes in
 # the ratio $a_{\max}:w_{\max}=\sqrt{\mu}:\sqrt{r}$. Predict, then measure (start small, so that $s\approx\frac12$ holds):
 
-# %%
+# %% slideshow={"slide_type": "-"}
 print(" mu    r    steps per turn: predicted, measured     a_max/w_max: predicted, measured")
 for mu, ratio in ((1, 1), (0.1, 1), (1, 10), (0.1, 10)):
     rate = 0.02
@@ -215,7 +215,7 @@ for mu, ratio in ((1, 1), (0.1, 1), (1, 10), (0.1, 10)):
         f"{mu:4} {ratio:4} {4 * pi / (rate * sqrt(mu * ratio)):12.0f} {measured:10.0f} {sqrt(mu / ratio):28.3f} {shape[0] / shape[1]:10.3f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A smaller reversal scale or a faster $h$ makes the ring flat: the colour weight of $f$ oscillates less. Neither makes it stop.
 #
 # ## What brings it to rest
@@ -315,7 +315,7 @@ for name, setting in cases.items():
     verdict = "moves out" if rho > 1.0005 else "stays on a ring" if rho > 0.9995 else "comes to rest"
     print(f"{name:28}  {rho:.3f}      {grown:8}  {verdict}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # While the motion turns, its two eigenvalues are a complex pair and $\rho^2$ is the determinant:
 #
 # $$\rho^2=(1-\eta k)\big(1-\tfrac14\eta r\tau^2\big)+\tfrac14\eta^2\mu r .$$
@@ -336,7 +336,7 @@ for name, setting in cases.items():
 #
 # $$R=2\sqrt{\eta/\lambda}.$$
 
-# %%
+# %% slideshow={"slide_type": "-"}
 print("rate   lambda   radius predicted   mean radius of the last 2000 of 20000 steps")
 for rate, mi_weight in ((0.1, 4.0), (0.1, 1.0), (0.05, 1.0), (0.05, 4.0)):
     path = game(rate=rate, mi_weight=mi_weight, steps=20_000, start=(0.2, 0.0))
@@ -353,7 +353,7 @@ for mi_weight in (0.0, 1.0, 4.0):
         f"alternating, lambda = {mi_weight}: mean radius {radius[:200].mean():.3f} at the start, {radius[-2000:].mean():.3f} at the end"
     )
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three paths from the same start: an outward spiral without help, a spiral caught on a ring with the entropy term, and a path that winds into the origin with noise and a faster h."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three paths from the same start: an outward spiral without help, a spiral caught on a ring with the entropy term, and a path that winds into the origin with noise and a faster h."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 3, figsize=(12.5, 4.3), layout="constrained")
 with_entropy = game(rate=0.3, mi_weight=1.0, steps=400)
 states = [torch.tensor([0.6, 0.0])]
@@ -373,7 +373,7 @@ axes[2].legend(loc="lower right")
 panels.suptitle("Simultaneous steps of rate 0.3 from the same start")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: three paths from the same square: a growing spiral, a spiral that ends on a ring, and a path that reaches the star at the
 # origin after about one turn.*
 #
@@ -456,7 +456,7 @@ print(f"test accuracy {test_accuracy(biased[0], biased[1]).item():.3f}; by shape
 # The network uses mostly colour. Now the adversarial part, $\mu=1$ and no entropy term, starting from the biased network as the
 # authors advise, with an $h$ that learns at $1/100$, $1/10$ and once the rate of $f$.
 
-# %%
+# %% slideshow={"slide_type": "-"}
 ratios = [0.01, 0.1, 1.0]
 unlearning = play((u, v, w), 4000, mu=1.0, ratio=ratios)
 print("h's rate / f's   step   u      v      test acc   live L_B   best possible L_B")
@@ -474,7 +474,7 @@ for number, ratio in enumerate(ratios):
 # $h$ keeps its loss at the best possible value, so $f$ really has to forget. The loss of $h$ during the game is no evidence;
 # the loss of a fresh head is.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
 us, vs = torch.meshgrid(torch.linspace(0.05, 9, pixels), torch.linspace(-4, 4, pixels), indexing="xy")
 colors = axes[0].contourf(us, vs, test_accuracy(us, vs), levels=np.arange(0.45, 0.86, 0.05), cmap="cividis")
@@ -504,7 +504,7 @@ axes[1].set(title="What the loss of h says, and what is true", xlabel="step", yl
 axes[1].legend(fontsize=8)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: left, over a map of the test accuracy, three paths from the biased network to a point near $v=0$; the one with the
 # slow head makes a wide loop through negative $v$. Right, the loss of the slow live head shoots up to more than twice $\log2$ while
 # the dashed loss of a fresh head on the same features stays below it; for the fast head the two lines coincide.*
@@ -513,7 +513,7 @@ plt.show()
 #
 # Sweep $\mu$ from the biased network to the end of a long game, without and with the entropy term.
 
-# %%
+# %% slideshow={"slide_type": "-"}
 strength = [0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0]
 half = len(strength)
 ends = play((u, v, w), 4000, mu=strength * 2, mi_weight=[0.0] * half + [0.3] * half)[-1]
@@ -535,7 +535,7 @@ for i, mu in enumerate(strength):
 # The entropy term by itself (first row, right) removes little of the colour. Together with the reversed loss it shifts the whole
 # curve to smaller $\mu$: the two weights add up, as the theory says, though not one to one.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, test accuracy against mu: it rises to the dashed line of shape alone and sinks again, earlier with the entropy term. Right, what a fresh head reads from the features falls to zero."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, test accuracy against mu: it rises to the dashed line of shape alone and sinks again, earlier with the entropy term. Right, what a fresh head reads from the features falls to zero."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
 for name, part, number in (("λ = 0", slice(0, half), 0), ("λ = 0.3", slice(half, None), 1)):
     look = {"color": figures.PALETTE[number], "marker": figures.MARKERS[number], "label": name}
@@ -547,7 +547,7 @@ axes[1].set(title="What a fresh head reads from the features", xlabel="reversal 
 axes[0].legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: left, two humps: the accuracy rises with $\mu$ up to the dashed line of shape alone and sinks again, earlier with the
 # entropy term; right, what a fresh head reads sinks all the way to zero.* The maximum on the left is not at the end on the right.
 
@@ -618,7 +618,7 @@ plt.show()
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Reversed gradients make a rotation: continuous play circles, simultaneous steps spiral out, alternating steps stay on the ring.

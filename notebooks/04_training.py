@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Training: who moves, and what it costs
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** In every method $g$ descends the label loss and $h$, where it is trained, the bias loss; the methods
 # > differ only in what $f$ does about $h$.
 # >
@@ -124,7 +124,7 @@ profile = resolve_profile(PROFILE)
 device = choose_device()
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {device}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which loss moves which network?
 #
 # The full game, Eq. 9, is
@@ -148,7 +148,7 @@ print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}, device {dev
 #
 # In code the step of a method is one function that fills gradients. Here is lnl's, Eq. 9 term by term.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 print(inspect.getsource(methods.lnl))
 
 # %% [markdown]
@@ -167,7 +167,7 @@ print(inspect.getsource(methods.adversarial_step))
 #
 # Check the table: take one batch and one untrained network, call each step, and look at the gradients it leaves.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 config = preset(profile, "lnl", color_var=COLOR_VAR, seed=SEED)
 train = load_data(config, "train", DATA_DIR or None)
 batch = train.batch(slice(0, 64))
@@ -203,7 +203,7 @@ assert plain["h"].norm() == 0
 as_it_reads = gradients("lnl", methods.lnl)
 assert all(torch.allclose(as_it_reads[part], found["lnl"][part], rtol=1e-3, atol=1e-5) for part in PARTS), "Eq. 9 as it reads"
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # $h$ stays in `baseline` and `gray`, moves identically in the five others, and $g$ does not depend on the method (`gray` sees
 # other images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same everywhere, so
 # the gradient of its entropy is still small; that of the reversed bias loss is not.
@@ -220,7 +220,7 @@ for method in ("baseline", "lnl"):
     run(run_config, folder, data_dir=DATA_DIR or None)
     shared[method] = read_history(folder)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a quantity, epochs on the horizontal axis. The label loss falls for baseline and lnl, faster for the baseline. For lnl the bias loss of h falls at first, then rises and stays high, and the negative entropy of h sinks. The unbiased validation accuracy of lnl ends far above the baseline's."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a quantity, epochs on the horizontal axis. The label loss falls for baseline and lnl, faster for the baseline. For lnl the bias loss of h falls at first, then rises and stays high, and the negative entropy of h sinks. The unbiased validation accuracy of lnl ends far above the baseline's."}} slideshow={"slide_type": "-"}
 figures.losses(shared, title=f"Training at σ² = {COLOR_VAR}, profile {profile}")
 
 # %% tags=["nbval-ignore-output"]
@@ -235,7 +235,7 @@ if "validation_accuracy" in last:
         f"unbiased validation:    baseline {shared['baseline'][-1]['validation_accuracy']:.3f}, lnl {last['validation_accuracy']:.3f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # On biased training images the baseline fits better, on unbiased images it is the worse network. So the label loss alone does not
 # show that anything is wrong. The bias loss shows the game: while $h$ learns, it falls; once $f$ removes the colour, it rises
 # again.
@@ -288,7 +288,7 @@ def short_run(method, **options):
 
 short = {method: short_run(method) for method in ("blind_eye", "grl", "lnl")}
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads from the features, per epoch, for blind_eye, grl and lnl, far below a dashed line for everything there is to read. The curve of blind_eye rises and stays; those of grl and lnl, whose f works against the bias loss itself, stay lower."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads from the features, per epoch, for blind_eye, grl and lnl, far below a dashed line for everything there is to read. The curve of blind_eye rises and stays; those of grl and lnl, whose f works against the bias loss itself, stay lower."}} slideshow={"slide_type": "-"}
 epochs = range(1, EPOCHS + 1)
 figures.lines(
     epochs,
@@ -309,7 +309,7 @@ for method, history in short.items():
 if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: all curves start near zero, since $h$ has to learn first, and stay far below the dashed line of what there is to
 # read.* These runs are long enough to show the effect of each term, and too short to be judged by their accuracy: the finished runs
 # are those of the figure before.
@@ -334,7 +334,7 @@ variants = {
     "alternating, cold": short_run("lnl", updates="alternating"),
 }
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads, per epoch, for lnl trained jointly from a cold start, jointly after a warm start, and by alternating updates. With the warm start h reads far more in the first epochs, and the curve drops once the game begins."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats of colour that h reads, per epoch, for lnl trained jointly from a cold start, jointly after a warm start, and by alternating updates. With the warm start h reads far more in the first epochs, and the curve drops once the game begins."}} slideshow={"slide_type": "-"}
 figures.lines(
     epochs,
     {name: [ceiling - line["bias_loss"] for line in history] for name, history in variants.items()},
@@ -352,7 +352,7 @@ for name, history in variants.items():
 accuracies = [history[-1]["validation_accuracy"] for history in variants.values()]
 print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single, short run, so do not rank them by it.")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: during the warm start $h$ reads more and more, and the curve drops once the game begins.* In a warm start $f$
 # learns the bias that it must unlearn afterwards. In return $g$ is already trained, and $h$ has a useful gradient from the
 # first adversarial step on. The full preset follows the authors' code and has none.
@@ -363,7 +363,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # the batches on seed and epoch alone, so nothing else needs to be saved. Stop a run in the third epoch, start again, and compare with a
 # run that was not stopped.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3)
 small_data = load_data(small, "train", DATA_DIR or None)
 
@@ -398,7 +398,7 @@ print(
     f"weights bit-identical: {all(torch.equal(a, b) for a, b in pairs)}; largest difference {max(float((a - b).abs().max()) for a, b in pairs):.1e}"
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an
 # order that varies, and the last digits may too. Called on a folder that holds *another* configuration, `fit` refuses instead of
 # mixing the two.
@@ -416,7 +416,7 @@ done = subprocess.run([sys.executable, "-m", "lnl_core", *arguments], capture_ou
 print(done.stdout or done.stderr)
 assert done.returncode == 0
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Delete the folder and the same command trains the same network again. `--set epochs=5` changes a hyper-parameter (and the profile to
 # `custom`), `--bf16` and `--tensorboard` do what they say, `lnl train --help` lists the rest.
 #
@@ -492,7 +492,7 @@ def seconds(batches, step, rounds, **execution):
     return min(times[1:])
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 size, rounds = 256, 1
 few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
 plain, layout = {"channels_last": False, "precision": "float32"}, {"channels_last": True, "precision": "float32"}
@@ -595,7 +595,7 @@ if gains[worst] < 1:
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - $g$ descends the label loss and $h$ the bias loss in every method; methods differ only in what $f$ does about $h$.

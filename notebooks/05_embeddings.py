@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Looking at features, and what a picture cannot show
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A t-SNE picture in which the colours are mixed does not show that the colour is gone: a linear probe can
 # > read what the picture hides.
 # >
@@ -101,13 +101,13 @@ profile = resolve_profile(PROFILE)
 points = {"full": 2000, "demo": 600}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Two networks and the features of unbiased digits
 #
 # `run` trains only what is not there yet; a finished run in the same `OUT_DIR` is read back at once. The features come from **test**
 # digits in random colours, because with training colours digit and colour go together and no picture could tell them apart.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 records, networks, features = {}, {}, {}
 for method in ("baseline", "lnl"):
     config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
@@ -124,7 +124,7 @@ for method, network in networks.items():
 points = len(features["lnl"])
 digits, paints = test.labels[:points].numpy(), test.group[:points].numpy()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## From thousands of numbers to two
 #
 # Two steps. Principal components keep the fifty directions along which the features vary most; that is linear and forgets little. t-SNE
@@ -146,13 +146,13 @@ for method, values in features.items():
     pictures[method] = squeeze(reduced[method])
     print(f"{method:<9} fifty components keep {components.explained_variance_ratio_.sum():.0%} of the variance")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the baseline's features twice: drawn as digits and in paint colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the baseline's features twice: drawn as digits and in paint colours."}} slideshow={"slide_type": "subslide"}
 figures.embedding(pictures["baseline"], digits, paints, title="t-SNE of f(x), baseline")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features of lnl twice: drawn as digits and in paint colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features of lnl twice: drawn as digits and in paint colours."}} slideshow={"slide_type": "subslide"}
 figures.embedding(pictures["lnl"], digits, paints, title="t-SNE of f(x), lnl")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The pictures: each point is a test digit; left it is drawn as its digit, right in the colour it was painted around.* Look at the
 # right panels first. The baseline's features are sorted by paint in large regions, bluish paints in one, reddish and yellowish ones
 # in another; those of lnl are mixed, except for the darkest paint. Now look at the left panels: the *baseline's* features form groups
@@ -172,7 +172,7 @@ def purity(values, kinds, neighbours=10):
     return (kinds[nearest[:, 1:]] == kinds[:, None]).mean()
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 rng = np.random.default_rng(SEED)
 print("share of the 10 nearest neighbours of the same   digit   paint   shuffled")
 for method in networks:
@@ -180,7 +180,7 @@ for method in networks:
         row = [purity(space, kinds) for kinds in (digits, paints, rng.permutation(paints))]
         print(f"{method:<9} {name:<37}" + "".join(f"{value:8.2f}" for value in row))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The first two columns confirm the pictures: the paint decides the neighbours of the baseline's features much more often than those
 # of lnl's, and the digit decides most neighbours in both.
 #
@@ -192,7 +192,7 @@ for method in networks:
 # held out to measure on. The **control** is the same probe trained on shuffled labels: if it were above chance, the probe would be
 # broken.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
 print("fresh probe, of fifty components   accuracy   control   chance   nats at least")
 for method, network in networks.items():
@@ -204,7 +204,7 @@ for method, network in networks.items():
             print(f"{method:<10}{name:<8}{kind:<16}{numbers}")
     print(f"{method:<10}its own g names the digit of {accuracy(network, repainted):.3f} of these images")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # The last column is a lower bound of $I\big(b(X);f(X)\big)$ in nats: the entropy of the paint minus the probe's held-out
 # cross-entropy. No probe can name the paint better than the exact colour would, and even that leaves doubt, because the shades of
 # different paints overlap. The run records hold the same question put to the *whole* of $f(x)$.
@@ -219,7 +219,7 @@ for method, record in records.items():
         right, nats = (record.metrics[f"{probe}_{what}"] for what in ("accuracy", "information"))
         print(f"{method:<10}whole f(x), {kind:<8} accuracy {right:.3f}, nats at least {nats:.2f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Three results.
 #
 # - **lnl has forgotten much of the colour, not all of it.** Its picture looks mixed, and the probes still name the paint several times
@@ -249,7 +249,7 @@ for name, values in {"without": plain, "with": planted}.items():
         f"{name:<8} the secret: purity {purity(values, secret):.2f}, linear probe {found.accuracy:.2f}, control {found.control_accuracy:.2f}"
     )
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features with the planted secret: digits form groups, the secret's ten values are mixed without pattern."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features with the planted secret: digits form groups, the secret's ten values are mixed without pattern."}} slideshow={"slide_type": "-"}
 hiding = squeeze(planted)
 panels, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for panel, (name, kinds) in zip(axes, {"digit": digits, "secret": secret}.items(), strict=True):
@@ -260,7 +260,7 @@ axes[0].set_ylabel("second coordinate")
 panels.suptitle("t-SNE of features that hold a secret number")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: the same points twice, marked by the digit and by the secret.* The secret cannot be seen in the right panel, and the
 # purity does not show it. The linear probe reads it. t-SNE keeps neighbourhoods, and these depend on the directions of large
 # variance. Information does not depend on variance.
@@ -269,7 +269,7 @@ plt.show()
 #
 # Run it again with other settings, on the same features of lnl.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four t-SNE pictures of the same features with perplexity 5, 30, 100 and another random start; size, number and place of the groups differ."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four t-SNE pictures of the same features with perplexity 5, 30, 100 and another random start; size, number and place of the groups differ."}} slideshow={"slide_type": "-"}
 settings = {
     "perplexity 5": {"perplexity": 5},
     "perplexity 100": {"perplexity": 100},
@@ -368,7 +368,7 @@ for name, places in views.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - A t-SNE shows who is whose near neighbour. It does not show distances between groups, densities, or that something is absent.

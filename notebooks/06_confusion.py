@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Reading the bias off a confusion matrix
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A network that goes by the colour gives vertical stripes in its confusion matrices, and their strength is
 # > an information in nats.
 # >
@@ -119,7 +119,7 @@ test = load_data(config, "test", DATA_DIR or None)
 for method, network in networks.items():
     print(f"{method:<9} accuracy on {len(test):,} test digits with random colours: {accuracy(network, test):.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What does a network say when everything is crimson?
 #
 # Take the test digits and paint all of them around *one* mean colour, with the same variance as in training. In training that colour
@@ -144,11 +144,11 @@ plt.show()
 #
 # Now the confusion matrices. Rows are true digits, columns are answers, and each row shows shares of its true digit.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten small confusion matrices, one for each mean colour: the baseline's above show bright vertical stripes, those of lnl below show a bright diagonal."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten small confusion matrices, one for each mean colour: the baseline's above show bright vertical stripes, those of lnl below show a bright diagonal."}} slideshow={"slide_type": "subslide"}
 matrices = {method: [confusion(network, data) for data in painted] for method, network in networks.items()}
 figures.confusion_by_color(matrices)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: the paper's Figure 5, baseline above, lnl below; the frame of each matrix has the colour of its digits.* A network that
 # reads shapes has a diagonal, whatever the paint. A **vertical stripe** is a column that is bright in many rows: one answer, given to
 # digits of many shapes, because of their colour.
@@ -168,7 +168,7 @@ own = {m: sum(said[m][color].argmax() == color for color in range(10)) for m in 
 for method in networks:
     print(f"{method}: for {own[method]} of the ten colours the most frequent answer is the digit that wore the colour in training")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Each digit is about a tenth of the test set, so a network that ignores colour gives its favourite answer about a tenth of the time,
 # and which answer that is hardly matters. A favourite with a much larger share is a stripe. Look at the column of lnl as critically
 # as at that of the baseline: for the dark maroon debiasing worked least.
@@ -182,7 +182,7 @@ for method in networks:
 # The ten matrices hold all that is needed. Let $C$ be the painted colour, uniform over ten, and $\hat Y=g(f(X))$ the answer. The sums
 # over the rows of the matrices are the joint table $p(c,\hat y)$.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of painted colour against predicted digit: in the baseline's some answers dominate the row of their colour, in that of lnl nearly all cells are equally bright."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of painted colour against predicted digit: in the baseline's some answers dominate the row of their colour, in that of lnl nearly all cells are equally bright."}} slideshow={"slide_type": "-"}
 panels, axes = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained", sharey=True)
 top = max(table.max() for table in said.values())
 for panel, (method, table) in zip(axes, said.items(), strict=True):
@@ -197,7 +197,7 @@ panels.colorbar(image, ax=axes.tolist(), label="share of all digits in that colo
 panels.suptitle("What is answered to which colour, whatever the digit")
 plt.show()
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 information = {method: mutual_information(table / 10) for method, table in said.items()}
 for method, network in networks.items():
     sample = prediction_information(network, test)
@@ -210,7 +210,7 @@ if information["lnl"] > 0:
         f"the answers of the baseline carry {information['baseline'] / information['lnl']:.1f} times as much colour as those of lnl"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: the same stripes in one table, row by row.* If the colour had no effect, all rows would be equal and $I$ would be 0. The first
 # number needs no correction for chance dependence between digit and colour, for every digit was shown in every colour; the second
 # is the plug-in of [01_biased_data](01_biased_data.ipynb), which is what the run records keep.
@@ -222,14 +222,14 @@ if information["lnl"] > 0:
 #
 # $$I(C;\hat Y\mid Y)=I(C;\hat Y,Y)-I(C;Y)=I(C;\hat Y,Y)\;\ge\; I(C;\hat Y).$$
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 for method, by_color in matrices.items():
     joint = np.array(by_color, dtype=float)  # (colour, digit, answer)
     joint /= joint.sum()
     given_digit = mutual_information(joint.reshape(10, 100))
     print(f"{method:<9} I(colour; answer) = {information[method]:.3f}, I(colour; answer | digit) = {given_digit:.3f} nats")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The second number is never smaller. Where it is much larger than the first, colour still changes answers, but towards different digits
 # for different shapes, so that the changes cancel in the total. (It is also an estimate from few images a cell, and such estimates err
 # upwards; exercise 2 measures by how much.)
@@ -239,7 +239,7 @@ for method, by_color in matrices.items():
 # Two colours that look alike should have a similar effect. So the palette alone makes a prediction: the closer
 # two mean colours, the more similar their columns of answers. Teal (1) and bondi blue (3) are the paper's example.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the 45 pairs of colours: how differently the baseline answers to the two colours against the distance of their means; the pair teal and bondi blue lies at the lower left."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the 45 pairs of colours: how differently the baseline answers to the two colours against the distance of their means; the pair teal and bondi blue lies at the lower left."}} slideshow={"slide_type": "-"}
 pairs = [(i, j) for i in range(10) for j in range(i + 1, 10)]
 apart = np.array([np.linalg.norm(MEAN_COLORS[i] - MEAN_COLORS[j]) for i, j in pairs])
 differ = {m: np.array([np.abs(said[m][i] - said[m][j]).sum() / 2 for i, j in pairs]) for m in networks}
@@ -270,7 +270,7 @@ for color, other in ((i, j), (j, i)):
     table = said["baseline"][color]
     print(f"painted {COLOR_NAMES[color]}: answer {color} {table[color]:.0%}, answer {other} {table[other]:.0%}, chance 10%")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: one dot a pair of colours and network; the labelled dots are the four closest pairs.* The total variation is the largest
 # share of answers that could change when one colour is swapped for the other. For the baseline it grows with the distance of the paints;
 # that is the paper's remark about ones and threes, for all pairs at once. For lnl most dots lie much lower.
@@ -280,7 +280,7 @@ for color, other in ((i, j), (j, i)):
 # So far we compared groups of digits. The strictest test repaints *one* digit and keeps all else fixed. With variance zero every
 # image gets its mean colour exactly, so the ten versions of a digit differ in hue and nothing else.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten digits, one a row, each in ten colours; under every image the baseline's answer and the answer of lnl, wrong ones marked with a cross."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten digits, one a row, each in ten colours; under every image the baseline's answer and the answer of lnl, wrong ones marked with a cross."}} slideshow={"slide_type": "-"}
 repainted = [
     colored_mnist("test", 0.0, seed=SEED, data_dir=DATA_DIR or None, source=config.source, mean_color=color).subset(
         slice(few)
@@ -306,12 +306,12 @@ for color in range(10):
 panels.suptitle("One digit a row, in ten colours. Below: baseline | lnl, × marks a wrong answer")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: read along a row the left numbers, then the right ones.* The shape does not change along a row. So every change of the
 # answer is caused by the colour. This is an intervention and not a correlation.
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 def flips(table):
     """Share of digits whose answer changes over the rows (colours) of a table of answers, and share that is right in every row."""
     return (table != table[0]).any(axis=0).mean(), (table == labels).all(axis=0).mean()
@@ -326,7 +326,7 @@ for method, table in answers.items():
     changed, always = flips(np.delete(table, hardest, axis=0))
     print(f"{'':<9} without {COLOR_NAMES[hardest]}, its hardest colour: {changed:.0%} and {always:.0%}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # To be right in all ten colours is harder than to be right in one, and it is the right demand if colour must not matter at all. A
 # mean accuracy hides how many digits are read well in most colours and badly in one.
 
@@ -355,13 +355,13 @@ plt.show()
 # $I(C;\hat Y)\le I\big(C;f(X)\big)$, and the left side can be zero while the right side is not. Fresh probes answer that question, in
 # [05_embeddings](05_embeddings.ipynb).
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## At full size
 #
 # The networks above learnt from a few thousand digits. The ones below learnt from all 60,000; they are small enough to be kept with the
 # project (`results/models`), and their matrices, over the 10,000 test digits in each colour, were counted when they were published.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Rows of ten small confusion matrices of networks trained on the full data, one row a method, one column a mean colour: vertical stripes for the baseline, a diagonal for the debiased networks."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Rows of ten small confusion matrices of networks trained on the full data, one row a method, one column a mean colour: vertical stripes for the baseline, a diagonal for the debiased networks."}} slideshow={"slide_type": "-"}
 full_size = [model for model in published_models() if model["color_var"] == COLOR_VAR]
 if full_size:
     panels = figures.confusion_by_color(
@@ -457,7 +457,7 @@ for model in full_size:
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Digits of all shapes in one colour: a biased network answers in vertical stripes, a debiased one along the diagonal (Figure 5).

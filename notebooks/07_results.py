@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Results: ours beside the published
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A published number counts as reproduced only if the whole interval of our mean lies within a margin fixed
 # > beforehand, and for most of them our runs are too few to say.
 # >
@@ -100,13 +100,13 @@ figures.use_style()
 profile = resolve_profile(PROFILE)
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What did the paper report?
 #
 # `results/paper.json` holds every published number that this book uses, each with the document it was read from. For Colored MNIST the
 # numbers behind Figure 4 stand in the README of the authors' code.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 published = paper_numbers("colored_mnist")
 paper = json.loads((results_folder() / "paper.json").read_text(encoding="utf-8"))
 experiment = paper["experiments"]["colored_mnist"]
@@ -116,7 +116,7 @@ for name in sorted({row["source"] for row in experiment["results"]}):
     print(f"{count} numbers from: {source['document']} ({source['place']})\n  of {source['citation']}")
 print(f"metric: {experiment['metric']}; {experiment['protocol']}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # One number for each method and variance, without a spread and without a number of runs (the paper says that its results are averages).
 # So a difference between two published numbers cannot be weighed against chance, and neither can, strictly, a difference between one of
 # them and ours.
@@ -148,7 +148,7 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # - **data**: which digits, and how many. The embedded 5,000 are real digits, but a smaller problem than the paper's 60,000.
 # - **provenance**: the commit of the code and whether the tree had unsaved changes (`dirty`), device, versions, seconds.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which records may enter the table?
 #
 # The rule is in `lnl_core.runs.results_table`: profile `full` (the authors' hyper-parameters, 100 epochs) or `short` (10 to 20 epochs
@@ -156,7 +156,7 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never enters,
 # however well it did. Test the rule with the two runs of this page.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 records = read_records(results_folder() / "runs")
 rows = results_table("colored_mnist", records)
 offered = results_table("colored_mnist", [*records, *demonstration.values()])
@@ -164,12 +164,12 @@ tried = ", ".join(f"{r.method} ({r.profile}, {r.data['source']})" for r in demon
 entered = sum(row["n"] for row in offered) - sum(row["n"] for row in rows)
 print(f"offered: {tried}\nentered: {entered} of {len(demonstration)}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How much is there to compare?
 #
 # The figure needs every method at every variance, and three seeds of each before a spread means anything.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 runs_of = {(row["method"], row["color_var"]): row["n"] for row in rows}
 counted = sum(runs_of.values())
 print(f"{len(records)} records in {results_folder().name}/runs, {counted} of them count for this table\n")
@@ -184,12 +184,12 @@ if not counted:
         "So this figure and table show the published numbers alone. Nothing has been reproduced yet, and nothing has failed to be."
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Figure 4
 #
 # The left side is hard: the smaller the variance, the more surely the colour names the digit.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy on the unbiased test set against the variance of the colours. Published numbers are open marks on dashed lines: all four methods rise with the variance, the baseline lowest by far, BlindEye above it, the gray model and LNL close together on top. Our runs, where there are any, are filled marks on solid lines."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy on the unbiased test set against the variance of the colours. Published numbers are open marks on dashed lines: all four methods rise with the variance, the baseline lowest by far, BlindEye above it, the gray model and LNL close together on top. Our runs, where there are any, are filled marks on solid lines."}} slideshow={"slide_type": "-"}
 figures.results(rows)
 
 # %% tags=["nbval-ignore-output"]
@@ -214,7 +214,7 @@ print(f"Ours: {beside} points beside {len(cells)} published ones, and {len(ours)
 # %% tags=["nbval-ignore-output"]
 Markdown(table_markdown(rows))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Was it reproduced?
 #
 # The rule was fixed before reading the numbers. Published values carry no spread, so each is taken as exact, and the uncertainty is
@@ -228,7 +228,7 @@ Markdown(table_markdown(rows))
 # A method whose runs scatter more has a wider interval, so noise never makes an answer easier to get. [The
 # chapter](../book/reproduce.md) prints the same answers from the same function.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 judged = [row for row in rows if row["published"] is not None]
 for answer in ("agrees", "differs", "cannot say"):
     found = [row for row in judged if agreement(row["values"], row["published"]) == answer]
@@ -240,13 +240,13 @@ for answer in ("agrees", "differs", "cannot say"):
             print(f"    {row['method']:<10} sigma^2 {row['color_var']:<6} published {row['published']:.4f}, ours {spread}")
 print(f"margin {MARGIN}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # Values depend on details that no paper can list. Its **claims** should survive them. Section 5.2 makes four that can be checked
 # against any complete set of numbers. A claim is a list of comparisons. Two published numbers, which have no spread, are compared as
 # they are. Ours are compared over their seeds with `lnl_core.runs.ordering`: higher, lower, or cannot say, and fewer than three runs
 # of either cannot say.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 everywhere = {other: [(("lnl", var), (other, var)) for var in COLOR_VARS] for other in ("baseline", "blind_eye", "gray")}
 weaker = [((method, more), (method, less)) for method in published for less, more in pairwise(COLOR_VARS)]
 CLAIMS = {  # claim: pairs of cells of which the first should be higher, and how many of them have to be
@@ -263,7 +263,7 @@ for claim, (comparisons, needed) in CLAIMS.items():
     counts = ", ".join(f"{mine.count(answer)} {answer}" for answer in ("higher", "lower", "cannot say"))
     print(f"{claim:<42}published: {decided(theirs, needed):<15}ours: {decided(mine, needed)} ({counts})")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A claim about every variance needs runs at every variance. While there are variances with one run only, the honest answer is *cannot
 # say*, even if the means that are there look fine. Nor does a rank say how much each method was tuned: [the
 # chapter](../book/reproduce.md) lists how many settings were tried for each.
@@ -298,7 +298,7 @@ for r in sorted(shown, key=lambda r: (r.setting["color_var"], r.seed, r.metrics[
     lines.append(f"| {r.method} | {r.setting['color_var']} | {r.seed} | {numbers} |")
 Markdown("\n".join(lines))
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 a, b = (demonstration[method].metrics for method in ("baseline", "lnl"))
 gain = b["test_accuracy"] - a["test_accuracy"]
 if profile == "smoke":
@@ -398,7 +398,7 @@ else:
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - A number stands in the table only with a record behind it: profile full or short, full data, last epoch, every seed shown.

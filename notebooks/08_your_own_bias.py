@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Your own bias
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A bias of your own needs one file with three small functions; training, sweeps, probes and tables then
 # > treat it as they treat colour.
 # >
@@ -119,7 +119,7 @@ PLUGIN = FOLDER / "textures.py"
 FOLDER.mkdir(parents=True, exist_ok=True)
 print(f"profile {profile}, seed {SEED}; the digits stay grey, so the colour variance {COLOR_VAR} plays no part here")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What must a data set bring?
 #
 # Everything in this book takes one container, `BiasedImages`. Four tensors of equal length fill it.
@@ -161,13 +161,13 @@ def load_digits(split, source, data_dir):
     return grey[index], labels[index]
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # **Second function**: plant the bias. Ten textures, sine waves in ten directions, with a random phase so that no single pixel tells the
 # direction. The texture is drawn *behind* the digit and is faint: its brightest point is far darker than a stroke.
 #
 # If your data are biased already you need no such function. But you need to know the group of each image.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 # %%writefile -a {PLUGIN}
 
 WAVELENGTH = 4.0  # pixels
@@ -198,7 +198,7 @@ def label_bias(group):
     return torch.from_numpy(group)[:, None, None, None].expand(-1, 1, PLACES, PLACES).contiguous()
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which networks?
 #
 # $f$ and $g$ are yours: any two modules of which the second takes what the first returns. Here they are a small cousin of the
@@ -228,7 +228,7 @@ def new_network():
     return LNLNetwork(f, g, PixelBiasHead(features=32, classes=10, channels=1))
 
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The experiment
 #
 # The rest is a declaration. With probability $\rho$ a training digit gets the texture of its own class, else any of the ten;
@@ -307,13 +307,13 @@ network = build_network(config_of("lnl"))
 logits = network.bias_head(network.extractor(train.batch(slice(0, 2)).images))
 print(f"h: {parameter_count(network.bias_head):,} parameters, logits {tuple(logits.shape)} for labels {tuple(train.bias[:2].shape)}")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey training digits on faint stripes. Nearly all digits of a row have stripes in the same direction, and the direction turns from row to row."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey training digits on faint stripes. Nearly all digits of a row have stripes in the same direction, and the direction turns from row to row."}} slideshow={"slide_type": "subslide"}
 figures.samples(train, title=f"Training digits, ρ = {RHO}: the row decides the stripes, nearly always")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey test digits on faint stripes of all directions in every row."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey test digits on faint stripes of all directions in every row."}} slideshow={"slide_type": "subslide"}
 figures.samples(test, title="Test digits: any stripes behind any digit")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The pictures: grey digits on faint stripes; in training the stripes turn with the class, in the test they do not care.* A person
 # hardly looks at the stripes. A convolutional network learns them first.
 #
@@ -322,7 +322,7 @@ figures.samples(test, title="Test digits: any stripes behind any digit")
 # Ask before training. The drawing rule gives the joint table, $p(y,b)=\tfrac{1}{10}\big(\rho\,[y=b]+\tfrac{1-\rho}{10}\big)$, and the
 # container gives the counts. Eq. 1 wants much on the left and nothing on the right.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 joint = RHO * np.eye(10) / 10 + (1 - RHO) / 100
 print(
     f"I(b;Y) by the rule: training {mutual_information(joint):.3f} nats of {log(10):.3f}, test {mutual_information(np.full((10, 10), 0.01)):.3f}"
@@ -333,7 +333,7 @@ for name, data in {"train": train, "validation": validation, "test": test}.items
         f"counted in {name:<11} {estimate:.3f} nats; the texture names the digit in {(data.labels == data.group).float().mean():.1%}, N = {len(data):,}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # For your own data there is no rule to compute from, and the counts are what you have: `plug_in_mutual_information(labels, bias)` on
 # a sample. If it comes out near zero there is nothing to unlearn. If the bias *decides* the label, the data do not say which of the
 # two you meant.
@@ -347,7 +347,7 @@ for name, data in {"train": train, "validation": validation, "test": test}.items
 # Validation data without the bias are rare; you may have few. A hundred images with known bias, weighted so that every group counts
 # the same, serve the purpose better than thousands that share the bias of the training set.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 logging.getLogger("lnl_core").setLevel(logging.ERROR)
 WORK = FOLDER / "work"
 
@@ -375,7 +375,7 @@ if chosen != config_of("lnl").adv_weight and profile != "smoke":
 # because features without any information mislead $h$ best. The best weight belongs into the preset, so that every run of the
 # experiment has it. A run with another weight is "custom", and the results table leaves it out.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Does it help?
 #
 # A sweep trains what is missing: baseline and lnl, two seeds; a seed changes the initial weights, the order of the batches and the
@@ -391,7 +391,7 @@ print(f"{len(report.finished)} finished, {len(report.skipped)} had a record, {le
 # %% [markdown]
 # The table of results, from the records:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 for row in results_table("textures", folder=FOLDER):
     spread = f" ± {row['std']:.3f}" if row["std"] is not None else ""
     print(f"{row['method']:<10} rho {row['setting']['rho']}: test accuracy {row['mean']:.3f}{spread}, n = {row['n']}")
@@ -439,12 +439,12 @@ else:
 # The last column is Eq. 2: how many nats of the texture the *answers* of a network hold. It is the same comparison from the side of the
 # bias. And in the confusion matrices:
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on test digits with random textures, baseline left, lnl right. The baseline's predictions are scattered over all classes in every row with a weak diagonal; lnl's lie mostly on a bright diagonal."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two confusion matrices on test digits with random textures, baseline left, lnl right. The baseline's predictions are scattered over all classes in every row with a weak diagonal; lnl's lie mostly on a bright diagonal."}} slideshow={"slide_type": "subslide"}
 figures.confusion_matrices(
     {method: confusion(networks[method, RHO, SEED], test) for method in ("baseline", "lnl")}, title=f"Test digits, seed {SEED}"
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: left, mass all over the matrix; right, a diagonal.* The baseline names the direction of the stripes, and the stripes
 # are random.
 #
@@ -453,7 +453,7 @@ figures.confusion_matrices(
 # Not used is not the same as not there. Fresh probes try to read the texture from frozen features of the training digits, repainted with
 # random textures so that the digit cannot help, and the same probe on shuffled labels shows what chance gives.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 repainted = experiments.find("textures").load_probe_data(config_of("lnl"), data_dir)
 repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 600))
 probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads at least':>16}"]
@@ -466,7 +466,7 @@ for method in ("baseline", "lnl"):
         )
 print("\n".join(table))
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 best = max((probes["lnl", kind] for kind in ("linear", "mlp")), key=lambda result: result.accuracy)
 rest = best.accuracy - best.control_accuracy
 if profile == "smoke":
@@ -481,7 +481,7 @@ elif rest > 0.1:
 else:
     print(f"Neither probe names the texture much better ({best.accuracy:.0%}) than luck ({best.control_accuracy:.0%}).")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # So do not report "bias removed" because the accuracy rose, nor because $h$ is at chance. Report both: what the network does on unbiased
 # data, and what a fresh probe still finds.
 #
@@ -583,7 +583,7 @@ else:
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Three functions that load, plant and label, an $h$ that fits the labels, and one declaration: that is all a new bias needs.

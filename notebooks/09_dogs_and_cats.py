@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Dogs and cats, bright and dark
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Where every dog is bright and every cat is dark, no training label favours shape over coat, and with our
 # > settings unlearning gained 0.02 at most.
 # >
@@ -116,7 +116,7 @@ def configuration(method, train_set="tb1"):
 config = configuration("lnl")
 print(f"profile {profile}, images: {config.source}, network: {config.network}, seed {SEED}; the variance {COLOR_VAR} is for digits")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Three sets
 #
 # | set | in the paper (section 4.2) | what it is for |
@@ -142,24 +142,24 @@ for name, images in data.items():
     counts = [int(((images.labels == y) & (images.group == b)).sum()) for y in range(2) for b in range(2)]
     print(f"{name:<19}" + "".join(f"{count:>14,}" for count in counts))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the training set TB1: cats with dark coats in the upper row, dogs with bright coats in the lower row, on backgrounds of all colours."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the training set TB1: cats with dark coats in the upper row, dogs with bright coats in the lower row, on backgrounds of all colours."}} slideshow={"slide_type": "subslide"}
 figures.samples(data["TB1"], per_class=10, title="TB1: class 0 are cats, all dark; class 1 are dogs, all bright")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the unbiased test set: cats in the upper row and dogs in the lower row, bright and dark coats mixed in both."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten animals each from the unbiased test set: cats in the upper row and dogs in the lower row, bright and dark coats mixed in both."}} slideshow={"slide_type": "-"}
 figures.samples(data["test"], per_class=10, title="test: both coats in both classes")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How strong is this bias?
 #
 # It is as strong as a bias can be. In TB1 the coat tells the species without exception. So one is a function of the other, and the
 # information between them is all there is to know about the species: $I(b; y) = H(y)$. On the test set there should be none.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 for name, images in data.items():
     shares = np.bincount(images.labels.numpy(), minlength=2) / len(images)
     print(f"{name:<5} I(coat; species) = {data_information(images):.3f} nats of H(species) = {entropy(shares):.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Compare Colored MNIST: even at $\sigma^2=0.02$ some digits have a misleading colour, and these few teach the network that shape
 # matters. **TB1 has no such image.** It does not say whether "dog" means floppy ears or bright fur. A network that goes by the coat
 # is right on every training image. So a preference for shape must come from outside the labels: from weights that were trained on other
@@ -173,7 +173,7 @@ for name, images in data.items():
 # channel. So do we. Two dogs of TB1 are both bright, but their colours differ from place to place,
 # and that difference has nothing to do with the species.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four animals above, and below each the same picture as a coarse mosaic of a few places a side in few colours: the bias labels of that image."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four animals above, and below each the same picture as a coarse mosaic of a few places a side in few colours: the bias labels of that image."}} slideshow={"slide_type": "-"}
 shown = figures.first_of_each_kind(data["test"])
 figure, axes = plt.subplots(2, len(shown), figsize=(2 * len(shown), 4.2), layout="constrained")
 for column, index in enumerate(shown):
@@ -189,7 +189,7 @@ figure.suptitle(
 plt.close(figure)
 figure
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Training
 #
 # The same `run` as for digits: what changes is the experiment. Networks trained on TB1 are measured on the test set and on TB2, where the
@@ -203,7 +203,7 @@ for method, train_set in (("baseline", "tb1"), ("blind_eye", "tb1"), ("lnl", "tb
     records[method, train_set] = run(one, folder, data_dir=DATA_DIR or None)
     networks[method, train_set] = load_model(folder)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print(f"{'trained':<18}{'test':>8}{'opposite set':>15}{'worse coat':>13}{'worst group':>13}{'I(coat; answer)':>18}{'probe of the coat':>20}")
 for (method, train_set), record in records.items():
     m = record.metrics
@@ -223,7 +223,7 @@ else:
         f"\nlnl against the baseline, trained on TB1: test {gain['test_accuracy']:+.3f}, TB2 {gain['opposite_accuracy']:+.3f}, one seed"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Read the columns in this order.
 #
 # - **The baseline on the opposite set** shows the harm: networks without any bias would do as well there as on the test set.
@@ -242,7 +242,7 @@ else:
 # answer: the first image of each kind, in the order of the test set (`figures.first_of_each_kind`). The first bar is the reference,
 # as in the paper: an oracle, here the same network trained on images in which both coats occur in both species.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each six stacked bars with the probabilities of cat and dog: of an oracle trained without bias, of baseline and lnl trained on TB1 and on TB2, and of blind_eye trained on TB1."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four test images, a dark and a bright cat, a dark and a bright dog, and below each six stacked bars with the probabilities of cat and dog: of an oracle trained without bias, of baseline and lnl trained on TB1 and on TB2, and of blind_eye trained on TB1."}} slideshow={"slide_type": "-"}
 oracle_config = configuration("baseline", "train")
 oracle_record = run(oracle_config, run_folder(OUT_DIR, oracle_config), data_dir=DATA_DIR or None)
 oracle_network = load_model(run_folder(OUT_DIR, oracle_config))
@@ -254,11 +254,11 @@ with torch.no_grad():
 captions = [f"{COATS[data['test'].group[index]]} {SPECIES[data['test'].labels[index]]}" for index in shown]
 figures.answers(data["test"], shown, answers, SPECIES, captions, title="Answers of networks trained on TB1 and on TB2")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # A network that goes by the coat turns its answer round between the two training sets; one that goes by shape gives the same answer
 # twice. That can be counted over all test images instead of four.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 for method in ("baseline", "lnl"):
     first, second = (predict(networks[method, train_set], data["test"]) for train_set in ("tb1", "tb2"))
     print(f"{method:<9} trained on TB1 and on TB2 agree on {np.mean(first == second):.1%} of {len(first):,} test images")
@@ -300,7 +300,7 @@ for (method, train_set), network in networks.items():
         f"{method + ', ' + train_set.upper():<16} by the labels {a:.3f}, by the oracle {seen:.3f}, if independent {a + e - 2 * a * e:.3f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Table 1
 #
 # The paper's numbers beside ours, three seeds each. **Ours are not the paper's experiment**: a part of the
@@ -314,7 +314,7 @@ counted = sum(row["n"] for row in rows)
 print(f"{counted} of our numbers in this table, from {len({row['method'] for row in rows if row['n']})} methods")
 Markdown(table_markdown(rows))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels, one for each pair of training set and test set, with a row for each method: the published accuracy as an open mark, and our runs, where there are any, as dots on a bar that ends at their mean."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Four panels, one for each pair of training set and test set, with a row for each method: the published accuracy as an open mark, and our runs, where there are any, as dots on a bar that ends at their mean."}} slideshow={"slide_type": "subslide"}
 figures.table_figure(rows, "Table 1: published (open marks) and ours on a part of the set (bars and dots)")
 
 # %% [markdown]
@@ -347,7 +347,7 @@ for method, values in harm.items():
             f"{method:<15} trained on TB1 {values['TB1', 'test'] - values['TB1', 'TB2']:.3f}, on TB2 {values['TB2', 'test'] - values['TB2', 'TB1']:.3f}"
         )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What to expect, and what not
 #
 # - **A bias without exceptions cannot be unlearnt from labels alone.** If coat and species are one and the same in all training
@@ -422,7 +422,7 @@ for method, values in harm.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - TB1 and TB2 tie the coat to the species without exception; the opposite set shows how far a network follows the coat.

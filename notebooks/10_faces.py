@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Faces: when bias and label are one
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Where age and gender are one variable in training, an adversary with two values cannot tell the bias from
 # > the label, and in our runs unlearning gained or lost 0.02 at most on the opposite sets.
 # >
@@ -143,7 +143,7 @@ config = configure("baseline")
 print(f"profile {profile}, seed {SEED}, faces from {config.source}, {config.image_size} pixels a side, network {config.network}")
 print(f"the colour variance {COLOR_VAR} is for digits")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The protocol
 #
 # IMDB holds 460,723 face crops with an age and a gender each (section 4.3 of the paper). The labels are noisy, so the authors kept the
@@ -171,7 +171,7 @@ for name, (age, gender) in people.items():
     print(f"{name:<6}" + "".join(f"{count:>{width},}" for count, width in zip(counts, (12, 12, 11, 10), strict=True)), end="")
     print(f"{len(age):>9,}{PUBLISHED[name]:>11,}")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age for EB1, EB2 and the test set, women upwards and men downwards. In EB1 women are below 30 and men from 40 on, in EB2 the reverse, in the test set both genders are in both ranges; nobody is between 30 and 39."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age for EB1, EB2 and the test set, women upwards and men downwards. In EB1 women are below 30 and men from 40 on, in EB2 the reverse, in the test set both genders are in both ranges; nobody is between 30 and 39."}} slideshow={"slide_type": "-"}
 steps = np.arange(0, 101, 5)
 panels, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for panel, (name, (age, gender)) in zip(axes, people.items(), strict=True):
@@ -196,7 +196,7 @@ axes[2].legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
 panels.suptitle("Age by gender")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: bars up are women, bars down are men.* In EB1 and EB2 no age has bars on both sides. To name the gender it is enough to
 # tell young from old, and the reverse. In the test set it is not.
 #
@@ -206,7 +206,7 @@ plt.show()
 # lips) are planted independently, each with a spread of its own, and are conventions of drawing. They say nothing about people. They
 # are used here because a network *could* read the one without the other.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three strips of synthetic faces. EB1: young women above, old men below. EB2: old women above, young men below. Test: young and old of both."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three strips of synthetic faces. EB1: young women above, old men below. EB2: old women above, young men below. Test: young and old of both."}} slideshow={"slide_type": "-"}
 panels, axes = plt.subplots(3, 1, figsize=(8, 6.6), layout="constrained")
 for panel, name in zip(axes, PUBLISHED, strict=True):
     faces = synthetic_faces(name, n=40, size=64, seed=SEED)
@@ -217,7 +217,7 @@ for panel, name in zip(axes, PUBLISHED, strict=True):
 panels.suptitle("Synthetic faces, of nobody")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Bias and label are one variable
 #
 # The age tells all there is to know about the gender. Let $Y$ be the gender, $B_2$ whether the age is 40 or
@@ -232,7 +232,7 @@ def shares(a, b):
     return counts / counts.sum()
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("in nats       H(Y)   I(Y;B2)   I(Y;B12)   H(Y|B2)   H(B2|Y)   H(B12)   H(B12|Y)")
 for name, (age, gender) in people.items():
     halves, bins = shares(gender, (age >= 40).astype(int)), shares(gender, age_bin(age))
@@ -242,7 +242,7 @@ for name, (age, gender) in people.items():
 train = load_data(config, "train", data_dir)
 print(f"\nthe training images themselves say the same: I(b;Y) = {data_information(train):.3f} nats (log 2 = {log(2):.3f})")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # On EB1 and EB2 $I(Y;B_2)=H(Y)$ and both conditional entropies are 0: each is a function of the other. On the test set the age tells
 # next to nothing.
 #
@@ -287,7 +287,7 @@ print(f"\nthe training images themselves say the same: I(b;Y) = {data_informatio
 #
 # Both lines are identities; any table that has the structure of EB1 must obey them.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 rng = np.random.default_rng(SEED)
 joint = rng.dirichlet(np.ones(2 * 6 * 5)).reshape(2, 6, 5)  # p(y, r, f): two classes, six bins within each, five feature values
 label_given_f = conditional_entropy(joint.sum(axis=1))
@@ -298,7 +298,7 @@ for w in (0.1, 0.9, 1.5):
     assert abs(game - split) < 1e-12
     print(f"w = {w}: J = {game:+.4f} = {1 - w:+.1f} * {label_given_f:.4f} - {w} * {rest:.4f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # So one may expect a weaker preference for the shortcut, if the adversary is fine-grained and $w$ is well below 1. One may not
 # expect a network that is right whatever the age, because nothing in the data demands it. If training still ends with better features
 # under a two-valued bias, the reason is the course of training (a linear $h$ on pooled features does not see what $g$ sees, and
@@ -324,7 +324,7 @@ weights = {name: records["gender", "eb1", "lnl"].config[name] for name in ("mi_w
 print(f"lambda {weights['mi_weight']}, mu {weights['adv_weight']}, so w = {sum(weights.values()):.2f}")
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 def show(learn, train_sets):
     """A line a run: accuracies on the test set, on its worse age or gender, on its worst group of both, and on the set with the bias turned round."""
     print(f"learn {learn:<12} test   worse bias   worst group   opposite set")
@@ -342,7 +342,7 @@ show("gender", ("eb1", "eb2"))
 size = records["gender", "eb1", "baseline"].data["test_size"]
 print(f"\n{size:,} test faces, so two standard errors of one accuracy of 0.6 are {2 * sqrt(0.6 * 0.4 / size):.3f}; one run of each")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # Read the last column first. On the opposite set a network that answers by gender scores 1, one that answers by age 0, and one that
 # guesses one half. On synthetic faces the baseline stays far below one half: it has learnt the age instead of the gender. On the test
 # set the two kinds of faces are mixed, and half of the error is hidden. The same holds for *worse bias*, the worse of young and old,
@@ -365,14 +365,14 @@ for train_set in ("eb1", "eb2"):
 if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Figure 7, drawn again
 #
 # The paper shows single faces, young, middle-aged and old, and below each the answers of networks trained on EB1 and on EB2. Which
 # faces? Here the *first* synthetic face of each kind, by a rule that sees no answer; those of 30 to 39 are of ages that neither set
 # holds. If a network answers by age, its bars for the two young faces are alike, and those of EB1 and EB2 are mirror images.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six synthetic faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Six synthetic faces, a young, a middle-aged and an old man and three such women, and below each one stacked bar of the probabilities of male and female for each of six networks: baseline, blind_eye and lnl, trained on EB1 and on EB2."}} slideshow={"slide_type": "-"}
 years, _ = face_table("ebd", 200, SEED)  # all ages from 16 to 71
 pictures = synthetic_faces("ebd", n=200, size=config.image_size, seed=SEED)
 chosen = figures.first_of_each_kind(pictures, np.digitize(years, [30, 40]))
@@ -408,7 +408,7 @@ for train_set in ("eb1", "eb2"):
             + "".join(f"{value:>{width}.2f}" for value, width in zip(means, (13, 12, 11, 10), strict=True))
         )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A network that answers by gender has high numbers on the left and low ones on the right. One that answers by age alternates, and EB2
 # alternates the other way.
 #
@@ -416,10 +416,10 @@ for train_set in ("eb1", "eb2"):
 #
 # Now the gender is the bias, and it has two values only. By the argument above the adversary can only act against the label itself.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 show("age", ("eb1",))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # For a baseline the two tasks are one: "woman or man" and "young or old" divide EB1 into the same two halves. On a face of EB2 an
 # answer that is right for the one question is wrong for the other, so its two accuracies on the opposite set should add up to 1, up
 # to chance. Their difference says which cue was easier to learn, not which task was meant: a network trained on the synthetic faces
@@ -431,7 +431,7 @@ show("age", ("eb1",))
 # other half; its control has shuffled labels. Networks that learnt the gender on EB1 are asked for the bias, 40+ or not, and for the
 # gender.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("fresh probe of f(x)      accuracy   control   nats at least")
 for method in METHODS:
     network = networks["gender", "eb1", method]
@@ -441,12 +441,12 @@ for method in METHODS:
         print(f"{method:<12}{what:<12}{found.accuracy:>9.3f}{found.control_accuracy:>10.3f}{found.information:>16.2f}")
     print(f"{method:<12}its own g names the gender of {accuracy(network, test):.3f} of these faces")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # Two results. First, the age can be read from all of them: nothing here has been unlearnt in the sense of $I(b;F)=0$. Second, a probe
 # that is trained on *unbiased* faces finds more of the gender than the network's own $g$ uses: the cue was in $f$, and the
 # training set gave $g$ no reason to prefer it.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The cleaning step
 #
 # The paper keeps a face if an estimator of age and gender agrees with its label. In `lnl_core.datasets.clean` the estimator is anything
@@ -489,7 +489,7 @@ class ReadFromFeatures:
 # gender in the name is wrong. Then they are read and cleaned as photographs are. An age agrees within 15 years here, which suits so
 # rough an estimator.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 saved = synthetic_faces("unbiased", n=300, size=64, seed=SEED + 2)
 age, gender = face_table("unbiased", 300, SEED + 2)
 wrong = np.random.default_rng(SEED).random(300) < 0.1
@@ -509,7 +509,7 @@ with tempfile.TemporaryDirectory() as folder:
         row += [kept[~wrong & (gender == woman) & ((age >= 40) == old)].mean() for woman, old in kinds.values()]
         print(f"{split:<26}" + "".join(f"{value:>12.0%}" for value in row))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # An estimator that learnt from unbiased faces finds most of the wrong labels. It also takes many right ones away, not equally many of
 # each kind. The second line shows what is worse. An estimator that learnt from EB1 removes the faces that contradict EB1, *because*
 # they contradict it. So cleaning can create the bias that the experiment is about. An estimator used for cleaning must be checked by
@@ -544,12 +544,12 @@ else:
     )
 Markdown(table_markdown(rows))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn gender and unlearn age, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. Published lnl lies highest in each panel."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn gender and unlearn age, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. Published lnl lies highest in each panel."}} slideshow={"slide_type": "-"}
 figures.table_figure(
     [row for row in rows if row["setting"]["learn"] == "gender"], "Learn gender: published (IMDB, open marks) and ours (bars, dots)"
 )
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn age and unlearn gender, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. On the opposite sets published blind_eye lies above lnl."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracies of Table 2, learn age and unlearn gender, one panel a column: open marks are published numbers on IMDB, bars and dots are our runs where there are any. On the opposite sets published blind_eye lies above lnl."}} slideshow={"slide_type": "subslide"}
 figures.table_figure(
     [row for row in rows if row["setting"]["learn"] == "age"], "Learn age: published (IMDB, open marks) and ours (bars, dots)"
 )
@@ -664,7 +664,7 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - On EB1 and EB2 the age fixes the gender and the gender fixes young or old: $I(Y;B)=H(Y)$, nothing is left over.

@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Joint learning and unlearning
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Confusing $h$ removed most of the gender from the answers, a fresh probe still reads it from the
 # > features, and the accuracy did not rise with $\alpha$ in our runs.
 # >
@@ -145,7 +145,7 @@ configs = {name: configuration(name) for name in MODELS}
 source = configs["M2"].source
 print(f"profile {profile}, faces: {source}, seed {SEED}; nothing is coloured, so the colour variance {COLOR_VAR} plays no part")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Three sets and a planted bias
 #
 # The report sorts ages from 16 to 71 into fourteen bins of four years and draws three sets.
@@ -172,7 +172,7 @@ def ages_and_genders(name):
 
 tables = {name.upper(): ages_and_genders(name) for name in ("od", "bd", "ebd")}
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age by gender for OD, BD and EBD. In OD men are far more than women at all ages. In BD women stand left of 36 and men right of 40, with a gap between. In EBD the bars of both genders are equal in every bin."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age by gender for OD, BD and EBD. In OD men are far more than women at all ages. In BD women stand left of 36 and men right of 40, with a gap between. In EBD the bars of both genders are equal in every bin."}} slideshow={"slide_type": "-"}
 edges = JLU_FIRST_AGE + JLU_BIN_YEARS * np.arange(JLU_BINS + 1)
 panels, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for panel, (name, (ages, genders)) in zip(axes, tables.items(), strict=True):
@@ -186,11 +186,11 @@ for panel, (name, (ages, genders)) in zip(axes, tables.items(), strict=True):
 axes[0].legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: faces in each bin of four years, men plain, women hatched.* In BD no age has both. How many nats is that, and what
 # does a network score that looks at the gender only?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 data = {split: load_data(configs["M2"], split, DATA_DIR or None) for split in ("train", "test")}
 train, test = data["train"], data["test"]
 
@@ -213,13 +213,13 @@ print(f"\nchance, one bin of {JLU_BINS} by lot: {1 / JLU_BINS:.3f}")
 print(f"from the gender alone, the bin most frequent in BD: {(favourite[genders] == bins).mean():.3f} on BD,", end=" ")
 print(f"{(answer == test.labels.numpy()).mean():.3f} on EBD; with the middle bin it is {years_off.mean():.1f} years off on EBD")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # In BD **all nats of gender are also nats about the age**. In EBD gender tells nothing about the age. A network that uses the gender
 # does well in training and no better than guessing in the test.
 #
 # What does a network see? Here are synthetic faces as EBD has them.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of seven synthetic faces, men above and women below, from the youngest bin on the left to the oldest on the right. Wrinkles and grey hair increase to the right; women have longer hair and narrower jaws."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of seven synthetic faces, men above and women below, from the youngest bin on the left to the oldest on the right. Wrinkles and grey hair increase to the right; women have longer hair and narrower jaws."}} slideshow={"slide_type": "subslide"}
 shown = synthetic_faces("ebd", size=96, n=280, seed=SEED, learn="age")
 panels, axes = plt.subplots(2, 7, figsize=(10, 3.3), layout="constrained")
 for row, word in enumerate(GENDERS):
@@ -234,7 +234,7 @@ for row, word in enumerate(GENDERS):
 panels.suptitle("Synthetic faces: the age in years above")
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: the first man and the first woman of every other bin.* Wrinkles, grey hair and the hairline tell the age; length of hair,
 # jaw, brows and lips tell the gender. In synthetic faces these cues are drawn independently of each other.
 # They are conventions of drawing and say nothing about people.
@@ -253,7 +253,7 @@ plt.show()
 # $\alpha$ names the models: **M1** has $\alpha=0$, **M3** $\alpha=0.4$ and **M2** $\alpha=1$. In ten lines:
 
 
-# %%
+# %% slideshow={"slide_type": "-"}
 def algorithm_1(network, batches, alpha, rounds, optimised, rate=0.02):
     """The report's Algorithm 1 with plain gradient descent; ``optimised(losses)`` says when h has learnt enough."""
     main = torch.optim.SGD([*network.extractor.parameters(), *network.label_head.parameters()], lr=rate)
@@ -311,7 +311,7 @@ torch.testing.assert_close(without["label_head"], library["label_head"], atol=1e
 assert not torch.allclose(without["extractor"], library["extractor"], atol=1e-6)
 print("by hand and library agree; alpha changes where f goes, and neither g nor h notices in the first round")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ### When is $L_B$ "optimised"?
 #
 # The report does not say, nor how long the second task lasts. A rule is needed, and it decides how strong the adversary is: an $h$ that
@@ -325,7 +325,7 @@ print(inspect.getsource(JluCourse.bias_turn))
 # %% [markdown]
 # Three invented courses of $L_B$ show each clause:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 rule = Turns()
 courses = {
     "falls quickly": lambda batch: 0.7 * 0.8**batch,
@@ -338,14 +338,14 @@ for name, course in courses.items():
         seen.append(course(len(seen)))
     print(f"{name:<18} h has {len(seen):2} batches and ends at {seen[-1]:.2f} nats")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Training M1, M3 and M2
 #
 # `run` calls `fit_jlu` for the method `jlu`: the loop above with the rates, checkpoints and records of every other method here, and
 # a line in `duel.jsonl` for every update. M1 is the method `baseline`, which has no $h$ at all. To see what $h$ reads from
 # features that were not trained to forget, `jlu` is also trained with $\alpha=0$.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 records, networks, folders = {}, {}, {}
 for name, config in configs.items():
     folders[name] = run_folder(OUT_DIR, config)
@@ -359,7 +359,7 @@ first, second = (weights(networks[name]) for name in ("M1", "α = 0"))
 apart = max(float((first[part] - second[part]).abs().max()) for part in ("extractor", "label_head"))
 print(f"largest difference between a weight of f or g in M1 and in jlu with α = 0: {apart:.1e}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # With $\alpha=0$ the two tasks are separate: $h$ has no effect, and $f$ and $g$ learn as in the baseline, up to rounding. So
 # M1 and "α = 0" are one model, without and with an $h$. (Their predictions may differ in the third digit, because batch
 # normalisation in $f$ also follows the batches of $h$'s turns.)
@@ -369,16 +369,16 @@ print(f"largest difference between a weight of f or g in M1 and in jlu with α =
 # The report's Figure 7 shows the gender loss going up and down while training. Here it is for $\alpha=0$, where $h$ has no effect,
 # and for M2. Updates are counted over both turns.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for alpha 0. The loss of h falls far below the dashed line of guessing and the confusion loss climbs far above it."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for alpha 0. The loss of h falls far below the dashed line of guessing and the confusion loss climbs far above it."}} slideshow={"slide_type": "-"}
 duels = {name: read_duel(folders[name]) for name in MODELS if name != "M1"}
 window = 1 if profile == "smoke" else 5
 of_gender = entropy(np.bincount(train.bias.numpy()) / len(train))  # what h pays in BD if it only knows how frequent the genders are
 figures.duel(duels["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h moves about the dashed line of guessing; the confusion loss shoots up and comes back again and again to the dotted line of its least value, far lower than for alpha 0."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h moves about the dashed line of guessing; the confusion loss shoots up and comes back again and again to the dotted line of its least value, far lower than for alpha 0."}} slideshow={"slide_type": "subslide"}
 figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$. The dashed line is
 # what $h$ pays if it only knows how frequent the genders are, $H(B)$ of BD, and the dotted one the least confusion loss there is,
 # $\log 2$.* The two losses of one prediction move against each other: an $h$ that is sure and right has a small loss and a large
@@ -409,7 +409,7 @@ for name, duel in duels.items():
         f"{name:<6} {sum(lengths):4} updates of h in {len(lengths)} turns ({how}), {moves} of f and g; median turn {np.median(lengths):.0f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The better $f$ confuses $h$, the longer the turns of $h$ are, and the more of them end without reaching the goal. A turn
 # that ends on a plateau has two possible reasons: nothing is left to read, or this $h$, one linear layer, cannot read it. Only a
 # fresh probe can tell the two apart.
@@ -421,7 +421,7 @@ for name, duel in duels.items():
 # than women. In EBD both genders have the same ages, so an unbiased network has a gap of 0, whatever its accuracy. So has one that
 # says the same of everybody: read the gap together with the years.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 paper = json.loads((results_folder() / "paper.json").read_text(encoding="utf-8"))["experiments"]["jlu_faces"]
 published = {row["label"]: row["value"] for row in paper["results"]}
 centres = JLU_FIRST_AGE + JLU_BIN_YEARS * (np.arange(JLU_BINS) + 0.5)
@@ -489,7 +489,7 @@ for alpha in sorted({record.setting["alpha"] for record in stored}):
     spread = "".join(f"{np.mean(values):>11.3f} ± {np.std(values, ddof=1) if len(values) > 1 else 0:.3f}" for values in cells)
     print(f"{alpha:<6g}{len(of_alpha):>4}{spread}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *Mean and standard deviation over seeds, UTKFace.* The results:
 #
 # - The **answers** of M3 and M2 hold a small part of the nats of gender that M1's hold.
@@ -530,7 +530,7 @@ for alpha in sorted({record.setting["alpha"] for record in stored}):
 # How far from perfect are ours? An $f$ that hides the gender on BD could name the right *half* of life of no more faces than always
 # answering "old" does (Exercise 1).
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 old = train.labels.numpy() >= (40 - JLU_FIRST_AGE) // JLU_BIN_YEARS
 print(f"the right half of life on BD, perfectly unlearnt: at most {max(old.mean(), 1 - old.mean()):.2f}")
 asked = train.subset(slice(0, 500))
@@ -538,7 +538,7 @@ for name, network in networks.items():
     said = centres[predict(network, asked)] > 38  # BD holds nobody of 36 to 39
     print(f"{name:<6} {(said == old[: len(asked)]).mean():.2f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Whatever lies above the bound is gender that was not unlearnt, or, on BD, the age: no measurement on BD can tell them apart.
 #
 # ## Are the genders mixed?
@@ -561,7 +561,7 @@ scores = {title: mixing_score(values, test.group, seed=SEED) for title, values i
 drawn = slice(0, 300 if profile == "demo" else None)
 places = {title: squeeze(values[drawn].numpy()) for title, values in features.items()}
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three t-SNE pictures of the features of EBD for alpha 0, 0.4 and 1, men and women in two colours and markers, each with its mixing score and the shuffled control above. The genders lie apart for alpha 0 and overlap more as alpha grows."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three t-SNE pictures of the features of EBD for alpha 0, 0.4 and 1, men and women in two colours and markers, each with its mixing score and the shuffled control above. The genders lie apart for alpha 0 and overlap more as alpha grows."}} slideshow={"slide_type": "-"}
 figures.mixed(places, test.group[drawn], GENDERS, scores, title="EBD: t-SNE of f(x) by gender (the report's Figure 9)")
 
 # %% [markdown]
@@ -640,7 +640,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 # *The picture: training faces of BD.* M1 separates them here more sharply than on EBD, as it must, since the groups also differ in
 # age. By the bound above, any mixing that M2 shows here means that it knows less of the age.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Should one do this at all?
 #
 # Unlearning is often recommended against unfair predictions. Five points should be said about it.
@@ -736,7 +736,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Joint learning and unlearning alternates: $h$ learns to read the bias until a stopping rule is content; then $f$ and $g$ descend

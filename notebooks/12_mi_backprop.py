@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Mutual information backpropagation, step by step
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** A critic that falls behind makes its bound small without any forgetting, so a small bound says nothing
 # > about the colour.
 # >
@@ -118,13 +118,13 @@ data = load(config, config.train_split, DATA_DIR or None)
 print(f"profile {profile}: {data}")
 print(f"K = {config.statistics_steps}, lambda = {config.mi_weight}, {config.epochs} epochs of {config.optimizer}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is the bias here?
 #
 # It is not a map of levels, as for $h$, but one code an image: the largest value of each colour channel over all pixels, in 8
 # levels, one-hot. The brightest pixel of a stroke has nearly the full colour, so the code is the colour, coarsely.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 codes = bias_codes(data)
 first = codes[0].view(3, 8)
 print("the first image's code, a row for red, green and blue:")
@@ -132,7 +132,7 @@ print(first.int().numpy())
 print(f"its brightest pixels: {data.images[0].amax(dim=(1, 2)).tolist()}, levels {first.argmax(1).tolist()}")
 print(f"{len(codes.unique(dim=0))} different codes; entropy {code_entropy(codes):.2f} nats, of the digit {log(10):.2f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # No features can hold more about the code than its entropy. This is the largest value that any estimate below can rightly have.
 #
 # ## The bound of a batch
@@ -154,11 +154,11 @@ z, some, shuffle = torch.rand(128, 64), codes[:128], torch.randperm(128)
 by_hand, by_library = bound_by_hand(T, some, z, shuffle), donsker_varadhan(*T(some, z, shuffle))
 torch.testing.assert_close(by_hand, by_library)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # Here $z$ is noise, which tells nothing of the colour. What is the bound of a $T$ that is trained on these few pairs, on these
 # pairs and on fresh ones?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 adam = torch.optim.Adam(T.parameters(), lr=1e-3)
 for step in range(301):
     gain = bound_by_hand(T, some, z, torch.randperm(len(z)))
@@ -170,7 +170,7 @@ for step in range(301):
         )
     adam.zero_grad(), (-gain).backward(), adam.step()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # On its own pairs $T$ finds information that is not there; on fresh ones it is *worse* than a constant $T$, whose bound is 0. Both
 # numbers matter later: in training, $T$ learns from some batches and $f$ is judged on another.
 #
@@ -184,14 +184,14 @@ for step in range(301):
 #
 # The second one is this function:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print(inspect.getsource(method.bound_gradients))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # Each parameter tensor of $f$ gets the gradient of the bound, made no longer than the gradient of the label loss there. How long
 # are they? A fresh network, and a $T$ that has seen one pass of its features:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 network = build_network(config).train()
 index = torch.arange(min(len(data), 10 * config.batch_size))
 features = method.encode(network, data, index, config)
@@ -214,7 +214,7 @@ for (name, parameter), mine, theirs in zip(network.extractor.named_parameters(),
     print(f"{name:<28}{float(theirs.norm()):>12.4f}{float(mine.norm()):>10.4f}{float(parameter.grad.norm()):>10.4f}")
     assert float(parameter.grad.norm()) <= min(float(mine.norm()), float(theirs.norm())) * 1.01 + 1e-6
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Training
 #
 # The baseline has the same network, data, optimiser and number of epochs. It is `mi_backprop` with $\lambda=0$, where $T$ learns
@@ -230,10 +230,10 @@ for name, one in configs.items():
     records[name] = run(one, folder, data_dir=DATA_DIR or None)
     histories[name], networks[name] = read_history(folder), load_model(folder)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Watching the bound
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the epochs, a line for each value of lambda. Left the estimated information between features and colour in nats, with a dashed line at the entropy of the digit and a dotted one at the end of the warm start; right the label loss in nats."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the epochs, a line for each value of lambda. Left the estimated information between features and colour in nats, with a dashed line at the entropy of the digit and a dotted one at the end of the warm start; right the label loss in nats."}} slideshow={"slide_type": "-"}
 panels, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
 for number, (name, history) in enumerate(histories.items()):
     color, marker = figures.PALETTE[number], figures.MARKERS[number]
@@ -258,7 +258,7 @@ for name, history in histories.items():
         f"{name:<8} {low}; epochs whose estimate diverged: {out}; epochs with a bound below 0: {sum(value < 0 for value in bounds)}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # *The picture: the mean over each epoch of the estimate on the batch of each step.* Each curve is the estimate of another $T$, so
 # compare a curve with itself on both sides of the dotted line rather than with the other. An information is never negative. Where the
 # curve is below 0, $T$ is worse than a constant on the features that $f$ has just made. It was too slow, and the number says
@@ -266,7 +266,7 @@ for name, history in histories.items():
 #
 # ### The two gradients
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lengths of three gradients over the epochs on a logarithmic scale: of the label loss, of the bound, and of the bound after clipping, which follows the smaller of the other two."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Lengths of three gradients over the epochs on a logarithmic scale: of the label loss, of the bound, and of the bound after clipping, which follows the smaller of the other two."}} slideshow={"slide_type": "-"}
 lengths = [line for line in histories[with_it] if "clipped_gradient" in line]
 panels, panel = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 names = {"label_gradient": "label loss", "bound_gradient": "bound", "clipped_gradient": "bound, clipped"}
@@ -279,7 +279,7 @@ panel.set(title="length of the gradient of f, mean over an epoch", xlabel="epoch
 panel.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: without the clip the bound would move $f$ by its own, longer gradient.* With SGD this is the strength of
 # forgetting, and it fades as the labels are fitted. Adam scales a gradient by its own past and undoes most of it.
 #
@@ -289,7 +289,7 @@ plt.show()
 # an MLP probe, trained afresh, name the group of the colour; $h$, which learnt without effect on $f$, has a loss; and the answers
 # on the test set have an information of their own.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 unbiased = load_probe_data(config, DATA_DIR or None)
 unbiased = (load(config, "test", DATA_DIR or None) if unbiased is None else unbiased).subset(slice(0, 1000))
 test = load(config, "test", DATA_DIR or None)
@@ -316,17 +316,17 @@ if profile == "smoke":
 else:
     print(f"The method {'helps' if better > 0.03 else 'hurts' if better < -0.03 else 'makes no clear difference'} here; one seed.")
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrices on unbiased test digits, without and with mutual information backpropagation; rows are true digits, columns answers."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Confusion matrices on unbiased test digits, without and with mutual information backpropagation; rows are true digits, columns answers."}} slideshow={"slide_type": "subslide"}
 figures.confusion_matrices({name: confusion(one, test) for name, one in networks.items()}, title="Unbiased test digits")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How many steps for T?
 #
 # The authors give $T$ forty steps after each step of $f$. Fewer are cheaper. On a part of the data and for a few epochs, with the
 # estimate beside what a fresh $T$, trained to its end on frozen features, says of the same network:
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 little = data.subset(slice(0, 128 if profile == "smoke" else 160))
 epochs = 2
 
@@ -355,7 +355,7 @@ for steps in (0, 2, 10) if profile == "smoke" else (0, 2, 10, 40):
     bound, found, label, seconds = brief(statistics_steps=steps)
     print(f"{steps:>3}{bound:>16.2f}{found:>12.2f}{label:>12.2f}{seconds:>9.1f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The columns "T in training" and "a fresh T" measure the same features. A large gap means that $T$ was too slow. A fresh $T$ that finds
 # much where the other finds nothing proves that the bound fell and the colour stayed. (The fresh one learns from one half of few
 # digits and is judged on the other half, so it may also be too low.)
@@ -364,13 +364,13 @@ for steps in (0, 2, 10) if profile == "smoke" else (0, 2, 10, 40):
 #
 # Every line is the same game with another bound.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print(f"{'estimator':<20}{'T in training':>14}{'a fresh T':>12}{'label loss':>12}{'seconds':>9}")
 for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
     bound, found, label, seconds = brief(estimator=name, statistics_steps=2 if profile == "smoke" else 4)
     print(f"{name:<20}{bound:>14.2f}{found:>12.2f}{label:>12.2f}{seconds:>9.1f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # CLUB is the only one that is meant to lie *above* the information, and does so only while its $q$ is good: its column is no bound.
 # A ranking would need seeds and a search for each.
 #
@@ -378,7 +378,7 @@ for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
 #
 # $K$ steps need the features of $K$ batches after every step of $f$. Beside an epoch of lnl on the same images:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 images = data.subset(slice(0, 256 if profile == "smoke" else 320))
 
 
@@ -461,7 +461,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - $T$ ascends a lower bound of $I(C;Z)$ in $K$ steps; $f$ descends it in one, after its step on the label loss, with a clipped gradient.

@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Is the bias gone?
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** The adversary of `lnl` is close to chance, and fresh probes of the same features still name the colour.
 # >
 # > **Read before.** [Fooled is not forgotten](../book/is_it_gone.md).
@@ -107,14 +107,14 @@ images = {"smoke": 700, "demo": 900}.get(profile, 4000)  # digits to probe
 seeds = {"smoke": 2, "demo": 3}.get(profile, 5)  # probes of each kind
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}: {images:,} digits, {seeds} probes of each kind")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Three trained networks, and digits whose colour says nothing
 #
 # The project keeps small copies of models that were trained on the 60,000 digits of MNIST. Here are those whose variance is nearest to
 # `COLOR_VAR`. They are tested on digits in **random colours**. With training colours a reader could
 # read the digit instead of the colour and still be right.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 kept = published_models()
 variance = min({model["color_var"] for model in kept}, key=lambda value: abs(value - COLOR_VAR))
 paths = {model["method"]: model["path"] for model in kept if model["color_var"] == variance}
@@ -129,7 +129,7 @@ print(f"models at σ² = {variance}; digits: {unbiased.source}")
 for method, network in networks.items():
     print(f"{method:<14} accuracy in random colours {accuracy(network, probed):.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The digits are training digits that were painted again, since the leak of a network is measured and nothing is chosen by it. The
 # networks may have seen their shapes; their colours here are new.
 #
@@ -139,7 +139,7 @@ for method, network in networks.items():
 # Two numbers to compare with: the share of the most frequent level, which a constant would name, and the entropy of the levels, which
 # is what knowing their shares and nothing else costs.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("h of            asked on     accuracy   chance   cross-entropy   entropy   nats that h proves")
 for method in ("lnl", "bias_balanced"):
     for name, data in {"training": biased, "unbiased": probed}.items():
@@ -148,7 +148,7 @@ for method in ("lnl", "bias_balanced"):
             f"{method:<14}  {name:<9} {said.accuracy:>10.3f} {said.chance:>8.3f} {said.cross_entropy:>13.3f} {said.entropy:>11.3f} {said.information:>13.3f}"
         )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # The $h$ of lnl is close to chance. Its lines do not show that anything of the colour is left. Now
 #
 # $$\mathbb E\big[-\log Q(b\mid f(x))\big]\;=\;H(B\mid F)+\mathbb E_F\big[D_{KL}(P\,\|\,Q)\big]\;\ge\;H(B\mid F) .$$
@@ -163,7 +163,7 @@ for method in ("lnl", "bias_balanced"):
 # read at all, from features that were not trained to hide anything. This is an easy control. It does not show that a fresh $h$ has
 # seen enough images to read a weak signal.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 half = images // 2
 train_half, held_out = probed.subset(slice(0, half)), probed.subset(slice(half, images))
 print("                own h   fresh h   chance   nats of own h   nats of fresh h")
@@ -173,7 +173,7 @@ for method, network in networks.items():
     own_words = ("  none", "           none") if method == "baseline" else (f"{own.accuracy:>6.3f}", f"{own.information:>15.3f}")
     print(f"{method:<14} {own_words[0]} {other.accuracy:>9.3f} {own.chance:>8.3f} {own_words[1]} {other.information:>17.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # A line can have three results.
 #
 # - The fresh $h$ is above chance and the old one is not: **the old one was too slow**, and the colour was not forgotten.
@@ -192,7 +192,7 @@ for method, network in networks.items():
 # Beside each, the **control**: the same probe trained and asked on shuffled labels, where there is nothing to read. The probes read
 # means of $f(x)$ over $2\times2$ places, which can only hold less than $f(x)$ itself.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 features = {method: F.avg_pool2d(feature_maps(network, probed), 2) for method, network in networks.items()}
 found = {}
 print("network        probe    accuracy [95 % interval]   control   nats at least   found")
@@ -228,13 +228,13 @@ facts = {method: {kind: one.to_dict() for kind, one in kinds.items()} for method
 with summary.open("w") as file:
     json.dump({"images": images, "source": unbiased.source, "seed": SEED, "probes": facts}, file, indent=2)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### More examples, more found
 #
 # A probe learns from examples, and the bound grows with them. So "at most so much is left" never follows; and two networks may only be
 # compared with probes of the same kind and the same number of examples.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats that a probe with a hidden layer proves against the number of digits, one line a network. All lines rise to the right; the baseline's is the highest."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats that a probe with a hidden layer proves against the number of digits, one line a network. All lines rise to the right; the baseline's is the highest."}} slideshow={"slide_type": "-"}
 counts = [images // 4, images // 2, images]
 curves = {
     method: [leakage(maps[:count], probed.group[:count], kind="mlp", seeds=1).information.mean for count in counts]
@@ -244,7 +244,7 @@ figures.lines(
     counts, curves, title="The bound of one mlp probe", xlabel="digits, half of them held out", ylabel="nats of colour at least"
 )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## How many nats a code needs
 #
 # Send the colours of all digits to somebody who has the features. At first nothing is known and every label needs $\log 10$ nats.
@@ -252,13 +252,13 @@ figures.lines(
 # enough, and the rest is short: the **compression**, the uniform length over the length of the code, is large. It is 1 where the
 # features do not help.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("network          nats paid   uniform   shuffled labels   compression")
 for method, maps in features.items():
     code = code_length(maps, probed.group, kind="mlp", seeds=max(1, seeds - 2))
     print(f"{method:<14} {code.nats.mean:>10.0f} {code.uniform:>9.0f} {code.control.mean:>14.0f} {code.compression.mean:>14.2f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Erasing by a formula
 #
 # Of all affine maps after which no linear probe beats a constant, LEACE is the one that changes the features least. It is fitted
@@ -267,7 +267,7 @@ for method, maps in features.items():
 # guess of the colour and little else ([why](../book/is_it_gone.md)). The linear probe reads its features as they are, scaled and not
 # cut, since LEACE is made for linear readers.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("network        linear before   linear after   mlp after   chance")
 for method, network in networks.items():
     fitted_to = F.avg_pool2d(feature_maps(network, others), 7).flatten(1)
@@ -283,7 +283,7 @@ for method, network in networks.items():
         f"{method:<14} {before.accuracy.mean:>13.3f} {after.accuracy.mean:>14.3f} {beyond.accuracy.mean:>11.3f} {after.chance:>8.3f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # On the digits that it was fitted to, LEACE leaves exactly nothing to a linear probe. On others a little comes back, since means and
 # covariances were estimated. A hidden layer may read what no linear map can: LEACE erases for linear readers only.
 #
@@ -292,22 +292,22 @@ for method, network in networks.items():
 # The same measurements of models of Figure 4, one seed each, whose answers are stored with the project, and small runs that were
 # probed after every epoch. Which images, how many probes, and the tables are in [Fooled is not forgotten](../book/is_it_gone.md).
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a method: the accuracy for the level of a colour channel over the variance, of h itself, a fresh h and a fresh linear probe, with chance dashed."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "One panel a method: the accuracy for the level of a colour channel over the variance, of h itself, a fresh h and a fresh linear probe, with chance dashed."}} slideshow={"slide_type": "-"}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "leakage").glob("colored_mnist-*.json"))]
 stored.sort(key=lambda model: [*figures.METHOD_STYLE].index(model["method"]))
 figures.what_h_says(stored)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the variance, one line a method: the nats of the colour that the strongest fresh probe proves, and the compression of the colour labels. Both fall with the variance, the baseline is on top of each."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the variance, one line a method: the nats of the colour that the strongest fresh probe proves, and the compression of the colour labels. Both fall with the variance, the baseline is on top of each."}} slideshow={"slide_type": "subslide"}
 figures.what_is_left(stored)
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy after every epoch for baseline, blind_eye and lnl. Above: what h sees and what a fresh linear probe sees of the levels, with chance dashed. Below: linear and mlp probes of the colour, with chance at 0.1."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy after every epoch for baseline, blind_eye and lnl. Above: what h sees and what a fresh linear probe sees of the levels, with chance dashed. Below: linear and mlp probes of the colour, with chance at 0.1."}} slideshow={"slide_type": "subslide"}
 courses = {}
 for path in sorted((results_folder() / "leakage").glob("training-*.json")):
     course = json.loads(path.read_text())
     courses.setdefault(course["name"], []).append(course["epochs"])
 figures.over_training(courses)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The pictures: in the first one, and above in the third, circles are $h$ (hollow the one that was trained, filled a fresh one)
 # and squares a fresh linear probe that answers the same question.* Wherever a square lies above its circle, $h$ alone shows too
 # little.
@@ -316,7 +316,7 @@ figures.over_training(courses)
 #
 # Three inputs on which a measure of the leak would be noise or nonsense. The library says so in a sentence instead.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 maps, group = features["lnl"].clone(), probed.group
 broken = maps.clone()
 broken[0, 0, 0, 0] = float("nan")
@@ -391,7 +391,7 @@ for name, (values, bias) in cases.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - $h$ at chance is a statement about $h$. Its cross-entropy bounds $H(B\mid F)$ from above. So $h$ can prove that the colour

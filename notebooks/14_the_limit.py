@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # The limit: how well can a network do that has forgotten the colour?
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** An accuracy above the limit, on digits painted as in training, proves without any probe that the features
 # > still tell the colour.
 # >
@@ -103,13 +103,13 @@ profile = resolve_profile(PROFILE)
 points = 2**8 if profile == "smoke" else 2**12
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What does the colour leave open?
 #
 # In training, digit $y$ has a colour that is normal around its mean colour, cut to $(0,1)$. So for every colour $b$ the odds of
 # the ten digits are known exactly, and `label_posterior` gives them. Draw a few colours and ask.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 rng = np.random.default_rng(SEED)
 digits = np.array([1, 3, 6, 8])
 drawn = sample_colors(digits, COLOR_VAR, rng)
@@ -121,11 +121,11 @@ for digit, color, odds in zip(digits, drawn, label_posterior(drawn, COLOR_VAR), 
         f"{second} ({COLOR_NAMES[second]}) with {odds[second]:.2f}; left open {entropy(odds):.2f} nats"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # Average what is left open over all digits and colours and you have $H(Y\mid B)$, an integral over the cube of colours. `label_entropy`
 # computes it with quasi-random points, and repeats it to know its own error.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the variance of the colours. On the left the entropy of the digit given its colour grows from 0. On the right the largest accuracy that goes with it grows from one tenth."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the variance of the colours. On the left the entropy of the digit given its colour grows from 0. On the right the largest accuracy that goes with it grows from one tenth."}} slideshow={"slide_type": "-"}
 variances = [0.0, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05]
 rows = []
 for variance in variances:
@@ -135,11 +135,11 @@ for variance in variances:
 
 display(figures.limit(rows))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # *The picture: on the left what the colour leaves open, on the right the accuracy that goes with it.* The curve on the left meets 0
 # with a slope that flattens out: long before the variance is 0, the ten clouds of colour no longer overlap. Which ones overlap last?
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A ten by ten table of mean colours; the darkest cells join pairs of close colours such as teal and bondi blue."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "A ten by ten table of mean colours; the darkest cells join pairs of close colours such as teal and bondi blue."}} slideshow={"slide_type": "subslide"}
 clouds = sample_colors(np.repeat(np.arange(10), 2000), 0.01, rng)
 mixed = label_posterior(clouds, 0.01).reshape(10, 2000, 10).mean(axis=1)
 
@@ -156,7 +156,7 @@ distance = np.linalg.norm(MEAN_COLORS[:, None] - MEAN_COLORS, axis=2) + 9 * np.e
 one, other = np.unravel_index(distance.argmin(), distance.shape)
 print(f"closest mean colours: {COLOR_NAMES[one]} ({one}) and {COLOR_NAMES[other]} ({other}), {distance.min():.2f} apart")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: each row is a digit, each cell how much its colours suggest another digit; the diagonal is left out.* What the bias
 # leaves open comes from a few pairs of neighbours on the palette, not from all digits. Features that are free of the colour can
 # separate only digits whose colours overlap.
@@ -166,7 +166,7 @@ print(f"closest mean colours: {COLOR_NAMES[one]} ({one}) and {COLOR_NAMES[other]
 # The chapter's line is $I(Z;Y)\le I(Z;B)+H(Y\mid B)$. Test it on thousands of random tables
 # $p(y,b,z)$, from nearly deterministic to nearly uniform.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 worst = np.inf
 for _ in range(2000):
     joint = rng.dirichlet(np.full(3 * 3 * 4, rng.choice([0.02, 0.2, 1.0]))).reshape(3, 3, 4)  # p(y, b, z)
@@ -190,7 +190,7 @@ print(f"variance {COLOR_VAR}: H(Y|B) = {left:.3f} nats, so features without the 
 for right in (0.5, 0.7, 0.9, 0.99, 1.0):
     print(f"right {right:>4.0%} of the time: at least {proved_leak(right, left, examples=None):.2f} nats of the colour are in the features")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # This needed no probe and no adversary. But it holds only *on the distribution that has this* $H(Y\mid B)$.
 #
 # ## Trained networks beside the limit
@@ -199,7 +199,7 @@ for right in (0.5, 0.7, 0.9, 0.99, 1.0):
 # digits wear the colours of training, drawn anew: here the limit holds. **Unbiased** digits wear any of the ten colours. In the demo, the
 # networks that no other page needs are trained on 2,000 digits and for half as many epochs.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 wanted = [COLOR_VAR] if profile == "smoke" else [COLOR_VAR, 0.0]
 brief = {"epochs": 4, "train_size": 2000} if profile == "demo" else {}  # for the runs that no other page has, to save time
 
@@ -233,12 +233,12 @@ for variance in wanted:
 # class, as in training, so a network that is right on at most a share $a$ of painted digits is right on at most $1-(1-a)/10$ of
 # unbiased ones: `unbiased_accuracy`, the upper edge of the next picture. The two columns answer different questions.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## All methods
 #
 # The same measurement was made on networks that learnt from all 60,000 digits, those of Figure 4.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the variance of the colours. On the left the accuracy of each method on digits in the colours of training, with the limit as a thick line and the area above it shaded. On the right the accuracy on unbiased digits, with a limit above nine tenths."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels against the variance of the colours. On the left the accuracy of each method on digits in the colours of training, with the limit as a thick line and the area above it shaded. On the right the accuracy on unbiased digits, with a limit above nine tenths."}} slideshow={"slide_type": "-"}
 stored = [json.loads(path.read_text()) for path in sorted((results_folder() / "limit" / "runs").glob("*.json"))]
 stored = [found for found in stored if found["source"] == "mnist" and "network" not in found.get("changed", {})]
 where = f"{len(stored)} networks trained on the full data" if stored else "the networks of this page"
@@ -253,7 +253,7 @@ for found in obedient:
     )
 print(f"{len(obedient)} of {len(stored)} stored networks are not above the limit, as far as 10,000 digits can tell at 95 %")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: a dot is a network, a line joins the means of a method; the shaded area is closed to features without the colour.* If
 # a network is found at or below the limit, look at its accuracy on unbiased digits, too. By the chapter's last proposition, features
 # that are both blind to the colour and independent of it in training must be empty. So an adversary that succeeds completely leaves a
@@ -263,7 +263,7 @@ print(f"{len(obedient)} of {len(stored)} stored networks are not above the limit
 #
 # The weight $\lambda$ and the reversal $\mu$ of the unlearning network are raised until it is below the limit.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy of two networks with growing unlearning weights on painted and on unbiased digits, with the limit as a dashed line and chance dotted."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Accuracy of two networks with growing unlearning weights on painted and on unbiased digits, with the limit as a dashed line and chance dotted."}} slideshow={"slide_type": "-"}
 strengths = [1, 100]
 left = label_entropy(COLOR_VAR, points=points).value
 painted, unbiased = [], []
@@ -359,7 +359,7 @@ for strength, on_painted, on_unbiased in zip(strengths, painted, unbiased, stric
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - $I(Z;Y)\le I(Z;B)+H(Y\mid B)$: features without the bias know no more of the label than the bias leaves open.

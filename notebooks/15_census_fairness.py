@@ -12,13 +12,13 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # # Census data: fairness as a bias
 
 # %% [markdown] tags=["badge"]
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Leaving out the column of an attribute does not remove it: a probe reads it from the other columns.
 # >
 # > **Read before.** [Fairness](../book/fairness.md), [04 Training](04_training.ipynb).
@@ -144,14 +144,14 @@ groups = PROTECTED[config.train_set][config.protected].groups
 print(f"profile {profile}, seed {SEED}, rows from {config.source}: {len(train):,} to train, {len(test):,} to test")
 print(f"the colour variance {COLOR_VAR} is for digits")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## The rows
 #
 # Each row is a person (a synthetic one is nobody), each column a feature: a category as ones and zeros, a number with mean 0 and
 # deviation 1 over the training rows. The label is an income above 50,000 dollars. How often is it 1 in each group, and how many nats
 # does the attribute tell of it?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 for number, name in enumerate(groups):
     here = test.bias == number
     print(f"{name:<8} {int(here.sum()):>7,} test rows, {float(test.labels[here].float().mean()):.1%} of them with label 1")
@@ -160,7 +160,7 @@ print(
 )
 print("A table of rows with a constant attribute would be refused: its information is 0 and there is nothing to unlearn.")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # It is a few hundredths of a nat. Compared with the digits, whose colour told nearly everything, this bias is weak. The rates still
 # differ much.
 #
@@ -168,7 +168,7 @@ print("A table of rows with a constant attribute would be refused: its informati
 #
 # The column of the attribute is not among the features ("fairness through unawareness"). A fresh probe reads it from the other columns.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 limit = 600 if profile == "smoke" else 4000
 found = probe_leakage(train.images[:limit], train.bias[:limit], kind="linear", seed=SEED)
 print(
@@ -182,7 +182,7 @@ told = {names[place]: plug_in_mutual_information(train.images[:, place].long(), 
 for name, nats in sorted(told.items(), key=lambda pair: -pair[1])[:5]:
     print(f"{name:<40}{nats:.4f} nats about the attribute by itself")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # On Adult, Husband, Wife and Married are among the first names of this list. Taking these out as well would not be enough: together
 # the other columns still tell what no single one does. So one wants features from which it *cannot* be read.
 #
@@ -192,7 +192,7 @@ for name, nats in sorted(told.items(), key=lambda pair: -pair[1])[:5]:
 # label, $I(\hat Y;B\mid Y)=0$. The label itself and a suitable coin, as predictions, show that neither implies the other.
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 def show(name, predicted):
     """One line: accuracy, both differences, both informations."""
     values = fairness(predicted, test.labels, test.bias)
@@ -215,14 +215,14 @@ show("the label, rates evened", even)
 show("a coin", (rng.random(len(truth)) < rate).astype(int))
 show("always 0", np.zeros_like(truth))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # The label itself has perfect odds and breaks parity as far as the groups differ. Made equal in rates, it has parity and no longer
 # the odds. Only predictions that ignore the label have both.
 #
 # An information also bounds the difference, $\Delta\le\sqrt{I(\hat Y;B)/2p(1-p)}$. This holds for every joint table; the nearer a
 # point is to its line, the tighter is the bound.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the demographic parity difference against its bound from the information for random joint tables. All points lie on or below the diagonal, most of them close to it."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Scatter plot of the demographic parity difference against its bound from the information for random joint tables. All points lie on or below the diagonal, most of them close to it."}} slideshow={"slide_type": "subslide"}
 share = float((test.bias == 1).float().mean())
 points = []
 for _ in range(400):
@@ -237,7 +237,7 @@ panel.set(title="Random tables of prediction and group", xlabel="bound from I(Yh
 panel.legend()
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## A small grid
 #
 # `run` trains what is not there yet. For each unlearning method two weights; the baseline is their weight 0, but for bias_balanced, which
@@ -291,15 +291,15 @@ for short, constraint in (("dp", "demographic_parity"), ("eo", "equalized_odds")
     splitwise = fairness_by_split(lambda data, model=fitted: model(data, SEED), held_out)
     records[f"threshold_{short}"] = [other(f"threshold_{short}", splitwise)]
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels for one seed: accuracy against the demographic parity difference, the equalised odds difference and the leakage. Marks of the unlearning methods are joined over their two weights."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three panels for one seed: accuracy against the demographic parity difference, the equalised odds difference and the leakage. Marks of the unlearning methods are joined over their two weights."}} slideshow={"slide_type": "-"}
 display(figures.pareto(records, f"One seed, rows from {config.source}: accuracy against three measures, test rows"))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "-"}
 # Left and up is better. With one run a mark has no interval, and neighbours may change places with another seed. Which setting would one
 # report? Not the one that looks best here, since these are test rows. The rule of this book uses validation rows: among the settings that
 # cost at most 0.02 in accuracy there, the smallest difference.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
 for method in UNLEARNING:
     pick = chosen(records["baseline"] + records[method])
     values = pick.metrics
@@ -309,14 +309,14 @@ for method in UNLEARNING:
         f"test parity {values['test_demographic_parity_difference']:.3f}, test accuracy {values['test_accuracy']:.3f}"
     )
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What a guarantee would be worth
 #
 # If features hold at most $t$ nats about the attribute, every classifier on them has a parity difference of at most
 # $\sqrt{t/2p(1-p)}$. We do not have $t$. We have what a probe reads, and that is a lower bound. The next cell puts it into the
 # formula, to show that the result is *no* bound.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("features of              probe, nats   'bound' from it   parity difference")
 for method, runs in records.items():
     for record in runs:
@@ -326,7 +326,7 @@ for method, runs in records.items():
             difference = record.metrics["test_demographic_parity_difference"]
             print(f"{named_run:<25}{nats:>11.3f}{parity_bound(nats, share):>18.3f}{difference:>20.3f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # Where a difference is larger than its "bound", the probe has missed what the label head uses. A probe at 0 nats proves nothing: to
 # prove parity of one classifier, measure that classifier; to prove it of all of them, one needs an upper bound, which no probe gives.
 #
@@ -346,10 +346,10 @@ def stored(task):
 adult_runs, german_runs = stored("adult-sex"), stored("german-age")
 print({method: len(runs) for method, runs in adult_runs.items()})
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Adult, ten seeds: accuracy against the demographic parity difference, the equalised odds difference and the leakage, with light dots for runs and marks with intervals for means, one curve a method."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Adult, ten seeds: accuracy against the demographic parity difference, the equalised odds difference and the leakage, with light dots for runs and marks with intervals for means, one curve a method."}} slideshow={"slide_type": "-"}
 display(figures.pareto(adult_runs, "Adult, sex forgotten, test rows"))
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "German credit, ten splits: the same three panels for the age. The intervals are wide and overlap."}}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "German credit, ten splits: the same three panels for the age. The intervals are wide and overlap."}} slideshow={"slide_type": "subslide"}
 display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 
 # %% [markdown]
@@ -414,7 +414,7 @@ display(figures.pareto(german_runs, "German credit, age forgotten, test rows"))
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # - Leaving a column out does not remove the attribute: a linear probe reads it from the others.
