@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
+.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu badge lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -73,6 +73,9 @@ gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as ma
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
 	@$(BIN)/python -m tools.course.release sync
+
+badge: $(INSTALLED)  ## what reviewers' lists ask and files answer; makes five printed numbers and a run again (SEED=7 repeats a draw)
+	@$(BIN)/python -m tools.badge $(if $(SEED),--seed "$(SEED)")
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
