@@ -20,13 +20,14 @@ from fontTools.ttLib import TTFont
 from tools import ROOT
 from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
+from tools.site.contents import documents
 from tools.site.execute import Execution
-from tools.site.extension import shown_icons, without_idle_scripts, without_repeats
+from tools.site.extension import named_folds, shown_icons, without_idle_scripts, without_names, without_repeats
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-DOCUMENTS = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+DOCUMENTS = documents()
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 each_page = pytest.mark.parametrize("page", TEXTS)
@@ -141,12 +142,43 @@ def test_paper_map_is_complete() -> None:
     assert len(named_in(text)) >= 20
 
 
-def test_api_page_shows_every_public_module() -> None:
-    hidden = {"bench", "cli"}
+API = {page: re.findall(r"automodule:: ([\w.]+)", text) for page, text in TEXTS.items() if page.startswith("book/api")}
+"""The modules that each page of the reference shows."""
+
+
+def test_every_public_module_is_on_one_page_of_the_reference() -> None:
+    hidden = {"cli"}
     modules = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in (ROOT / "lnl_core").rglob("*.py")}
     public = {name for name in modules if not (last := name.rsplit(".", 1)[-1]).startswith("_") and last not in hidden}
     rooms = {name.removesuffix(".__init__") for name in modules if name.endswith(".__init__")} - {"lnl_core"}
-    assert public | rooms == set(re.findall(r"automodule:: ([\w.]+)", TEXTS["book/api.md"]))
+    assert sorted(public | rooms) == sorted(name for shown in API.values() for name in shown)
+
+
+def test_a_room_has_a_page_and_the_overview_names_all() -> None:
+    linked = set(re.findall(r"\]\((api_\w+\.md)\)", TEXTS["book/api.md"]))
+    assert {f"book/{name}" for name in linked} == set(API) - {"book/api.md"}
+    for page, shown in API.items():
+        assert len({name.split(".")[1] for name in shown} - {"config", "hyperparameters", "errors"}) <= 1, page
+        assert page not in ("book/api.md", "book/api_configuration.md") or not any("." in name[9:] for name in shown)
+
+
+def public_names() -> dict[str, object]:
+    """Every public name of the library and of its rooms, as dotted name, with what it means."""
+    rooms = {name for shown in API.values() for name in shown if name.count(".") == 1}
+    packages = [import_module(name) for name in sorted({"lnl_core", *rooms}) if hasattr(import_module(name), "__all__")]
+    return {f"{one.__name__}.{name}": getattr(one, name) for one in packages for name in one.__all__}
+
+
+def described() -> set[str]:
+    """The functions and classes among the public names, each by the module that defines it."""
+    things = [thing for thing in public_names().values() if inspect.isfunction(thing) or inspect.isclass(thing)]
+    return {f"{thing.__module__}.{thing.__qualname__}" for thing in things}
+
+
+def test_the_home_of_every_public_name_is_in_the_reference() -> None:
+    shown = {name for names in API.values() for name in names}
+    assert len(public_names()) > 290
+    assert sorted(name for name in described() if name.rpartition(".")[0] not in shown) == []
 
 
 @each_page
@@ -189,6 +221,12 @@ def test_every_page_is_built_and_the_site_opens(site: Path) -> None:
     for document in DOCUMENTS:
         assert (site / f"{document}.html").stat().st_size > 5000, document
     assert TOC["root"] in (site / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_every_public_name_is_described_on_one_page_of_the_reference(site: Path) -> None:
+    places = [name for page in API for name in Page(site / f"{page.removesuffix('.md')}.html").anchors]
+    assert {name: places.count(name) for name in described() if places.count(name) != 1} == {}
 
 
 @pytest.mark.slow
@@ -366,6 +404,11 @@ def test_the_icon_font_has_the_icons_of_the_pages(site: Path) -> None:
         there = set(font.getBestCmap())
     assert {0xF0C9, 0xF002, 0xF185, 0xF019, 0xF065} <= there, "bars, magnifying glass, sun, download, expand"
     assert len(there) < 200
+
+
+def test_folds_have_the_names_that_they_need() -> None:
+    assert named_folds("<summary><i></i></summary>") == '<summary aria-label="Pages below this one"><i></i></summary>'
+    assert without_names('<summary aria-label="Toggle hidden content"><p>Show code</p>') == "<summary><p>Show code</p>"
 
 
 def test_scripts_that_do_nothing_are_not_loaded() -> None:

@@ -3,7 +3,8 @@
 Sphinx keeps an inline script that an extension adds while the build runs under two names, and so declares it twice. docutils gives
 the entries of a bibliography a role that has been withdrawn and that a list may not hold. The theme reports an error in the console
 of everybody who has not chosen between light and dark yet, and every page loads two thousand icons twice,
-of which the site shows a few.
+of which the site shows a few. Its button for the search has another name than it shows, and those that unfold the contents have
+none.
 """
 
 import re
@@ -22,6 +23,12 @@ from sphinx.writers.html5 import HTML5Translator
 
 FIRST_VISIT = 'document.documentElement.dataset.mode ||= "auto";'
 """Says what the theme would fall back on. The theme's option for it would leave a page without scripts without its colours."""
+
+
+UNFOLDED = """for (const kind of ["toggle", "click"]) document.addEventListener(kind, ({target}) => {
+    if (kind === "toggle" || target.closest?.(".toggle")) window.dispatchEvent(new Event("resize"));
+}, true);"""
+"""The theme asks at every change of size what scrolls, to let the keyboard reach it; what unfolds may scroll too."""
 
 
 def without_repeats(scripts: list[Any]) -> list[Any]:
@@ -74,6 +81,23 @@ def _idle_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["script_files"] = [one for one in context["script_files"] if "mathjax" not in str(getattr(one, "filename", one))]
 
 
+def named_folds(contents: str) -> str:
+    """A contents list of the theme whose buttons that unfold the pages below one say so to those who do not see the arrow."""
+    return contents.replace("<summary>", '<summary aria-label="Pages below this one">')
+
+
+def without_names(body: str) -> str:
+    """The body of a page whose folds of cells are called what they show, so that they can be asked for by voice."""
+    return body.replace(' aria-label="Toggle hidden content"', "")
+
+
+def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    if contents := context.get("generate_toctree_html"):
+        context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
+    if body := context.get("body"):
+        context["body"] = without_names(body)
+
+
 def shown_icons(style: str, texts: Iterable[str]) -> set[str]:
     """The characters of the icon font that a style sheet shows by itself, and those of the icons that the texts name."""
     style = re.sub(r"\\([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), style)
@@ -117,8 +141,10 @@ def _few_colors(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(nodes.citation, override=True, html=(_begin_citation, _end_citation))
     app.add_js_file(None, body=FIRST_VISIT)
-    app.config.templates_path.append(str(Path(__file__).parent / "templates"))
+    app.add_js_file(None, body=UNFOLDED)
+    app.config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
     app.connect("html-page-context", _idle_scripts, priority=900)
+    app.connect("html-page-context", _names, priority=900)
     app.connect("html-page-context", _each_script_once, priority=901)
     app.connect("build-finished", _few_icons)
     app.connect("build-finished", _few_colors)
