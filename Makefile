@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu badge lab clean
+.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -76,6 +76,9 @@ configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default:
 
 badge: $(INSTALLED)  ## what reviewers' lists ask and files answer; makes five printed numbers and a run again (SEED=7 repeats a draw)
 	@$(BIN)/python -m tools.badge $(if $(SEED),--seed "$(SEED)")
+
+ahead: $(INSTALLED)  ## build the site with the newest Sphinx, without jupyter-book, and say what is missing: _build/ahead/report.md
+	@$(BIN)/python -m tools.site.ahead
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
