@@ -116,8 +116,11 @@ def main(work: Path = ROOT / "_build" / "ahead") -> int:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=ROOT)
     (work / _LOG).write_text(done.stdout, encoding="utf-8")
     ask = [str(python), "-m", "pip", "list", "--format=json", "--path", str(packages_of(python))]
-    there = {canonicalize_name(one["name"]): one["version"] for one in json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)}
-    text = report({name: there.get(name, "?") for name in NEWEST}, site, done.stdout, documents(), done.returncode)
+    listed = json.loads(subprocess.run(ask, check=True, capture_output=True).stdout)
+    there = {canonicalize_name(one["name"]): one["version"] for one in listed}
+    text = report(
+        {name: there.get(canonicalize_name(name), "?") for name in NEWEST}, site, done.stdout, documents(), done.returncode
+    )
     (work / "report.md").write_text(text, encoding="utf-8")
     print(text)
     return 1 if done.returncode or kinds(done.stdout) else 0
