@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book serve test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
+.PHONY: help install book serve pdf test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -34,6 +34,9 @@ book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site i
 
 serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
 	@$(BIN)/python -m tools.site.serve $(PORT)
+
+pdf: $(INSTALLED)  ## print the built site into _build/book.pdf, with Chromium or Chrome
+	@$(BIN)/python -m tools.site.pdf
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

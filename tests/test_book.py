@@ -16,13 +16,25 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from fontTools.ttLib import TTFont
+from PIL import Image
 
 from tools import ROOT
 from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
+from tools.site.card import write_card
 from tools.site.contents import documents
 from tools.site.execute import Execution
-from tools.site.extension import named_folds, shown_icons, without_idle_scripts, without_names, without_repeats
+from tools.site.extension import (
+    address_of,
+    card,
+    later,
+    named_folds,
+    shown_icons,
+    sitemap,
+    without_idle_scripts,
+    without_names,
+    without_repeats,
+)
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -391,6 +403,24 @@ def test_scripts_are_kept_once_and_in_order() -> None:
     assert without_repeats(scripts_of_page) == [scripts_of_page[i] for i in (0, 1, 4, 5)]
 
 
+def test_scripts_of_files_wait_for_the_page_and_thebe_is_left_out() -> None:
+    files = ["_static/documentation_options.js", "_static/doctools.js", "_static/sphinx-thebe.js"]
+    given = [SimpleNamespace(filename=name, attributes={}) for name in files]
+    given += [SimpleNamespace(filename=None, attributes={"body": text}) for text in ("let a = 1;", 'const THEBE_JS_URL = "x";')]
+    found = later(given)
+    assert found == [given[0], given[1], given[3]]
+    assert [one.attributes.get("defer") for one in found] == [None, "defer", None], "an inline script cannot wait"
+
+
+@pytest.mark.slow
+def test_no_script_of_a_file_holds_back_the_page(site: Path) -> None:
+    for document in DOCUMENTS:
+        text = (site / f"{document}.html").read_text(encoding="utf-8")
+        waited = [tag for tag in re.findall(r"<script[^>]*\bsrc=[^>]*>", text) if "defer" not in tag and "async" not in tag]
+        assert [tag for tag in waited if "documentation_options" not in tag] == [], document
+        assert "thebe" not in text.split("<body", 1)[0].lower(), document
+
+
 def test_of_the_icons_those_that_are_shown_are_kept() -> None:
     rules = r'.fa-bars:before,.fa-navicon:before{content:"\f0c9"}.fa-cat:before{content:"\f6be"}'
     style = rules + ':root{--pst-icon-bell:"\uf0f3"}'
@@ -404,6 +434,42 @@ def test_the_icon_font_has_the_icons_of_the_pages(site: Path) -> None:
         there = set(font.getBestCmap())
     assert {0xF0C9, 0xF002, 0xF185, 0xF019, 0xF065} <= there, "bars, magnifying glass, sun, download, expand"
     assert len(there) < 200
+
+
+def test_a_shared_link_has_a_title_a_sentence_and_where_there_is_an_address_a_picture() -> None:
+    address = address_of("https://github.com/Owner/the-book")
+    assert address == "https://owner.github.io/the-book/"
+    assert address_of("https://gitlab.com/a/b") == address_of("") == ""
+    shared = card('A "title"', "What is found.", address, "book/theory")
+    assert '<meta property="og:title" content="A &quot;title&quot;" />' in shared
+    assert f'<meta property="og:image" content="{address}_static/card.png" />' in shared
+    assert f'content="{address}book/theory.html"' in shared
+    assert "og:image" not in card("A", "B", "", "book/theory")
+
+
+def test_the_sitemap_names_every_page_once() -> None:
+    text = sitemap("https://a.github.io/b/", ["book/theory", "book/intro"])
+    assert re.findall(r"<loc>(.*?)</loc>", text) == [f"https://a.github.io/b/book/{name}.html" for name in ("intro", "theory")]
+
+
+def test_the_card_has_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    path = write_card(tmp_path / "card.png")
+    with Image.open(path) as picture:
+        assert picture.size == (1200, 630)
+    assert path.stat().st_size < 200_000
+    written = path.stat().st_mtime_ns
+    assert write_card(path).stat().st_mtime_ns == written, "it is drawn once"
+
+
+@pytest.mark.slow
+def test_every_page_says_what_it_is_about(site: Path) -> None:
+    for document in DOCUMENTS:
+        text = (site / f"{document}.html").read_text(encoding="utf-8")
+        (said,) = re.findall(r'<meta property="og:description" content="([^"]*)"', text)
+        assert text.count('property="og:title"') == 1, document
+        assert len(said) > 40 or document == "book/bibliography", f"{document}: {said}"
+        assert "In one sentence" not in said, document
+    assert (site / "_static" / "card.png").is_file()
 
 
 def test_folds_have_the_names_that_they_need() -> None:
