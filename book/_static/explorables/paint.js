@@ -175,7 +175,7 @@
       const said = networks.map((one, number) => {
         const shares = image && softmax(logits(one.layers, image));
         const best = shares && shares.indexOf(Math.max(...shares)), card = cards[number];
-        card.answer.textContent = shares ? `${best} (${percent(shares[best])})` : "–";
+        card.answer.textContent = shares ? `${best} (${percent(shares[best])})`.replace(" %", "\u00a0%") : "–";
         card.bars.forEach((bar, label) => { bar.style.height = shares ? percent(shares[label]).replace(" ", "") : "0"; });
         card.share.textContent = rightHere(one.name);
         return `${one.name} says ${best}`;
