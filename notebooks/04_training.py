@@ -270,7 +270,7 @@ ceiling = marginal_entropy(train)
 
 # %% tags=["nbval-ignore-output"]
 EPOCHS = 2 if profile == "smoke" else 4
-FEW = 256 if profile == "smoke" else 600  # training digits of these short runs
+FEW = 128 if profile == "smoke" else 600  # training digits of these short runs
 few = train.subset(slice(0, FEW))
 held_out = load_data(config, "validation", DATA_DIR or None)
 
