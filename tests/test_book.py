@@ -17,6 +17,7 @@ import pytest
 import yaml
 from fontTools.ttLib import TTFont
 from PIL import Image
+from sphinx.builders.html._assets import _JavaScript
 
 from tools import ROOT
 from tools.pages.records import read_all
@@ -34,6 +35,7 @@ from tools.site.extension import (
     without_idle_scripts,
     without_names,
     without_repeats,
+    without_thebe,
 )
 from tools.site.notebooks import read_script, scripts
 
@@ -405,11 +407,12 @@ def test_scripts_are_kept_once_and_in_order() -> None:
 
 def test_scripts_of_files_wait_for_the_page_and_thebe_is_left_out() -> None:
     files = ["_static/documentation_options.js", "_static/doctools.js", "_static/sphinx-thebe.js"]
-    given = [SimpleNamespace(filename=name, attributes={}) for name in files]
-    given += [SimpleNamespace(filename=None, attributes={"body": text}) for text in ("let a = 1;", 'const THEBE_JS_URL = "x";')]
-    found = later(given)
-    assert found == [given[0], given[1], given[3]]
-    assert [one.attributes.get("defer") for one in found] == [None, "defer", None], "an inline script cannot wait"
+    given = [_JavaScript(name) for name in files]
+    given += [_JavaScript("", body=text) for text in ("let a = 1;", 'const THEBE_JS_URL = "x";')]
+    kept = without_thebe(given)
+    assert kept == [given[0], given[1], given[3]]
+    assert [one.attributes.get("defer") for one in later(kept)] == [None, "defer", None], "an inline script cannot wait"
+    assert [one.attributes.get("defer") for one in kept] == [None] * 3, "they are other pages' too"
 
 
 @pytest.mark.slow

@@ -116,20 +116,28 @@ def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         context["body"] = without_names(body)
 
 
-def later(scripts: list[Any]) -> list[Any]:
-    """The scripts of a page without those of Thebe, which is off; what lies in files is loaded beside the page and runs when it is
-    there, in the same order. One is needed at once: inline scripts change its options."""
+def without_thebe(scripts: list[Any]) -> list[Any]:
+    """The scripts of a page without those of Thebe, which is off."""
     texts = [f"{getattr(one, 'filename', one)} {getattr(one, 'attributes', {}).get('body')}".lower() for one in scripts]
-    kept = [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text]
-    for one in kept:
-        name, attributes = str(getattr(one, "filename", "") or ""), getattr(one, "attributes", None)
-        if name and attributes is not None and "documentation_options" not in name and "async" not in attributes:
-            attributes.setdefault("defer", "defer")
-    return kept
+    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text]
+
+
+def later(scripts: list[Any]) -> list[Any]:
+    """The scripts of a page, of which those in files are loaded beside the page and run when it is there, in the same order. One is
+    needed at once: inline scripts change its options."""
+
+    def waiting(one: Any) -> Any:
+        name, attributes = str(getattr(one, "filename", "") or ""), getattr(one, "attributes", {})
+        if not name or "documentation_options" in name or {"async", "defer"} & set(attributes):
+            return one
+        return type(one)(one.filename, priority=one.priority, **attributes, defer="defer")  # a copy: all pages share the scripts
+
+    return [waiting(one) for one in scripts]
 
 
 def _later(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    context["script_files"] = later(context.get("script_files", []))
+    scripts = without_thebe(context.get("script_files", []))
+    context["script_files"] = scripts if doctree is None else later(scripts)  # the search has a script that needs them at once
     context["css_files"] = [one for one in context.get("css_files", []) if "thebe" not in str(getattr(one, "filename", one))]
 
 
