@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from test_records import record_of
 
 from lnl_core.config import RunConfig
@@ -147,13 +149,13 @@ def test_what_is_drawn_follows_from_the_seed(tree: Path) -> None:
     assert all(len(set(one)) == badge.NUMBERS for one in drawn)
 
 
-def trained(*weights: bytes, metrics: float = 0.5) -> Callable[..., RunRecord]:
+def trained(*weights: float, metrics: float = 0.5) -> Callable[..., RunRecord]:
     """A training that takes no time: each call leaves the next of the weights."""
     left = list(weights)
 
     def train(config: RunConfig, folder: Path) -> RunRecord:
         folder.mkdir()
-        (folder / MODEL).write_bytes(left.pop(0))
+        save_file({"weight": torch.tensor([left.pop(0)])}, folder / MODEL)
         record = record_of(config.method, config.color_var, config.seed, metrics)
         write_record(record, folder / "record.json")
         return record
@@ -162,11 +164,11 @@ def trained(*weights: bytes, metrics: float = 0.5) -> Callable[..., RunRecord]:
 
 
 def test_two_runs_are_compared_bit_by_bit(tree: Path) -> None:
-    same, record = badge.check_run(tree, random.Random(0), trained(b"a", b"a"))
+    same, record = badge.check_run(tree, random.Random(0), trained(0.1, 0.1))
     assert (same.state, same.what) == (badge.OK, "two runs of lnl at 0.03, seed 1, at demo size have the same bits")
     assert record.state == badge.NOT_HERE
     assert "trained at short size" in record.why
-    other, _ = badge.check_run(tree, random.Random(0), trained(b"a", b"b"))
+    other, _ = badge.check_run(tree, random.Random(0), trained(0.1, 0.1 + 1e-8))
     assert (other.state, other.why) == (badge.FAILED, "the trained networks differ on this machine")
 
 
@@ -180,13 +182,13 @@ def test_a_record_of_demo_size_is_compared_where_the_machine_is_the_same(tree: P
     def last(**origin_changes: Any) -> badge.Check:
         values = vars(record_of(value=0.5)) | {"config": config.to_dict(), "profile": "demo", "provenance": origin | origin_changes}
         write_record(RunRecord(**values), stored)
-        return list(badge.check_run(tree, random.Random(0), trained(b"a", b"a", metrics=0.5)))[-1]
+        return list(badge.check_run(tree, random.Random(0), trained(0.1, 0.1, metrics=0.5)))[-1]
 
     assert last().state == badge.OK
     assert "device another there and" in last(device="another").why
     values = vars(record_of(value=0.6)) | {"config": config.to_dict(), "profile": "demo", "provenance": origin}
     write_record(RunRecord(**values), stored)
-    assert list(badge.check_run(tree, random.Random(0), trained(b"a", b"a", metrics=0.5)))[-1].state == badge.FAILED
+    assert list(badge.check_run(tree, random.Random(0), trained(0.1, 0.1, metrics=0.5)))[-1].state == badge.FAILED
 
 
 def test_the_table_and_the_exit_code(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

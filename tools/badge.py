@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import RecordError
@@ -304,8 +306,10 @@ def demo_of(record: RunRecord) -> RunConfig:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """In what two folders of finished runs differ: the bytes of the networks, and the metrics."""
-    found = [] if (one / MODEL).read_bytes() == (other / MODEL).read_bytes() else ["the trained networks"]
+    """In what two folders of finished runs differ: the bits of the weights, and the metrics."""
+    weights = [load_file(folder / MODEL) for folder in (one, other)]  # the file's header has no order
+    same = weights[0].keys() == weights[1].keys() and all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    found = [] if same else ["the trained networks"]
     metrics = [read_record(folder / "record.json").metrics for folder in (one, other)]
     if json.dumps(metrics[0], sort_keys=True) != json.dumps(metrics[1], sort_keys=True):
         found.append("the metrics")
