@@ -364,7 +364,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # run that was not stopped.
 
 # %% tags=["nbval-ignore-output"]
-small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3)
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3, train_size=256)
 small_data = load_data(small, "train", DATA_DIR or None)
 
 
