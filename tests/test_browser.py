@@ -103,13 +103,20 @@ CONTRAST = r"""() => {
 
 
 AXE = """async () => {
-    await new Promise(done => setTimeout(done, 400));  // the theme looks again at what scrolls 300 ms after a change
+    const missed = one => one.scrollWidth > one.clientWidth && one.tabIndex < 0, scrolling = "pre, .pst-scrollable-table-container";
+    for (let tries = 0; tries < 40 && [...document.querySelectorAll(scrolling)].some(missed); tries++) {
+        await new Promise(done => setTimeout(done, 100));  // the theme looks again at what scrolls 300 ms after a change
+    }
     const options = {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"], preload: false};
     options.rules = {"color-contrast": {enabled: false}, "label-content-name-mismatch": {enabled: true}};
-    const {violations} = await axe.run({exclude: ["mjx-container > *"]}, options);
+    const {violations} = await axe.run(document, options);
     return violations.flatMap(({id, nodes}) => nodes.map(({target}) => id + ": " + target.join(" ")));
 }"""
-"""Formulas are MathJax's, and contrast is CONTRAST's: with both axe takes ten seconds for a long page."""
+PLAIN = """() => {
+    document.querySelectorAll("mjx-container").forEach(one => { one.textContent = "x"; });
+    document.querySelectorAll("div.highlight pre").forEach(one => { one.textContent = one.textContent; });
+}"""
+"""What MathJax and the highlighter write, an element a letter, takes axe ten seconds on a long page. Contrast is CONTRAST's."""
 
 
 @dataclass
@@ -146,15 +153,17 @@ async def look_at(page: Any, path: Path) -> Look:
     for theme in ("light", "dark"):
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         seen.faint[theme] = await page.evaluate(CONTRAST)
+    seen.changed_pictures = await page.evaluate(DARK_PICTURES)
+    for size in (PHONE, DESK):
+        await page.set_viewport_size(size)
+        seen.too_wide[f"{size['width']} px"] = await page.evaluate(WIDTH)
     if axe():
         await page.evaluate(axe())
+        await page.evaluate(PLAIN)
     for size, theme in ((DESK, "dark"), (PHONE, "light")):
         await page.set_viewport_size(size)
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        where = f"{size['width']} px"
-        seen.too_wide[where] = await page.evaluate(WIDTH)
-        seen.axe[f"{where}, {theme}"] = await page.evaluate(AXE) if axe() else []
-    seen.changed_pictures = await page.evaluate(DARK_PICTURES)
+        seen.axe[f"{size['width']} px, {theme}"] = await page.evaluate(AXE) if axe() else []
     for event, listener in heard:
         page.remove_listener(event, listener)
     return seen
