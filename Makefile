@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book slides serve test lint nbval notebooks sync facts results assignments grade configure gpu lab clean
+.PHONY: help install book slides serve pdf test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -37,6 +37,9 @@ slides: $(INSTALLED)  ## slides of the executed notebooks, into _build/slides; N
 
 serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
 	@$(BIN)/python -m tools.site.serve $(PORT)
+
+pdf: $(INSTALLED)  ## print the built site into _build/book.pdf, with Chromium or Chrome
+	@$(BIN)/python -m tools.site.pdf
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -76,6 +79,12 @@ gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as ma
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
 	@$(BIN)/python -m tools.course.release sync
+
+badge: $(INSTALLED)  ## what reviewers' lists ask and files answer; makes five printed numbers and a run again (SEED=7 repeats a draw)
+	@$(BIN)/python -m tools.badge $(if $(SEED),--seed "$(SEED)")
+
+ahead: $(INSTALLED)  ## build the site with the newest Sphinx, without jupyter-book, and say what is missing: _build/ahead/report.md
+	@$(BIN)/python -m tools.site.ahead
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

@@ -98,7 +98,7 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
-points = {"full": 2000, "demo": 600}.get(profile, 1000)  # digits in a picture
+points = {"full": 2000, "demo": 600, "smoke": 300}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -196,7 +196,7 @@ for method in networks:
 repainted = load_data(config, config.train_split, DATA_DIR or None, random_colors=True)
 print("fresh probe, of fifty components   accuracy   control   chance   nats at least")
 for method, network in networks.items():
-    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=1200).numpy())
+    probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2 * points).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
             found = probe_leakage(probed, kinds[: len(probed)], kind=kind, seed=SEED)

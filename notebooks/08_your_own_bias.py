@@ -256,7 +256,7 @@ class Textures(Experiment):
         TEST_SIZE,
     )
     presets = {
-        "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2),
+        "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2, probe_images=200),
         "short": _SHORT,
         "full": dict(_SHORT, source="mnist", train_size=None, batch_size=32),
     }
@@ -455,7 +455,7 @@ figures.confusion_matrices(
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 repainted = experiments.find("textures").load_probe_data(config_of("lnl"), data_dir)
-repainted = repainted.subset(slice(0, 500 if profile == "smoke" else 600))
+repainted = repainted.subset(slice(0, 240 if profile == "smoke" else 600))
 probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads at least':>16}"]
 for method in ("baseline", "lnl"):
     features = embeddings(networks[method, RHO, SEED], repainted)

@@ -120,7 +120,7 @@ from lnl_core.evaluation import data_information, predict
 from lnl_core.evaluation.mixing import mixing_score
 from lnl_core.experiments.splits import load_data, resolve
 from lnl_core.information import entropy
-from lnl_core.methods.jlu import JluCourse, Turns, read_duel
+from lnl_core.methods.jlu import JluCourse, Turns, read_updates
 from lnl_core.runs.comparison import table_markdown
 from lnl_core.runs.provenance import describe_environment
 from lnl_core.runs.records import read_records, results_folder
@@ -342,7 +342,7 @@ for name, course in courses.items():
 # ## Training M1, M3 and M2
 #
 # `run` calls `fit_jlu` for the method `jlu`: the loop above with the rates, checkpoints and records of every other method here, and
-# a line in `duel.jsonl` for every update. M1 is the method `baseline`, which has no $h$ at all. To see what $h$ reads from
+# a line in `updates.jsonl` for every update. M1 is the method `baseline`, which has no $h$ at all. To see what $h$ reads from
 # features that were not trained to forget, `jlu` is also trained with $\alpha=0$.
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
@@ -370,13 +370,13 @@ print(f"largest difference between a weight of f or g in M1 and in jlu with α =
 # and for M2. Updates are counted over both turns.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for alpha 0. The loss of h falls far below the dashed line of guessing and the confusion loss climbs far above it."}} slideshow={"slide_type": "-"}
-duels = {name: read_duel(folders[name]) for name in MODELS if name != "M1"}
+updates = {name: read_updates(folders[name]) for name in MODELS if name != "M1"}
 window = 1 if profile == "smoke" else 5
 of_gender = entropy(np.bincount(train.bias.numpy()) / len(train))  # what h pays in BD if it only knows how frequent the genders are
-figures.duel(duels["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
+figures.turns(updates["α = 0"], "α = 0: h watches and nobody resists", of_gender, window)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Losses in nats per update for M2, alpha 1. The loss of h moves about the dashed line of guessing; the confusion loss shoots up and comes back again and again to the dotted line of its least value, far lower than for alpha 0."}} slideshow={"slide_type": "subslide"}
-figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
+figures.turns(updates["M2"], "M2, α = 1: both losses", of_gender, window)
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # *The pictures: circles are the loss of $h$ in its own turns, squares the confusion loss in those of $f$. The dashed line is
@@ -388,10 +388,10 @@ figures.duel(duels["M2"], "M2, α = 1: the duel", of_gender, window)
 
 
 # %% tags=["nbval-ignore-output"]
-def endings(duel):
+def endings(lines):
     """Length of each of h's turns, and how many ended at the goal, on a plateau, and at the longest allowed."""
     lengths, how, turn = [], {"goal": 0, "plateau": 0, "longest": 0}, []
-    for line in [*duel, {"turn": "main"}]:
+    for line in [*lines, {"turn": "main"}]:
         if line["turn"] == "bias":
             turn.append(line["bias"])
         elif turn:
@@ -402,9 +402,9 @@ def endings(duel):
     return lengths, how
 
 
-for name, duel in duels.items():
-    lengths, how = endings(duel)
-    moves = sum(line["turn"] == "main" for line in duel)
+for name, lines in updates.items():
+    lengths, how = endings(lines)
+    moves = sum(line["turn"] == "main" for line in lines)
     print(
         f"{name:<6} {sum(lengths):4} updates of h in {len(lengths)} turns ({how}), {moves} of f and g; median turn {np.median(lengths):.0f}"
     )
@@ -570,7 +570,7 @@ figures.mixed(places, test.group[drawn], GENDERS, scores, title="EBD: t-SNE of f
 # looks like for this many points.
 #
 # Mixed neighbours are still no proof, as [05_embeddings](05_embeddings.ipynb) shows with a planted secret. So ask fresh probes,
-# beside the $h$ that took part in the duel. For comparison also an **untrained** $f$: separation that is there before any
+# beside the $h$ that took part in the training. For comparison also an **untrained** $f$: separation that is there before any
 # training is not learnt bias.
 
 # %% tags=["nbval-ignore-output"]
@@ -723,7 +723,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 # from lnl_core import fit_jlu, read_history
 #
 # lazy = build_network(configs["M2"])
-# history, short_duel = fit_jlu(lazy, train, configs["M2"], turns=Turns(longest=1), progress=False)
+# history, short_updates = fit_jlu(lazy, train, configs["M2"], turns=Turns(longest=1), progress=False)
 # values = embeddings(lazy.cpu(), test)
 # print(f"bias loss at the end: {history[-1]['bias_loss']:.2f}, before {read_history(folders['M2'])[-1]['bias_loss']:.2f}")
 # print(mixing_score(values, test.group), probe_leakage(values, test.group))

@@ -103,8 +103,8 @@ from lnl_core.runs.run import model_config
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
-images = {"smoke": 700, "demo": 900}.get(profile, 4000)  # digits to probe
-seeds = {"smoke": 2, "demo": 3}.get(profile, 5)  # probes of each kind
+images = {"smoke": 650, "demo": 900}.get(profile, 4000)  # digits to probe
+seeds = {"smoke": 1, "demo": 3}.get(profile, 5)  # probes of each kind
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}: {images:,} digits, {seeds} probes of each kind")
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -20,7 +20,7 @@ FOLDER = ROOT / explorables.FOLDER
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def _missing(sentence: str) -> NoReturn:
+def missing(sentence: str) -> NoReturn:
     if os.environ.get("LNL_BROWSER") == "required":
         pytest.fail(f"{sentence}; LNL_BROWSER=required asks that the pages are looked at")
     pytest.skip(f"no browser tests: {sentence}")
@@ -31,12 +31,20 @@ def playwright(name: str) -> Any:
     try:
         return import_module(f"playwright.{name}")
     except ModuleNotFoundError:
-        _missing("Playwright is missing, run `make install`")
+        missing("Playwright is missing, run `make install`")
+
+
+def axe() -> str:
+    """The script of axe-core, which looks for faults of accessibility; nothing where its package is missing."""
+    try:
+        return str(import_module("axe_playwright_python.base").AXE_SCRIPT)
+    except ModuleNotFoundError:
+        return ""
 
 
 def browser_path() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    return found or _missing("there is no Chromium here, install your system's package `chromium`")
+    return found or missing("there is no Chromium here, install your system's package `chromium`")
 
 
 @contextmanager
@@ -56,9 +64,7 @@ class Opened:
         scripts: where the scripts are, by default those of the book.
     """
 
-    def __init__(
-        self, browser: Any, folder: Path, name: str, *, scripts: Path = FOLDER, address: str = "", **options: Any
-    ) -> None:
+    def __init__(self, browser: Any, folder: Path, name: str, *, scripts: Path = FOLDER, address: str = "", **options: Any) -> None:
         text = (FOLDER / f"{name}.html").read_text(encoding="utf-8").replace("../_static/explorables", scripts.as_uri())
         (folder / "page.html").write_text(
             f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title><main>{text}</main>', "utf-8"

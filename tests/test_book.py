@@ -16,17 +16,32 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from fontTools.ttLib import TTFont
+from PIL import Image
+from sphinx.builders.html._assets import _JavaScript
 
 from tools import ROOT
 from tools.pages.records import read_all
 from tools.site.book import SMOKE, _page_in_work, render, status_table
+from tools.site.card import write_card
+from tools.site.contents import documents
 from tools.site.execute import Execution
-from tools.site.extension import shown_icons, without_idle_scripts, without_repeats
+from tools.site.extension import (
+    address_of,
+    card,
+    later,
+    named_folds,
+    shown_icons,
+    sitemap,
+    without_idle_scripts,
+    without_names,
+    without_repeats,
+    without_thebe,
+)
 from tools.site.notebooks import read_script, scripts
 
 PAGES = sorted((ROOT / "book").glob("*.md"))
 TOC: dict[str, Any] = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-DOCUMENTS = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+DOCUMENTS = documents()
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 each_page = pytest.mark.parametrize("page", TEXTS)
@@ -141,12 +156,43 @@ def test_paper_map_is_complete() -> None:
     assert len(named_in(text)) >= 20
 
 
-def test_api_page_shows_every_public_module() -> None:
-    hidden = {"bench", "cli"}
+API = {page: re.findall(r"automodule:: ([\w.]+)", text) for page, text in TEXTS.items() if page.startswith("book/api")}
+"""The modules that each page of the reference shows."""
+
+
+def test_every_public_module_is_on_one_page_of_the_reference() -> None:
+    hidden = {"cli"}
     modules = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in (ROOT / "lnl_core").rglob("*.py")}
     public = {name for name in modules if not (last := name.rsplit(".", 1)[-1]).startswith("_") and last not in hidden}
     rooms = {name.removesuffix(".__init__") for name in modules if name.endswith(".__init__")} - {"lnl_core"}
-    assert public | rooms == set(re.findall(r"automodule:: ([\w.]+)", TEXTS["book/api.md"]))
+    assert sorted(public | rooms) == sorted(name for shown in API.values() for name in shown)
+
+
+def test_a_room_has_a_page_and_the_overview_names_all() -> None:
+    linked = set(re.findall(r"\]\((api_\w+\.md)\)", TEXTS["book/api.md"]))
+    assert {f"book/{name}" for name in linked} == set(API) - {"book/api.md"}
+    for page, shown in API.items():
+        assert len({name.split(".")[1] for name in shown} - {"config", "hyperparameters", "errors"}) <= 1, page
+        assert page not in ("book/api.md", "book/api_configuration.md") or not any("." in name[9:] for name in shown)
+
+
+def public_names() -> dict[str, object]:
+    """Every public name of the library and of its rooms, as dotted name, with what it means."""
+    rooms = {name for shown in API.values() for name in shown if name.count(".") == 1}
+    packages = [import_module(name) for name in sorted({"lnl_core", *rooms}) if hasattr(import_module(name), "__all__")]
+    return {f"{one.__name__}.{name}": getattr(one, name) for one in packages for name in one.__all__}
+
+
+def described() -> set[str]:
+    """The functions and classes among the public names, each by the module that defines it."""
+    things = [thing for thing in public_names().values() if inspect.isfunction(thing) or inspect.isclass(thing)]
+    return {f"{thing.__module__}.{thing.__qualname__}" for thing in things}
+
+
+def test_the_home_of_every_public_name_is_in_the_reference() -> None:
+    shown = {name for names in API.values() for name in names}
+    assert len(public_names()) > 290
+    assert sorted(name for name in described() if name.rpartition(".")[0] not in shown) == []
 
 
 @each_page
@@ -189,6 +235,12 @@ def test_every_page_is_built_and_the_site_opens(site: Path) -> None:
     for document in DOCUMENTS:
         assert (site / f"{document}.html").stat().st_size > 5000, document
     assert TOC["root"] in (site / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_every_public_name_is_described_on_one_page_of_the_reference(site: Path) -> None:
+    places = [name for page in API for name in Page(site / f"{page.removesuffix('.md')}.html").anchors]
+    assert {name: places.count(name) for name in described() if places.count(name) != 1} == {}
 
 
 @pytest.mark.slow
@@ -353,6 +405,25 @@ def test_scripts_are_kept_once_and_in_order() -> None:
     assert without_repeats(scripts_of_page) == [scripts_of_page[i] for i in (0, 1, 4, 5)]
 
 
+def test_scripts_of_files_wait_for_the_page_and_thebe_is_left_out() -> None:
+    files = ["_static/documentation_options.js", "_static/doctools.js", "_static/sphinx-thebe.js"]
+    given = [_JavaScript(name) for name in files]
+    given += [_JavaScript("", body=text) for text in ("let a = 1;", 'const THEBE_JS_URL = "x";')]
+    kept = without_thebe(given)
+    assert kept == [given[0], given[1], given[3]]
+    assert [one.attributes.get("defer") for one in later(kept)] == [None, "defer", None], "an inline script cannot wait"
+    assert [one.attributes.get("defer") for one in kept] == [None] * 3, "they are other pages' too"
+
+
+@pytest.mark.slow
+def test_no_script_of_a_file_holds_back_the_page(site: Path) -> None:
+    for document in DOCUMENTS:
+        text = (site / f"{document}.html").read_text(encoding="utf-8")
+        waited = [tag for tag in re.findall(r"<script[^>]*\bsrc=[^>]*>", text) if "defer" not in tag and "async" not in tag]
+        assert [tag for tag in waited if "documentation_options" not in tag] == [], document
+        assert "thebe" not in text.split("<body", 1)[0].lower(), document
+
+
 def test_of_the_icons_those_that_are_shown_are_kept() -> None:
     rules = r'.fa-bars:before,.fa-navicon:before{content:"\f0c9"}.fa-cat:before{content:"\f6be"}'
     style = rules + ':root{--pst-icon-bell:"\uf0f3"}'
@@ -366,6 +437,47 @@ def test_the_icon_font_has_the_icons_of_the_pages(site: Path) -> None:
         there = set(font.getBestCmap())
     assert {0xF0C9, 0xF002, 0xF185, 0xF019, 0xF065} <= there, "bars, magnifying glass, sun, download, expand"
     assert len(there) < 200
+
+
+def test_a_shared_link_has_a_title_a_sentence_and_where_there_is_an_address_a_picture() -> None:
+    address = address_of("https://github.com/Owner/the-book")
+    assert address == "https://owner.github.io/the-book/"
+    assert address_of("https://gitlab.com/a/b") == address_of("") == ""
+    shared = card('A "title"', "What is found.", address, "book/theory")
+    assert '<meta property="og:title" content="A &quot;title&quot;" />' in shared
+    assert f'<meta property="og:image" content="{address}_static/card.png" />' in shared
+    assert f'content="{address}book/theory.html"' in shared
+    assert "og:image" not in card("A", "B", "", "book/theory")
+
+
+def test_the_sitemap_names_every_page_once() -> None:
+    text = sitemap("https://a.github.io/b/", ["book/theory", "book/intro"])
+    assert re.findall(r"<loc>(.*?)</loc>", text) == [f"https://a.github.io/b/book/{name}.html" for name in ("intro", "theory")]
+
+
+def test_the_card_has_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    path = write_card(tmp_path / "card.png")
+    with Image.open(path) as picture:
+        assert picture.size == (1200, 630)
+    assert path.stat().st_size < 200_000
+    written = path.stat().st_mtime_ns
+    assert write_card(path).stat().st_mtime_ns == written, "it is drawn once"
+
+
+@pytest.mark.slow
+def test_every_page_says_what_it_is_about(site: Path) -> None:
+    for document in DOCUMENTS:
+        text = (site / f"{document}.html").read_text(encoding="utf-8")
+        (said,) = re.findall(r'<meta property="og:description" content="([^"]*)"', text)
+        assert text.count('property="og:title"') == 1, document
+        assert len(said) > 40 or document == "book/bibliography", f"{document}: {said}"
+        assert "In one sentence" not in said, document
+    assert (site / "_static" / "card.png").is_file()
+
+
+def test_folds_have_the_names_that_they_need() -> None:
+    assert named_folds("<summary><i></i></summary>") == '<summary aria-label="Pages below this one"><i></i></summary>'
+    assert without_names('<summary aria-label="Toggle hidden content"><p>Show code</p>') == "<summary><p>Show code</p>"
 
 
 def test_scripts_that_do_nothing_are_not_loaded() -> None:

@@ -1,6 +1,7 @@
 """The explorables: what they compute is what the library computes, they answer to mouse and keyboard, and need no server."""
 
 import base64
+import colorsys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -96,6 +97,15 @@ def test_the_page_computes_what_torch_computes(painting: Opened) -> None:
         assert np.abs(np.array([one[1] for one in found]) - sums).max() < 1e-4
 
 
+def assert_names_the_nearest(said: str, method: str, hue: float) -> None:
+    """At a hue that was not measured: which measured colour is nearest, its own hue, and the share there."""
+    data = explorables.paint_data()
+    hues = [360 * colorsys.rgb_to_hsv(*levels)[0] for levels in data["levels"][-10:]]
+    near = min(range(10), key=lambda number: abs((hues[number] - hue + 180) % 360 - 180))
+    assert f"Around {data['names'][near]}, the nearest measured colour (hue {hues[near]:.0f} degrees)" in said
+    assert f"right on {100 * data['share_right'][method][near]:.1f} % of" in said
+
+
 def test_a_choice_of_digit_and_colour_is_answered(painting: Opened) -> None:
     page = painting.page
     first = painting.said()
@@ -108,11 +118,12 @@ def test_a_choice_of_digit_and_colour_is_answered(painting: Opened) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert painting.said().startswith("In hue 10 degrees:")
-    assert "was not measured" in page.inner_text(".answer >> nth=0")
+    assert_names_the_nearest(page.inner_text(".answer >> nth=0"), "baseline", 10)
     page.locator(".wheel").scroll_into_view_if_needed()
     box = page.locator(".wheel").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.95)
     assert painting.said().startswith("In hue 180 degrees:")
+    assert_names_the_nearest(page.inner_text(".answer >> nth=2"), "bias_balanced", 180)
 
 
 def test_a_drawing_is_answered_and_a_drawing_of_nothing_says_so(painting: Opened) -> None:

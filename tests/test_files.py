@@ -18,7 +18,7 @@ from lnl_core.datasets.dogs_cats import read_lists, read_test_labels
 from lnl_core.datasets.readers.census_files import read_census
 from lnl_core.datasets.readers.face_cleaning import _read_estimates
 from lnl_core.errors import LNLError, RecordError
-from lnl_core.methods.jlu import read_duel
+from lnl_core.methods.jlu import read_updates
 from lnl_core.networks import build_network
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import published_models, read_record, read_record_lines
@@ -54,9 +54,9 @@ def history(place: Path, content: bytes) -> Any:
     return read_history(place)
 
 
-def duel(place: Path, content: bytes) -> Any:
-    (place / "duel.jsonl").write_bytes(content)
-    return read_duel(place)
+def updates(place: Path, content: bytes) -> Any:
+    (place / "updates.jsonl").write_bytes(content)
+    return read_updates(place)
 
 
 def paper(place: Path, content: bytes) -> Any:
@@ -97,14 +97,14 @@ def census(place: Path, content: bytes) -> Any:
     return {name: cells.tolist() for name, cells in table.columns.items()}
 
 
-IN_LINES = ("metrics.jsonl", "duel.jsonl", "list of names", "csv of labels", "estimates", "UCI table")
+IN_LINES = ("metrics.jsonl", "updates.jsonl", "list of names", "csv of labels", "estimates", "UCI table")
 """Where a file that is cut between two lines is a shorter file."""
 MODEL = next((RESULTS / "models").glob("*.json"))
 READERS: dict[str, tuple[Callable[[Path, bytes], Any], bytes]] = {
     "record": (record, RECORD.read_bytes()),
     "fairness records": (lines, "".join(f"{line}\n" for line in LINES).encode()),
     "metrics.jsonl": (history, b'{"epoch": 1, "label_loss": 2.5}\n{"epoch": 2, "label_loss": 1.5}\n'),
-    "duel.jsonl": (duel, b'{"step": 1, "turn": "main"}\n{"step": 2, "turn": "main"}\n'),
+    "updates.jsonl": (updates, b'{"step": 1, "turn": "main"}\n{"step": 2, "turn": "main"}\n'),
     "paper.json": (paper, (RESULTS / "paper.json").read_bytes()),
     "model JSON": (models, MODEL.read_bytes()),
     "leakage": (measured, LEAKAGE.read_bytes()),

@@ -22,7 +22,7 @@ from lnl_core import cli
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import NonFiniteLossError, RecordError
-from lnl_core.methods.jlu import DUEL, OPTIONS, Turns, read_duel
+from lnl_core.methods.jlu import OPTIONS, UPDATES, Turns, read_updates
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.runs.records import read_record
 from lnl_core.training import loop, optimisers
@@ -275,7 +275,7 @@ def test_files_cut_in_half_beside_a_whole_checkpoint(method: str, tmp_path: Path
     whole, whole_history = uninterrupted(method)
     refused(game, 1e6, tmp_path)
     copies = [path for path in tmp_path.iterdir() if path.name != CHECKPOINT]
-    assert {path.name for path in copies} == {"metrics.jsonl", *([DUEL, OPTIONS] if method == "jlu" else [])}
+    assert {path.name for path in copies} == {"metrics.jsonl", *([UPDATES, OPTIONS] if method == "jlu" else [])}
     for path in copies:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     resumed, history = game.train(out_dir=tmp_path)
@@ -283,24 +283,39 @@ def test_files_cut_in_half_beside_a_whole_checkpoint(method: str, tmp_path: Path
     assert history == whole_history
     assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == history
     if method == "jlu":
-        assert sum(line["turn"] == "main" for line in read_duel(tmp_path)) == game.config.epochs * STEPS
+        assert sum(line["turn"] == "main" for line in read_updates(tmp_path)) == game.config.epochs * STEPS
 
 
-def test_a_checkpoint_of_an_earlier_version_is_read_with_the_files_beside_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [UPDATES, "duel.jsonl"])
+def test_a_checkpoint_of_an_earlier_version_is_read_with_the_files_beside_it(name: str, tmp_path: Path) -> None:
     game = toy("jlu")
     whole, whole_history = uninterrupted("jlu")
     refused(game, 1e6, tmp_path)
     with safe_open(tmp_path / CHECKPOINT, "pt") as file:
         metadata = {name: value for name, value in file.metadata().items() if name != "turns"}
-        tensors = {name: file.get_tensor(name) for name in file.keys() if name != DUEL}  # noqa: SIM118 - not a dict
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name != UPDATES}  # noqa: SIM118 - not a dict
     save_file(tensors, str(tmp_path / CHECKPOINT), metadata=metadata)
-    whole_file = (tmp_path / DUEL).read_bytes()
+    whole_file = (tmp_path / UPDATES).rename(tmp_path / name).read_bytes()
     at_a_line, inside_one = whole_file.index(b"\n") + 1, whole_file.index(b"\n") + 9
     for cut in (at_a_line, inside_one):
-        (tmp_path / DUEL).write_bytes(whole_file[:cut])
-        with pytest.raises(RecordError, match=r"duel\.jsonl is missing or damaged"):
+        (tmp_path / name).write_bytes(whole_file[:cut])
+        with pytest.raises(RecordError, match=r"(updates\.jsonl|duel\.jsonl|the list of updates in .*) is missing or damaged"):
             game.train(out_dir=tmp_path)
-    (tmp_path / DUEL).write_bytes(whole_file)
+    (tmp_path / name).write_bytes(whole_file)
+    resumed, history = game.train(out_dir=tmp_path)
+    assert same(whole, resumed)
+    assert history == whole_history
+
+
+def test_a_checkpoint_with_the_former_name_of_its_updates_is_read(tmp_path: Path) -> None:
+    game = toy("jlu")
+    whole, whole_history = uninterrupted("jlu")
+    refused(game, 1e6, tmp_path)
+    with safe_open(tmp_path / CHECKPOINT, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors["duel.jsonl"] = tensors.pop(UPDATES)
+        save_file(tensors, str(tmp_path / CHECKPOINT), metadata=file.metadata())
+    (tmp_path / UPDATES).unlink()
     resumed, history = game.train(out_dir=tmp_path)
     assert same(whole, resumed)
     assert history == whole_history

@@ -59,17 +59,17 @@ def test_photographs_of_people_are_not_shown(source: str) -> None:
         samples(data, per_class=2)
 
 
-def test_the_duel_shows_each_side_where_it_moved() -> None:
+def test_the_turns_show_each_side_where_it_moved() -> None:
     history = [{"turn": "bias", "epoch": 1, "bias": 0.5}, {"turn": "bias", "epoch": 1, "bias": 0.3}]
     history += [{"turn": "main", "epoch": 1, "label": 2.0, "confusion": 0.9}, {"turn": "bias", "epoch": 1, "bias": 0.7}]
-    axes = figures.duel(history, window=1).axes[0]
+    axes = figures.turns(history, window=1).axes[0]
     bias, confusion, level, least = axes.lines
     assert np.asarray(bias.get_xydata()).tolist() == [[0, 0.5], [1, 0.3], [3, 0.7]]
     assert np.asarray(confusion.get_xydata()).tolist() == [[2, 0.9]]
     assert np.asarray(level.get_xydata())[0, 1] == pytest.approx(np.log(2))
     assert np.asarray(least.get_xydata())[0, 1] == pytest.approx(np.log(2))
-    assert np.asarray(figures.duel(history, guessing=0.63).axes[0].lines[-2].get_xydata())[0, 1] == 0.63
-    (averaged, *_) = figures.duel(history, window=3).axes[0].lines
+    assert np.asarray(figures.turns(history, guessing=0.63).axes[0].lines[-2].get_xydata())[0, 1] == 0.63
+    (averaged, *_) = figures.turns(history, window=3).axes[0].lines
     assert np.asarray(averaged.get_xydata())[0].tolist() == pytest.approx([4 / 3, 0.5])
 
 

@@ -11,7 +11,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import bias_alignment
 from lnl_core.experiments.splits import OPPOSITE, load_data, load_probe_data, measured_on, resolve
-from lnl_core.methods.jlu import read_duel
+from lnl_core.methods.jlu import read_updates
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import HISTORY, MODEL, RECORD, load_model, run
 
@@ -91,7 +91,7 @@ def test_a_run_on_synthetic_data_leaves_its_record(experiment: str, method: str,
     network = load_model(tmp_path / MODEL)
     assert network(load_data(config, "test").batch(slice(0, 2)).images).shape == (2, 14 if experiment == "jlu_faces" else 2)
     if method == "jlu":
-        assert {line["turn"] for line in read_duel(tmp_path)} == {"bias", "main"}
+        assert {line["turn"] for line in read_updates(tmp_path)} == {"bias", "main"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import torch
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, synthetic_faces
 from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
-from lnl_core.methods.jlu import DUEL, Turns, jlu_bias_step, jlu_main_step, read_duel
+from lnl_core.methods.jlu import UPDATES, Turns, jlu_bias_step, jlu_main_step, read_updates
 from lnl_core.networks import LNLNetwork, face_network
 from lnl_core.training import checkpoints, fit, fit_jlu
 
@@ -38,8 +38,8 @@ def network_of(seed: int = 0) -> LNLNetwork:
 
 def train(faces: BiasedImages, config: RunConfig | None = None, **options: Any) -> tuple[LNLNetwork, Any, Any]:
     network = network_of()
-    history, duel = fit_jlu(network, faces, config or config_of(), device="cpu", progress=False, turns=FEW, **options)
-    return network, history, duel
+    history, updates = fit_jlu(network, faces, config or config_of(), device="cpu", progress=False, turns=FEW, **options)
+    return network, history, updates
 
 
 # The stopping rule, by hand
@@ -86,34 +86,34 @@ def test_turns_out_of_range_are_refused(options: dict[str, Any], message: str) -
 # Whose turn it is
 
 
-def turns_of(duel: Any) -> Iterator[tuple[str, int]]:
+def turns_of(updates: Any) -> Iterator[tuple[str, int]]:
     """(whose turn, how many updates), turn after turn."""
     length = 0
-    for number, line in enumerate(duel):
+    for number, line in enumerate(updates):
         length += 1
-        last = number + 1 == len(duel)
-        if last or (duel[number + 1]["turn"], duel[number + 1]["epoch"]) != (line["turn"], line["epoch"]):
+        last = number + 1 == len(updates)
+        if last or (updates[number + 1]["turn"], updates[number + 1]["epoch"]) != (line["turn"], line["epoch"]):
             yield line["turn"], length
             length = 0
 
 
 def test_turns_alternate_and_h_begins(faces: BiasedImages) -> None:
-    _, history, duel = train(faces)
-    found = list(turns_of(duel))
+    _, history, updates = train(faces)
+    found = list(turns_of(updates))
     assert [who for who, _ in found] == ["bias", "main"] * (len(found) // 2)
     assert [count for who, count in found if who == "main"] == [2, 2, 1] * 2, "five batches an epoch, in turns of two"
     assert all(1 <= count <= 3 for who, count in found if who == "bias")
     assert sum(count for who, count in found if who == "bias") == sum(line["bias_steps"] for line in history)
 
 
-def test_the_duel_holds_every_loss(faces: BiasedImages) -> None:
-    _, history, duel = train(faces)
-    for line in duel:
+def test_the_updates_hold_every_loss(faces: BiasedImages) -> None:
+    _, history, updates = train(faces)
+    for line in updates:
         expected = {"turn", "epoch", "bias", "confusion"} | ({"label"} if line["turn"] == "main" else set())
         assert line.keys() == expected
         assert line["confusion"] >= math.log(2) - 1e-5
     for epoch, metrics in enumerate(history, 1):
-        mine = [line for line in duel if line["turn"] == "main" and line["epoch"] == epoch]
+        mine = [line for line in updates if line["turn"] == "main" and line["epoch"] == epoch]
         for name in ("label", "confusion", "bias"):
             assert metrics[f"{name}_loss"] == pytest.approx(sum(line[name] for line in mine) / len(mine), rel=1e-5)
 
@@ -166,18 +166,18 @@ def test_warming_up_is_alpha_zero(faces: BiasedImages) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_and_the_caller_keeps_its_randomness(faces: BiasedImages) -> None:
-    first, _, duel = train(faces)
+    first, _, updates = train(faces)
     torch.manual_seed(9)
     state = torch.get_rng_state()
     second, _, again = train(faces)
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
-    assert duel == again
+    assert updates == again
 
 
-def test_resuming_ends_with_the_same_weights_history_and_duel(faces: BiasedImages, tmp_path: Path) -> None:
+def test_resuming_ends_with_the_same_weights_history_and_updates(faces: BiasedImages, tmp_path: Path) -> None:
     config = config_of(epochs=3)
-    whole, history, duel = train(faces, config)
+    whole, history, updates = train(faces, config)
 
     def stop(network: LNLNetwork) -> dict[str, float]:
         raise KeyboardInterrupt
@@ -191,12 +191,12 @@ def test_resuming_ends_with_the_same_weights_history_and_duel(faces: BiasedImage
 
     with pytest.raises(KeyboardInterrupt):
         train(faces, config, out_dir=tmp_path, validate=stop_later)
-    with (tmp_path / DUEL).open("a") as file:  # an epoch whose checkpoint was not written any more
+    with (tmp_path / UPDATES).open("a") as file:  # an epoch whose checkpoint was not written any more
         file.write(json.dumps({"turn": "bias", "epoch": 3, "bias": 0.0, "confusion": 1.0}) + "\n")
-    resumed, history_again, duel_again = train(faces, config, out_dir=tmp_path)
+    resumed, history_again, updates_again = train(faces, config, out_dir=tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
     assert history_again == history
-    assert duel_again == duel == read_duel(tmp_path)
+    assert updates_again == updates == read_updates(tmp_path)
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
 
 

@@ -4,12 +4,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tools import ROOT
+from tools.site import ahead
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -57,6 +59,49 @@ def test_what_is_cached_is_what_the_build_keeps() -> None:
     assert cache["path"].split() == ["_build/executed", "_build/runs"]
     for folder in ("notebooks/", "lnl_core/", "results/", "environment.yml"):
         assert folder in cache["key"], "what an execution depends on"
+
+
+def test_a_job_that_may_fail_builds_with_the_newest_sphinx() -> None:
+    (book,) = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS if path.name == "book.yml"]
+    job = book["jobs"]["ahead"]
+    assert job["continue-on-error"] is True
+    assert "make ahead" in [step.get("run") for step in job["steps"]]
+    assert "ahead" not in book["jobs"]["publish"]["needs"], "what may fail must not hold back the site"
+    (kept,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")]
+    assert (kept["with"]["path"], kept["if"]) == ("_build/ahead/report.md", "always()")
+    assert not [name for name in ahead.NEWEST if "==" in name or "jupyter-book" in name]
+
+
+WRITTEN = """# by jupyter-book
+extensions = ['myst_nb', 'jupyter_book', 'tools.site.extension', 'sphinx_thebe']
+use_jupyterbook_latex = True
+html_theme = 'sphinx_book_theme'
+"""
+LOG = """reading sources... [ 50%] a
+a.md:3: WARNING: unknown document: 'b' [ref.doc]
+b.md:5: WARNING: unknown document: 'c' [ref.doc]
+c.md: ERROR: Unknown directive type: "exercise".
+build succeeded.
+"""
+
+
+def test_what_jupyter_book_brings_for_itself_is_left_out() -> None:
+    found = ahead.settings(WRITTEN)
+    assert found == {"extensions": ["myst_nb", "tools.site.extension"], "html_theme": "sphinx_book_theme"}
+
+
+def test_the_report_names_missing_pages_and_kinds_of_warnings(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("", "utf-8")
+    text = ahead.report({"sphinx": "9.1"}, tmp_path, LOG, ["a", "b"], 0)
+    assert "1 of 2 pages are there" in text
+    assert "Missing pages: b" in text
+    assert "| ref.doc | 2 |" in text
+    assert '| Unknown directive type: "exercise". | 1 |' in text
+    (tmp_path / "b.html").write_text("", "utf-8")
+    well = ahead.report({"sphinx": "9.1"}, tmp_path, "build succeeded.", ["a", "b"], 0)
+    assert "There is no warning." in well
+    assert "Missing pages" not in well
+    assert "Cannot import it" in ahead.report({}, tmp_path, "Cannot import it", ["a"], 2)
 
 
 def test_the_development_container_installs_with_make() -> None:

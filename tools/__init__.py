@@ -2,7 +2,8 @@
 
 ``site`` builds the site, ``pages`` makes the tables, figures and numbers of the pages from stored results, ``studies`` makes the
 results, and ``course`` makes the assignments. ``pages`` imports ``studies``, and ``course`` asks ``site`` for the address of the
-project; nothing else is imported from one of the four into another.
+project; nothing else is imported from one of the four into another. ``badge`` checks what reviewers' lists ask for, and imports
+``pages``.
 """
 
 from pathlib import Path

@@ -45,7 +45,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         epochs=2,
         warmup_epochs=1,
         schedule="constant",
-        probe_images=400,
+        probe_images=200,
     ),
     "demo": dict(
         _TUNED,

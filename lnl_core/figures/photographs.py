@@ -80,13 +80,16 @@ def answers(
     return figure
 
 
-def duel(
-    history: Sequence[Mapping[str, Any]], title: str = "The duel", guessing: float = float(np.log(2)), window: int = 5
+def turns(
+    history: Sequence[Mapping[str, Any]],
+    title: str = "The losses of h and of f, turn by turn",
+    guessing: float = float(np.log(2)),
+    window: int = 5,
 ) -> Figure:
     """The report's Figure 7: the loss of h and the confusion loss, update after update.
 
     Args:
-        history: as :func:`lnl_core.methods.jlu.read_duel` returns it.
+        history: as :func:`lnl_core.methods.jlu.read_updates` returns it.
         guessing: what h pays in nats if it knows no more than how frequent the groups are, the entropy of the bias in training.
             The confusion loss of two groups is never below log 2, which it has where h calls both equally likely.
         window: updates that are averaged into a point; 1 shows every update.

@@ -28,11 +28,12 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.training.loop import Training
 
-DUEL = "duel.jsonl"
+UPDATES = "updates.jsonl"
 """One line an update: who moved, and the losses."""
+_FORMER = "duel.jsonl"  # of runs of earlier versions, which are read as they are
 OPTIONS = "turns.json"
 
-Duel = list[dict[str, float | str]]
+Updates = list[dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Jlu(Method):
         Moves("stays", "stays", "descends L_B", "watching"),
     )
     trains_h = True
-    files = (DUEL, OPTIONS)
+    files = (UPDATES, _FORMER, OPTIONS)
 
     def __init__(self, turns: Turns | None = None) -> None:
         self.turns = Turns() if turns is None else turns
@@ -132,13 +133,13 @@ class JluCourse(Course):
     """One training: an epoch is one pass of f and g over the data; h draws batches of its own, as many as it needs.
 
     Attributes:
-        duel: one line an update, as :func:`read_duel` reads them.
+        updates: one line an update, as :func:`read_updates` reads them.
         drawn: how many batches h has drawn.
     """
 
     def __init__(self, method: Jlu, training: "Training") -> None:
         super().__init__(method, training)
-        self.turns, self.duel, self.drawn = method.turns, Duel(), 0
+        self.turns, self.updates, self.drawn = method.turns, Updates(), 0
         self.warming = training.config.with_options(confusion_weight=0.0)
         self.order: tuple[int, list[Tensor]] = (-1, [])  # an epoch of h and its batches
 
@@ -182,14 +183,14 @@ class JluCourse(Course):
     def note(self, turn: str, losses: Losses) -> dict[str, float]:
         """Write down an update, and give back its losses as numbers."""
         values = dict(zip(losses, torch.stack([value.float() for value in losses.values()]).tolist(), strict=True))
-        self.duel.append({"turn": turn, "epoch": self.training.epoch + 1, **values})
+        self.updates.append({"turn": turn, "epoch": self.training.epoch + 1, **values})
         return values
 
     def end_epoch(self, means: dict[str, float]) -> dict[str, float]:
         return {**super().end_epoch(means), "bias_steps": float(self.drawn - self.epochs_first)}
 
     def log(self) -> dict[str, Tensor]:
-        return {DUEL: _table(self.duel)}
+        return {UPDATES: _table(self.updates)}
 
     def notes(self) -> dict[str, str]:
         return {"turns": json.dumps(asdict(self.turns))}
@@ -202,17 +203,18 @@ class JluCourse(Course):
             raise RecordError(f"{folder / OPTIONS} is missing or damaged: choose another folder or delete this one") from None
         if theirs != asdict(self.turns):
             raise RecordError(f"{folder} holds a run with other turns ({theirs}): choose another folder or delete this one")
-        duel = _duel(tensors[DUEL]) if DUEL in tensors else read_duel(folder)
+        table = tensors.get(UPDATES, tensors.get(_FORMER))
+        updates = read_updates(folder) if table is None else _updates(table)
         history = self.training.history
         self.drawn = int(sum(line["bias_steps"] for line in history))
         made = self.drawn + len(self.training.batches(0)) * len(history)
-        if len(duel) < made:  # an earlier version kept the duel beside its checkpoint alone
-            raise RecordError(f"{folder / DUEL} is missing or damaged: choose another folder or delete this one")
-        self.duel = duel[:made]
+        if len(updates) < made:  # an earlier version kept the updates beside its checkpoint alone
+            raise RecordError(f"the list of updates in {folder} is missing or damaged: choose another folder or delete this one")
+        self.updates = updates[:made]
 
     def write_copies(self, folder: Path) -> None:
-        lines = "".join(json.dumps(line) + "\n" for line in self.duel)
-        write_atomically(folder / DUEL, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
+        lines = "".join(json.dumps(line) + "\n" for line in self.updates)
+        write_atomically(folder / UPDATES, lambda temporary: temporary.write_text(lines, encoding="utf-8"))
         options = json.dumps(asdict(self.turns))
         write_atomically(folder / OPTIONS, lambda temporary: temporary.write_text(options, encoding="utf-8"))
 
@@ -220,30 +222,31 @@ class JluCourse(Course):
 _LOSSES = ("label", "confusion", "bias")
 
 
-def _table(duel: Duel) -> Tensor:
-    """A duel as numbers, (updates, 5): whether f and g moved, the epoch, and the losses of :data:`_LOSSES`, NaN for none."""
-    rows = [[line["turn"] == "main", line["epoch"], *(line.get(name, math.nan) for name in _LOSSES)] for line in duel]
+def _table(updates: Updates) -> Tensor:
+    """The updates as numbers, (updates, 5): whether f and g moved, the epoch, and the losses of :data:`_LOSSES`, NaN for none."""
+    rows = [[line["turn"] == "main", line["epoch"], *(line.get(name, math.nan) for name in _LOSSES)] for line in updates]
     return torch.tensor(rows, dtype=torch.float64).view(-1, 2 + len(_LOSSES))
 
 
-def _duel(table: Tensor) -> Duel:
+def _updates(table: Tensor) -> Updates:
     """The inverse of :func:`_table`."""
-    duel: Duel = []
+    updates: Updates = []
     for main, epoch, *losses in table.tolist():
         order = _LOSSES if main else _LOSSES[::-1]
         values = dict(zip(_LOSSES, losses, strict=True))
         found = {name: values[name] for name in order if not math.isnan(values[name])}
-        duel.append({"turn": "main" if main else "bias", "epoch": int(epoch), **found})
-    return duel
+        updates.append({"turn": "main" if main else "bias", "epoch": int(epoch), **found})
+    return updates
 
 
-def read_duel(folder: Path | str) -> Duel:
+def read_updates(folder: Path | str) -> Updates:
     """The losses of every update in their order: "turn" ("bias" or "main"), "epoch", and bias, confusion and label loss in nats.
 
     Raises:
         RecordError: if the file is missing or damaged.
     """
-    path = user_path(folder) / DUEL
+    path, former = (user_path(folder) / name for name in (UPDATES, _FORMER))
+    path = former if former.is_file() and not path.is_file() else path
     try:
         lines = [json.loads(line) for line in read_text(path).splitlines()]
         if not all(isinstance(line, dict) for line in lines):

@@ -18,7 +18,7 @@ from lnl_core.errors import ConfigError
 from lnl_core.methods import find
 from lnl_core.methods.base import Course, Method, value_of
 from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
-from lnl_core.methods.jlu import JLU, Duel, Jlu, JluCourse, Turns
+from lnl_core.methods.jlu import JLU, Jlu, JluCourse, Turns, Updates
 from lnl_core.methods.mi_backprop import MI_BACKPROP
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.training import checkpoints
@@ -227,14 +227,14 @@ def fit_jlu(
     validate: Callable[[LNLNetwork], Metrics] | None = None,
     progress: bool = True,
     tensorboard: bool = False,
-) -> tuple[list[Metrics], Duel]:
+) -> tuple[list[Metrics], Updates]:
     """Train ``network`` in place by joint learning and unlearning.
 
     An epoch is one pass of f and g over the data; h draws batches of its own, as many as it needs. Both see images with random maps
     where ``config`` asks for them. What belongs to other methods is refused; in the first ``warmup_epochs`` alpha is 0. While h has
     its turn f moves in no parameter; batch normalisation in f still follows the mean and variance of the batches it sees.
 
-    With ``out_dir`` a checkpoint, ``metrics.jsonl`` and ``duel.jsonl`` are written after every epoch; a call that finds them for
+    With ``out_dir`` a checkpoint, ``metrics.jsonl`` and ``updates.jsonl`` are written after every epoch; a call that finds them for
     the same configuration, turns and data goes on from there to the same weights as an uninterrupted run.
 
     Args:
@@ -246,7 +246,7 @@ def fit_jlu(
 
     Returns:
         One dictionary an epoch (epoch, the mean losses of f's and g's updates in nats, bias_steps, what ``validate`` returned), and
-        one an update, as :func:`read_duel` reads them.
+        one an update, as :func:`read_updates` reads them.
 
     Raises:
         ConfigError: a configuration of another method, or with a value that this one would not read.
@@ -255,7 +255,7 @@ def fit_jlu(
     """
     _only(JLU, config, "fit_jlu")
     training = _train(Jlu(turns), network, data, config, out_dir, device, validate, progress, tensorboard)
-    return training.history, cast(JluCourse, training.course).duel
+    return training.history, cast(JluCourse, training.course).updates
 
 
 @keep_freed_memory()

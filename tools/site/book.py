@@ -22,6 +22,7 @@ from typing import Any
 from lnl_core._files import write_atomically
 from tools import ROOT, write_if_changed
 from tools.site.address import for_site
+from tools.site.card import write_card
 from tools.site.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
 from tools.site.notebooks import read_notebook, scripts, to_text
 from tools.site.progress import Progress
@@ -90,7 +91,8 @@ def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
         write_if_changed(target / "notebooks" / f"{name}.ipynb", to_text(read_notebook(executed / f"{name}.ipynb")))
     runs = {name: run for name, run in read_executions(work).items() if name in names}
     write_if_changed(target / STATUS, status_table(executed, runs, profile))
-    images = {path.relative_to(target) for path in draw_images(target / "book" / "images")}
+    drawn = [*draw_images(target / "book" / "images"), write_card(target / "book" / "_static" / "card.png")]
+    images = {path.relative_to(target) for path in drawn}
     keep = wanted | images | {Path("notebooks", f"{name}.ipynb") for name in names}
     for old in [*target.glob("book/**/*"), *target.glob("notebooks/*.ipynb")]:
         if old.is_file() and old.relative_to(target) not in keep:

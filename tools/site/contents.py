@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,9 +20,24 @@ _NEXT = re.compile(r"^Next: .*?\]\((?P<target>[^)#\s]+)\)", re.MULTILINE | re.DO
 
 
 def parts(root: Path = ROOT) -> dict[str, list[str]]:
-    """The documents of each part by its caption, such as "book/theory" or "notebooks/01_biased_data"."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return {part["caption"]: [chapter["file"] for chapter in part["chapters"]] for part in toc["parts"]}
+    """The documents of each part by its caption, such as "book/theory" or "notebooks/01_biased_data", sections after their page."""
+    return {
+        part["caption"]: [one for chapter in part["chapters"] for one in _with_sections(chapter)] for part in _toc(root)["parts"]
+    }
+
+
+def documents(root: Path = ROOT) -> list[str]:
+    """All documents that the contents name, the front page first."""
+    return [_toc(root)["root"], *(document for named in parts(root).values() for document in named)]
+
+
+def _toc(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def _with_sections(chapter: dict[str, Any]) -> list[str]:
+    return [chapter["file"], *(one for section in chapter.get("sections", ()) for one in _with_sections(section))]
 
 
 def chapters(root: Path = ROOT) -> list[str]:

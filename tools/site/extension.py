@@ -3,14 +3,17 @@
 Sphinx keeps an inline script that an extension adds while the build runs under two names, and so declares it twice. docutils gives
 the entries of a bibliography a role that has been withdrawn and that a list may not hold. The theme reports an error in the console
 of everybody who has not chosen between light and dark yet, and every page loads two thousand icons twice,
-of which the site shows a few.
+of which the site shows a few. Its button for the search has another name than it shows, and those that unfold the contents have
+none.
 """
 
 import re
 from collections.abc import Iterable
 from functools import partial
+from html import escape
 from importlib.resources import as_file, files
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from docutils import nodes
@@ -22,6 +25,28 @@ from sphinx.writers.html5 import HTML5Translator
 
 FIRST_VISIT = 'document.documentElement.dataset.mode ||= "auto";'
 """Says what the theme would fall back on. The theme's option for it would leave a page without scripts without its colours."""
+
+
+UNFOLDED = """for (const kind of ["toggle", "click"]) document.addEventListener(kind, ({target}) => {
+    if (kind === "toggle" || target.closest?.(".toggle")) window.dispatchEvent(new Event("resize"));
+}, true);"""
+"""The theme asks at every change of size what scrolls, to let the keyboard reach it; what unfolds may scroll too."""
+
+
+PRINTED = """let unfolded = [], theme;
+addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    unfolded.forEach(each => { each.open = true; });
+    theme = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+    unfolded.forEach(each => { each.open = false; });
+    document.documentElement.dataset.theme = theme;
+});"""
+"""On paper everything is unfolded and light; custom.css leaves out what nobody can click there."""
+CARD = "_static/card.png"
+"""The picture that a link to a page is shown with."""
 
 
 def without_repeats(scripts: list[Any]) -> list[Any]:
@@ -74,6 +99,92 @@ def _idle_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["script_files"] = [one for one in context["script_files"] if "mathjax" not in str(getattr(one, "filename", one))]
 
 
+def named_folds(contents: str) -> str:
+    """A contents list of the theme whose buttons that unfold the pages below one say so to those who do not see the arrow."""
+    return contents.replace("<summary>", '<summary aria-label="Pages below this one">')
+
+
+def without_names(body: str) -> str:
+    """The body of a page whose folds of cells are called what they show, so that they can be asked for by voice."""
+    return body.replace(' aria-label="Toggle hidden content"', "")
+
+
+def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    if contents := context.get("generate_toctree_html"):
+        context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
+    if body := context.get("body"):
+        context["body"] = without_names(body)
+
+
+def without_thebe(scripts: list[Any]) -> list[Any]:
+    """The scripts of a page without those of Thebe, which is off."""
+    texts = [f"{getattr(one, 'filename', one)} {getattr(one, 'attributes', {}).get('body')}".lower() for one in scripts]
+    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text]
+
+
+def later(scripts: list[Any]) -> list[Any]:
+    """The scripts of a page, of which those in files are loaded beside the page and run when it is there, in the same order. One is
+    needed at once: inline scripts change its options."""
+
+    def waiting(one: Any) -> Any:
+        name, attributes = str(getattr(one, "filename", "") or ""), getattr(one, "attributes", {})
+        if not name or "documentation_options" in name or {"async", "defer"} & set(attributes):
+            return one
+        return type(one)(one.filename, priority=one.priority, **attributes, defer="defer")  # a copy: all pages share the scripts
+
+    return [waiting(one) for one in scripts]
+
+
+def _later(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    scripts = without_thebe(context.get("script_files", []))
+    context["script_files"] = scripts if doctree is None else later(scripts)  # the search has a script that needs them at once
+    context["css_files"] = [one for one in context.get("css_files", []) if "thebe" not in str(getattr(one, "filename", one))]
+
+
+def address_of(repository: str) -> str:
+    """Where the site of a repository on GitHub is published; empty for any other."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", repository)
+    return f"https://{found[1].lower()}.github.io/{found[2]}/" if found else ""
+
+
+def card(title: str, description: str, address: str, page: str) -> str:
+    """What a link to a page is shown with where people share it; without an address there is neither a link nor a picture."""
+    texts = {"og:type": "article", "og:title": title, "og:description": description}
+    if address:
+        texts |= {"og:url": f"{address}{page}.html", "og:image": f"{address}{CARD}", "twitter:card": "summary_large_image"}
+    lines = [f'<meta property="{name}" content="{escape(text)}" />' for name, text in texts.items()]
+    return "\n".join([f'<meta name="description" content="{escape(description)}" />', *lines, ""])
+
+
+def begins(doctree: nodes.document) -> str:
+    """The first paragraph of a page, that of its result where there is one, cut after a word at 200 characters."""
+    texts = (" ".join(one.astext().split()) for one in doctree.findall(nodes.paragraph))
+    first = next((text for text in texts if len(text) > 40 and not text.startswith("To run this page")), "")
+    return shorten(first.removeprefix("In one sentence. "), 200, placeholder=" …")
+
+
+def _card(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    if doctree is not None:
+        title = app.env.titles[page].astext()
+        context["metatags"] = context.get("metatags", "") + card(title, begins(doctree), app.config.html_baseurl, page)
+
+
+def _address(app: Sphinx, config: Any) -> None:
+    config.html_baseurl = config.html_baseurl or address_of(config.html_theme_options.get("repository_url", ""))
+
+
+def sitemap(address: str, pages: Iterable[str]) -> str:
+    """The pages of the site for search engines, as sitemaps.org defines it."""
+    lines = [f"  <url><loc>{escape(address + page)}.html</loc></url>" for page in sorted(pages)]
+    head = ['<?xml version="1.0" encoding="UTF-8"?>', '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">']
+    return "\n".join([*head, *lines, "</urlset>", ""])
+
+
+def _sitemap(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.config.html_baseurl:
+        (Path(app.outdir) / "sitemap.xml").write_text(sitemap(app.config.html_baseurl, app.env.found_docs), encoding="utf-8")
+
+
 def shown_icons(style: str, texts: Iterable[str]) -> set[str]:
     """The characters of the icon font that a style sheet shows by itself, and those of the icons that the texts name."""
     style = re.sub(r"\\([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), style)
@@ -117,9 +228,16 @@ def _few_colors(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(nodes.citation, override=True, html=(_begin_citation, _end_citation))
     app.add_js_file(None, body=FIRST_VISIT)
-    app.config.templates_path.append(str(Path(__file__).parent / "templates"))
+    app.add_js_file(None, body=UNFOLDED)
+    app.add_js_file(None, body=PRINTED)
+    app.config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
+    app.connect("config-inited", _address)
+    app.connect("html-page-context", _card)
     app.connect("html-page-context", _idle_scripts, priority=900)
+    app.connect("html-page-context", _names, priority=900)
     app.connect("html-page-context", _each_script_once, priority=901)
+    app.connect("html-page-context", _later, priority=902)
+    app.connect("build-finished", _sitemap)
     app.connect("build-finished", _few_icons)
     app.connect("build-finished", _few_colors)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -108,7 +108,8 @@ def read_script(path: Path) -> Notebook:
     notebook: Any = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({name: cell.metadata[name] for name in ("mystnb", "slideshow", "tags") if cell.metadata.get(name)})
+        kept = ("mystnb", "slideshow", "tags")
+        cell.metadata = nbformat.from_dict({name: cell.metadata[name] for name in kept if cell.metadata.get(name)})
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
         seen[digest] = seen.get(digest, 0) + 1
         cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"

@@ -1,10 +1,10 @@
 """Slides of the notebooks for reveal.js, in ``_build/slides``: ``make slides``, or ``python -m tools.site.slides [NOTEBOOK ...]``.
 
-A cell is on the slides if its header in the percent script says so: ``slideshow={"slide_type": "slide"}`` begins a slide, "subslide"
-one below it, "-" adds to the one before, "fragment" does so at a press of a key. Of a text its first heading, the first paragraph,
-list or table after it and the displayed formulas are shown; the rest are the speaker's notes. What stands before its heading
-belongs to the slide before. What a caption in italics says is in the picture, so it is in the notes, too. Of a code cell the outputs
-are shown, and the code is folded unless it puts out nothing.
+A cell is on the slides if its header in the percent script says so: ``slideshow={"slide_type": "slide"}`` begins a slide,
+"subslide" one below it, "-" adds to the one before, "fragment" does so at a press of a key. Of a text its first heading, the first
+paragraph, list or table after it and the displayed formulas are shown; the rest are the speaker's notes, and so are captions in
+italics. What stands before its heading belongs to the slide before. Of a code cell the outputs are shown, and the code is folded
+unless it puts out nothing.
 """
 
 import argparse

@@ -27,7 +27,7 @@
     const labelled = (words, input) => make("label", {}, words, input);
     root.replaceChildren(
       make("p", {}, "How many of the training digits are of each kind? Move the bars."),
-      make("div", { class: "columns" }, ...cells.flat().map(input => labelled(input.getAttribute("aria-label"), input))),
+      ...cells.map(row => make("div", { class: "columns" }, ...row.map(input => labelled(input.getAttribute("aria-label"), input)))),
       live, labelled(known.getAttribute("aria-label"), known), told);
     const show = () => {
       const found = measures(cells.map(row => row.map(input => Number(input.value)))), nats = value => `${value.toFixed(3)} nats`;

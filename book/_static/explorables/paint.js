@@ -98,12 +98,23 @@
     }
 
     const angle = degrees => (degrees - 90) * Math.PI / 180;
-    const spots = data.levels.map((levels, number) => {  // where a colour is on the wheel: its hue is the angle, its strength the radius
+    const turns = data.levels.map(levels => {  // the hue of a colour, in degrees
       const [red, green, blue] = levels, most = Math.max(...levels), strength = most - Math.min(...levels);
-      const turn = most === red ? (green - blue) / strength : most === green ? 2 + (blue - red) / strength : 4 + (red - green) / strength;
-      const radius = number < hues ? 100 : 78 * strength / 255;
-      return [112 + radius * Math.cos(angle(60 * turn)), 112 + radius * Math.sin(angle(60 * turn))];
+      return (60 * (most === red ? (green - blue) / strength : most === green ? 2 + (blue - red) / strength : 4 + (red - green) / strength) + 360) % 360;
     });
+    const spots = data.levels.map((levels, number) => {  // where a colour is on the wheel: its hue is the angle, its strength the radius
+      const radius = number < hues ? 100 : 78 * (Math.max(...levels) - Math.min(...levels)) / 255;
+      return [112 + radius * Math.cos(angle(turns[number])), 112 + radius * Math.sin(angle(turns[number]))];
+    });
+    const apart = (one, other) => Math.abs((turns[one] - turns[other] + 540) % 360 - 180);
+
+    /** How often a network is right in the shown colour: measured in the ten of training, so elsewhere the nearest of them is named. */
+    function rightHere(method) {
+      const share = number => `${percent(data.share_right[method][number])} of ${data.count.toLocaleString("en")} test digits`;
+      if (state.color >= hues) return `Right on ${share(state.color - hues)} around this colour.`;
+      const near = data.names.map((_, number) => number).reduce((best, one) => apart(hues + one, state.color) < apart(hues + best, state.color) ? one : best);
+      return `Not measured at this hue. Around ${data.names[near]}, the nearest measured colour (hue ${turns[hues + near].toFixed(0)} degrees), right on ${share(near)}.`;
+    }
 
     function drawWheel() {
       const pen = wheel.getContext("2d"), ink = getComputedStyle(root).color;
@@ -164,10 +175,9 @@
       const said = networks.map((one, number) => {
         const shares = image && softmax(logits(one.layers, image));
         const best = shares && shares.indexOf(Math.max(...shares)), card = cards[number];
-        card.answer.textContent = shares ? `${best} (${percent(shares[best])})` : "–";
+        card.answer.textContent = shares ? `${best} (${percent(shares[best])})`.replace(" %", "\u00a0%") : "–";
         card.bars.forEach((bar, label) => { bar.style.height = shares ? percent(shares[label]).replace(" ", "") : "0"; });
-        card.share.textContent = state.color < hues ? "How often it is right at this hue was not measured: choose a colour of training."
-          : `Right on ${percent(data.share_right[one.name][state.color - hues])} of ${data.count.toLocaleString("en")} test digits around this colour.`;
+        card.share.textContent = rightHere(one.name);
         return `${one.name} says ${best}`;
       });
       live.textContent = image ? `In ${name}: ${said.join(", ")}.` : "Nothing is drawn yet: draw a digit, or choose one of the test digits.";

@@ -1,0 +1,98 @@
+"""Print the built site into one PDF with Chromium: ``make pdf``.
+
+python -m tools.site.pdf [FILE]
+
+The pages follow each other as in the contents; the list of records, which needs JavaScript, and the reference of the library are
+left out. Folds are open, formulas are set, links lead to places of the same file, and an experiment is its picture and its table.
+"""
+
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+
+from tools import ROOT
+from tools.site.contents import documents
+from tools.site.serve import SITE, server
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+JOIN = """async names => {
+    const article = document.querySelector("article.bd-article"), parts = [];
+    for (const name of names) {
+        const address = new URL(`../${name}.html`, location.href), answer = await fetch(address);
+        if (!answer.ok) throw new Error(`${name} has not been built`);
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const part = document.createElement("section");
+        part.id = name;
+        part.style.breakBefore = "page";
+        part.append(...page.querySelector("article.bd-article").childNodes);
+        part.querySelectorAll("script").forEach(one => one.remove());
+        part.querySelectorAll("noscript").forEach(one => one.replaceWith(...one.childNodes));
+        part.querySelectorAll("a[href]").forEach(link => {
+            const to = new URL(link.getAttribute("href"), address), there = to.pathname.slice(1).replace(/\\.html$/, "");
+            if (to.origin === location.origin && names.includes(there)) link.setAttribute("href", to.hash || `#${there}`);
+        });
+        parts.push(part);
+    }
+    article.replaceChildren(...parts);
+    document.querySelectorAll("details").forEach(one => { one.open = true; });
+    document.querySelectorAll(".toggle-hidden").forEach(one => one.classList.remove("toggle-hidden"));
+    document.documentElement.dataset.theme = "light";
+    if (window.MathJax?.startup) { await MathJax.startup.promise; await MathJax.typesetPromise([article]); }
+    await Promise.all([...document.images].map(one => one.decode().catch(() => null)));
+    return parts.length;
+}"""
+
+
+def printed(names: list[str]) -> list[str]:
+    """The documents that make sense on paper."""
+    return [name for name in names if name not in ("book/records", "book/record") and not name.startswith("book/api")]
+
+
+def write_pdf(target: Path, names: list[str], site: Path = SITE) -> Path:
+    """Print ``names`` of the site into ``target``.
+
+    Raises:
+        FileNotFoundError: if there is no site, no Playwright or no Chromium, with what to do.
+    """
+    try:
+        started = import_module("playwright.sync_api").sync_playwright
+    except ModuleNotFoundError:
+        raise FileNotFoundError("a PDF is printed through Playwright, which is missing: run `make install`") from None
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        raise FileNotFoundError(
+            "a PDF is printed by Chromium or Chrome, and there is none: install your system's package `chromium`"
+        )
+    found = server(site, port=0)
+    Thread(target=found.serve_forever, daemon=True).start()
+    try:
+        with started() as playwright:
+            launched = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage"])
+            page = launched.new_page()
+            page.set_default_timeout(600_000)
+            page.goto(f"http://127.0.0.1:{found.server_port}/{names[0]}.html")
+            page.evaluate(JOIN, names)
+            page.pdf(path=str(target), format="A4", print_background=True, outline=True, tagged=True)
+            launched.close()
+    finally:
+        found.shutdown()
+        found.server_close()
+    return target
+
+
+def main(arguments: list[str]) -> int:
+    target = Path(arguments[0]) if arguments else ROOT / "_build" / "book.pdf"
+    names = printed(documents())
+    try:
+        write_pdf(target, names)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{len(names)} pages of the site are in {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
