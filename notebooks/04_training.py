@@ -26,7 +26,7 @@
 # >
 # > **Reading time.** 15 minutes.
 #
-# One loop trains three networks by seven methods. This page explains the loop: which loss moves which network, how the losses of
+# One loop trains three networks by every method. This page explains the loop: which loss moves which network, how the losses of
 # $f$, $g$ and $h$ change over time, what a warm start and the authors' alternating updates do, how a run goes on after an
 # interruption, and which techniques of `lnl_core.training` make it fast on your machine.
 #
@@ -204,9 +204,10 @@ as_it_reads = gradients("lnl", methods.lnl)
 assert all(torch.allclose(as_it_reads[part], found["lnl"][part], rtol=1e-3, atol=1e-5) for part in PARTS), "Eq. 9 as it reads"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# $h$ stays in `baseline` and `gray`, moves identically in the five others, and $g$ does not depend on the method (`gray` sees
-# other images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same everywhere, so
-# the gradient of its entropy is still small; that of the reversed bias loss is not.
+# $h$ moves identically in the six methods with an adversary and stays in all others, and $g$ does not depend on the method
+# (`gray` sees other images, hence its own numbers). Only the direction of $f$ differs. An untrained $h$ says almost the same
+# everywhere, so the gradient of its entropy is still small; that of the reversed bias loss is not. What the methods from
+# `reweighing` on do beside the label loss, such as weighing images, is in their files.
 #
 # ## How do the losses develop?
 #

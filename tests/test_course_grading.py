@@ -380,6 +380,19 @@ def test_a_late_submission_is_graded_again_alone(at_once: int, small: tuple[Path
     assert not any(one["late"] for one in summary.results)
 
 
+def test_points_of_a_second_examination_reach_the_gradebook(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted, plan = small
+    monkeypatch.setattr(grading, "_executor", lambda _: nullcontext((ThreadPoolExecutor(1), 1)))
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    with monkeypatch.context() as patch:
+        patch.setattr(grading, "grade_one", lambda *_: grading.problem("The machine slept."))
+        grade(submitted, plan)
+    (plan.results / NAME / "ada.json").unlink()
+    assert grade(submitted, plan).there == 2
+    points = {row["id"]: float(row["points"]) for row in rows(plan.results / "grades.csv")}
+    assert points["ada"] > 0 == points["bo"]
+
+
 def test_a_class_list_that_says_more_reaches_the_forms(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
     submitted, plan = small
     monkeypatch.setattr(grading, "grade_one", lambda *_: grading.problem("No."))

@@ -440,6 +440,12 @@ def _gradebook(plan: Plan) -> Iterator[Any]:
         ) from None
 
 
+def _mark(result: Result) -> str:
+    """What was entered of a result: the same submission, examined again, may have other points."""
+    points = [(task["name"], task["points"]) for task in result["tasks"]]
+    return hashlib.sha256(repr((result["key"], result["problem"], points)).encode()).hexdigest()[:32]
+
+
 def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, Assignment], plan: Plan) -> None:
     """Enter new results by nbgrader's own preprocessors. What a person has marked stays."""
     from nbgrader.preprocessors import SaveAutoGrades, SaveCells
@@ -461,7 +467,7 @@ def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, 
                     ) from None
                 recorded[f"source {name}"] = assignment.digest
         names = [file.relative_to(plan.results).as_posix() for file in files]
-        new = [(result, entry) for result, entry in zip(results, names, strict=True) if recorded.get(entry) != result["key"]]
+        new = [(result, entry) for result, entry in zip(results, names, strict=True) if recorded.get(entry) != _mark(result)]
         for result, entry in tqdm(new, unit="entry", desc="gradebook", disable=not plan.progress or not new):
             name, student = result["assignment"], result["student"]
             if name:
@@ -477,7 +483,7 @@ def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, 
                     resources = {"nbgrader": {"notebook": name, "assignment": name, "student": student["id"]}}
                     resources["nbgrader"]["db_url"] = str(gradebook.engine.url)
                     SaveAutoGrades(log=quiet).preprocess(notebook, resources)
-            recorded[entry] = result["key"]
+            recorded[entry] = _mark(result)
     write_json(place, recorded)
 
 
