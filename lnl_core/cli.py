@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lnl_core import __version__
 from lnl_core._files import user_path
 from lnl_core._threads import SHORT_WAITS
 from lnl_core.config import preset
@@ -123,6 +124,19 @@ def _experiment(name: str) -> "Experiment":
     from lnl_core.experiments.registry import find
 
     return find(name)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lnl_core {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and end.")] = False,
+) -> None:
+    pass
 
 
 @app.command()

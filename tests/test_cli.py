@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lnl_core import cli, experiments, methods
+from lnl_core import __version__, cli, experiments, methods
 from lnl_core.config import preset
 from lnl_core.datasets.digits import MNIST_MD5
 from lnl_core.errors import DataError
@@ -270,6 +270,10 @@ def test_data_names_every_split(lnl: Command) -> None:
     lines = answer.out.splitlines()
     assert [line.split()[0] for line in lines] == ["train", "validation", "test"]
     assert "3,500 images of mini" in lines[0]
+
+
+def test_the_version_is_that_of_the_package(lnl: Command) -> None:
+    assert lnl("--version").out == f"lnl_core {__version__}\n"
 
 
 def test_help_names_every_command(lnl: Command) -> None:

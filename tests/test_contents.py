@@ -234,3 +234,15 @@ def test_the_solution_of_a_page_runs_and_says_something(code: str, capsys: pytes
 
 def test_there_are_solutions_to_run() -> None:
     assert len(SOLUTIONS) >= 11
+
+
+def test_what_the_list_of_the_reviewers_names_is_there() -> None:
+    text = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8").partition("## The list that JOSE's reviewers follow")[2]
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 19
+    paths = {path for row in rows for path in re.findall(r"`([\w./-]+)`", row)}
+    assert len(paths) > 8
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("paper/paper.md", "book/teaching.md"))
+    headings = {line.lstrip("# ") for line in pages.splitlines()}
+    assert {name for row in rows for name in re.findall(r'"([^"]+)"', row)} <= headings
