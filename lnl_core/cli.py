@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 app = typer.Typer(
-    help="Train networks on biased data without learning the bias.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -136,7 +135,7 @@ def _version(asked: bool) -> None:
 def _every_command(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and end.")] = False,
 ) -> None:
-    pass
+    """Train networks on biased data without learning the bias."""
 
 
 @app.command()

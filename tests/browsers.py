@@ -12,8 +12,8 @@ import pytest
 
 from tools import ROOT
 from tools.pages import explorables
+from tools.site.pdf import BROWSERS
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 FOLDER = ROOT / explorables.FOLDER

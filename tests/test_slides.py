@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from browsers import launched
 
 from tools.site import slides
 from tools.site.notebooks import read_script, scripts, tags
@@ -149,6 +150,26 @@ def test_the_files_lie_beside_the_decks(tmp_path: Path) -> None:
     (page,) = make([], tmp_path, tmp_path / "slides", root=tmp_path)
     for name in re.findall(r'(?:src|href)="(?!#|data:)([^"]+)"', page.read_text()):
         assert (page.parent / name).is_file()
+
+
+def test_a_deck_opens_without_an_error_and_asks_nobody_else(tmp_path: Path) -> None:
+    _, executed = taken(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "00_deck.py").rename(tmp_path / "notebooks" / "00_deck.py")
+    nbformat.write(executed, tmp_path / "00_deck.ipynb")  # type: ignore[no-untyped-call]
+    (deck_page,) = make([], tmp_path, tmp_path / "slides", root=tmp_path)
+    with launched() as browser:
+        page = browser.new_page(viewport={"width": slides.WIDTH, "height": slides.HEIGHT})
+        said: list[str] = []
+        page.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda one: None if one.url.startswith(("file:", "data:", "blob:")) else said.append(one.url))
+        page.goto(deck_page.as_uri())
+        page.wait_for_function("() => window.Reveal && Reveal.isReady()")
+        assert page.evaluate("Reveal.getTotalSlides()") == 4
+        page.keyboard.press("Space")
+        assert page.evaluate("Reveal.getCurrentSlide().innerText").startswith("A question")
+    assert said == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Who runs, records, compares or prints asks the object and never for the experime
 """
 
 import logging
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -108,6 +109,7 @@ class Experiment:
 
     # Data and network
 
+    @abstractmethod  # no metaclass refuses the object: `register` does, and names the part
     def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         """A whole split, from a source that is not "auto"; ``options`` are those of the data set's own function.
 
@@ -115,11 +117,10 @@ class Experiment:
             ConfigError: an unknown split.
             DataError: if the data are not there.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def network(self, config: "RunConfig") -> LNLNetwork:
         """The untrained network; the random numbers that are drawn here are seeded by the caller."""
-        raise NotImplementedError
 
     def resolve(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
         """The configuration with the source that "auto" stands for, see :meth:`available`; the fallback is never taken silently."""

@@ -1,5 +1,6 @@
 """What a method is: a step that fills gradients, the hyper-parameters it reads, and its row in the table of who moves."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,13 +67,13 @@ class Method:
     def check_network(self, network: LNLNetwork, data: BiasedImages, config: RunConfig) -> None:
         """Refuse a network of one's own that is not what the configuration says it is, with a ``ConfigError``."""
 
+    @abstractmethod  # no metaclass refuses the object: `register` does, and names the part
     def step(self, network: LNLNetwork, batch: Batch, config: RunConfig) -> Losses:
         """Fill the gradients of whoever moves.
 
         Returns:
             The value of each loss in nats, detached, by name.
         """
-        raise NotImplementedError
 
     def course(self, training: "Training") -> "Course":
         """What one training by this method does beside its step; a method with turns or networks of its own has its own."""

@@ -163,22 +163,31 @@ def render(staged: Path, output: Path) -> Path:
     return built / "html"
 
 
+def execute(smoke: bool) -> Path:
+    """Execute the notebooks that have changed, under "smoke" or "demo", and give back the folder with their folder ``executed``.
+
+    Raises:
+        SystemExit: with what a notebook said that could not be executed to its end.
+    """
+    work = Path("_build/test") if smoke else Path("_build")
+    parameters: dict[str, object] = SMOKE if smoke else {"PROFILE": "demo"}
+    try:
+        execute_all(work, parameters, shared_runs=not smoke, jobs=min(2, os.cpu_count() or 1))
+    except NotebookFailedError as error:
+        sys.exit(str(error))
+    return work
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Execute the notebooks and build the site.")
     parser.add_argument("--smoke", action="store_true", help="smoke profile, under _build/test")
     parser.add_argument("--notebooks-only", action="store_true", help="execute, but do not build the site")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    work, output = (Path("_build/test"), Path("_build/test")) if arguments.smoke else (Path("_build"), Path())
-    profile = "smoke" if arguments.smoke else "demo"
-    parameters: dict[str, object] = SMOKE if arguments.smoke else {"PROFILE": profile}
-    try:
-        execute_all(work, parameters, shared_runs=not arguments.smoke, jobs=min(2, os.cpu_count() or 1))
-    except NotebookFailedError as error:
-        sys.exit(str(error))
-    staged = stage(work, profile)
+    work = execute(arguments.smoke)
+    staged = stage(work, "smoke" if arguments.smoke else "demo")
     if not arguments.notebooks_only:
-        site = render(staged, output)
+        site = render(staged, work if arguments.smoke else Path())
         print(f"the site is in {site}; open {site.resolve().as_uri()}/index.html, or run `make serve`", flush=True)
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from lnl_core._files import write_atomically
@@ -14,7 +13,6 @@ QUESTION = "How do you teach a network not to use the colour,\nand how do you kn
 
 def draw_card() -> Figure:
     """The title, the question of the book, and one test digit of each class in a colour that says nothing about it."""
-    mpl.use("Agg")
     digits = colored_mnist("test", 0.02, source="mini")
     figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="white")
     figure.text(0.06, 0.80, TITLE, fontsize=52, weight="bold", color="#1a1a1a")

@@ -23,6 +23,7 @@ from typing import Any
 import nbformat
 
 from tools import ROOT, write_if_changed
+from tools.site.book import execute
 from tools.site.notebooks import Notebook, join_streams, read_notebook, read_script, scripts
 
 WIDTH, HEIGHT = 1280, 720
@@ -271,13 +272,8 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="from the smoke runs: quick, and the numbers mean nothing")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    work = Path("_build/test") if arguments.smoke else Path("_build")
+    work = execute(smoke=True) if arguments.smoke else Path("_build")
     try:
-        if arguments.smoke:
-            from tools.site.book import SMOKE
-            from tools.site.execute import execute_all
-
-            execute_all(work, SMOKE, shared_runs=False, jobs=min(2, os.cpu_count() or 1))
         written = make(arguments.names, work / "executed", work / "slides")
     except SlidesError as error:
         print(error, file=sys.stderr)
