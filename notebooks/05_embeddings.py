@@ -98,6 +98,7 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
 points = {"full": 2000, "demo": 600, "smoke": 300}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
@@ -199,7 +200,7 @@ for method, network in networks.items():
     probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2 * points).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
-            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, seed=SEED)
+            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, steps=probe_steps, seed=SEED)
             numbers = f"{found.accuracy:10.3f}{found.control_accuracy:10.3f}{found.chance:9.3f}{found.information:16.2f}"
             print(f"{method:<10}{name:<8}{kind:<16}{numbers}")
     print(f"{method:<10}its own g names the digit of {accuracy(network, repainted):.3f} of these images")
