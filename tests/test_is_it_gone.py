@@ -228,7 +228,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for method in ("baseline", "lnl"):
         with pytest.MonkeyPatch.context() as patch:
             for measure in (probe_leakage, code_length):
-                patch.setitem(measure.__kwdefaults__, "steps", 100)  # enough for all that is asked of them here
+                patch.setitem(measure.__kwdefaults__ or {}, "steps", 100)  # enough for all that is asked of them here
             config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
             run(config, root / method, progress=False, device="cpu")
             target = root / tool.FOLDER / f"colored_mnist-{method}.json"

@@ -15,7 +15,7 @@ from lnl_core.evaluation import PROBES, Probe, code_length, find_probe, leakage,
 @pytest.fixture(autouse=True)
 def _quick_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for measure in (probe_leakage, code_length):
-        monkeypatch.setitem(measure.__kwdefaults__, "steps", 20)
+        monkeypatch.setitem(measure.__kwdefaults__ or {}, "steps", 20)
     monkeypatch.setattr(probe_kinds, "PROBES", dict(PROBES))
 
 
