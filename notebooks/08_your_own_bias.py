@@ -257,7 +257,7 @@ class Textures(Experiment):
         TEST_SIZE,
     )
     presets = {
-        "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2, probe_images=200, probe_steps=60),
+        "smoke": dict(_SHORT, train_size=128, test_size=256, epochs=2, probe_images=200, probe_steps=60),
         "short": _SHORT,
         "full": dict(_SHORT, source="mnist", train_size=None, batch_size=32),
     }

@@ -380,7 +380,7 @@ for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
 # $K$ steps need the features of $K$ batches after every step of $f$. Beside an epoch of lnl on the same images:
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
-images = data.subset(slice(0, 256 if profile == "smoke" else 320))
+images = data.subset(slice(0, 128 if profile == "smoke" else 320))
 
 
 def seconds_of(name, **changes):
