@@ -1,11 +1,11 @@
 r"""Reweighing and subsampling: label and bias made independent in the training data, by weights or by leaving images out.
 
 reweighing draws an image of group :math:`(y,b)` with the weight :math:`1/p(y,b)`, with replacement (Kamiran and Calders 2012, with
-every group made as frequent as any other; RWG of Idrissi et al. 2022, whose code draws so, too). Weights of the losses would ask for
+every group made as frequent as any other; RWG of Idrissi et al. 2022, whose code draws so, too). Weights of the losses would have
 the same gradient in the mean; but the largest is here some thousand times the smallest, and a single image would make a step that
-ends all learning. subsampling keeps as many images of every group as the smallest has, drawn once
-by the seed (SUBG, ibid.), and passes over them until it has made as many updates as the baseline. Both are told the bias of every
-training image, see :mod:`lnl_core.methods.groups`.
+ends all learning. subsampling keeps as many images of every group as the smallest has, drawn once by the seed (SUBG, ibid.), and
+passes over them until it has made as many updates as the baseline. Both are told the bias of every training image, see
+:mod:`lnl_core.methods.groups`.
 """
 
 from abc import ABC, abstractmethod
