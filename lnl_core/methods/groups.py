@@ -76,6 +76,6 @@ class Groups:
         return len(self.of_image) / (self.present * self.counts[self.of_image].float())
 
     def drawn_equally(self, generator: torch.Generator) -> Tensor:
-        """(N,) indices on the data's device, as many as there are images: every group equally often in the mean, with replacement."""
+        """(N,) indices, as many as there are images, on their device: every group equally often in the mean, with replacement."""
         weights = self.weights.double().cpu()
         return torch.multinomial(weights, len(weights), replacement=True, generator=generator).to(self.of_image.device)
