@@ -16,7 +16,7 @@ def last_layer_table(root: Path = ROOT) -> str:
         return "Nothing has been measured yet.\n"
     counts, draws = (found[0]["settings"][name] for name in ("counts", "draws"))
     control = f"control: {counts[-1]:,} in colours of the training"
-    lines = table_head("σ²", "network", "", "as it is", *(f"{images:,}" for images in counts), control)
+    lines = table_head("σ²", "network", "measure", "as it is", *(f"{images:,}" for images in counts), control)
     for one in found:
         for name, word in MEASURES.items():
             fits = [where(one["unbiased"], images=images) for images in counts]

@@ -179,7 +179,7 @@ class Sources:
         return {(one["method"], one["color_var"]): one for one in read_last_layers(self._root)}
 
     def refitted(self, method: str, color_var: float, images: int, name: str = "test_accuracy", colors: str = "unbiased") -> float:
-        """A number of ``results/last_layer``, the mean of all draws of so many images; with 0 images the network as it is stored."""
+        """A number of ``results/last_layer``, the mean over draws of so many images; with 0 images the network as it is stored."""
         found = self._last_layers[method, color_var]
         rows = where(found[colors], images=images) if images else [found["before"]]
         return float(np.mean([row[name] for row in rows]))
