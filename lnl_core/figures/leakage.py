@@ -9,8 +9,12 @@ from matplotlib.figure import Figure
 
 from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure
 
-H, FRESH = PALETTE[3], PALETTE[0]
+H = PALETTE[3]
+"""Colour of the bias head that was trained against f."""
+FRESH = PALETTE[0]
+"""Colour of a bias head that is trained anew on the finished features."""
 KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D")}
+"""Colour and marker of each kind of probe."""
 _WHO = ("h itself", "a fresh h", "fresh linear probe", "chance")
 _VARIANCE = "variance σ² of the colours"
 _CHANCE: Any = {"color": "0.35", "linestyle": "--", "linewidth": 1}

@@ -11,7 +11,9 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
 
 PALETTE = sns.color_palette("colorblind")
+"""Ten colours as (red, green, blue) in [0, 1], seaborn's "colorblind", which most readers can tell apart."""
 MARKERS = "osD^vP*X<>"
+"""Matplotlib's markers, one a method or kind, so that colour is never the only difference."""
 _STYLE: Any = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -31,6 +33,7 @@ METHOD_STYLE: Any = {
         ("baseline", "gray", "blind_eye", "lnl", "grl", "blind_eye_grl", "lnl_adv", "bias_balanced", "jlu", "mi_backprop")
     )
 }
+"""Colour and marker of each method, the same in every figure and on every page."""
 
 
 def style() -> AbstractContextManager[None]:
