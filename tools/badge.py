@@ -24,6 +24,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import RecordError
 from lnl_core.runs.provenance import device_name, versions
@@ -374,4 +375,4 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(while_read(lambda: main(sys.argv[1:])))

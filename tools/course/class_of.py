@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import user_path, write_json
+from lnl_core._pipes import while_read
 from lnl_core.errors import LNLError
 from tools import ROOT
 from tools.course.assignment import Assignment, read_course
@@ -219,4 +220,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -31,6 +31,7 @@ from nbformat import v4
 from tqdm import tqdm
 
 from lnl_core._files import read_json, user_path, write_atomically, write_json
+from lnl_core._pipes import while_read
 from lnl_core.errors import ConfigError, DataError, LNLError, RecordError, StorageError, SweepError
 from tools import ROOT
 from tools.course import feedback
@@ -650,4 +651,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

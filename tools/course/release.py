@@ -26,6 +26,7 @@ from urllib.parse import unquote
 import jupytext
 import nbformat
 
+from lnl_core._pipes import while_read
 from lnl_core.errors import ConfigError
 from tools import ROOT, write_if_changed
 from tools.site.address import Address, read_address
@@ -355,4 +356,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

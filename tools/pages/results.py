@@ -15,6 +15,7 @@ from typing import Any
 
 from lnl_core import figures, methods
 from lnl_core._files import write_atomically, write_json
+from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import Interval
 from lnl_core.evaluation.fairness import UNLEARNING, chosen
@@ -659,4 +660,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

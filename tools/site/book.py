@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import write_atomically
+from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
 from tools.site.address import for_site
 from tools.site.card import write_card
@@ -192,4 +193,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(while_read(main))

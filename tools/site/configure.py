@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lnl_core._pipes import while_read
 from tools import ROOT
 from tools.site.address import Address, AddressError, parse_address, write_address
 from tools.site.notebooks import sync
@@ -50,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -17,6 +17,7 @@ from typing import Any
 import jupytext
 import nbformat
 
+from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
 from tools.site.address import Address, read_address
 
@@ -260,4 +261,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

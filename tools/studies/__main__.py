@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from lnl_core._pipes import while_read
 from lnl_core.errors import LNLError
 from tools import ROOT, studies
 from tools.studies.study import Options, Study, run_study
@@ -63,4 +64,4 @@ def _short(file: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -22,6 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
+from lnl_core._pipes import while_read
 from lnl_core.errors import RecordError
 from lnl_core.runs.records import read_record
 from tools import ROOT
@@ -148,4 +149,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import write_atomically
+from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig
 from lnl_core.runs.records import migrated, migrated_config
 from tools import ROOT
@@ -105,4 +106,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))
