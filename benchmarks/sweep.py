@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lnl_core._pipes import while_read
 from lnl_core.runs import sweep as module
 from lnl_core.runs.executors import Job, LocalExecutor, Outcome
 from lnl_core.runs.records import SCHEMA, RunRecord
@@ -56,4 +55,4 @@ def main(arguments: list[Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(while_read(lambda: main(sys.argv[1:])))
+    main(sys.argv[1:])

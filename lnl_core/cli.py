@@ -19,7 +19,6 @@ import typer
 
 from lnl_core import __version__
 from lnl_core._files import user_path
-from lnl_core._pipes import while_read
 from lnl_core._threads import SHORT_WAITS
 from lnl_core.config import preset
 from lnl_core.errors import ConfigError, DataError, LNLError
@@ -611,7 +610,7 @@ def main() -> None:
     os.environ.setdefault(*SHORT_WAITS)
     with _streams():
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-        sys.exit(while_read(_answer))
+        sys.exit(_answer())
 
 
 def _fail(sentence: str, code: int = 2) -> int:
@@ -635,8 +634,6 @@ def _answer() -> int:
         return _fail(f"{error.format_message().rstrip('.')}: see 'lnl --help'")
     except LNLError as error:
         return _fail(str(error))
-    except BrokenPipeError:
-        raise
     except OSError as error:
         what = f"cannot use {error.filename or 'a file'} ({error.strerror or error})"
         full = error.errno == errno.ENOSPC

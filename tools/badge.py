@@ -24,7 +24,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import RecordError
 from lnl_core.runs.provenance import device_name, versions
@@ -34,6 +33,7 @@ from lnl_core.training.devices import choose_device
 from tools import ROOT
 from tools.pages import numbers
 from tools.pages.sources import Sources
+from tools.pipes import while_read
 
 OK, FAILED, NOT_HERE = "ok", "failed", "cannot be checked here"
 NUMBERS = 5

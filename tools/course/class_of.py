@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import user_path, write_json
-from lnl_core._pipes import while_read
 from lnl_core.errors import LNLError
 from tools import ROOT
 from tools.course.assignment import Assignment, read_course
 from tools.course.grade import write_text
 from tools.course.release import is_grade, is_solution, own
+from tools.pipes import while_read
 
 File = dict[str, Any]
 

@@ -31,7 +31,6 @@ from nbformat import v4
 from tqdm import tqdm
 
 from lnl_core._files import read_json, user_path, write_atomically, write_json
-from lnl_core._pipes import while_read
 from lnl_core.errors import ConfigError, DataError, LNLError, RecordError, StorageError, SweepError
 from tools import ROOT
 from tools.course import feedback
@@ -41,6 +40,7 @@ from tools.course.layouts import Found, Student, Submission, find, match, read_c
 from tools.course.release import is_grade, is_solution, own, to_text
 from tools.course.repair import Cell, belongs_to, mend, read_cells
 from tools.course.sandbox import Limits, choose, keep_apart, trouble
+from tools.pipes import while_read
 
 Result = dict[str, Any]
 _GRADER = ("assignment", "examine", "grade", "jail", "repair", "runner", "sandbox", "wire")

@@ -26,9 +26,9 @@ from urllib.parse import unquote
 import jupytext
 import nbformat
 
-from lnl_core._pipes import while_read
 from lnl_core.errors import ConfigError
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import Address, read_address
 
 COURSE = ROOT / "assignments"

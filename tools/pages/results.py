@@ -15,7 +15,6 @@ from typing import Any
 
 from lnl_core import figures, methods
 from lnl_core._files import write_atomically, write_json
-from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import Interval
 from lnl_core.evaluation.fairness import UNLEARNING, chosen
@@ -40,6 +39,7 @@ from tools.pages import (
 )
 from tools.pages.drawn import Drawing
 from tools.pages.rows import of_seeds, table_head, where
+from tools.pipes import while_read
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
 from tools.studies.maps import read_maps
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import for_site
 from tools.site.book import CONFIG, STATUS, draw_images, status_table
 from tools.site.contents import documents

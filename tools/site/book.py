@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import write_atomically
-from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import for_site
 from tools.site.card import write_card
 from tools.site.execute import Execution, NotebookFailedError, execute_all, packages, read_executions

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lnl_core._pipes import while_read
 from tools import ROOT
+from tools.pipes import while_read
 from tools.site.address import Address, AddressError, parse_address, write_address
 from tools.site.notebooks import sync
 

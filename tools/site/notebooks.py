@@ -17,8 +17,8 @@ from typing import Any
 import jupytext
 import nbformat
 
-from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import Address, read_address
 
 FACTS = ("02_derivation", "03_minmax_game")

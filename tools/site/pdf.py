@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
-from lnl_core._pipes import while_read
 from tools import ROOT
+from tools.pipes import while_read
 from tools.site.contents import documents
 from tools.site.serve import SITE, server
 

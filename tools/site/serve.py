@@ -10,8 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from lnl_core._pipes import while_read
 from tools import ROOT
+from tools.pipes import while_read
 
 SITE = ROOT / "_build" / "html"
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import nbformat
 
-from lnl_core._pipes import while_read
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.book import execute
 from tools.site.notebooks import Notebook, join_streams, read_notebook, read_script, scripts
 

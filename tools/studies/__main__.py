@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from lnl_core._pipes import while_read
 from lnl_core.errors import LNLError
 from tools import ROOT, studies
+from tools.pipes import while_read
 from tools.studies.study import Options, Study, run_study
 
 

@@ -22,10 +22,10 @@ from typing import Any
 from tqdm import tqdm
 
 from lnl_core._files import write_atomically
-from lnl_core._pipes import while_read
 from lnl_core.errors import RecordError
 from lnl_core.runs.records import read_record
 from tools import ROOT
+from tools.pipes import while_read
 
 WORK = ROOT / "runs" / "gpu"
 LONGEST = 9 * 60.0  # seconds of a step

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core._files import write_atomically
-from lnl_core._pipes import while_read
 from lnl_core.config import RunConfig
 from lnl_core.runs.records import migrated, migrated_config
 from tools import ROOT
+from tools.pipes import while_read
 
 _FINGERPRINT = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 

@@ -1,4 +1,4 @@
-"""How a program ends whose output nobody reads any longer. For commands; a library prints nothing."""
+"""How a program ends whose output nobody reads any longer. The command ``lnl`` ends so by itself."""
 
 import os
 import select
