@@ -34,6 +34,8 @@ from tools.site.extension import (
     named_folds,
     shown_icons,
     sitemap,
+    size_of,
+    with_sizes,
     without_idle_scripts,
     without_names,
     without_repeats,
@@ -443,6 +445,41 @@ def test_scripts_of_files_wait_for_the_page_and_thebe_is_left_out() -> None:
     assert kept == [given[0], given[1], given[3]]
     assert [one.attributes.get("defer") for one in later(kept)] == [None, "defer", None], "an inline script cannot wait"
     assert [one.attributes.get("defer") for one in kept] == [None] * 3, "they are other pages' too"
+
+
+@pytest.mark.slow
+def test_no_script_waits_for_the_styles(site: Path) -> None:
+    """A script that is not deferred and stands below a style sheet stops the reader of the page until all styles have come."""
+    for document in DOCUMENTS:
+        head = (site / f"{document}.html").read_text(encoding="utf-8").partition("</head>")[0]
+        below = head[head.index("stylesheet") :]
+        assert [tag for tag in re.findall(r"<script[^>]*>", below) if "defer" not in tag] == [], document
+        assert "DOCUMENTATION_OPTIONS.pagename" in head, document
+
+
+@pytest.mark.slow
+def test_pictures_have_their_size_and_are_vectors_or_webp(site: Path) -> None:
+    count = 0
+    for document, page in _site_pages(site):
+        for image in page.images:
+            source = image.get("src") or ""
+            if "_images/" in source:
+                path = (site / f"{document}.html").parent / source
+                assert path.suffix in (".svg", ".webp"), f"{document}: {source}"
+                assert (int(image.get("width") or 0), int(image.get("height") or 0)) == size_of(path.resolve()), (
+                    f"{document}: {source}"
+                )
+                count += 1
+    assert count > 60
+
+
+def test_a_picture_gets_its_size_once() -> None:
+    html = '<p><img alt="a" src="../_images/a.png" /> <img src="../_images/b.svg"><img src="c.png"></p>'
+    sizes = {"a.webp": (640, 380), "b.svg": (96, 48)}
+    sized = with_sizes(html, sizes)
+    assert '<img width="640" height="380" alt="a" src="../_images/a.webp" />' in sized
+    assert '<img width="96" height="48" src="../_images/b.svg"><img src="c.png">' in sized
+    assert with_sizes(sized, sizes) == sized
 
 
 @pytest.mark.slow
