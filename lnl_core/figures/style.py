@@ -63,7 +63,8 @@ def name_lines(axes: Axes, size: float = 8) -> None:
         short = np.clip(apart - np.diff(places), 0, None) / 2
         places = np.clip(places + np.append(0, short) - np.append(short, 0), 0, 1)
     for place, (_, name, color) in zip(places, found, strict=True):
-        axes.text(1.02, place, name, transform=axes.transAxes, color=color, fontsize=size, verticalalignment="center")
+        y = axes.transData.inverted().transform(axes.transAxes.transform((1, place)))[1]  # moves with the line if the limits change
+        axes.text(1.02, y, name, transform=axes.get_yaxis_transform(), color=color, fontsize=size, verticalalignment="center")
 
 
 def style() -> AbstractContextManager[None]:
