@@ -1,5 +1,6 @@
 """The book: its sources point at things that exist, and the built site is complete, clean and legible without pictures."""
 
+import ast
 import inspect
 import json
 import re
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from tempfile import gettempdir
 from types import SimpleNamespace
@@ -32,6 +34,8 @@ from tools.site.extension import (
     named_folds,
     shown_icons,
     sitemap,
+    size_of,
+    with_sizes,
     without_idle_scripts,
     without_names,
     without_repeats,
@@ -189,6 +193,33 @@ def described() -> set[str]:
     return {f"{thing.__module__}.{thing.__qualname__}" for thing in things}
 
 
+def explained(module: str) -> set[str]:
+    """The names that a module assigns at its top, each with a docstring below it; only these are in the reference."""
+    nodes = ast.parse(inspect.getsource(import_module(module))).body
+    said = [one for one, after in pairwise(nodes) if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)]
+    targets = [one for each in said if isinstance(each, ast.Assign | ast.AnnAssign) for one in _targets(each)]
+    return {one.id for one in targets if isinstance(one, ast.Name)}
+
+
+def _targets(assignment: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    target = assignment.targets[0] if isinstance(assignment, ast.Assign) else assignment.target
+    return target.elts if isinstance(target, ast.Tuple) else [target]
+
+
+def constants() -> dict[str, list[str]]:
+    """The values and types among the public names, each with the modules of the reference that explain it."""
+    shown = {module: explained(module) for modules in API.values() for module in modules}
+    values = [name for name, thing in public_names().items() if not (inspect.isroutine(thing) or inspect.isclass(thing))]
+    values = [name for name in values if not inspect.ismodule(public_names()[name]) and "__" not in name]
+    return {name: [one for one, names in shown.items() if name.rpartition(".")[2] in names] for name in values}
+
+
+def test_every_public_constant_is_explained_where_it_is_defined() -> None:
+    found = constants()
+    assert len(found) > 30
+    assert {name: homes for name, homes in found.items() if len(homes) != 1} == {}
+
+
 def test_the_home_of_every_public_name_is_in_the_reference() -> None:
     shown = {name for names in API.values() for name in names}
     assert len(public_names()) > 290
@@ -240,7 +271,8 @@ def test_every_page_is_built_and_the_site_opens(site: Path) -> None:
 @pytest.mark.slow
 def test_every_public_name_is_described_on_one_page_of_the_reference(site: Path) -> None:
     places = [name for page in API for name in Page(site / f"{page.removesuffix('.md')}.html").anchors]
-    assert {name: places.count(name) for name in described() if places.count(name) != 1} == {}
+    values = {f"{home}.{name.rpartition('.')[2]}" for name, homes in constants().items() for home in homes}
+    assert {name: places.count(name) for name in described() | values if places.count(name) != 1} == {}
 
 
 @pytest.mark.slow
@@ -413,6 +445,40 @@ def test_scripts_of_files_wait_for_the_page_and_thebe_is_left_out() -> None:
     assert kept == [given[0], given[1], given[3]]
     assert [one.attributes.get("defer") for one in later(kept)] == [None, "defer", None], "an inline script cannot wait"
     assert [one.attributes.get("defer") for one in kept] == [None] * 3, "they are other pages' too"
+
+
+@pytest.mark.slow
+def test_no_script_waits_for_the_styles(site: Path) -> None:
+    """A script that is not deferred and stands below a style sheet stops the reader of the page until all styles have come."""
+    for document in DOCUMENTS:
+        head = (site / f"{document}.html").read_text(encoding="utf-8").partition("</head>")[0]
+        below = head[head.index("stylesheet") :]
+        assert [tag for tag in re.findall(r"<script[^>]*>", below) if "defer" not in tag] == [], document
+        assert "DOCUMENTATION_OPTIONS.pagename" in head, document
+
+
+@pytest.mark.slow
+def test_pictures_have_their_size_and_are_vectors_or_webp(site: Path) -> None:
+    count = 0
+    for document, page in _site_pages(site):
+        for image in page.images:
+            source = image.get("src") or ""
+            if "_images/" in source:
+                path = (site / f"{document}.html").parent / source
+                assert path.suffix in (".svg", ".webp"), f"{document}: {source}"
+                given = [int(image.get(name) or 0) for name in ("width", "height")]
+                assert given == [*size_of(path.resolve())], f"{document}: {source}"
+                count += 1
+    assert count > 60
+
+
+def test_a_picture_gets_its_size_once() -> None:
+    html = '<p><img alt="a" src="../_images/a.png" /> <img src="../_images/b.svg"><img src="c.png"></p>'
+    sizes = {"a.webp": (640, 380), "b.svg": (96, 48)}
+    sized = with_sizes(html, sizes)
+    assert '<img width="640" height="380" alt="a" src="../_images/a.webp" />' in sized
+    assert '<img width="96" height="48" src="../_images/b.svg"><img src="c.png">' in sized
+    assert with_sizes(sized, sizes) == sized
 
 
 @pytest.mark.slow

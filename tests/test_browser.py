@@ -279,7 +279,9 @@ def test_explorables_answer_on_the_site(looks: dict[str, Look], name: str, begin
 def test_axes_are_readable_in_the_dark(looks: dict[str, Look], site: Path) -> None:
     """Figures bring an opaque light background, and the dark theme leaves their colours alone."""
     assert {name: look.changed_pictures for name, look in looks.items() if look.changed_pictures} == {}
-    for path in (site / "_images").glob("*.png"):
+    pictures = list((site / "_images").glob("*.webp"))
+    assert len(pictures) > 50
+    for path in pictures:
         with Image.open(path) as picture:
             *color, alpha = picture.convert("RGBA").crop((1, 1, 2, 2)).tobytes()
         assert (min(color) > 200, alpha) == (True, 255), path.name

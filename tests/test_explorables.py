@@ -165,10 +165,13 @@ def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: P
         assert [found[name] for name in ("label", "bias", "open", "information")] == pytest.approx(wanted, abs=1e-6)
     assert opened.said() == "H(Y) = 0.693 nats, H(b) = 0.693 nats, I(Y; b) = 0.368 nats, H(Y | b) = 0.325 nats."
     assert "at most I(Z; Y) = 0.325 nats" in opened.page.inner_text("main")
+    widths = opened.page.locator(".measures i").evaluate_all("bars => bars.map(bar => parseFloat(bar.style.width))")
+    assert widths == pytest.approx([100, 100, 53.1, 46.9, 46.9], abs=0.1)
     for number in range(4):
         opened.page.focus(f"input >> nth={number}")
         opened.page.keyboard.press("Home")
     assert opened.said() == "There is no digit in the table: raise one of the bars."
+    assert set(opened.page.locator(".measures i").evaluate_all("bars => bars.map(bar => bar.style.width)")) == {"0%"}
     assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []
@@ -270,7 +273,7 @@ def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: P
     assert "Worst cell, digit × colour: not measured for " in opened.said()
     lnl = page.locator("tr:has(th:text-is('lnl'))")
     runs = shown["test_accuracy"]["lnl"]["0.05"]
-    assert lnl.nth(0).inner_text().split() == ["lnl", f"{np.mean(runs):.3f}", "(n", "=", f"{len(runs)})"]
+    assert lnl.nth(0).inner_text().split() == ["lnl", f"{np.mean(runs):.3f}", f"{len(runs)}"]
     assert lnl.nth(2).inner_text().split() == ["lnl", "not", "measured"]
     places = lnl.nth(0).locator("i:not([hidden])").evaluate_all("dots => dots.map(dot => parseFloat(dot.style.left))")
     assert places == pytest.approx([100 * value for value in runs], abs=1e-4)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lnl_core import experiments, figures
 from lnl_core.datasets import COLOR_NAMES, BiasedImages
@@ -87,6 +88,35 @@ def test_every_figure_has_a_title_and_is_opaque(name: str, few: BiasedImages) ->
     assert any(titles)
     assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
     assert all(to_rgba(axes.get_facecolor()) == (1, 1, 1, 1) for axes in figure.axes if axes.axison)
+
+
+@pytest.mark.parametrize("name", ["losses", "results", "lines", "ablation"])
+def test_a_title_fits_into_its_figure(name: str, few: BiasedImages) -> None:
+    made: dict[str, Any] = pages(few) | {
+        "ablation": lambda: figures.ablation({"a long name of a choice" * 3: [0.4]}, "words " * 12)
+    }
+    figure = made[name]()
+    figure.draw_without_rendering()
+    wanted = figure.get_suptitle() or figure.axes[0].get_title()
+    title = next(text for text in figure.findobj(Text) if text.get_text() == wanted)
+    box = title.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+
+
+def test_a_method_has_its_colour_in_lines_and_losses_and_names_stand_at_the_lines() -> None:
+    curves = {name: np.full(3, height) for name, height in (("lnl", 0.5), ("baseline", 0.5), ("gray", 0.51), ("cold", 0.9))}
+    drawn = figures.lines(range(3), curves, title="t", xlabel="x", ylabel="y", levels={"chance": 0.0})
+    (axes,) = drawn.axes
+    shades = {str(line.get_label()): line.get_color() for line in axes.lines}
+    assert {name: shades[name] for name in ("lnl", "baseline", "gray")} == {
+        name: figures.METHOD_STYLE[name][0] for name in ("lnl", "baseline", "gray")
+    }
+    assert figures.losses({"lnl": HISTORY}).axes[0].lines[0].get_color() == shades["lnl"]
+    places = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert set(places) == {*curves, "chance"}
+    assert min(np.diff(sorted(places.values()))) > 0.03, "no name on another"
+    assert places["chance"] < places["baseline"] < places["gray"] < places["cold"]
+    assert axes.get_legend() is None
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "draw_networks"])

@@ -425,8 +425,7 @@ def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
         assert all(panel.get_xlabel() for panel in figure.axes)
         assert figure.axes[0].get_ylabel()
         legend = figure.legends[0] if figure.legends else figure.axes[-1].get_legend()
-        assert legend is not None
-        assert len(legend.get_texts()) > 2
+        assert len(legend.get_texts() if legend else figure.axes[0].texts) > 2, "in a legend or at the lines"
     assert [panel.get_title() for panel in said.axes] == ["baseline", "lnl"]
     hollow = [[np.ravel(mark.get_xdata()).tolist() for mark in panel.lines if mark.get_markersize() == 7] for panel in said.axes]
     assert hollow == [[[]], [[0.02, 0.05]]], "the baseline has no h"

@@ -33,6 +33,7 @@ from lnl_core.training.devices import choose_device
 from tools import ROOT
 from tools.pages import numbers
 from tools.pages.sources import Sources
+from tools.pipes import while_read
 
 OK, FAILED, NOT_HERE = "ok", "failed", "cannot be checked here"
 NUMBERS = 5
@@ -374,4 +375,4 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(while_read(lambda: main(sys.argv[1:])))

@@ -27,6 +27,7 @@ BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
 COLOR_NAMES = ("crimson", "teal", "lemon", "bondi blue", "carrot orange", "strong violet", "cyan", "your pink", "lime", "maroon")
+"""Names of the ten mean colours, by digit; they are this book's, the paper shows the colours without names."""
 MEAN_COLORS = (
     np.array(
         [

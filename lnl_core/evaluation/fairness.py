@@ -25,6 +25,7 @@ from lnl_core.information.tables import plug_in_mutual_information
 from lnl_core.networks.parts import LNLNetwork
 
 CONSTRAINTS = ("demographic_parity", "equalized_odds")
+"""What the reductions and the threshold optimizer can ask of predictions, as fairlearn names it."""
 UNLEARNING = ("lnl", "blind_eye", "bias_balanced", "mi_backprop")
 """The unlearning methods that are compared on tables, here and in the notebook."""
 _WEIGHTS = {"blind_eye": ("confusion_weight",), "lnl": ("mi_weight", "adv_weight"), "bias_balanced": ("mi_weight", "adv_weight")}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 Values = Mapping[str, Any]
 Setting = dict[str, float | str]
+"""What tells a row of a results table from the others of its method, such as the variance of the colours."""
 
 
 class Experiment:

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.experiments._photographs import OPPOSITE as OPPOSITE
+from lnl_core.experiments import _photographs
 from lnl_core.experiments.registry import find
 
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
+
+OPPOSITE = _photographs.OPPOSITE
+"""By training set of photographs, the one with the bias turned round: the hardest test there is."""
 
 
 def resolve(config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lnl_core.figures.style import *
 
 _HOMES = {
-    "style": ("PALETTE", "MARKERS", "METHOD_STYLE", "style", "use_style", "refuse_people"),
+    "style": ("PALETTE", "MARKERS", "METHOD_STYLE", "look", "name_lines", "style", "use_style", "refuse_people"),
     "calibration": ("reliability",),
     "digits": (
         "samples",

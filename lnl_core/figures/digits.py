@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from lnl_core.datasets.colored_mnist import COLOR_NAMES, MEAN_COLORS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
-from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, look, name_lines, refuse_people
 
 
 def samples(data: BiasedImages, per_class: int = 10, title: str = "Samples") -> Figure:
@@ -67,12 +67,12 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = 
         for number, (label, history) in enumerate(histories.items()):
             points = [(line["epoch"], line[name]) for line in history if name in line]
             if points:
-                color, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
-                panel.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=3, label=label)
+                panel.plot(*zip(*points, strict=True), **look(number, label), markersize=3, label=label)
         panel.set_title(_LOSS_NAMES[name])
         panel.set_xlabel("epoch")
         panel.set_ylabel("accuracy" if name.endswith("accuracy") else "nats")
-    axes[0][0].legend()
+    if present:
+        name_lines(axes[0][-1])
     figure.suptitle(title)
     return figure
 
@@ -179,7 +179,7 @@ def embedding(points: ArrayLike, labels: ArrayLike, group: ArrayLike, title: str
 
 def results(
     rows: Sequence[Mapping[str, Any]],
-    title: str = "Colored MNIST, accuracy on unbiased test digits: the published numbers beside every run of ours",
+    title: str = "Accuracy grows as the bias weakens, published and ours",
 ) -> Figure:
     """The paper's Figure 4, a panel a method: published numbers as open marks, every run of ours as a dot, our means as a line.
 
@@ -261,7 +261,7 @@ def ablation(values: Mapping[str, Sequence[float]], title: str, xlabel: str = "a
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel(xlabel)
-    axes.set_title(title)
+    figure.suptitle(title)
     return figure
 
 
@@ -283,11 +283,11 @@ def lines(
     """
     figure, axes = _figure(6.4, 3.8)
     for number, (name, values) in enumerate(curves.items()):
-        axes.plot(x, values, color=PALETTE[number % len(PALETTE)], marker=MARKERS[number % len(MARKERS)], markersize=4, label=name)
+        axes.plot(x, values, **look(number, name), markersize=4, label=name)
     for number, (name, value) in enumerate((levels or {}).items()):
         axes.axhline(value, color="0.35", linestyle=("--", ":", "-.")[number % 3], linewidth=1, label=name)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.legend()
+    name_lines(axes)
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lnl_core.figures.digits import lines
-from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures.style import METHOD_STYLE, PALETTE, _figure, look, name_lines
 from lnl_core.information.limit import unbiased_accuracy
 
 _VARIANCE = "variance σ² of each colour channel (smaller: more biased)"
@@ -34,10 +34,10 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
                 if (run["dimensions"], run["estimator"]) == (dimension, name) and run["value"] is not None:
                     errors.setdefault(run["size"], []).append(run["value"] - run["exact"])
             sizes = sorted(errors)
-            look: Any = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
-            column[0].plot(sizes, [np.mean(errors[size]) for size in sizes], label=name, **look)
+            shown = look(number, name) | {"markersize": 5, "label": name}
+            column[0].plot(sizes, [np.mean(errors[size]) for size in sizes], **shown)
             repeated = [size for size in sizes if len(errors[size]) > 1]
-            column[1].plot(repeated, [np.std(errors[size], ddof=1) for size in repeated], label=name, **look)
+            column[1].plot(repeated, [np.std(errors[size], ddof=1) for size in repeated], **shown)
         column[0].axhline(0, color="0.35", linestyle="--", linewidth=1)
         column[0].set_yscale("symlog", linthresh=1)
         column[0].set_title("1 dimension" if dimension == 1 else f"{dimension} dimensions")
@@ -49,15 +49,15 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
             panel.minorticks_off()
     axes[0][0].set_ylabel("mean error, nats")
     axes[1][0].set_ylabel("standard deviation, nats")
-    if names:
-        axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    for row in axes:
+        name_lines(row[-1])
     figure.suptitle(title)
     return figure
 
 
 def limit(
     rows: Sequence[Mapping[str, float]],
-    title: str = "What is left of the digit once the colour is forgotten, on the training distribution",
+    title: str = "The stronger the bias, the less of the digit is left once the colour is forgotten",
 ) -> Figure:
     """H(Y|B) and the accuracy that Fano's inequality allows with it, against the variance.
 
@@ -91,7 +91,7 @@ def _draw_limit(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 def limit_methods(
     rows: Sequence[Mapping[str, float]],
     measured: Sequence[Mapping[str, Any]],
-    title: str = "Methods and what is possible without the colour",
+    title: str = "Every network knows the colour of digits that are painted as in training",
 ) -> Figure:
     """Measured methods against the variance: digits painted like the training digits under the limit, and unbiased digits.
 
@@ -116,7 +116,7 @@ def limit_methods(
     axes[0].set_ylabel("accuracy")
     for panel in axes:
         panel.set_xlabel(_VARIANCE)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    name_lines(axes[1])
     figure.suptitle(title)
     return figure
 

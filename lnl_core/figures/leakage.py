@@ -7,10 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, name_lines
 
-H, FRESH = PALETTE[3], PALETTE[0]
+H = PALETTE[3]
+"""Colour of the bias head that was trained against f."""
+FRESH = PALETTE[0]
+"""Colour of a bias head that is trained anew on the finished features."""
 KINDS = {"linear": (PALETTE[0], "s"), "mlp": (PALETTE[2], "D")}
+"""Colour and marker of each kind of probe."""
 _WHO = ("h itself", "a fresh h", "fresh linear probe", "chance")
 _VARIANCE = "variance σ² of the colours"
 _CHANCE: Any = {"color": "0.35", "linestyle": "--", "linewidth": 1}
@@ -54,7 +58,7 @@ def _said_panel(panel: Axes, models: Sequence[Mapping[str, Any]]) -> None:
 
 
 def what_h_says(
-    models: Sequence[Mapping[str, Any]], title: str = "The level of a colour channel: h and readers who never played"
+    models: Sequence[Mapping[str, Any]], title: str = "Where h is at chance, a fresh linear probe still reads the colour"
 ) -> Figure:
     """One panel a method, accuracies over the variance, all for the question that h is asked: h, a fresh h, a fresh linear probe
     and chance. Whiskers are 95 % intervals over probes.
@@ -86,7 +90,9 @@ def what_h_says(
     return figure
 
 
-def what_is_left(models: Sequence[Mapping[str, Any]], title: str = "What fresh probes read of the colour") -> Figure:
+def what_is_left(
+    models: Sequence[Mapping[str, Any]], title: str = "Every method leaves some of the colour to be read, the baseline most"
+) -> Figure:
     """Two panels over the variance, one line a method: the nats that the strongest probe proves, and the compression that an online
     code reaches. Whiskers are 95 % intervals over probes.
 
@@ -106,7 +112,7 @@ def what_is_left(models: Sequence[Mapping[str, Any]], title: str = "What fresh p
     axes[1].set(title="how soon it is read; dashed: not at all", ylabel="compression of the labels")
     for panel in axes:
         panel.set_xlabel(_VARIANCE)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+        name_lines(panel)
     figure.suptitle(title)
     return figure
 
@@ -120,7 +126,8 @@ def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str,
 
 
 def over_training(
-    courses: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], title: str = "The leak over training, unbiased images"
+    courses: Mapping[str, Sequence[Sequence[Mapping[str, float]]]],
+    title: str = "The colour stays readable throughout training, whatever h sees",
 ) -> Figure:
     """Accuracy after every epoch, one column a method. Above the levels that h is asked for: h and a fresh linear probe. Below the
     colour, one of ten: fresh probes. Thin lines are runs, thick ones their mean, dashed is chance.

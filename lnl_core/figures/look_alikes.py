@@ -78,6 +78,7 @@ LOOK_ALIKES: dict[str, Painter] = {
     "Bahng et al. (ReBias)": paint_rebias,
     "Nam et al. (LfF)": paint_lff,
 }
+"""The four data sets that are called Colored MNIST, by their authors, and how each paints digits."""
 
 
 def draw_look_alikes() -> Figure:

@@ -31,6 +31,7 @@ from lnl_core.training.loop import fit
 from lnl_core.training.precision import native_bf16
 
 BATCH = 128
+"""Images a step of the benchmark: the batch of the paper's digits."""
 
 
 def find_reference(path: Path | str | None = None) -> Path:

@@ -35,7 +35,14 @@ from lnl_core.training.loop import fit
 from lnl_core.training.precision import reason, settle
 
 _MODEL_FORMAT = "lnl_core model 1"
-MODEL, RECORD, CONFIG, HISTORY = "model.safetensors", "record.json", "config.json", "metrics.jsonl"
+MODEL = "model.safetensors"
+"""File of a run with the weights of its network."""
+RECORD = "record.json"
+"""File of a run with its configuration, metrics and origin."""
+CONFIG = "config.json"
+"""File of a run with its configuration, written before the first epoch."""
+HISTORY = "metrics.jsonl"
+"""File of a run with a line of JSON an epoch: losses in nats, accuracies from 0 to 1."""
 PARTS = "parts.json"
 """Which code trained which epochs, while a run is on its way; the record says it in the end."""
 _FILES = (MODEL, RECORD, CONFIG, HISTORY, PARTS, CHECKPOINT)

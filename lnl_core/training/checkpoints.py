@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from lnl_core.training.loop import Training
 
 CHECKPOINT = "checkpoint.safetensors"
+"""File of an unfinished run, from which it goes on; a finished run has none."""
 _FORMAT = "lnl_core checkpoint 1"
 Metrics = dict[str, float]
+"""What is measured after an epoch, by name: losses in nats, accuracies from 0 to 1."""
 
 
 def settled(config: RunConfig, device: torch.device, folder: Path | None) -> RunConfig:

@@ -19,6 +19,7 @@ from tools import ROOT
 from tools.course.assignment import Assignment, read_course
 from tools.course.grade import write_text
 from tools.course.release import is_grade, is_solution, own
+from tools.pipes import while_read
 
 File = dict[str, Any]
 
@@ -219,4 +220,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -40,6 +40,7 @@ from tools.course.layouts import Found, Student, Submission, find, match, read_c
 from tools.course.release import is_grade, is_solution, own, to_text
 from tools.course.repair import Cell, belongs_to, mend, read_cells
 from tools.course.sandbox import Limits, choose, keep_apart, trouble
+from tools.pipes import while_read
 
 Result = dict[str, Any]
 _GRADER = ("assignment", "examine", "grade", "jail", "repair", "runner", "sandbox", "wire")
@@ -650,4 +651,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -28,6 +28,7 @@ import nbformat
 
 from lnl_core.errors import ConfigError
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import Address, read_address
 
 COURSE = ROOT / "assignments"
@@ -355,4 +356,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -40,6 +40,7 @@ from tools.pages import (
 )
 from tools.pages.drawn import Drawing
 from tools.pages.rows import of_seeds, table_head, where
+from tools.pipes import while_read
 from tools.studies import ablations, estimators, fairness, forgetting, limit, mi_cost, under_limit
 from tools.studies.maps import read_maps
 
@@ -583,13 +584,15 @@ def _choices_drawing(root: Path) -> Drawing:
     groups = _by_configuration(read_records(root / "results" / "ablations"))
     found = {name: groups.get(ablations.config_of(changes).fingerprint(), []) for name, changes in ablations.CHOICES.items()}
     values = {name: [record.metrics["validation_accuracy"] for record in records] for name, records in found.items() if records}
-    title = f"What a single choice does: lnl at σ² = {ablations.COLOR_VAR:g}, validation digits"
+    means = [sum(runs) / len(runs) for runs in values.values()]
+    title = f"One choice moves lnl between {min(means):.2f} and {max(means):.2f}: validation digits, σ² = {ablations.COLOR_VAR:g}"
     return partial(figures.ablation, values, title=title)
 
 
 def _places_drawing(root: Path) -> Drawing:
     maps = {name: found["accuracy"] for name, found in read_maps(root).items()}
-    return partial(figures.place_maps, maps, title="Where can the colour be read? One linear probe a place of f(x), chance 0.1")
+    title = "The colour stays where h is not asked: one linear probe a place of f(x), chance 0.1"
+    return partial(figures.place_maps, maps, title=title)
 
 
 def drawings(root: Path = ROOT) -> dict[str, Drawing]:
@@ -603,7 +606,7 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "said.png": partial(leak_figures.what_h_says, leaks),
         "left.png": partial(leak_figures.what_is_left, leaks),
         "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root)),
-        "reliability.png": partial(figures.reliability, confidence.diagrams(root)),
+        "reliability.png": partial(figures.reliability, confidence.diagrams(root), "The baseline's sure answers are often wrong"),
         "limit.png": partial(information_figures.limit, rows),
         "limit_methods.png": partial(information_figures.limit_methods, rows, under_limit.read_measured(root)),
         "fairness_adult.png": _pareto("adult-sex", root),
@@ -662,4 +665,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

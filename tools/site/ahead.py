@@ -17,6 +17,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import for_site
 from tools.site.book import CONFIG, STATUS, draw_images, status_table
 from tools.site.contents import documents
@@ -127,4 +128,4 @@ def main(work: Path = ROOT / "_build" / "ahead") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -21,6 +21,7 @@ from typing import Any
 
 from lnl_core._files import write_atomically
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import for_site
 from tools.site.card import write_card
 from tools.site.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
@@ -192,4 +193,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(while_read(main))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tools import ROOT
+from tools.pipes import while_read
 from tools.site.address import Address, AddressError, parse_address, write_address
 from tools.site.notebooks import sync
 
@@ -50,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

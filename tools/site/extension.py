@@ -7,6 +7,7 @@ of which the site shows a few. Its button for the search has another name than i
 none.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -23,8 +24,10 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-FIRST_VISIT = 'document.documentElement.dataset.mode ||= "auto";'
-"""Says what the theme would fall back on. The theme's option for it would leave a page without scripts without its colours."""
+from tools import write_if_changed
+
+FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
+"""Says what the theme, whose script comes next, would fall back on. Its own option would leave a page without scripts uncoloured."""
 
 
 UNFOLDED = """for (const kind of ["toggle", "click"]) document.addEventListener(kind, ({target}) => {
@@ -137,7 +140,12 @@ def later(scripts: list[Any]) -> list[Any]:
 
 def _later(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     scripts = without_thebe(context.get("script_files", []))
-    context["script_files"] = scripts if doctree is None else later(scripts)  # the search has a script that needs them at once
+    if doctree is not None:  # the search has a script that needs them at once
+        scripts = later(scripts)
+        first = [one for one in scripts if not {"async", "defer"} & set(one.attributes)]
+        context["metatags"] = context.get("metatags", "") + "\n".join(context["js_tag"](one) for one in first) + "\n"
+        scripts = [one for one in scripts if one not in first]
+    context["script_files"] = scripts
     context["css_files"] = [one for one in context.get("css_files", []) if "thebe" not in str(getattr(one, "filename", one))]
 
 
@@ -167,6 +175,12 @@ def _card(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
     if doctree is not None:
         title = app.env.titles[page].astext()
         context["metatags"] = context.get("metatags", "") + card(title, begins(doctree), app.config.html_baseurl, page)
+
+
+def _anew(app: Sphinx, config: Any) -> None:
+    """Pages are written anew where this file has changed: Sphinx compares the configuration."""
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    config.html_context = {**config.html_context, "written_by": digest}
 
 
 def _address(app: Sphinx, config: Any) -> None:
@@ -213,16 +227,45 @@ def _few_icons(app: Sphinx, exception: Exception | None) -> None:
     style.write_text(re.sub(r"url\([^)]*\.woff2\) format\(\"woff2\"\),", "", rules), encoding="utf-8")
 
 
-def _few_colors(app: Sphinx, exception: Exception | None) -> None:
-    """Charts have some thousand colours, nearly all of them edges of a few; 256 look the same and weigh a third."""
-    for path in (Path(app.outdir) / "_images").glob("*.png") if exception is None else ():
+def _light_pictures(app: Sphinx, exception: Exception | None) -> None:
+    """Pictures as WebP, in 256 colours: charts have some thousand, nearly all of them edges of a few, and then weigh a third."""
+    folder = Path(app.outdir) / "_images"
+    for path in folder.glob("*.png") if exception is None else ():
         with Image.open(path) as picture:
-            if picture.mode in ("RGB", "RGBA"):
-                whole = picture.convert("RGB")
-                few = whole.quantize(256)
-                if not whole.getcolors(20_000):
-                    few = whole.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
-                few.save(path, compress_level=9)
+            whole = picture.convert("RGB")
+        few = whole.quantize(256)
+        if not whole.getcolors(20_000):
+            few = whole.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
+        few.convert("RGB").save(path.with_suffix(".webp"), lossless=True, method=4)
+        path.unlink()
+    sizes = {path.name: size_of(path) for path in folder.glob("*.*")} if exception is None else {}
+    for page in Path(app.outdir).rglob("*.html") if sizes else ():
+        write_if_changed(page, with_sizes(page.read_text(encoding="utf-8"), sizes))
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of a picture in pixels of CSS."""
+    if picture.suffix == ".svg":
+        found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', picture.read_text(encoding="utf-8"))
+        return (round(float(found[1]) * 4 / 3), round(float(found[2]) * 4 / 3)) if found else (0, 0)
+    with Image.open(picture) as opened:
+        return opened.size
+
+
+def with_sizes(html: str, sizes: dict[str, tuple[int, int]]) -> str:
+    """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive.
+
+    Args:
+        sizes: width and height by file name; a PNG that is not among them is looked for as WebP.
+    """
+
+    def sized(found: re.Match[str]) -> str:
+        name = found[1] if found[1] in sizes else found[1].removesuffix(".png") + ".webp"
+        width, height = sizes.get(name, (0, 0))
+        tag = found[0].replace(found[1], name) if width else found[0]
+        return tag.replace("<img ", f'<img width="{width}" height="{height}" ', 1) if width and " width=" not in tag else tag
+
+    return re.sub(r'<img [^>]*?src="[^"]*_images/([^"/]+)"[^>]*>', sized, html)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -232,6 +275,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_js_file(None, body=PRINTED)
     app.config.templates_path.insert(0, str(Path(__file__).parent / "templates"))
     app.connect("config-inited", _address)
+    app.connect("config-inited", _anew)
     app.connect("html-page-context", _card)
     app.connect("html-page-context", _idle_scripts, priority=900)
     app.connect("html-page-context", _names, priority=900)
@@ -239,5 +283,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", _later, priority=902)
     app.connect("build-finished", _sitemap)
     app.connect("build-finished", _few_icons)
-    app.connect("build-finished", _few_colors)
+    app.connect("build-finished", _light_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,6 +18,7 @@ import jupytext
 import nbformat
 
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.address import Address, read_address
 
 FACTS = ("02_derivation", "03_minmax_game")
@@ -260,4 +261,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

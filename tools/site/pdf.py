@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from tools import ROOT
+from tools.pipes import while_read
 from tools.site.contents import documents
 from tools.site.serve import SITE, server
 
@@ -95,4 +96,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(while_read(lambda: main(sys.argv[1:])))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.pipes import while_read
 
 SITE = ROOT / "_build" / "html"
 
@@ -53,4 +54,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(while_read(lambda: main(sys.argv[1:])))

@@ -23,6 +23,7 @@ from typing import Any
 import nbformat
 
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 from tools.site.book import execute
 from tools.site.notebooks import Notebook, join_streams, read_notebook, read_script, scripts
 
@@ -283,4 +284,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

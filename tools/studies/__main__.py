@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 
 from lnl_core.errors import LNLError
 from tools import ROOT, studies
+from tools.pipes import while_read
 from tools.studies.study import Options, Study, run_study
 
 
@@ -63,4 +64,4 @@ def _short(file: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

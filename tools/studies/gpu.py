@@ -25,6 +25,7 @@ from lnl_core._files import write_atomically
 from lnl_core.errors import RecordError
 from lnl_core.runs.records import read_record
 from tools import ROOT
+from tools.pipes import while_read
 
 WORK = ROOT / "runs" / "gpu"
 LONGEST = 9 * 60.0  # seconds of a step
@@ -148,4 +149,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

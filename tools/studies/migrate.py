@@ -20,6 +20,7 @@ from lnl_core._files import write_atomically
 from lnl_core.config import RunConfig
 from lnl_core.runs.records import migrated, migrated_config
 from tools import ROOT
+from tools.pipes import while_read
 
 _FINGERPRINT = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 
@@ -105,4 +106,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

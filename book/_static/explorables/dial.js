@@ -16,13 +16,15 @@
     const most = Math.max(...data.measures.flatMap(one => Object.values(one.values).flatMap(by => Object.values(by).map(runs => runs.length))));
     const panels = data.measures.map(measure => {
       const rows = Object.entries(data.methods).map(([method, color]) => {
-        const track = make("div", { class: "track", "aria-hidden": "true" }), number = make("td");
+        const track = make("div", { class: "track", "aria-hidden": "true" }), missing = make("span", { hidden: "" }, "not measured");
+        const number = make("td"), count = make("td");
         track.style.setProperty("--method", color);
         const dots = Array.from({ length: most }, () => make("i"));
         track.append(...dots);
-        return { method, dots, number, row: make("tr", {}, make("th", { scope: "row" }, method), make("td", {}, track), number) };
+        return { method, track, missing, dots, number, count, row: make("tr", {}, make("th", { scope: "row" }, method), make("td", {}, track, missing), number, count) };
       });
-      const table = make("table", { class: "table" }, make("caption", {}, `${measure.name}, from 0 to ${Number(measure.most.toFixed(2))}`), ...rows.map(one => one.row));
+      const head = make("tr", {}, ...["method", `0 to ${Number(measure.most.toFixed(2))}`, "mean", "n"].map(words => make("th", { scope: "col" }, words)));
+      const table = make("table", { class: "table" }, make("caption", {}, measure.name), head, ...rows.map(one => one.row));
       return { measure, rows, table };
     });
     root.replaceChildren(
@@ -34,13 +36,16 @@
       const at = data.color_vars[slider.value];
       shown.textContent = at;
       slider.setAttribute("aria-valuetext", `variance ${at}`);
-      for (const { measure, rows } of panels) for (const { method, dots, number } of rows) {
+      for (const { measure, rows } of panels) for (const { method, track, missing, dots, number, count } of rows) {
         const runs = measure.values[method]?.[at] ?? [];
         dots.forEach((dot, i) => {
           dot.hidden = i >= runs.length;
           if (i < runs.length) dot.style.left = `${100 * runs[i] / measure.most}%`;
         });
-        number.textContent = runs.length ? `${mean(runs).toFixed(3)} (n = ${runs.length})` : "not measured";
+        track.hidden = !runs.length;
+        missing.hidden = !track.hidden;
+        number.textContent = runs.length ? mean(runs).toFixed(3) : "";
+        count.textContent = runs.length || "";
       }
       const accuracies = Object.entries(panels[0].measure.values).flatMap(([method, by]) => by[at] ? [[mean(by[at]), method, by[at].length]] : []);
       accuracies.sort((one, two) => one[0] - two[0]);

@@ -25,17 +25,21 @@
     const known = slider("What the features know of the colour, in percent of its entropy", 0, 100);
     const live = make("p", { role: "status" }), told = make("p");
     const labelled = (words, input) => make("label", {}, words, input);
+    const bars = Object.fromEntries(["H(Y)", "H(b)", "I(Y; b)", "H(Y | b)", "at most I(Z; Y)"].map(name => [name, make("i")]));
+    const drawn = Object.entries(bars).flatMap(([name, bar]) => [make("span", {}, name), make("div", { class: "track" }, bar)]);
     root.replaceChildren(
       make("p", {}, "How many of the training digits are of each kind? Move the bars."),
       ...cells.map(row => make("div", { class: "columns" }, ...row.map(input => labelled(input.getAttribute("aria-label"), input)))),
-      live, labelled(known.getAttribute("aria-label"), known), told);
+      live, labelled(known.getAttribute("aria-label"), known), told, make("div", { class: "measures", "aria-hidden": "true" }, ...drawn));
     const show = () => {
       const found = measures(cells.map(row => row.map(input => Number(input.value)))), nats = value => `${value.toFixed(3)} nats`;
       live.textContent = found
         ? `H(Y) = ${nats(found.label)}, H(b) = ${nats(found.bias)}, I(Y; b) = ${nats(found.information)}, H(Y | b) = ${nats(found.open)}.`
         : "There is no digit in the table: raise one of the bars.";
       const left = found && found.bias * Number(known.value) / 100;
-      told.textContent = found ? `The features know I(Z; b) = ${nats(left)} of the colour, so they know at most I(Z; Y) = ${nats(Math.min(found.label, left + found.open))} of the digit: `
+      const most = found && Math.min(found.label, left + found.open), shown = found ? [found.label, found.bias, found.information, found.open, most] : [];
+      Object.values(bars).forEach((bar, i) => { bar.style.width = `${100 * (shown[i] ?? 0) / Math.log(2)}%`; });
+      told.textContent = found ? `The features know I(Z; b) = ${nats(left)} of the colour, so they know at most I(Z; Y) = ${nats(most)} of the digit: `
         + `the least of H(Y) and I(Z; b) + H(Y | b).` : "";
     };
     root.addEventListener("input", show);

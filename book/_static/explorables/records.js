@@ -61,7 +61,7 @@
       const text = `${record.address} ${record.experiment} ${record.method} ${setting} seed ${record.seed} ${record.profile} ${commit ?? ""}`.toLowerCase();
       return { ...record, setting, commit: commit ?? "", numbers: table(record.metrics), text };
     });
-    const columns = { experiment: "experiment", method: "method", setting: "setting", seed: "seed", profile: "profile", value: "", commit: "commit", address: "record" };
+    const columns = { address: "record", experiment: "experiment", method: "method", setting: "setting", seed: "seed", profile: "profile", value: "", commit: "commit" };
     const buttons = Object.entries(columns).map(([name, title]) => {
       const button = make("button", { type: "button" }, title), head = make("th", { scope: "col" }, button);
       button.addEventListener("click", () => { down = sorted === name && !down; sorted = name; show(); });
@@ -87,9 +87,10 @@
         if (column === "value") button.textContent = name;
         head.setAttribute("aria-sort", column === sorted ? (down ? "descending" : "ascending") : "none");
       }
-      const link = address => make("a", { href: `record.html#${address}` }, address);
+      const short = address => address.replace(/\/.*(?=[/-])/, "/…").replace(/(…-.{7}).*/, "$1");
+      const link = address => make("a", { href: `record.html#${address}`, title: address }, short(address));
       body.replaceChildren(
-        ...broken.map(row => make("tr", {}, make("td", { colspan: 7 }, `${row.file} cannot be read: ${row.reason}`), make("td", {}, link(row.address)))),
+        ...broken.map(row => make("tr", {}, make("td", {}, link(row.address)), make("td", { colspan: 7 }, `${row.file} cannot be read: ${row.reason}`))),
         ...found.slice(0, limit).map(row => make("tr", {}, ...Object.keys(columns).map(column => make("td", {},
           column === "address" ? link(row.address) : column === "commit" ? row.commit.slice(0, 7) : row[column] === undefined ? "not measured" : words(row[column]))))));
       more.hidden = found.length <= limit;
