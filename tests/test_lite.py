@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from packaging.utils import canonicalize_name
 
 from lnl_core import information
 from tools.site.lite import OFFLINE, PLUGIN, TWINS, LiteError, from_wheel, notebook, stay_here, take, wanted
@@ -87,7 +88,8 @@ def test_the_lock_file_names_all_that_its_packages_need() -> None:
     sums, lock = wanted()
     packages = json.loads(lock)["packages"]
     assert {"numpy", "matplotlib", "ipython"} <= set(packages)
-    assert {need.lower() for one in packages.values() for need in one["depends"]} <= {name.lower() for name in packages}
+    needed = {canonicalize_name(need) for one in packages.values() for need in one["depends"]}
+    assert needed <= {canonicalize_name(name) for name in packages}
     assert {"pyodide.asm.wasm", "python_stdlib.zip"} <= set(sums)
     assert all(len(one) == 64 for one in sums.values())
 
