@@ -172,6 +172,40 @@ def test_a_deck_opens_without_an_error_and_asks_nobody_else(tmp_path: Path) -> N
     assert said == []
 
 
+def test_a_text_that_is_too_long_gets_smaller_until_it_fits(tmp_path: Path) -> None:
+    def cell(part: str, source: str, how: str) -> Any:
+        made: Any = nbformat.v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
+        made.metadata = nbformat.from_dict({"slideshow": {"slide_type": how}, "part": part})
+        return made
+
+    long = "\n\n".join(["A line that takes some room on a slide."] * 15)
+    cells = [
+        cell("head", "## Short", "slide"),
+        cell("text", "Text.", "-"),
+        cell("head", "## Long", "slide"),
+        cell("text", long, "-"),
+    ]
+    notebook: Any = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    notebook.metadata["title"] = "A deck"
+    slides._lay_out(notebook.cells)
+    slides.copy_scripts(tmp_path)
+    (tmp_path / "deck.html").write_text(render(notebook), encoding="utf-8")
+    seen = """() => {
+        const slide = Reveal.getCurrentSlide(), text = slide.querySelector(".text");
+        return [slide.scrollHeight - slide.clientHeight, parseFloat(getComputedStyle(text).fontSize)];
+    }"""
+    with launched() as browser:
+        page = browser.new_page(viewport={"width": slides.WIDTH, "height": slides.HEIGHT})
+        page.goto((tmp_path / "deck.html").as_uri())
+        page.wait_for_function("() => window.Reveal && Reveal.isReady()")
+        assert page.evaluate(seen) == [0, 29]
+        page.keyboard.press("Space")
+        page.wait_for_function("() => Reveal.getCurrentSlide().innerText.startsWith('Long')")
+        over, size = page.evaluate(seen)
+    assert over == 0
+    assert 16 <= size < 29
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [(["nothing"], "there is no notebook nothing: choose from 00_"), (["02_derivation"], "has not been executed: run `make book`")],
