@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from browsers import launched
 
-from tools.site import slides
+from tools.site import book, slides
 from tools.site.notebooks import read_script, scripts, tags
 from tools.site.slides import SlidesError, blocks, deck, kind, make, parts, render, told
 
@@ -216,3 +216,17 @@ def test_the_command_says_what_is_wrong(
     monkeypatch.setattr(slides, "copy_scripts", lambda _: None)
     with pytest.raises(SlidesError, match=sentence):
         make(names, tmp_path, tmp_path / "slides")
+
+
+def test_a_quick_look_executes_only_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(book, "execute_all", lambda *_, names, **__: asked.append(names))
+    monkeypatch.setattr(slides, "copy_scripts", lambda _: None)
+    monkeypatch.setattr(slides, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["slides", "02_derivation", "--smoke"])
+    assert slides.main() == 2, "nothing was executed here"
+    assert asked == [["02_derivation"]]
+    assert "02_derivation has not been executed" in capsys.readouterr().err
