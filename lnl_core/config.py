@@ -37,7 +37,10 @@ TRAINING = (
     number("lr_gamma", 0.1, "factor of each fall", most=1, source="authors' option.py", only=_IN_STEPS),
 )
 """What every training reads."""
-MEASURING = (count("probe_images", 4000, "images that the record's probes read, half to be trained on", least=2, late=True),)
+MEASURING = (
+    count("probe_images", 4000, "images that the record's probes read, half to be trained on", least=2, late=True),
+    count("probe_steps", 600, "steps that each of the record's probes may take at least", least=1, late=True),
+)
 """What is read when a run is measured at its end."""
 EXECUTION = (
     choice("precision", "auto", PRECISIONS, "of the layers: bf16 where the device computes it natively, or one by name"),
@@ -120,6 +123,7 @@ class RunConfig:
     schedule: str
     # of every measuring
     probe_images: int
+    probe_steps: int
     # of every execution
     precision: str
     channels_last: bool
@@ -245,9 +249,7 @@ class RunConfig:
                     f"unknown hyper-parameter {shown(name)} in a configuration: it was written by another version of lnl_core"
                 )
         config = object.__new__(cls)
-        config._set(
-            experiment, method, values.get("profile", "full"), {name: one.default for name, one in fields.items()} | values
-        )
+        config._set(experiment, method, values.get("profile", "full"), {name: one.default for name, one in fields.items()} | values)
         return config
 
     def fingerprint(self) -> str:

@@ -89,7 +89,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.func import grad, jacrev
+from scipy.special import expit, ndtr
+from torch.func import jacrev
 
 from lnl_core import figures, losses, resolve_profile
 from lnl_core.runs.provenance import describe_environment
@@ -231,7 +232,10 @@ for mu, ratio in ((1, 1), (0.1, 1), (1, 10), (0.1, 10)):
 # $$\begin{pmatrix}a\\w\end{pmatrix}\leftarrow\begin{pmatrix}1-\eta k&-\eta\mu/2\\ \eta r/2&1-\eta r\tau^2/4\end{pmatrix}\begin{pmatrix}a\\w\end{pmatrix}.$$
 #
 # The origin attracts if the largest eigenvalue modulus $\rho$ of this matrix (its spectral radius) is below one. First, the noisy
-# game without approximations: the expectation over $\xi$ is a one-dimensional integral, exact to many digits with twenty nodes.
+# game without approximations: the expectation over $\xi$ is a one-dimensional integral, exact to many digits with twenty nodes. With
+# the logit $l=wz$ and $q=\sigma(l)$ the slopes are short:
+#
+# $$\frac{d\mathcal L_B}{dl}=q-1,\qquad \frac{dN}{dl}=q(1-q)\,l,\qquad\text{and}\quad \frac{dl}{da}=w,\quad\frac{dl}{dw}=z .$$
 
 # %%
 nodes, weights = np.polynomial.hermite_e.hermegauss(20)
@@ -246,20 +250,21 @@ def noisy_losses(a, w, noise):
     return (WEIGHTS * F.softplus(-logit)).sum(), (WEIGHTS * entropy_term).sum()
 
 
+def noisy_slopes(a, w, noise):
+    """dL_B/da, dL_B/dw and dN/da of the noisy game."""
+    z = a + noise * NODES
+    q = torch.sigmoid(w * z)
+    return tuple((WEIGHTS * slope).sum() for slope in (w * (q - 1), z * (q - 1), w * q * (1 - q) * w * z))
+
+
 def step(state, *, mu=1.0, ratio=1.0, rate=0.3, noise=0.0, decay=0.0, mi_weight=0.0, alternating=False):
     """One step of both players, differentiable in the state (a, w)."""
-
-    def of_f(a, w):
-        bias_loss, entropy_term = noisy_losses(a, w, noise)
-        return mi_weight * entropy_term - mu * bias_loss + decay * a**2 / 2
-
-    def of_h(a, w):
-        return noisy_losses(a, w, noise)[0]
-
     a, w = state
-    new_a = a - rate * grad(of_f, argnums=0)(a, w)
-    new_w = w - rate * ratio * grad(of_h, argnums=1)(new_a if alternating else a, w)
-    return torch.stack([new_a, new_w])
+    bias_by_a, bias_by_w, entropy_by_a = noisy_slopes(a, w, noise)
+    new_a = a - rate * (mi_weight * entropy_by_a - mu * bias_by_a + decay * a)
+    if alternating:  # h looks at the new f
+        bias_by_w = noisy_slopes(new_a, w, noise)[1]
+    return torch.stack([new_a, w - rate * ratio * bias_by_w])
 
 
 def linearised(**setting):
@@ -273,9 +278,14 @@ def spectral_radius(**setting):
 
 
 # %% [markdown]
-# The formula and the derivative of the exact step agree:
+# The slopes by hand are those of automatic differentiation, and the matrix by hand is the derivative of the exact step:
 
 # %%
+a, w = torch.tensor(0.7, requires_grad=True), torch.tensor(-0.4, requires_grad=True)
+bias_loss, entropy_term = noisy_losses(a, w, 1.2)
+by_autograd = (*torch.autograd.grad(bias_loss, (a, w), retain_graph=True), *torch.autograd.grad(entropy_term, a))
+print([round(slope.item(), 4) for slope in by_autograd], np.allclose(by_autograd, noisy_slopes(a.item(), w.item(), 1.2)))
+
 setting = {"mu": 0.5, "ratio": 2.0, "rate": 0.3, "noise": 1.2, "decay": 0.1}
 matrix = linearised(**setting)
 by_hand = [[1 - 0.3 * 0.1, -0.3 * 0.5 / 2], [0.3 * 2 / 2, 1 - 0.3 * 2 * 1.2**2 / 4]]
@@ -389,57 +399,66 @@ plt.show()
 # integrals of the same kind as before, and the test accuracy has a closed form.
 
 # %%
-AGREE, SHARE = torch.tensor([1.0, -1.0]), torch.tensor([0.95, 0.05])  # b y, and how often in training
+AGREE, SHARE = np.array([1.0, -1.0]), np.array([0.95, 0.05])  # b y, and how often in training
 SHAPE_VAR = 1.0
+XI, XI_SHARE = NODES.numpy(), WEIGHTS.numpy()  # values of the noise, and how often
 
 
 def spread(u, v):
-    return (SHAPE_VAR * u**2 + COLOR_VAR * v**2 + 1e-12).sqrt()
+    return np.sqrt(SHAPE_VAR * u**2 + COLOR_VAR * v**2 + 1e-12)
 
 
-def training_losses(u, v, w):
-    """L_c, N and L_B for vectors of games, each (T,). By symmetry y = +1 is enough."""
-    z = (u[:, None] + v[:, None] * AGREE)[..., None] + spread(u, v)[:, None, None] * NODES  # (T, 2, nodes)
-    logit = w[:, None, None] * z
-    q = torch.sigmoid(logit)
-    mean = lambda t: (t * WEIGHTS).sum(-1) @ SHARE  # noqa: E731
-    return (
-        mean(F.softplus(-z)),
-        mean(q * F.logsigmoid(logit) + (1 - q) * F.logsigmoid(-logit)),
-        mean(F.softplus(-AGREE[:, None] * logit)),
-    )
+def feature(u, v):
+    """z at the values of the noise for vectors of games, (T, 2, noise): the second axis is b y. By symmetry y = +1 is enough."""
+    return (u[:, None] + v[:, None] * AGREE)[..., None] + spread(u, v)[:, None, None] * XI
+
+
+def mean(values):
+    """Of (T, 2, noise) over the noise and over both kinds of image, (T,)."""
+    return values @ XI_SHARE @ SHARE
+
+
+def bias_losses(u, v, w):
+    """The live L_B of each game, (T,)."""
+    return mean(np.logaddexp(0, -AGREE[:, None] * w[:, None, None] * feature(u, v)))
+
+
+def slopes(u, v, w, mu, mi_weight):
+    """What f descends by u and by v, L_c + lambda N - mu L_B, and what h descends by w, L_B: their slopes, (T,) each."""
+    z, w_of_all = feature(u, v), w[:, None, None]
+    logit, agree = w_of_all * z, AGREE[:, None]
+    q, unsure = expit(logit), expit(-agree * logit)  # of the wrong colour
+    by_z = -expit(-z) + w_of_all * (mi_weight[:, None, None] * q * (1 - q) * logit + mu[:, None, None] * agree * unsure)
+    z_by_u = 1 + (SHAPE_VAR * u / spread(u, v))[:, None, None] * XI
+    z_by_v = agree + (COLOR_VAR * v / spread(u, v))[:, None, None] * XI
+    return mean(by_z * z_by_u), mean(by_z * z_by_v), mean(-agree * unsure * z)
 
 
 def test_accuracy(u, v):
     """Share of right answers where the colour is drawn blindly."""
-    return sum(torch.special.ndtr((u + v * agree) / spread(u, v)) for agree in (1, -1)) / 2
+    return sum(ndtr((u + v * agree) / spread(u, v)) for agree in (1, -1)) / 2
 
 
 def play(start, steps, *, mu=0.0, mi_weight=0.0, ratio=1.0, rate=0.2):
     """Simultaneous play of T games at once; settings broadcast. Returns (steps, 4, T): u, v, w and the live L_B."""
-    mu, mi_weight, ratio = torch.broadcast_tensors(
-        *(torch.atleast_1d(torch.as_tensor(x, dtype=torch.float64)) for x in (mu, mi_weight, ratio))
-    )
-    players = [torch.full_like(mu, value) for value in start]
+    mu, mi_weight, ratio = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=float)) for x in (mu, mi_weight, ratio)))
+    u, v, w = (np.full(len(mu), value) for value in start)
     history = []
     for _ in range(steps):
-        u, v, w = (p.detach().requires_grad_() for p in players)
-        label, entropy_term, bias = training_losses(u, v, w)
-        du, dv = torch.autograd.grad((label + mi_weight * entropy_term - mu * bias).sum(), (u, v), retain_graph=True)
-        (dw,) = torch.autograd.grad(bias.sum(), w)
-        history.append(torch.stack([u, v, w, bias]).detach())
-        players = [u - rate * du, v - rate * dv, w - rate * ratio * dw]
-    return torch.stack(history)
+        history.append((u, v, w, bias_losses(u, v, w)))
+        du, dv, dw = slopes(u, v, w, mu, mi_weight)
+        u, v, w = u - rate * du, v - rate * dv, w - rate * ratio * dw
+    return np.array(history)
 
 
 def fresh_loss(u, v):
     """L_B of the best possible h for given features: bisection on its slope, which rises with w."""
-    low, high = torch.full_like(u, -50.0), torch.full_like(u, 50.0)
+    low, high, nothing = np.full_like(u, -50.0), np.full_like(u, 50.0), np.zeros_like(u)
     for _ in range(60):
-        w = ((low + high) / 2).requires_grad_()
-        (slope,) = torch.autograd.grad(training_losses(u, v, w)[2].sum(), w)
-        low, high = torch.where(slope < 0, w.detach(), low), torch.where(slope < 0, high, w.detach())
-    return training_losses(u, v, w)[2].detach()
+        w = (low + high) / 2
+        rising = slopes(u, v, w, nothing, nothing)[2] >= 0
+        low, high = np.where(rising, low, w), np.where(rising, w, high)
+    return bias_losses(u, v, w)
 
 
 # %% [markdown]
@@ -448,9 +467,9 @@ def fresh_loss(u, v):
 # %%
 biased = play((0.1, 0.1, 0.0), 3000)[-1, :, 0]
 u, v, w, bias_now = biased.tolist()
-shape_only = test_accuracy(torch.tensor(1.0), torch.tensor(0.0)).item()
+shape_only = test_accuracy(1.0, 0.0)
 print(f"shape weight u = {u:.2f}, colour weight v = {v:.2f}; bias loss of h {bias_now:.3f} (knowing nothing: {log(2):.3f})")
-print(f"test accuracy {test_accuracy(biased[0], biased[1]).item():.3f}; by shape alone it would be {shape_only:.3f}")
+print(f"test accuracy {test_accuracy(u, v):.3f}; by shape alone it would be {shape_only:.3f}")
 
 # %% [markdown]
 # The network uses mostly colour. Now the adversarial part, $\mu=1$ and no entropy term, starting from the biased network as the
@@ -464,7 +483,7 @@ for number, ratio in enumerate(ratios):
     for when in (0, 200, 400, 1600, 3999):
         state = unlearning[when, :, number]
         fresh = fresh_loss(state[0:1], state[1:2]).item()
-        accuracy = test_accuracy(state[0], state[1]).item()
+        accuracy = test_accuracy(state[0], state[1])
         print(f"{ratio:<15}  {when:4}  {state[0]:5.2f}  {state[1]:5.2f}    {accuracy:.3f}     {state[3]:8.3f}   {fresh:8.3f}")
 
 # %% [markdown]
@@ -476,7 +495,7 @@ for number, ratio in enumerate(ratios):
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
-us, vs = torch.meshgrid(torch.linspace(0.05, 9, pixels), torch.linspace(-4, 4, pixels), indexing="xy")
+us, vs = np.meshgrid(np.linspace(0.05, 9, pixels), np.linspace(-4, 4, pixels))
 colors = axes[0].contourf(us, vs, test_accuracy(us, vs), levels=np.arange(0.45, 0.86, 0.05), cmap="cividis")
 panels.colorbar(colors, ax=axes[0], label="accuracy on unbiased test data")
 for number, ratio in enumerate(ratios):
@@ -493,7 +512,7 @@ axes[0].plot(u, v, marker="s", color="white", markeredgecolor="black", linestyle
 axes[0].grid(False)
 axes[0].set(title="The way of f", xlabel="u, weight of shape", ylabel="v, weight of colour")
 axes[0].legend(loc="upper right", fontsize=8, facecolor="0.75", frameon=True)
-some = torch.arange(0, 2000, 20)
+some = np.arange(0, 2000, 20)
 for number in (0, 2):
     shade = figures.PALETTE[number]
     axes[1].plot(some, unlearning[some, 3, number], color=shade, linewidth=2, label=f"live h, {ratios[number]} of f's rate")
@@ -522,7 +541,7 @@ accuracies = test_accuracy(ends[0], ends[1])
 print("       lambda = 0                                lambda = 0.3")
 print("mu     v      test acc   nats a fresh h reads    v      test acc   nats a fresh h reads")
 for i, mu in enumerate(strength):
-    row = [f"{round(ends[1, j].item(), 2) + 0.0:5.2f}   {accuracies[j]:.3f}      {leak[j]:.3f}" for j in (i, half + i)]
+    row = [f"{round(ends[1, j], 2) + 0.0:5.2f}   {accuracies[j]:.3f}      {leak[j]:.3f}" for j in (i, half + i)]
     print(f"{mu:<4}  {row[0]}                  {row[1]}")
 
 # %% [markdown]

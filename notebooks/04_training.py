@@ -271,7 +271,7 @@ ceiling = marginal_entropy(train)
 
 # %% tags=["nbval-ignore-output"]
 EPOCHS = 2 if profile == "smoke" else 4
-FEW = 128 if profile == "smoke" else 600  # training digits of these short runs
+FEW = 64 if profile == "smoke" else 600  # training digits of these short runs
 few = train.subset(slice(0, FEW))
 held_out = load_data(config, "validation", DATA_DIR or None)
 
@@ -365,7 +365,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # run that was not stopped.
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
-small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3, train_size=256)
+small = preset("smoke", "lnl", color_var=COLOR_VAR, seed=SEED).with_options(epochs=3, train_size=128)
 small_data = load_data(small, "train", DATA_DIR or None)
 
 
@@ -494,7 +494,7 @@ def seconds(batches, step, rounds, **execution):
 
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
-size, rounds = 256, 1
+size, rounds = (128 if profile == "smoke" else 256), 1
 few, moved = train.subset(slice(0, size)), train.subset(slice(0, size)).to(device)
 plain, layout = {"channels_last": False, "precision": "float32"}, {"channels_last": True, "precision": "float32"}
 measured = {

@@ -98,7 +98,8 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
-points = {"full": 2000, "demo": 600, "smoke": 300}.get(profile, 1000)  # digits in a picture
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
+points = {"full": 2000, "demo": 600, "smoke": 200}.get(profile, 1000)  # digits in a picture
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -199,7 +200,7 @@ for method, network in networks.items():
     probed = PCA(n_components=50, random_state=SEED).fit_transform(embeddings(network, repainted, limit=2 * points).numpy())
     for name, kinds in {"paint": repainted.group, "digit": repainted.labels}.items():
         for kind in ("linear", "mlp"):
-            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, seed=SEED)
+            found = probe_leakage(probed, kinds[: len(probed)], kind=kind, steps=probe_steps, seed=SEED)
             numbers = f"{found.accuracy:10.3f}{found.control_accuracy:10.3f}{found.chance:9.3f}{found.information:16.2f}"
             print(f"{method:<10}{name:<8}{kind:<16}{numbers}")
     print(f"{method:<10}its own g names the digit of {accuracy(network, repainted):.3f} of these images")
@@ -281,9 +282,8 @@ views = {"perplexity 30 (above)": pictures["lnl"]} | {
 panels, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
 for panel, (name, places) in zip(axes, views.items(), strict=True):
     for digit in range(10):
-        for paint in range(10):
-            here = (digits == digit) & (paints == paint)
-            panel.scatter(*places[here].T, s=16, marker=f"${digit}$", color=MEAN_COLORS[paint], edgecolors="0.3", linewidths=0.15)
+        here = digits == digit
+        panel.scatter(*places[here].T, s=16, marker=f"${digit}$", color=MEAN_COLORS[paints[here]], edgecolors="0.3", linewidths=0.15)
     panel.set(title=name, xticks=[], yticks=[], xlabel="first coordinate")
     panel.grid(False)
 axes[0].set_ylabel("second coordinate")

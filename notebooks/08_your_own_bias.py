@@ -114,6 +114,7 @@ from lnl_core.runs.sweep import grid, sweep
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
 FOLDER = Path(OUT_DIR).expanduser() / "08_your_own_bias"
 PLUGIN = FOLDER / "textures.py"
 FOLDER.mkdir(parents=True, exist_ok=True)
@@ -256,7 +257,7 @@ class Textures(Experiment):
         TEST_SIZE,
     )
     presets = {
-        "smoke": dict(_SHORT, train_size=512, test_size=256, epochs=2, probe_images=200),
+        "smoke": dict(_SHORT, train_size=128, test_size=256, epochs=2, probe_images=200, probe_steps=60),
         "short": _SHORT,
         "full": dict(_SHORT, source="mnist", train_size=None, batch_size=32),
     }
@@ -305,7 +306,9 @@ def config_of(method, seed=SEED, rho=RHO, **changes):
 train, validation, test = (load_data(config_of("lnl"), split, data_dir) for split in ("train", "validation", "test"))
 network = build_network(config_of("lnl"))
 logits = network.bias_head(network.extractor(train.batch(slice(0, 2)).images))
-print(f"h: {parameter_count(network.bias_head):,} parameters, logits {tuple(logits.shape)} for labels {tuple(train.bias[:2].shape)}")
+print(
+    f"h: {parameter_count(network.bias_head):,} parameters, logits {tuple(logits.shape)} for labels {tuple(train.bias[:2].shape)}"
+)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten rows of ten grey training digits on faint stripes. Nearly all digits of a row have stripes in the same direction, and the direction turns from row to row."}} slideshow={"slide_type": "subslide"}
 figures.samples(train, title=f"Training digits, ρ = {RHO}: the row decides the stripes, nearly always")
@@ -425,7 +428,9 @@ print("\n".join(table))
 # %% tags=["nbval-ignore-output"]
 gains = np.array([np.subtract(scores["lnl", RHO, seed], scores["baseline", RHO, seed]) for seed in SEEDS])
 better = (gains > 0).all()
-print(f"lnl minus baseline: validation {', '.join(f'{g:+.3f}' for g in gains[:, 0])}; test {', '.join(f'{g:+.3f}' for g in gains[:, 1])}")
+print(
+    f"lnl minus baseline: validation {', '.join(f'{g:+.3f}' for g in gains[:, 0])}; test {', '.join(f'{g:+.3f}' for g in gains[:, 1])}"
+)
 if profile == "smoke":
     print("These are smoke runs: they prove that the code runs, and their numbers mean nothing.")
 else:
@@ -460,7 +465,7 @@ probes, table = {}, [f"{'':<10}{'probe':<8}{'accuracy':>9}{'control':>9}{'reads 
 for method in ("baseline", "lnl"):
     features = embeddings(networks[method, RHO, SEED], repainted)
     for kind in ("linear", "mlp"):
-        probes[method, kind] = result = probe_leakage(features, repainted.group, kind=kind, seed=SEED)
+        probes[method, kind] = result = probe_leakage(features, repainted.group, kind=kind, steps=probe_steps, seed=SEED)
         table.append(
             f"{method:<10}{kind:<8}{result.accuracy:>9.3f}{result.control_accuracy:>9.3f}{max(0.0, result.information):>11.2f} nats"
         )

@@ -129,6 +129,7 @@ from lnl_core.runs.records import results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
 data_dir = DATA_DIR or None
 named = bool(DATA_DIR or os.environ.get("LNL_DATA_DIR"))
 
@@ -391,7 +392,9 @@ figures.answers(pictures, chosen, bars, ["male", "female"], captions, title="Syn
 
 # %% tags=["nbval-ignore-output"]
 if config.source != "synthetic":
-    print("these networks were trained on photographs and have never seen a synthetic face: judge them by the following numbers only\n")
+    print(
+        "these networks were trained on photographs and have never seen a synthetic face: judge them by the following numbers only\n"
+    )
 test = load_data(config, "test", data_dir)
 print("mean probability of 'female'   women 0-29   women 40+   men 0-29   men 40+")
 for train_set in ("eb1", "eb2"):
@@ -437,7 +440,7 @@ for method in METHODS:
     network = networks["gender", "eb1", method]
     features = embeddings(network, test).numpy()
     for what, kinds in {"age 40+": test.group, "gender": test.labels}.items():
-        found = probe_leakage(features, kinds, kind="linear", seed=SEED)
+        found = probe_leakage(features, kinds, kind="linear", steps=probe_steps, seed=SEED)
         print(f"{method:<12}{what:<12}{found.accuracy:>9.3f}{found.control_accuracy:>10.3f}{found.information:>16.2f}")
     print(f"{method:<12}its own g names the gender of {accuracy(network, test):.3f} of these faces")
 

@@ -127,6 +127,7 @@ from lnl_core.runs.records import read_records, results_folder
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
 MODELS = {"M1": ("baseline", 0.0), "α = 0": ("jlu", 0.0), "M3": ("jlu", 0.4), "M2": ("jlu", 1.0)}
 GENDERS = ("men", "women")
 
@@ -581,7 +582,7 @@ print(
 leaks = {}
 for title, values in readable.items():
     score = scores[title] if title in scores else mixing_score(values, test.group, seed=SEED)
-    linear, mlp = (probe_leakage(values, test.group, kind=kind, seed=SEED) for kind in ("linear", "mlp"))
+    linear, mlp = (probe_leakage(values, test.group, kind=kind, steps=probe_steps, seed=SEED) for kind in ("linear", "mlp"))
     leaks[title] = max(linear.accuracy, mlp.accuracy)
     witness = {"α = 0 (M1)": "α = 0"}.get(title, SHOWN.get(title))  # the baseline's h never learnt: its twin's did
     with torch.no_grad():

@@ -113,6 +113,7 @@ from lnl_core.runs.provenance import describe_environment
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probe_steps = 60 if profile == "smoke" else 600  # that a fresh probe may take at least
 config = resolve(preset(profile, "mi_backprop", color_var=COLOR_VAR, seed=SEED), DATA_DIR or None)
 data = load(config, config.train_split, DATA_DIR or None)
 print(f"profile {profile}: {data}")
@@ -298,7 +299,7 @@ print(
 )
 for name, one in {"untrained": build_network(config).eval(), **networks}.items():
     values = embeddings(one, unbiased)
-    probes = [probe_leakage(values, unbiased.group, kind=kind, seed=SEED).accuracy for kind in ("linear", "mlp")]
+    probes = [probe_leakage(values, unbiased.group, kind=kind, steps=probe_steps, seed=SEED).accuracy for kind in ("linear", "mlp")]
     metrics = records[name].metrics if name in records else {}
     left = [f"{metrics[key]:.3f}" if metrics else "–" for key in ("test_accuracy", "worst_bias_accuracy")]
     told = f"{metrics['prediction_information']:.2f}" if metrics else "–"
@@ -379,7 +380,7 @@ for name in ("donsker_varadhan", "mine", "nwj", "info_nce", "club"):
 # $K$ steps need the features of $K$ batches after every step of $f$. Beside an epoch of lnl on the same images:
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
-images = data.subset(slice(0, 256 if profile == "smoke" else 320))
+images = data.subset(slice(0, 128 if profile == "smoke" else 320))
 
 
 def seconds_of(name, **changes):

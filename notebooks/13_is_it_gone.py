@@ -103,6 +103,7 @@ from lnl_core.runs.run import model_config
 
 figures.use_style()
 profile = resolve_profile(PROFILE)
+probing = {"epochs": 3, "steps": 10} if profile == "smoke" else {}  # how long a fresh probe is trained at least
 images = {"smoke": 650, "demo": 900}.get(profile, 4000)  # digits to probe
 seeds = {"smoke": 1, "demo": 3}.get(profile, 5)  # probes of each kind
 print(f"profile {profile}, colour variance {COLOR_VAR}, seed {SEED}: {images:,} digits, {seeds} probes of each kind")
@@ -164,8 +165,8 @@ for method in ("lnl", "bias_balanced"):
 # seen enough images to read a weak signal.
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
-half = images // 2
-train_half, held_out = probed.subset(slice(0, half)), probed.subset(slice(half, images))
+half = 150 if profile == "smoke" else images // 2
+train_half, held_out = probed.subset(slice(0, half)), probed.subset(slice(half, 2 * half))
 print("                own h   fresh h   chance   nats of own h   nats of fresh h")
 for method, network in networks.items():
     other = evaluate_adversary(retrain_adversary(network, train_half, epochs={"smoke": 2, "demo": 6}.get(profile, 10)), held_out)
@@ -197,7 +198,9 @@ features = {method: F.avg_pool2d(feature_maps(network, probed), 2) for method, n
 found = {}
 print("network        probe    accuracy [95 % interval]   control   nats at least   found")
 for method, maps in features.items():
-    found[method] = {kind: leakage(maps, probed.group, kind=kind, seeds=seeds) for kind in ("linear", "mlp", "conv")}
+    found[method] = {
+        kind: leakage(maps, probed.group, kind=kind, seeds=seeds, **probing) for kind in ("linear", "mlp", "conv")
+    }
     for kind, one in found[method].items():
         print(
             f"{method:<14} {kind:<7} {one.accuracy.mean:>7.3f} [{one.accuracy.low:.3f}, {one.accuracy.high:.3f}] {one.control.mean:>12.3f} "
@@ -237,7 +240,9 @@ with summary.open("w") as file:
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Nats that a probe with a hidden layer proves against the number of digits, one line a network. All lines rise to the right; the baseline's is the highest."}} slideshow={"slide_type": "-"}
 counts = [images // 4, images // 2, images]
 curves = {
-    method: [leakage(maps[:count], probed.group[:count], kind="mlp", seeds=1).information.mean for count in counts]
+    method: [
+        leakage(maps[:count], probed.group[:count], kind="mlp", seeds=1, **probing).information.mean for count in counts
+    ]
     for method, maps in features.items()
 }
 figures.lines(
@@ -255,7 +260,7 @@ figures.lines(
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 print("network          nats paid   uniform   shuffled labels   compression")
 for method, maps in features.items():
-    code = code_length(maps, probed.group, kind="mlp", seeds=max(1, seeds - 2))
+    code = code_length(maps, probed.group, kind="mlp", seeds=max(1, seeds - 2), **probing)
     print(f"{method:<14} {code.nats.mean:>10.0f} {code.uniform:>9.0f} {code.control.mean:>14.0f} {code.compression.mean:>14.2f}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -276,7 +281,7 @@ for method, network in networks.items():
     fitted_to, quarters = fitted_to[:, vary], quarters[:, vary]
     erased = linear_eraser(fitted_to, others.group)(quarters)
     before, after, beyond = (
-        leakage(values, probed.group, kind=kind, seeds=max(1, seeds - 1), cut=kind != "linear")
+        leakage(values, probed.group, kind=kind, seeds=max(1, seeds - 1), **probing, cut=kind != "linear")
         for values, kind in ((quarters, "linear"), (erased, "linear"), (erased, "mlp"))
     )
     print(

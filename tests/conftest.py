@@ -18,6 +18,7 @@ import torch
 from browsers import launched
 from filelock import FileLock
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from lnl_core.datasets import BiasedImages, colored_mnist
 from tools import ROOT
@@ -32,6 +33,7 @@ _LAST = ("test_browser",)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+    threadpool_limits(1)  # of NumPy, which was loaded before the variable was set
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -147,7 +147,7 @@ def test_the_smoke_profile_as_it_stands(lnl: Command, tmp_path: Path) -> None:
     assert answer.code == 0
     record = read_record(tmp_path / "run" / "record.json")
     assert (record.profile, record.seed, record.setting) == ("smoke", 1, {"color_var": 0.02})
-    assert record.data == {"source": "mini", "train_size": 512, "test_size": 256}
+    assert record.data == {"source": "mini", "train_size": 256, "test_size": 256}
 
 
 def test_an_interrupted_command_says_so_and_goes_on(

@@ -359,6 +359,7 @@ OTHER: dict[str, Any] = {
     "lr_step": 1,
     "lr_gamma": 0.5,
     "probe_images": 500,
+    "probe_steps": 50,
     "hsic_weight": 2.5,
     "first_epochs": 3,
     "repeats": 7,

@@ -156,8 +156,19 @@ def test_subsampling_keeps_as_many_of_every_group_as_the_smallest_has() -> None:
     assert len(kept.unique()) == 8
 
 
+def test_reweighing_draws_every_group_equally_often(some: BiasedImages) -> None:
+    groups = Groups.of(table([0] * 900 + [1] * 100, [0] * 890 + [1] * 10 + [0] * 50 + [1] * 50))
+    drawn = groups.drawn_equally(torch.Generator().manual_seed(0))
+    assert len(drawn) == 1000
+    assert torch.bincount(groups.of_image[drawn]).tolist() == pytest.approx([250] * 4, abs=45)  # three deviations of 14 each
+    config = config_of("reweighing")
+    training = Training(find("reweighing"), build_network(config), some, config)
+    index = torch.cat(training.course.draw(torch.Generator().manual_seed(3)))
+    assert torch.equal(index, Groups.of(some).drawn_equally(torch.Generator().manual_seed(3)))
+
+
 def test_weighted_step_has_the_gradient_of_the_weighted_loss(some: BiasedImages) -> None:
-    network, batch, weights = build_network(config_of("reweighing")), some.batch(slice(0, 8)), torch.rand(8)
+    network, batch, weights = build_network(config_of("group_dro")), some.batch(slice(0, 8)), torch.rand(8)
     losses = weighted_step(network, batch, lambda each: weights)
     found = [p.grad.clone() for p in network.label_head.parameters() if p.grad is not None]
     log_q = network(batch.images).log_softmax(1)

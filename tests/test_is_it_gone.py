@@ -227,7 +227,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root: Path = tmp_path_factory.mktemp("tree")
     for method in ("baseline", "lnl"):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lnl_core.evaluation.probes._PROBE_STEPS", 100)  # enough for all that is asked of them here
+            for measure in (probe_leakage, code_length):
+                patch.setitem(measure.__kwdefaults__ or {}, "steps", 100)  # enough for all that is asked of them here
             config = preset("smoke", method, train_size=800, test_size=1000, epochs=1, color_var=0.02 if method == "lnl" else 0.05)
             run(config, root / method, progress=False, device="cpu")
             target = root / tool.FOLDER / f"colored_mnist-{method}.json"
@@ -618,6 +619,7 @@ def test_what_is_said_of_other_hs() -> None:
         "**Several heads** lower the mean by less than their two runs differ",
         "the leak is within 0.03 nats of that of `lnl`",
     )
+
     def runs(name: str, key: str) -> list[float]:
         paths = [run_folder(ROOT, forgetting.config_of(forgetting.ADVERSARIES[name], seed)).name for seed in (0, 1)]
         return [read_record(ROOT / "results" / "ablations" / f"{path}.json").metrics[key] for path in paths]

@@ -7,15 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
+from lnl_core.evaluation import accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.records import published_models, read_record, write_record
+from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.pages import confidence as confidence_page, which_method
-from tools.studies import confidence, newer
+from tools.pages import confidence as confidence_page, last_layer as last_layer_page, which_method
+from tools.studies import confidence, last_layer, newer
 from tools.studies.__main__ import known, main
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Options, Runs, run_study
@@ -142,6 +145,45 @@ def test_the_stored_measurements_are_of_the_published_networks() -> None:
         )
         error = sum(count * abs(pair[0] - pair[1]) for count, pair in zip(counts, bins, strict=True) if count) / 10_000
         assert one["unbiased"]["error"] == pytest.approx(error)
+
+
+def test_a_last_layer_fitted_to_unbiased_images_repairs_and_one_fitted_to_biased_images_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the embedded digits in the place of MNIST's, 100 images and one draw."""
+    (model,) = [one for one in published_models(ROOT / "results") if (one["method"], one["color_var"]) == ("baseline", 0.02)]
+    monkeypatch.setattr(
+        last_layer,
+        "load_data",
+        lambda config, split, data_dir, **options: load_data(config.with_options(source="mini"), split, **options),
+    )
+    monkeypatch.setitem(last_layer.SETTINGS, "counts", [100])
+    monkeypatch.setitem(last_layer.SETTINGS, "draws", 1)
+    found = last_layer.measure(model, ROOT / "results")
+    network, test = load_model(model["path"]), load_data(preset("smoke", color_var=0.02), "test")
+    assert found["before"]["test_accuracy"] == pytest.approx(accuracy(network, test), abs=1e-9)
+    (repaired,), (control,) = found["unbiased"], found["training_colors"]
+    assert repaired["test_accuracy"] > found["before"]["test_accuracy"] + 0.1 > control["test_accuracy"] - 0.1
+    assert repaired["test_accuracy"] > control["test_accuracy"] + 0.2
+    assert (repaired["images"], repaired["draw"], found["record"]) == (100, 0, model["record"])
+
+
+def test_the_table_of_last_layers_has_two_rows_a_network_with_its_control(tmp_path: Path) -> None:
+    assert last_layer_page.last_layer_table(tmp_path) == "Nothing has been measured yet.\n"
+    shutil.copytree(ROOT / last_layer.FOLDER, tmp_path / last_layer.FOLDER)
+    lines = [line for line in last_layer_page.last_layer_table(tmp_path).splitlines() if line.startswith("| 0")]
+    assert len(lines) == 6 * 2
+    first = last_layer.read_last_layers(tmp_path)[0]
+    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert len(cells) == 3 + 1 + 4 + 1
+    assert cells[3] == f"{first['before']['test_accuracy']:.3f}"
+    for cell, images, colors in ((4, 50, "unbiased"), (7, 2000, "unbiased"), (8, 2000, "training_colors")):
+        values = [row["test_accuracy"] for row in first[colors] if row["images"] == images]
+        assert len(values) == 5
+        assert cells[cell] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+    for one in last_layer.read_last_layers(tmp_path):
+        stored = read_record(ROOT / "results" / "runs" / f"{one['record']}.json")
+        assert one["before"]["test_accuracy"] == pytest.approx(stored.metrics["test_accuracy"], abs=0.001)
 
 
 def test_the_table_of_confidence_has_two_rows_a_network_and_its_n(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from lnl_core.evaluation import PROBES, Probe, code_length, find_probe, leakage,
 
 @pytest.fixture(autouse=True)
 def _quick_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "_PROBE_STEPS", 20)
+    for measure in (probe_leakage, code_length):
+        monkeypatch.setitem(measure.__kwdefaults__ or {}, "steps", 20)
     monkeypatch.setattr(probe_kinds, "PROBES", dict(PROBES))
 
 
@@ -87,7 +88,7 @@ def test_a_probe_of_ones_own_is_measured_as_ours_are() -> None:
 def test_the_best_epoch_of_a_probe_has_the_running_means_of_that_epoch() -> None:
     features, bias = maps()
     register_probe(Probe("normalized", lambda shape, classes: Normalized(shape.numel(), classes)))
-    trained = probes.train_probe("normalized", features.shape[1:], 5 + features.flatten(1), bias, 3, 2, 0)
+    trained = probes.train_probe("normalized", features.shape[1:], 5 + features.flatten(1), bias, 3, 2, 0, steps=20)
     norm = next(layer for layer in trained.modules() if isinstance(layer, nn.BatchNorm1d))
     assert not trained[0].training  # type: ignore[index]
     assert norm.running_mean is not None

@@ -553,14 +553,14 @@ def test_records_can_be_written_as_plain_json(finished: Path) -> None:
 
 def test_the_probes_of_a_record_read_as_many_images_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs_module = importlib.import_module("lnl_core.runs.run")
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
     real = runs_module.evaluate
 
     def evaluate(*arguments: Any, **options: Any) -> Any:
-        asked.append(options["probe_limit"])
+        asked.append((options["probe_limit"], options["probe_steps"]))
         return real(*arguments, **options)
 
     monkeypatch.setattr(runs_module, "evaluate", evaluate)
-    run(preset("smoke", "baseline", epochs=1, train_size=64, probe_images=123), tmp_path / "run", progress=False)
-    assert asked == [123]
-    assert preset("short").probe_images == 4000, "the stored records' number"
+    run(preset("smoke", "baseline", epochs=1, train_size=64, probe_images=123, probe_steps=7), tmp_path / "run", progress=False)
+    assert asked == [(123, 7)]
+    assert (preset("short").probe_images, preset("short").probe_steps) == (4000, 600), "the stored records' numbers"

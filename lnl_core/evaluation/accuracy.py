@@ -196,6 +196,7 @@ def evaluate(
     train: BiasedImages | None = None,
     probe_data: BiasedImages | None = None,
     probe_limit: int = 4000,
+    probe_steps: int = 600,
     seed: int = 0,
 ) -> dict[str, float]:
     """All numbers of a run record.
@@ -206,6 +207,7 @@ def evaluate(
         train: what the network was trained on; it says which labels and biases are aligned (:func:`bias_alignment`).
         probe_data: unbiased data for the probes, other images than ``test`` for choice; by default ``test``. Only the first
             ``probe_limit`` images are used, half to train the probes and half to measure.
+        probe_steps: the least number of steps of a probe.
 
     Returns:
         test_accuracy, those of :func:`group_metrics` (the aligned and the conflicting only with ``train``), test_information
@@ -235,7 +237,7 @@ def evaluate(
         _log.warning("%d examples with %d kinds of bias: %s, and nothing is said of leakage", len(asked), kinds, why)
         return metrics
     for name, kind, inputs in readings:
-        result = probe_leakage(inputs, asked, kind=kind, seed=seed)
+        result = probe_leakage(inputs, asked, kind=kind, steps=probe_steps, seed=seed)
         metrics |= {
             f"{name}_accuracy": result.accuracy,
             f"{name}_control_accuracy": result.control_accuracy,

@@ -49,7 +49,13 @@ class CodeLength:
 
 
 def code_length(
-    embeddings: Tensor | NDArray[np.floating], bias: Tensor | ArrayLike, *, kind: str = "mlp", epochs: int = 20, seeds: int = 5
+    embeddings: Tensor | NDArray[np.floating],
+    bias: Tensor | ArrayLike,
+    *,
+    kind: str = "mlp",
+    epochs: int = 20,
+    steps: int = 600,
+    seeds: int = 5,
 ) -> CodeLength:
     r"""Minimum description length by online coding (Voita and Titov 2020, section 2.2).
 
@@ -60,7 +66,7 @@ def code_length(
     of features on which a probe ends equally accurate may differ in how much it took.
 
     Args:
-        embeddings, bias, kind, epochs: as of :func:`lnl_core.evaluation.probes.probe_leakage`.
+        embeddings, bias, kind, epochs, steps: as of :func:`lnl_core.evaluation.probes.probe_leakage`.
         seeds: number of codes, at least 1; each has an order, weights and a shuffled control of its own.
 
     Raises:
@@ -81,7 +87,7 @@ def code_length(
         total = ends[0] * math.log(classes)
         for start, end in pairwise(ends):
             known, new = order[:start], order[start:end]
-            probe = train_probe(kind, shape, x[known], labels[known], classes, epochs, seed)
+            probe = train_probe(kind, shape, x[known], labels[known], classes, epochs, seed, steps)
             with torch.no_grad():
                 total += float(F.cross_entropy(probe(x[new]), labels[new], reduction="sum"))
         return total

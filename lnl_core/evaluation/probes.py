@@ -25,7 +25,6 @@ from lnl_core.hyperparameters import shown
 from lnl_core.information.tables import entropy
 
 _PROBE_RATES = (1e-3, 1e-2)
-_PROBE_STEPS = 600
 _PROBE_PATIENCE = 10
 _SMALLEST_DEVIATION = 1e-5  # of the largest standard deviation of a feature; below lies rounding
 _FARTHEST = 5.0  # deviations
@@ -61,7 +60,9 @@ class ProbeResult:
 
 
 @torch.enable_grad()  # the caller may be measuring without gradients
-def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int) -> nn.Module:
+def train_probe(
+    kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int, epochs: int, seed: int, steps: int = 600
+) -> nn.Module:
     """Adam on the first four fifths of the examples; the last fifth chooses the rate, the epoch and the temperature of the logits.
 
     Args:
@@ -70,8 +71,10 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
         x: (N, D) float32 on the CPU, flattened and scaled as the probe is to read them.
         y: (N,) int64, whole numbers below ``classes``.
         classes: logits of the probe.
-        epochs: passes over the four fifths, at least so many, and more where they would be few steps.
+        epochs: passes over the four fifths, at least so many, and more where they would be fewer than ``steps``; ten without a gain
+            end the training sooner.
         seed: seeds the weights and the order of the batches.
+        steps: of Adam, see ``epochs``.
 
     Returns:
         The probe in evaluation mode, which gives logits (N, classes).
@@ -82,7 +85,7 @@ def train_probe(kind: str, shape: torch.Size, x: Tensor, y: Tensor, classes: int
     """
     reader = find_probe(kind)
     kept = len(x) - max(1, len(x) // 5)
-    epochs = max(epochs, math.ceil(_PROBE_STEPS / math.ceil(kept / 128)))
+    epochs = max(epochs, math.ceil(steps / math.ceil(kept / 128)))
     best_loss, columns = float("inf"), _columns(x) if reader.skips_constant else torch.arange(x.shape[1])
     narrow = len(columns) < x.shape[1]
     seen = x[:, columns] if narrow else x
@@ -214,6 +217,7 @@ def probe_leakage(
     kind: str = "linear",
     test_share: float = 0.5,
     epochs: int = 20,
+    steps: int = 600,
     seed: int = 0,
     cut: bool = True,
 ) -> ProbeResult:
@@ -227,8 +231,9 @@ def probe_leakage(
         bias: (N,) bias class of each example, whole numbers from 0.
         kind: one of :data:`lnl_core.evaluation.probe_kinds.PROBES`.
         test_share: share of the examples held out to measure on.
-        epochs: passes of Adam over the training part, more if that makes fewer than 600 steps; a fifth of that part is kept back to
+        epochs: passes of Adam over the training part, more if that makes fewer than ``steps``; a fifth of that part is kept back to
             choose the learning rate, the pass and the temperature.
+        steps: the least number of steps; ten passes without a gain end a training sooner. Few, as in a smoke run, read too little.
         seed: seeds the split, the shuffle and the weights.
         cut: of :func:`standardized`.
 
@@ -247,10 +252,10 @@ def probe_leakage(
         raise DataError(f"test_share {test_share} leaves too few of {len(x)} examples to train a probe: hold fewer out")
     x = standardized(x, x[train], cut=cut)
     x, held_x = x[train], x[test]
-    probe = train_probe(kind, shape, x, y[train], classes, epochs, seed)
+    probe = train_probe(kind, shape, x, y[train], classes, epochs, seed, steps)
     # Measured on shuffled labels too: against the true ones it would depend on which wrong label each cluster happened to get.
     shuffled = y[torch.from_numpy(np.random.default_rng(seed + 1).permutation(len(y)))]
-    control = train_probe(kind, shape, x, shuffled[train], classes, epochs, seed)
+    control = train_probe(kind, shape, x, shuffled[train], classes, epochs, seed, steps)
     with torch.no_grad():
         logits, control_logits = probe(held_x), control(held_x)
     shares, control_shares = (np.bincount(labels[test].numpy(), minlength=classes) / len(test) for labels in (y, shuffled))

@@ -26,7 +26,9 @@ OPPOSITE = {"tb1": "tb2", "tb2": "tb1", "eb1": "eb2", "eb2": "eb1"}
 """The training set with the bias turned round: the hardest test there is."""
 
 _SHARED: dict[str, dict[str, Any]] = {
-    "smoke": dict(source="synthetic", image_size=32, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant"),
+    "smoke": dict(
+        source="synthetic", image_size=32, train_size=64, test_size=96, epochs=1, batch_size=32, schedule="constant", probe_steps=60
+    ),
     "demo": dict(source="synthetic", image_size=48, test_size=600, batch_size=32, schedule="one_cycle", lr=0.03),
     "short": dict(image_size=64, batch_size=64, schedule="one_cycle", lr=0.02, bias_lr=0.05, augment=0.5),
     "full": dict(image_size=224, weights="imagenet"),

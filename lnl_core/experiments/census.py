@@ -29,7 +29,7 @@ _SHARED: dict[str, Any] = dict(
     weight_decay=1e-4,
 )
 _PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": dict(_SHARED, source="synthetic", train_size=256, test_size=256, epochs=1, batch_size=64),
+    "smoke": dict(_SHARED, source="synthetic", train_size=256, test_size=256, epochs=1, batch_size=64, probe_steps=60),
     "demo": dict(_SHARED, source="synthetic", batch_size=256, epochs=8),
     "short": dict(_SHARED, source="uci"),
     "full": dict(_SHARED, source="uci"),

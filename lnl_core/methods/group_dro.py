@@ -49,10 +49,7 @@ class GroupDroCourse(WeightedCourse):
         self.q = (self.groups.counts > 0).double() / self.groups.present
 
     def draw(self, generator: torch.Generator) -> list[Tensor]:
-        """Every group equally often, with replacement, as many images as there are."""
-        weights = self.groups.weights.double().cpu()
-        order = torch.multinomial(weights, len(weights), replacement=True, generator=generator)
-        return list(order.to(self.q.device).split(self.training.config.batch_size))
+        return list(self.groups.drawn_equally(generator).split(self.training.config.batch_size))
 
     def weigh(self, losses: Tensor, batch: Batch, index: Tensor) -> Tensor:
         group, size = self.groups.of_image[index], len(self.q)

@@ -74,3 +74,8 @@ class Groups:
     def weights(self) -> Tensor:
         """(N,) float32: 1/p(group), divided by the groups that have images, so that its mean over the images is 1."""
         return len(self.of_image) / (self.present * self.counts[self.of_image].float())
+
+    def drawn_equally(self, generator: torch.Generator) -> Tensor:
+        """(N,) indices, as many as there are images, on their device: every group equally often in the mean, with replacement."""
+        weights = self.weights.double().cpu()
+        return torch.multinomial(weights, len(weights), replacement=True, generator=generator).to(self.of_image.device)

@@ -79,8 +79,8 @@ def last_layer_of(network: LNLNetwork) -> nn.Linear:
 
 
 @torch.no_grad()
-def retrain_last_layer(network: LNLNetwork, data: BiasedImages) -> float:
-    """Put the logistic regression on ``data`` in the place of the last layer of g, in place; the penalty that was chosen."""
+def last_features(network: LNLNetwork, data: BiasedImages) -> Tensor:
+    """(N, D) float64 that the last linear layer of g reads, on the data's device; the network is in evaluation mode for it."""
     layer, parts = last_layer_of(network), list[Tensor]()
     hook = layer.register_forward_pre_hook(lambda module, inputs: parts.append(inputs[0].double()))
     was_training = network.training
@@ -89,13 +89,25 @@ def retrain_last_layer(network: LNLNetwork, data: BiasedImages) -> float:
         network(data.batch(slice(start, start + 512)).images)
     hook.remove()
     network.train(was_training)
-    features = torch.cat(parts)
+    return torch.cat(parts)
+
+
+def solved_layer(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor, float]:
+    """Weights (classes, D) and intercepts (classes,) of the logistic regression on features (n, D), and its penalty, as chosen."""
     mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
     x = (features - mean) / deviation
-    penalty = chosen_penalty(x, data.labels, layer.out_features)
-    weight, bias = logistic_regression(x, data.labels, layer.out_features, penalty)
-    layer.weight.copy_(weight / deviation)
-    layer.bias.copy_(bias - (weight / deviation) @ mean)
+    penalty = chosen_penalty(x, labels, classes)
+    weight, bias = logistic_regression(x, labels, classes, penalty)
+    return weight / deviation, bias - (weight / deviation) @ mean, penalty
+
+
+@torch.no_grad()
+def retrain_last_layer(network: LNLNetwork, data: BiasedImages) -> float:
+    """Put the logistic regression on ``data`` in the place of the last layer of g, in place; the penalty that was chosen."""
+    layer = last_layer_of(network)
+    weight, bias, penalty = solved_layer(last_features(network, data), data.labels, layer.out_features)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
     return penalty
 
 

@@ -1,9 +1,11 @@
 r"""Reweighing and subsampling: label and bias made independent in the training data, by weights or by leaving images out.
 
-reweighing gives an image of group :math:`(y,b)` the weight :math:`1/p(y,b)` (Kamiran and Calders 2012, with every group made as
-frequent as any other; RWG of Idrissi et al. 2022). subsampling keeps as many images of every group as the smallest has, drawn once
-by the seed (SUBG, ibid.), and passes over them until it has made as many updates as the baseline. Both are told the bias of every
-training image, see :mod:`lnl_core.methods.groups`.
+reweighing draws an image of group :math:`(y,b)` with the weight :math:`1/p(y,b)`, with replacement (Kamiran and Calders 2012, with
+every group made as frequent as any other; RWG of Idrissi et al. 2022, whose code draws so, too). Weights of the losses would have
+the same gradient in the mean; but the largest is here some thousand times the smallest, and a single image would make a step that
+ends all learning. subsampling keeps as many images of every group as the smallest has, drawn once by the seed (SUBG, ibid.), and
+passes over them until it has made as many updates as the baseline. Both are told the bias of every training image, see
+:mod:`lnl_core.methods.groups`.
 """
 
 from abc import ABC, abstractmethod
@@ -73,24 +75,24 @@ class Weighted(Method):
 
 
 class Reweighing(Weighted):
-    """f and g descend L_c with weights 1/p(label, bias)."""
+    """f and g descend L_c on images drawn with weights 1/p(label, bias)."""
 
     name = "reweighing"
     needs = frozenset({"image_bias"})
     must_know = (GROUP_LABELS,)
-    moves = (Moves("descends L_c / p(y, b)", "descends L_c / p(y, b)", "stays"),)
+    moves = (Moves("descends L_c, groups drawn equally", "descends L_c, groups drawn equally", "stays"),)
 
     def course(self, training: "Training") -> "ReweighingCourse":
         return ReweighingCourse(self, training)
 
 
-class ReweighingCourse(WeightedCourse):
+class ReweighingCourse(Course):
     def __init__(self, method: Method, training: "Training") -> None:
         super().__init__(method, training)
-        self.weights = Groups.of(training.data).weights
+        self.groups = Groups.of(training.data)
 
-    def weigh(self, losses: Tensor, batch: Batch, index: Tensor) -> Tensor:
-        return self.weights[index] / len(index)
+    def draw(self, generator: torch.Generator) -> list[Tensor]:
+        return list(self.groups.drawn_equally(generator).split(self.training.config.batch_size))
 
 
 class Subsampling(Weighted):

@@ -374,7 +374,7 @@ def _leave_record(
     measured = {} if splits.validate is None else splits.validate(network)
     measured["train_information"] = data_information(splits.data)
     unbiased = load_probe_data(config, data_dir)
-    probed: dict[str, Any] = {"probe_data": unbiased, "probe_limit": config.probe_images}
+    probed: dict[str, Any] = {"probe_data": unbiased, "probe_limit": config.probe_images, "probe_steps": config.probe_steps}
     measured |= evaluate(network, splits.tests["test"], train=splits.data, seed=config.seed, **probed)
     measured |= fairness_by_split(lambda data: predict(network, data), splits.compared)
     if "opposite" in splits.tests:

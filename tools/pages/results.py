@@ -32,6 +32,7 @@ from tools.pages import (
     drawn,
     explorables,
     hyperparameters,
+    last_layer,
     leak_tables,
     numbers,
     records as record_pages,
@@ -508,6 +509,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     }
     texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
+    texts |= {"last_layer.md": last_layer.last_layer_table(root)}
     for name, cells in _record_links(root).items():
         texts[name] = record_pages.with_column(texts[name], cells)
     return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
@@ -562,6 +564,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "adversaries": ("adversaries",),
     "which_method": ("newer",),
     "must_know": (),
+    "last_layer": ("last_layer",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),
     "roofline": (),

@@ -21,6 +21,7 @@ from tools import ROOT
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
+from tools.studies.last_layer import read_last_layers
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
 
@@ -172,6 +173,16 @@ class Sources:
     def sure(self, method: str, color_var: float, name: str, colors: str = "unbiased") -> float:
         """A number of ``results/confidence``, such as "error"; ``colors`` may be "training_colors"."""
         return float(self._confidence[method, color_var][colors][name])
+
+    @cached_property
+    def _last_layers(self) -> dict[tuple[str, float], dict[str, Any]]:
+        return {(one["method"], one["color_var"]): one for one in read_last_layers(self._root)}
+
+    def refitted(self, method: str, color_var: float, images: int, name: str = "test_accuracy", colors: str = "unbiased") -> float:
+        """A number of ``results/last_layer``, the mean over draws of so many images; with 0 images the network as it is stored."""
+        found = self._last_layers[method, color_var]
+        rows = where(found[colors], images=images) if images else [found["before"]]
+        return float(np.mean([row[name] for row in rows]))
 
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""
