@@ -9,7 +9,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 # lnl_core/_threads.py says why
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help install book slides serve pdf test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
+.PHONY: help install book slides serve pdf lite test lint nbval notebooks sync facts results assignments grade configure gpu badge ahead lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ serve: $(INSTALLED)  ## open the built site in a browser (PORT=8000)
 
 pdf: $(INSTALLED)  ## print the built site into _build/book.pdf, with Chromium or Chrome
 	@$(BIN)/python -m tools.site.pdf
+
+lite: $(INSTALLED)  ## two notebooks that run in the browser without an installation, into _build/lite; PYODIDE=folder of a release
+	@$(BIN)/python -m tools.site.lite --pyodide "$(PYODIDE)"
 
 test: lint  ## all that CI runs: ruff, mypy, unit tests, smoke runs, the book with warnings as errors, nbval
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -7,12 +7,14 @@ import ast
 import copy
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from in_process import WRONG, assignment, decided_by_tests, execute, misconception, wrong_answer
 
 from lnl_core.experiments import registry
@@ -47,11 +49,14 @@ def _trained_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Few digits, a folder of its own, and no experiment of a notebook that ran before in this process."""
     monkeypatch.setenv("LNL_PROFILE", "smoke")
     monkeypatch.setattr(registry, "_known", dict(registry.registered()))
     monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)  # assignment 4 takes one
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -118,3 +123,14 @@ def test_every_misconception_is_explained_and_has_a_wrong_answer() -> None:
         page = entry["chapter"].split("#")[0]
         assert (ROOT / f"{page}.md").is_file() or (ROOT / f"{page}.ipynb").is_file(), f"{name}: there is no page {page}"
         assert 2 <= len(re.findall(r"[.?!](?: |$)", entry["explain"])) <= 4, f"{name}: two or three sentences"
+
+
+def test_the_seconds_on_the_teaching_page_are_those_that_were_measured() -> None:
+    """And each assignment takes less than three minutes."""
+    seconds = json.loads((COURSE / "expected_seconds.json").read_text(encoding="utf-8"))["seconds"]
+    assert list(seconds) == NAMES
+    assert max(seconds.values()) < 180
+    rows = re.findall(
+        r"^\| (a\d_\w+) \|.*\| (\d+) \|$", (ROOT / "book" / "teaching.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert rows == [(name, str(math.ceil(value))) for name, value in seconds.items()]

@@ -186,7 +186,7 @@ def test_without_an_output_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         progress.stays("done")
 
 
-CELLS = "# %% [markdown]\n# # {0}\n\n# %% tags=[\"parameters\"]\nOUT_DIR = \"runs\"\n\n# %%\nimport time\n\n# %%\n{1}\n"
+CELLS = '# %% [markdown]\n# # {0}\n\n# %% tags=["parameters"]\nOUT_DIR = "runs"\n\n# %%\nimport time\n\n# %%\n{1}\n'
 
 
 @pytest.fixture
@@ -252,6 +252,8 @@ def test_what_uses_runs_waits_for_the_first_notebook(tmp_path: Path, monkeypatch
     assert min(second[0], fourth[0]) > first[1]
     assert third[0] < min(second[0], fourth[0]), "it needs no runs and begins at once"
     assert first[3] == "10000"
+    execute_all(tmp_path / "one", {}, shared_runs=True, root=tmp_path, progress=Progress(io.StringIO()), names=["02_third"])
+    assert [path.name for path in (tmp_path / "one" / "executed").glob("*.ipynb")] == ["02_third.ipynb"]
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from browsers import launched
 
-from tools.site import slides
+from tools.site import book, slides
 from tools.site.notebooks import read_script, scripts, tags
 from tools.site.slides import SlidesError, blocks, deck, kind, make, parts, render, told
 
@@ -172,6 +172,40 @@ def test_a_deck_opens_without_an_error_and_asks_nobody_else(tmp_path: Path) -> N
     assert said == []
 
 
+def test_a_text_that_is_too_long_gets_smaller_until_it_fits(tmp_path: Path) -> None:
+    def cell(part: str, source: str, how: str) -> Any:
+        made: Any = nbformat.v4.new_markdown_cell(source)  # type: ignore[no-untyped-call]
+        made.metadata = nbformat.from_dict({"slideshow": {"slide_type": how}, "part": part})
+        return made
+
+    long = "\n\n".join(["A line that takes some room on a slide."] * 15)
+    cells = [
+        cell("head", "## Short", "slide"),
+        cell("text", "Text.", "-"),
+        cell("head", "## Long", "slide"),
+        cell("text", long, "-"),
+    ]
+    notebook: Any = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
+    notebook.metadata["title"] = "A deck"
+    slides._lay_out(notebook.cells)
+    slides.copy_scripts(tmp_path)
+    (tmp_path / "deck.html").write_text(render(notebook), encoding="utf-8")
+    seen = """() => {
+        const slide = Reveal.getCurrentSlide(), text = slide.querySelector(".text");
+        return [slide.scrollHeight - slide.clientHeight, parseFloat(getComputedStyle(text).fontSize)];
+    }"""
+    with launched() as browser:
+        page = browser.new_page(viewport={"width": slides.WIDTH, "height": slides.HEIGHT})
+        page.goto((tmp_path / "deck.html").as_uri())
+        page.wait_for_function("() => window.Reveal && Reveal.isReady()")
+        assert page.evaluate(seen) == [0, 29]
+        page.keyboard.press("Space")
+        page.wait_for_function("() => Reveal.getCurrentSlide().innerText.startsWith('Long')")
+        over, size = page.evaluate(seen)
+    assert over == 0
+    assert 16 <= size < 29
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [(["nothing"], "there is no notebook nothing: choose from 00_"), (["02_derivation"], "has not been executed: run `make book`")],
@@ -182,3 +216,17 @@ def test_the_command_says_what_is_wrong(
     monkeypatch.setattr(slides, "copy_scripts", lambda _: None)
     with pytest.raises(SlidesError, match=sentence):
         make(names, tmp_path, tmp_path / "slides")
+
+
+def test_a_quick_look_executes_only_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(book, "execute_all", lambda *_, names, **__: asked.append(names))
+    monkeypatch.setattr(slides, "copy_scripts", lambda _: None)
+    monkeypatch.setattr(slides, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["slides", "02_derivation", "--smoke"])
+    assert slides.main() == 2, "nothing was executed here"
+    assert asked == [["02_derivation"]]
+    assert "02_derivation has not been executed" in capsys.readouterr().err

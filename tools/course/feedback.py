@@ -11,13 +11,14 @@ from jinja2 import Environment, StrictUndefined
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --good: light-dark(#176d34, #7ddb98); --bad: light-dark(#a3231a, #ff9e94); }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+body { background: light-dark(#fff, #16181c); color: light-dark(#1b1e23, #e8eaed); } a { color: light-dark(#0b57a4, #8ec5ff); }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 0; }
 section { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
 .points { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
 aside { border-left: .25rem solid var(--line); padding-left: .8rem; margin: .8rem 0; }
-pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; white-space: pre-wrap; }
-table { border-collapse: collapse; } th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem; text-align: left; }
+pre { border: 1px solid var(--line); padding: .6rem; white-space: pre-wrap; }
+table { border-collapse: collapse; } th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; }
 """
 
 _HEAD = """<!doctype html>

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,11 @@ def render(staged: Path, output: Path) -> Path:
     return built / "html"
 
 
-def execute(smoke: bool) -> Path:
+def execute(smoke: bool, names: Sequence[str] = ()) -> Path:
     """Execute the notebooks that have changed, under "smoke" or "demo", and give back the folder with their folder ``executed``.
+
+    Args:
+        names: of those that are needed; by default all.
 
     Raises:
         SystemExit: with what a notebook said that could not be executed to its end.
@@ -173,7 +177,7 @@ def execute(smoke: bool) -> Path:
     work = Path("_build/test") if smoke else Path("_build")
     parameters: dict[str, object] = SMOKE if smoke else {"PROFILE": "demo"}
     try:
-        execute_all(work, parameters, shared_runs=not smoke, jobs=min(2, os.cpu_count() or 1))
+        execute_all(work, parameters, shared_runs=not smoke, jobs=min(2, os.cpu_count() or 1), names=names)
     except NotebookFailedError as error:
         sys.exit(str(error))
     return work

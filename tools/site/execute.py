@@ -16,7 +16,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from importlib.metadata import requires, version
@@ -310,6 +310,7 @@ def execute_all(
     jobs: int = 1,
     root: Path = ROOT,
     progress: Progress | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Execute every notebook into ``work/executed``, with ``work/stage/notebooks`` as its working folder.
 
@@ -319,6 +320,7 @@ def execute_all(
             what they read.
         jobs: how many at a time, among which the processors are shared.
         progress: says which notebook and cell is executed, and how long all will take.
+        names: execute these alone; by default all.
 
     Raises:
         NotebookFailedError: naming every notebook that failed, after all have been tried.
@@ -326,7 +328,7 @@ def execute_all(
     drop_stale_runs(work)
     library = library_key(root)
     tasks = []
-    for script in scripts(root):
+    for script in (one for one in scripts(root) if not names or one.stem in names):
         out_dir = "../../runs" if shared_runs else f"../../runs/{script.stem}"
         tasks.append(_task(script, {**parameters, "OUT_DIR": out_dir}, library))
     before = expected_seconds(str(parameters.get("PROFILE"))) | {name: run.seconds for name, run in read_executions(work).items()}

@@ -273,7 +273,7 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="from the smoke runs: quick, and the numbers mean nothing")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    work = execute(smoke=True) if arguments.smoke else Path("_build")
+    work = execute(smoke=True, names=arguments.names) if arguments.smoke else Path("_build")
     try:
         written = make(arguments.names, work / "executed", work / "slides")
     except SlidesError as error:

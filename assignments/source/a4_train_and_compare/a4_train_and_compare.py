@@ -26,6 +26,7 @@ from lnl_core import accuracy, fit, load_data, preset, resolve_profile
 from lnl_core.evaluation import predict
 from lnl_core.networks import LNLNetwork, PixelBiasHead
 
+torch.set_num_threads(1)  # the networks are so small that a second thread waits more than it works
 SMALL = resolve_profile("demo") == "smoke"
 SIZES = {"train_size": 96, "test_size": 300, "epochs": 1} if SMALL else {"train_size": 1500, "epochs": 5}
 COLOR_VAR = 0.04
