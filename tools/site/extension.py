@@ -27,7 +27,7 @@ from sphinx.writers.html5 import HTML5Translator
 from tools import write_if_changed
 
 FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
-"""Says what the theme, whose script comes next, would fall back on. Its own option would leave a page without scripts uncoloured."""
+"""Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts."""
 
 
 UNFOLDED = """for (const kind of ["toggle", "click"]) document.addEventListener(kind, ({target}) => {
