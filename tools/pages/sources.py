@@ -178,11 +178,17 @@ class Sources:
     def _last_layers(self) -> dict[tuple[str, float], dict[str, Any]]:
         return {(one["method"], one["color_var"]): one for one in read_last_layers(self._root)}
 
+    def _draws(self, method: str, color_var: float, images: int, name: str, colors: str) -> list[float]:
+        found = self._last_layers[method, color_var]
+        return [row[name] for row in (where(found[colors], images=images) if images else [found["before"]])]
+
     def refitted(self, method: str, color_var: float, images: int, name: str = "test_accuracy", colors: str = "unbiased") -> float:
         """A number of ``results/last_layer``, the mean over draws of so many images; with 0 images the network as it is stored."""
-        found = self._last_layers[method, color_var]
-        rows = where(found[colors], images=images) if images else [found["before"]]
-        return float(np.mean([row[name] for row in rows]))
+        return float(np.mean(self._draws(method, color_var, images, name, colors)))
+
+    def refitted_spread(self, method: str, color_var: float, images: int) -> float:
+        """The standard deviation over these draws of the accuracy on test digits."""
+        return float(np.std(self._draws(method, color_var, images, "test_accuracy", "unbiased"), ddof=1))
 
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""
