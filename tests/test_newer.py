@@ -160,7 +160,8 @@ def test_a_last_layer_fitted_to_unbiased_images_repairs_and_one_fitted_to_biased
     monkeypatch.setitem(last_layer.SETTINGS, "counts", [100])
     monkeypatch.setitem(last_layer.SETTINGS, "draws", 1)
     found = last_layer.measure(model, ROOT / "results")
-    network, test = load_model(model["path"]), load_data(preset("smoke", color_var=0.02), "test")
+    stored = read_record(ROOT / "results" / "runs" / f"{model['record']}.json").run_config()
+    network, test = load_model(model["path"]), load_data(stored.with_options(source="mini"), "test")
     assert found["before"]["test_accuracy"] == pytest.approx(accuracy(network, test), abs=1e-9)
     (repaired,), (control,) = found["unbiased"], found["training_colors"]
     assert repaired["test_accuracy"] > found["before"]["test_accuracy"] + 0.1 > control["test_accuracy"] - 0.1

@@ -69,7 +69,7 @@ def test_probes_have_repainted_digits_but_no_other_photographs() -> None:
     assert load_probe_data(smoke("faces")) is None
     digits = load_probe_data(preset("smoke", "lnl"))
     assert digits is not None
-    assert len(digits) == 512
+    assert len(digits) == 256
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,13 @@ def later(scripts: list[Any]) -> list[Any]:
 
 def _later(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     scripts = without_thebe(context.get("script_files", []))
-    if doctree is not None:  # the search has a script that needs them at once
+    if doctree is None:  # the search has a script that needs the others at once
+        first = [one for one in scripts if one.attributes.get("body") == FIRST_VISIT]
+    else:
         scripts = later(scripts)
         first = [one for one in scripts if not {"async", "defer"} & set(one.attributes)]
-        context["metatags"] = context.get("metatags", "") + "\n".join(context["js_tag"](one) for one in first) + "\n"
-        scripts = [one for one in scripts if one not in first]
-    context["script_files"] = scripts
+    context["metatags"] = context.get("metatags", "") + "\n".join(context["js_tag"](one) for one in first) + "\n"
+    context["script_files"] = [one for one in scripts if one not in first]
     context["css_files"] = [one for one in context.get("css_files", []) if "thebe" not in str(getattr(one, "filename", one))]
 
 

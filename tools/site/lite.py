@@ -14,12 +14,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
 import jupytext
 
 from tools import ROOT, write_if_changed
+from tools.pipes import while_read
 
 TWINS = ROOT / "notebooks" / "lite"
 PACKAGES = ("jupyterlite-core==0.6.4", "jupyterlite-pyodide-kernel==0.6.1", "jupyter-server==2.21.1")
@@ -148,4 +150,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(while_read(partial(main, sys.argv[1:])))
