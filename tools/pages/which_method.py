@@ -53,5 +53,5 @@ def _how_much(records: list[RunRecord]) -> str:
         return f"**These numbers have not been measured yet**: none of the {wanted} runs has been made."
     devices = " and ".join(sorted({str(record.provenance["device"]) for record in records}))
     some = "" if len(records) == wanted else "; the others have not been measured yet"
-    made = f"{len(records)} of the {wanted} runs have been made{some}."
-    return f"{made} Seconds are those of whole runs with their probes, on {devices}."
+    made = f"{len(records)} of the {wanted} runs {'has' if len(records) == 1 else 'have'} been made{some}."
+    return f"{made} Seconds are those of whole runs with their probes, on {devices}; other work may have run beside them."
