@@ -101,7 +101,7 @@ def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> 
     found = rows_of(table)
     assert [*found] == [*newer.ROWS]
     assert table.startswith("3 of the 126 runs have been made; the others have not been measured yet.")
-    assert "on cpu (toy)." in table
+    assert "on cpu (toy); other work may have run beside them." in table
     assert found["jtt"][1] == ["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "2"]
     assert found["last_layer, k = 50"][1] == ["0.250", "0.350", "0.450", "0.550", "102", "1"]
     assert found["last_layer"][1] == found["jtt"][0] == ["not measured"] * 5 + ["0"], "another k and another variance"
