@@ -35,11 +35,11 @@ def playwright(name: str) -> Any:
 
 
 def axe() -> str:
-    """The script of axe-core, which looks for faults of accessibility; nothing where its package is missing."""
+    """The script of axe-core, which looks for faults of accessibility."""
     try:
         return str(import_module("axe_playwright_python.base").AXE_SCRIPT)
     except ModuleNotFoundError:
-        return ""
+        missing("axe-playwright-python is missing, run `make install`")
 
 
 def browser_path() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browsers import ARGUMENTS, DESK, PHONE, axe, browser_path, missing, playwright
+from browsers import ARGUMENTS, DESK, PHONE, axe, browser_path, playwright
 from PIL import Image
 
 from tools.site import contents
@@ -157,13 +157,12 @@ async def look_at(page: Any, path: Path) -> Look:
     for size in (PHONE, DESK):
         await page.set_viewport_size(size)
         seen.too_wide[f"{size['width']} px"] = await page.evaluate(WIDTH)
-    if axe():
-        await page.evaluate(axe())
-        await page.evaluate(PLAIN)
+    await page.evaluate(axe())
+    await page.evaluate(PLAIN)
     for size, theme in ((DESK, "dark"), (PHONE, "light")):
         await page.set_viewport_size(size)
         await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        seen.axe[f"{size['width']} px, {theme}"] = await page.evaluate(AXE) if axe() else []
+        seen.axe[f"{size['width']} px, {theme}"] = await page.evaluate(AXE)
     for event, listener in heard:
         page.remove_listener(event, listener)
     return seen
@@ -231,8 +230,6 @@ def test_text_can_be_told_from_its_background(looks: dict[str, Look]) -> None:
 @pytest.mark.slow
 def test_axe_finds_no_fault(looks: dict[str, Look]) -> None:
     """WCAG 2.1, A and AA, at both widths, once dark and once light, with everything unfolded; contrast has a test of its own."""
-    if not axe():
-        missing("axe-playwright-python is not there, run `make install`")
     found = {f"{name}, {where}": faults for name, look in looks.items() for where, faults in look.axe.items() if faults}
     assert found == {}
 

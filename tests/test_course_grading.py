@@ -58,12 +58,18 @@ class Class:
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
-    """Everybody, graded once: right and wrong answers, damaged notebooks, every attack."""
-    if not SANDBOXED and os.environ.get("LNL_SANDBOX") == "required":
+def sandboxed() -> None:
+    """Hostile notebooks are tried in a sandbox alone; without one their tests are passed over, or fail where it is required."""
+    if SANDBOXED:
+        return
+    if os.environ.get("LNL_SANDBOX") == "required":
         pytest.fail("LNL_SANDBOX=required asks that hostile notebooks are tried, and this machine has no sandbox")
-    if not SANDBOXED:
-        pytest.skip("this machine has no sandbox")
+    pytest.skip("this machine has no sandbox")
+
+
+@pytest.fixture(scope="module")
+def graded(sandboxed: None, tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """Everybody, graded once: right and wrong answers, damaged notebooks, every attack."""
     folder = tmp_path_factory.mktemp("class")
     assignment = toy(folder / "course")
     submitted, outside = folder / "submitted", folder / "outside"
@@ -308,8 +314,9 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_same_command_goes_on(
     assert grade(submitted, plan).there == 3
 
 
-@pytest.mark.skipif(not SANDBOXED, reason="this machine has no sandbox")
-def test_functions_are_called_in_one_new_process_after_the_first_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
+    sandboxed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_course(
         tmp_path, SOURCE.replace('total is not the sum of the table."', 'No."\nassert double(total) == 2 * total, "double"')
     )

@@ -179,7 +179,7 @@ def embedding(points: ArrayLike, labels: ArrayLike, group: ArrayLike, title: str
 
 def results(
     rows: Sequence[Mapping[str, Any]],
-    title: str = "Accuracy grows as the bias weakens, published and ours",
+    title: str = "Accuracy on unbiased test images, published and ours",
 ) -> Figure:
     """The paper's Figure 4, a panel a method: published numbers as open marks, every run of ours as a dot, our means as a line.
 

@@ -57,7 +57,7 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
 
 def limit(
     rows: Sequence[Mapping[str, float]],
-    title: str = "The stronger the bias, the less of the digit is left once the colour is forgotten",
+    title: str = "What is left of the digit once the colour is forgotten",
 ) -> Figure:
     """H(Y|B) and the accuracy that Fano's inequality allows with it, against the variance.
 
@@ -91,7 +91,7 @@ def _draw_limit(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 def limit_methods(
     rows: Sequence[Mapping[str, float]],
     measured: Sequence[Mapping[str, Any]],
-    title: str = "Every network knows the colour of digits that are painted as in training",
+    title: str = "Methods and what is possible without the colour",
 ) -> Figure:
     """Measured methods against the variance: digits painted like the training digits under the limit, and unbiased digits.
 

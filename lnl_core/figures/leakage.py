@@ -58,7 +58,7 @@ def _said_panel(panel: Axes, models: Sequence[Mapping[str, Any]]) -> None:
 
 
 def what_h_says(
-    models: Sequence[Mapping[str, Any]], title: str = "Where h is at chance, a fresh linear probe still reads the colour"
+    models: Sequence[Mapping[str, Any]], title: str = "The level of a colour channel, by h and by fresh readers"
 ) -> Figure:
     """One panel a method, accuracies over the variance, all for the question that h is asked: h, a fresh h, a fresh linear probe
     and chance. Whiskers are 95 % intervals over probes.
@@ -91,7 +91,7 @@ def what_h_says(
 
 
 def what_is_left(
-    models: Sequence[Mapping[str, Any]], title: str = "Every method leaves some of the colour to be read, the baseline most"
+    models: Sequence[Mapping[str, Any]], title: str = "What fresh probes read of the colour"
 ) -> Figure:
     """Two panels over the variance, one line a method: the nats that the strongest probe proves, and the compression that an online
     code reaches. Whiskers are 95 % intervals over probes.
@@ -127,7 +127,7 @@ def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str,
 
 def over_training(
     courses: Mapping[str, Sequence[Sequence[Mapping[str, float]]]],
-    title: str = "The colour stays readable throughout training, whatever h sees",
+    title: str = "The leak over training, unbiased images",
 ) -> Figure:
     """Accuracy after every epoch, one column a method. Above the levels that h is asked for: h and a fresh linear probe. Below the
     colour, one of ten: fresh probes. Thin lines are runs, thick ones their mean, dashed is chance.

@@ -80,7 +80,14 @@ def last_layer_of(network: LNLNetwork) -> nn.Linear:
 
 @torch.no_grad()
 def last_features(network: LNLNetwork, data: BiasedImages) -> Tensor:
-    """(N, D) float64 that the last linear layer of g reads, on the data's device; the network is in evaluation mode for it."""
+    """What the last linear layer of g reads of each image, in evaluation mode; the network is left in the mode it was in.
+
+    Returns:
+        (N, D) float64 on the data's device.
+
+    Raises:
+        ConfigError: see :func:`last_layer_of`.
+    """
     layer, parts = last_layer_of(network), list[Tensor]()
     hook = layer.register_forward_pre_hook(lambda module, inputs: parts.append(inputs[0].double()))
     was_training = network.training
@@ -93,7 +100,15 @@ def last_features(network: LNLNetwork, data: BiasedImages) -> Tensor:
 
 
 def solved_layer(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor, float]:
-    """Weights (classes, D) and intercepts (classes,) of the logistic regression on features (n, D), and its penalty, as chosen."""
+    """The layer that :func:`logistic_regression` finds on features scaled to deviation 1, written for the features as they are.
+
+    Args:
+        features: (n, D) float64.
+        labels: (n,) int64.
+
+    Returns:
+        Weights (classes, D), intercepts (classes,), and the penalty, see :func:`chosen_penalty`.
+    """
     mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
     x = (features - mean) / deviation
     penalty = chosen_penalty(x, labels, classes)

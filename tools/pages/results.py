@@ -580,35 +580,50 @@ def made_by(name: str) -> str:
     return f"Made by {' and '.join(filter(None, (', '.join(commands[:-1]), commands[-1])))}."
 
 
+MESSAGES = {
+    "figure_4": "Accuracy grows as the bias weakens, published and ours",
+    "places": "The colour stays where h is not asked: one linear probe a place of f(x), chance 0.1",
+    "said": "Where h is at chance, a fresh linear probe still reads the colour",
+    "left": "Every network holds some of the colour, the baseline most",
+    "leak_training": "The colour stays readable throughout training, whatever h sees",
+    "reliability": "The baseline's sure answers are often wrong",
+    "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
+    "limit_methods": "Every network knows the colour of digits that are painted as in training",
+}
+"""What each picture of the stored records shows, in its title; the functions' own titles say only what is drawn."""
+
+
 def _choices_drawing(root: Path) -> Drawing:
     groups = _by_configuration(read_records(root / "results" / "ablations"))
     found = {name: groups.get(ablations.config_of(changes).fingerprint(), []) for name, changes in ablations.CHOICES.items()}
     values = {name: [record.metrics["validation_accuracy"] for record in records] for name, records in found.items() if records}
     means = [sum(runs) / len(runs) for runs in values.values()]
-    title = f"One choice moves lnl between {min(means):.2f} and {max(means):.2f}: validation digits, σ² = {ablations.COLOR_VAR:g}"
+    least, most = f"{min(means):.2f}", f"{max(means):.2f}"
+    title = f"With one choice changed, runs of lnl lie between {least} and {most}: validation digits, σ² = {ablations.COLOR_VAR:g}"
     return partial(figures.ablation, values, title=title)
 
 
 def _places_drawing(root: Path) -> Drawing:
     maps = {name: found["accuracy"] for name, found in read_maps(root).items()}
-    title = "The colour stays where h is not asked: one linear probe a place of f(x), chance 0.1"
-    return partial(figures.place_maps, maps, title=title)
+    return partial(figures.place_maps, maps, title=MESSAGES["places"])
 
 
 def drawings(root: Path = ROOT) -> dict[str, Drawing]:
     """Every generated figure by file name: the function that draws it, with what it draws."""
     rows, leaks = limit.read_limit(root)["rows"], leak_tables.shown(root)
     return {
-        "figure_4.png": partial(figures.results, results_table(folder=root / "results")),
+        "figure_4.png": partial(figures.results, results_table(folder=root / "results"), title=MESSAGES["figure_4"]),
         "choices.png": _choices_drawing(root),
         "places.png": _places_drawing(root),
         "estimators.png": _estimators_drawing(root),
-        "said.png": partial(leak_figures.what_h_says, leaks),
-        "left.png": partial(leak_figures.what_is_left, leaks),
-        "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root)),
-        "reliability.png": partial(figures.reliability, confidence.diagrams(root), "The baseline's sure answers are often wrong"),
-        "limit.png": partial(information_figures.limit, rows),
-        "limit_methods.png": partial(information_figures.limit_methods, rows, under_limit.read_measured(root)),
+        "said.png": partial(leak_figures.what_h_says, leaks, MESSAGES["said"]),
+        "left.png": partial(leak_figures.what_is_left, leaks, MESSAGES["left"]),
+        "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root), MESSAGES["leak_training"]),
+        "reliability.png": partial(figures.reliability, confidence.diagrams(root), MESSAGES["reliability"]),
+        "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
+        "limit_methods.png": partial(
+            information_figures.limit_methods, rows, under_limit.read_measured(root), MESSAGES["limit_methods"]
+        ),
         "fairness_adult.png": _pareto("adult-sex", root),
         "fairness_german.png": _pareto("german-age", root),
     }

@@ -4,7 +4,6 @@ In random colours the bias tells nothing of the digit, so what is sure and wrong
 the colours of the training, drawn anew for the test digits, the bias still helps: the control. Ten seconds of one core a network.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 from lnl_core.evaluation import calibration, logits
 from lnl_core.evaluation.calibration import SURE
 from lnl_core.experiments.splits import load_data
-from lnl_core.runs.records import published_models, read_record
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.stored import OfStoredNetworks, read_measurements
+from tools.studies.study import Found
 
 FOLDER = Path("results", "confidence")
 SETTINGS: dict[str, Any] = {"split": "test", "bins": 15, "sure": SURE}
@@ -36,23 +36,18 @@ def measure(model: dict[str, Any], results: Path, data_dir: str | None = None) -
 
 
 def read_confidence(root: Path = ROOT) -> list[Found]:
-    """The stored measurements, by variance, then by method in the order of their files."""
-    files = sorted((root / FOLDER).glob("*.json"))
-    found: list[Found] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return sorted(found, key=lambda one: (one["color_var"], one["method"]))
+    """The stored measurements, see :func:`tools.studies.stored.read_measurements`."""
+    return read_measurements(root / FOLDER)
 
 
-class Confidence(Study):
+class Confidence(OfStoredNetworks):
     name = "confidence"
     about = "How sure the stored networks are of right and of wrong answers."
     settings = SETTINGS
+    folder = FOLDER
 
-    def jobs(self, options: Options) -> list[Job]:
-        models = published_models(ROOT / "results")
-        return [Job(model["path"].stem, ROOT / FOLDER / f"{model['path'].stem}.json", model) for model in models]
-
-    def do(self, job: Job, options: Options) -> Found:
-        return measure(job.values, ROOT / "results", options.data_dir)
+    def measure(self, model: dict[str, Any], data_dir: str | None) -> Found:
+        return measure(model, ROOT / "results", data_dir)
 
     def line(self, found: Found) -> str:
         values = found["unbiased"]

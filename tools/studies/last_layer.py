@@ -5,7 +5,6 @@ colours of its training. The control are as many digits in the colours of the tr
 All is measured on the 10,000 test digits in random colours. The features are computed once a network, so a fit takes a second.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from lnl_core.datasets import BiasedImages
 from lnl_core.evaluation.accuracy import bias_alignment, group_metrics
 from lnl_core.experiments.splits import load_data
 from lnl_core.methods.last_layer import last_features, last_layer_of, solved_layer
-from lnl_core.runs.records import published_models, read_record
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import load_model
 from tools import ROOT
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.stored import OfStoredNetworks, read_measurements
+from tools.studies.study import Found
 
 FOLDER = Path("results", "last_layer")
 SETTINGS: dict[str, Any] = {"counts": [50, 200, 500, 2000], "draws": 5, "from": "validation", "split": "test"}
@@ -62,22 +62,18 @@ def _metrics(predicted: Tensor, data: BiasedImages, alignment: Any) -> dict[str,
 
 
 def read_last_layers(root: Path = ROOT) -> list[Found]:
-    """The stored measurements, by variance, then by method in the order of their files."""
-    found: list[Found] = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((root / FOLDER).glob("*.json"))]
-    return sorted(found, key=lambda one: (one["color_var"], one["method"]))
+    """The stored measurements, see :func:`tools.studies.stored.read_measurements`."""
+    return read_measurements(root / FOLDER)
 
 
-class LastLayers(Study):
+class LastLayers(OfStoredNetworks):
     name = "last_layer"
     about = "The last layer of the stored networks fitted anew to k images, unbiased and in the colours of the training."
     settings = SETTINGS
+    folder = FOLDER
 
-    def jobs(self, options: Options) -> list[Job]:
-        models = published_models(ROOT / "results")
-        return [Job(model["path"].stem, ROOT / FOLDER / f"{model['path'].stem}.json", model) for model in models]
-
-    def do(self, job: Job, options: Options) -> Found:
-        return measure(job.values, ROOT / "results", options.data_dir)
+    def measure(self, model: dict[str, Any], data_dir: str | None) -> Found:
+        return measure(model, ROOT / "results", data_dir)
 
     def line(self, found: Found) -> str:
         best = [row["test_accuracy"] for row in found["unbiased"] if row["images"] == max(SETTINGS["counts"])]
