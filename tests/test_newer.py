@@ -172,13 +172,13 @@ def test_a_last_layer_fitted_to_unbiased_images_repairs_and_one_fitted_to_biased
 def test_the_table_of_last_layers_has_two_rows_a_network_with_its_control(tmp_path: Path) -> None:
     assert last_layer_page.last_layer_table(tmp_path) == "Nothing has been measured yet.\n"
     shutil.copytree(ROOT / last_layer.FOLDER, tmp_path / last_layer.FOLDER)
-    lines = [line for line in last_layer_page.last_layer_table(tmp_path).splitlines() if line.startswith("| 0")]
-    assert len(lines) == 6 * 2
-    first = last_layer.read_last_layers(tmp_path)[0]
-    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert len(cells) == 3 + 1 + 4 + 1
-    assert cells[3] == f"{first['before']['test_accuracy']:.3f}"
-    for cell, images, colors in ((4, 50, "unbiased"), (7, 2000, "unbiased"), (8, 2000, "training_colors")):
+    found = rows_of(last_layer_page.last_layer_table(tmp_path).replace("\u00a0", " "))
+    assert {name: len(rows) for name, rows in found.items() if name != "network"} == {"baseline": 4, "bias_balanced": 4, "lnl": 4}
+    first, cells = last_layer.read_last_layers(tmp_path)[0], found["baseline"][0]
+    assert (first["method"], first["color_var"]) == ("baseline", 0.02)
+    assert len(cells) == 1 + 4 + 1
+    assert cells[0] == f"{first['before']['test_accuracy']:.3f}"
+    for cell, images, colors in ((1, 50, "unbiased"), (4, 2000, "unbiased"), (5, 2000, "training_colors")):
         values = [row["test_accuracy"] for row in first[colors] if row["images"] == images]
         assert len(values) == 5
         assert cells[cell] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
