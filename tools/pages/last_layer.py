@@ -25,5 +25,5 @@ def last_layer_table(root: Path = ROOT) -> str:
             cells = [of_seeds([one["before"][name]]), *(of_seeds([row[name] for row in rows]) for rows in fits)]
             lines.append(f"| {one['method']} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**σ² = {color_var:g}, {word}**\n\n" + "\n".join(lines) + "\n")
-    how = f"n = 1 network a row; mean and deviation of {draws} draws of the images. The control has digits in colours of the training."
+    how = f"n = 1 network a row; mean and deviation of {draws} draws of the images. The control has digits in training colours."
     return "\n".join(blocks) + f"\n{how}\n"
