@@ -55,6 +55,7 @@ def test_a_processor_held_to_avx2_computes_no_bf16(monkeypatch: pytest.MonkeyPat
     """What ``ATEN_CPU_CAPABILITY=avx2`` makes of a newer machine, and a processor that has AVX-512 but no bf16 instructions."""
     for name in ("avx512", "avx512_bf16"):
         monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda: True, raising=False)
+    monkeypatch.setattr(precision, "_made_by_intel", lambda: False)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert precision.native_bf16(CPU), "control"
@@ -64,6 +65,17 @@ def test_a_processor_held_to_avx2_computes_no_bf16(monkeypatch: pytest.MonkeyPat
     for name in ("avx512_bf16", "amx_tile"):
         monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda: False, raising=False)
     assert not precision.native_bf16(CPU)
+
+
+@pytest.mark.parametrize(("intel", "tiles", "fast"), [(False, False, True), (True, False, False), (True, True, True)])
+def test_an_intel_processor_needs_tiles(intel: bool, tiles: bool, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its AVX-512 instruction for bf16 makes an epoch of the baseline 1.5 times as long as in float32."""
+    for name, there in {"avx512": True, "avx512_bf16": True, "amx_tile": tiles}.items():
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda there=there: there, raising=False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(precision, "_made_by_intel", lambda: intel)
+    assert precision.native_bf16(CPU) == fast
 
 
 @pytest.mark.parametrize(("asked", "why"), [("auto", "auto: cpu has"), ("float32", "float32 was asked for by name")])
@@ -82,7 +94,7 @@ def test_bf16_by_name_works_and_says_in_one_line_that_it_is_slow(
     with caplog.at_level(logging.WARNING, logger="lnl_core"):
         fit(build_network(config), few.subset(slice(0, 32)), config, device="cpu", progress=False)
     (line,) = caplog.messages
-    assert "several times slower" in line
+    assert "slower than float32" in line
     caplog.clear()
     fit(build_network(config), few.subset(slice(0, 32)), config.with_options(precision="auto"), device="cpu", progress=False)
     assert not caplog.messages
