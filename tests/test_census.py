@@ -12,10 +12,11 @@ from test_methods import REACHES_F, assert_same, by_hand, gradients
 
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, adult, german, synthetic_census
-from lnl_core.datasets.census import CENSUS_SPLITS, PROTECTED, YOUNG_TO, feature_names, synthetic_table
+from lnl_core.datasets.census import CENSUS_SPLITS, PROTECTED, YOUNG_TO, feature_names
 from lnl_core.datasets.container import Batch
 from lnl_core.datasets.readers import census_files
 from lnl_core.datasets.readers.census_files import ADULT, GERMAN, PUBLISHED_MD5, read_census
+from lnl_core.datasets.synthetic.census import synthetic_table
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import data_information
 from lnl_core.experiments.census import ATTRIBUTES as NAMES

@@ -14,14 +14,8 @@ from PIL import Image
 
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, dogs_cats
-from lnl_core.datasets.dogs_cats import (
-    DOGS_CATS_SPLITS,
-    measured_groups,
-    read_lists,
-    read_test_labels,
-    unlabelled_test_images,
-    write_test_labels,
-)
+from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, unlabelled_test_images
+from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labels, write_test_labels
 from lnl_core.datasets.readers.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import predict
@@ -290,7 +284,7 @@ def test_a_list_is_downloaded_once_and_checked_by_its_hash(data_dir: Path, monke
         read_lists(data_dir)
     from hashlib import sha256
 
-    from lnl_core.datasets.dogs_cats import _PUBLISHED
+    from lnl_core.datasets.readers.dogs_cats_files import _PUBLISHED
 
     monkeypatch.setitem(_PUBLISHED, "list_bright.txt", ("abc", sha256(content).hexdigest()))
     for _ in range(2):

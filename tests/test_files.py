@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from lnl_core.config import preset
-from lnl_core.datasets.dogs_cats import read_lists, read_test_labels
 from lnl_core.datasets.readers.census_files import read_census
+from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labels
 from lnl_core.datasets.readers.face_cleaning import _read_estimates
 from lnl_core.errors import LNLError, RecordError
 from lnl_core.methods.jlu import read_updates

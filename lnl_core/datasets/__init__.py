@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lnl_core.datasets.readers.face_tables import *
     from lnl_core.datasets.readers.photographs import *
     from lnl_core.datasets.synthetic.animals import animals as animals
+    from lnl_core.datasets.synthetic.census import synthetic_census as synthetic_census
     from lnl_core.datasets.synthetic.faces import synthetic_faces as synthetic_faces
 
 _HOMES = {
@@ -25,11 +26,12 @@ _HOMES = {
     "colored_mnist": ("COLOR_NAMES", "MEAN_COLORS", "color_table", "colored_mnist"),
     "dogs_cats": ("dogs_cats",),
     "faces": ("faces", "jlu_faces"),
-    "census": ("adult", "german", "synthetic_census"),
+    "census": ("adult", "german"),
     "readers.photographs": ("Photographs", "load_photographs"),
     "readers.face_tables": ("FaceTable", "read_faces"),
     "readers.face_cleaning": ("AgeGenderEstimator", "PackagedEstimator", "clean"),
     "synthetic.animals": ("animals",),
     "synthetic.faces": ("synthetic_faces",),
+    "synthetic.census": ("synthetic_census",),
 }
 __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)

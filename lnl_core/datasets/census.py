@@ -66,9 +66,8 @@ PROTECTED = {
 }
 """The protected attributes of each data set."""
 CLASS_NAMES = {"adult": ("<=50K", ">50K"), "german": ("bad credit", "good credit")}
-_SCHEMAS = {"adult": ADULT, "german": GERMAN}
+SCHEMAS = {"adult": ADULT, "german": GERMAN}
 _SHARES = {"adult": (0.85, 0.15, 0.0), "german": (0.5, 0.2, 0.3)}
-_SYNTHETIC_SIZES = {"adult": (4000, 1500, 3000), "german": (500, 200, 300)}
 
 
 def protected_attribute(name: str, protected: str) -> Protected:
@@ -92,7 +91,7 @@ def feature_names(name: str, protected: str, *, with_protected: bool = False) ->
     """What each feature is: a column's name, or "column=category"; their number is the width D of the table."""
     without = None if with_protected else protected_attribute(name, protected).column
     names: list[str] = []
-    for column in _features_of(_SCHEMAS[name], without):
+    for column in _features_of(SCHEMAS[name], without):
         names += [f"{column.name}={category}" for category in column.categories] or [column.name]
     return names
 
@@ -112,7 +111,7 @@ def _encoded(table: CensusTable, reference: NDArray[np.int64], without: str | No
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def _stratified(kinds: NDArray[np.int64], shares: tuple[float, float, float], seed: int) -> dict[str, NDArray[np.int64]]:
+def stratified_rows(kinds: NDArray[np.int64], shares: tuple[float, float, float], seed: int) -> dict[str, NDArray[np.int64]]:
     """Sorted row numbers of "train", "validation" and "test", each kind of row in the same shares."""
     order = np.random.default_rng(seed).permutation(len(kinds))
     parts: dict[str, list[NDArray[np.int64]]] = {"train": [], "validation": [], "test": []}
@@ -130,7 +129,7 @@ def _joined(first: CensusTable, second: CensusTable) -> CensusTable:
     return CensusTable(first.schema, columns, np.concatenate([first.labels, second.labels]), source)
 
 
-def _split(
+def one_split(
     name: str, split: str, table: CensusTable, rows: dict[str, NDArray[np.int64]], protected: str, with_protected: bool
 ) -> BiasedImages:
     """One split of a table whose ``rows`` are given, as the project's container."""
@@ -189,14 +188,14 @@ def adult(
             the same.
     """
     attribute = protected_attribute("adult", protected)
-    _check_split(split)
+    check_split(split)
     table = read_census("adult.data", data_dir, check=check)
-    rows = _stratified(_kinds(table, attribute), _SHARES["adult"], _SPLIT_SEED)
+    rows = stratified_rows(kinds_of(table, attribute), _SHARES["adult"], _SPLIT_SEED)
     if split == "test":
         test = read_census("adult.test", data_dir, check=check)
         rows["test"] = np.arange(len(table), len(table) + len(test))
         table = _joined(table, test)
-    return _split("adult", split, table, rows, protected, with_protected)
+    return one_split("adult", split, table, rows, protected, with_protected)
 
 
 def german(
@@ -226,90 +225,18 @@ def german(
         ConfigError, DataError: as :func:`adult`.
     """
     attribute = protected_attribute("german", protected)
-    _check_split(split)
+    check_split(split)
     table = read_census("german.data", data_dir, check=check)
-    rows = _stratified(_kinds(table, attribute), _SHARES["german"], seed)
-    return _split("german", split, table, rows, protected, with_protected)
+    rows = stratified_rows(kinds_of(table, attribute), _SHARES["german"], seed)
+    return one_split("german", split, table, rows, protected, with_protected)
 
 
-def _check_split(split: str) -> None:
+def check_split(split: str) -> None:
+    """A :class:`ConfigError` for a word that names no split."""
     if split not in CENSUS_SPLITS:
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(CENSUS_SPLITS)}")
 
 
-def _kinds(table: CensusTable, attribute: Protected) -> NDArray[np.int64]:
+def kinds_of(table: CensusTable, attribute: Protected) -> NDArray[np.int64]:
     """A number for each pair of label and group."""
     return table.labels * len(attribute.groups) + attribute.group_of(table.columns[attribute.column])
-
-
-# Synthetic rows
-
-
-def synthetic_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable:
-    r"""Rows of nobody, with the columns of "adult" or "german" and a planted bias.
-
-    Each row has a merit s, standard normal, and a group with the sign t, +1 in the last group and -1 elsewhere. Every column is
-    drawn from s and t with fixed loadings, so that together they tell both; the label is 1 with probability
-    :math:`\sigma(1.5 s + 0.8 t - 0.6)`, so t tells part of it beyond s. The loadings were drawn once and mean nothing.
-    """
-    attribute, schema = protected_attribute(name, protected), _SCHEMAS[name]
-    rng, fixed = np.random.default_rng([seed, 77]), np.random.default_rng(5)
-    group = rng.choice(len(attribute.groups), n, p=_group_shares(len(attribute.groups)))
-    sign = np.where(group == len(attribute.groups) - 1, 1.0, -1.0)
-    merit = rng.standard_normal(n)
-    columns: dict[str, NDArray[Any]] = {}
-    for column in schema:
-        width = len(column.categories) or 1
-        of_merit, of_sign, base = fixed.normal(0, 0.7, width), fixed.normal(0, 0.35, width), fixed.normal(0, 0.7, width)
-        scores = base + np.outer(merit, of_merit) + np.outer(sign, of_sign)
-        if column.categories:
-            columns[column.name] = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
-        else:
-            columns[column.name] = np.round(np.exp(0.4 * scores[:, 0] + 0.3 * rng.standard_normal(n)) * 30)
-    columns[attribute.column] = _cells_of(name, protected, group, rng)
-    labels = (rng.random(n) < 1 / (1 + np.exp(-(1.5 * merit + 0.8 * sign - 0.6)))).astype(np.int64)
-    return CensusTable(schema, columns, labels, "synthetic")
-
-
-def _group_shares(groups: int) -> NDArray[np.float64]:
-    """Six tenths in the last group, the rest in equal shares."""
-    return np.append(np.full(groups - 1, 0.4 / (groups - 1)), 0.6)
-
-
-def _cells_of(name: str, protected: str, group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[Any]:
-    """Cells of the protected attribute's column that give these groups."""
-    if name == "adult":
-        return group
-    if protected == "sex":
-        return np.where(group == 1, rng.choice([0, 2, 3], len(group)), 1)
-    return np.where(group == 1, rng.integers(YOUNG_TO + 1, 70, len(group)), rng.integers(19, YOUNG_TO + 1, len(group)))
-
-
-def synthetic_census(
-    name: str, split: str, *, protected: str | None = None, n: int | None = None, seed: int = 0, with_protected: bool = False
-) -> BiasedImages:
-    """Synthetic data in place of :func:`adult` or :func:`german`: same features, drawn rows (:func:`synthetic_table`).
-
-    Args:
-        name: "adult" or "german".
-        split: one of :data:`CENSUS_SPLITS`.
-        protected: by default the first attribute of the data set.
-        n: rows of the training split; validation and test keep their proportion to it.
-        seed: draws rows and split.
-        with_protected: as for :func:`adult`.
-
-    Raises:
-        ConfigError: an unknown word, or a number out of range.
-    """
-    protected = next(iter(PROTECTED.get(name, {"": None}))) if protected is None else protected
-    attribute = protected_attribute(name, protected)
-    _check_split(split)
-    sizes = np.array(_SYNTHETIC_SIZES[name], dtype=float)
-    if n is not None:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 20:
-            raise ConfigError(f"n must be a whole number of at least 20 rows, got {n!r}")
-        sizes *= n / sizes[0]
-    table = synthetic_table(name, protected, int(sizes.sum()), seed)
-    train, validation, test = (sizes / sizes.sum()).tolist()
-    rows = _stratified(_kinds(table, attribute), (train, validation, test), seed)
-    return _split(name, split, table, rows, protected, with_protected)

@@ -6,12 +6,8 @@ dogs and bright cats TB2. Kaggle's test images have no labels; the authors publi
 their file 0 is a dog and 1 a cat; here it is the other way round).
 """
 
-import csv
-import hashlib
 import logging
-import re
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lnl_core._download import download
-from lnl_core._files import read_text, user_path, write_atomically
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.digits import data_folder
-from lnl_core.datasets.readers.npy import read_numbers
+from lnl_core.datasets.readers.dogs_cats_files import (
+    CLASS_NAMES,
+    Labels,
+    authors_labels,
+    kaggle_folder,
+    label_in,
+    number_in,
+    read_lists,
+    read_test_labels,
+)
 from lnl_core.datasets.readers.photographs import (
-    cache_folder,
     centre_brightness,
     color_levels,
     inner_folder,
@@ -39,7 +40,6 @@ from lnl_core.errors import ConfigError, DataError
 logger = logging.getLogger(__name__)
 
 DOGS_CATS_SPLITS = ("tb1", "tb2", "train", "test")
-CLASS_NAMES = ("cat", "dog")
 GROUP_NAMES = ("dark", "bright", "other")
 BRIGHT_FROM = 105.0
 """Median luminance of an image's middle half from which it counts as bright where no list says so.
@@ -51,32 +51,6 @@ sorted animals, not backgrounds.
 PUBLISHED_SIZES = {"tb1": 10_047, "tb2": 6_738, "train": 25_000, "test": 12_500}
 """Images of the complete sets (section 4.2)."""
 
-_ADDRESS = "https://raw.githubusercontent.com/feidfoe/learning-not-to-learn/{commit}/dataset/dogs_and_cats/{name}"
-_PUBLISHED = {
-    "list_bright.txt": (
-        "d7a0de6541a53ed5d9fcecee4d341bf6191e6cc1",
-        "f7c4bf01ccab5bda3cd0631b453bbb9812bbe60b4428c1c13f95218ab32bd4d6",
-    ),
-    "list_dark.txt": (
-        "d7a0de6541a53ed5d9fcecee4d341bf6191e6cc1",
-        "c08c590ebb0e96513026ded2a8202667634ab9dc5fa4450296c5fcc83fd1b53c",
-    ),
-    "test_result.npy": (
-        "308ee587e2a9344e042e508b54544738d2c9ed0f",
-        "0c81728ebe4a898a7e8164242531bf9445bd5f5c4996bad314d64d8aa6c017fe",
-    ),
-}
-"""The authors' files: the commit that published each, and its SHA-256."""
-
-_AUTHORS_TABLE = "test_result.csv"
-
-Labels = Mapping[str, int] | Mapping[int, int] | Path | str
-
-
-def _folder(data_dir: Path | str | None) -> Path:
-    return data_folder(data_dir) / "dogs-vs-cats"
-
-
 def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
     for place in (folder / name for name in names):
         if place.is_dir():
@@ -85,122 +59,12 @@ def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
     raise DataError(f"the photographs are missing: unzip Kaggle's Dogs vs. Cats into {where}")
 
 
-def _published(name: str, folder: Path, cache_dir: Path | str | None) -> Path:
-    """The authors' file ``name`` in the data folder, or in the cache, where it is downloaded to once."""
-    for path in (folder / name, cache_folder(cache_dir) / name):
-        if path.is_file():
-            return path
-    commit, expected = _PUBLISHED[name]
-    try:
-        return download(_ADDRESS.format(commit=commit, name=name), f"sha256:{expected}", path)
-    except OSError:
-        raise DataError(
-            f"{name} is not in {folder} and could not be downloaded: put the file there from "
-            "https://github.com/feidfoe/learning-not-to-learn, folder dataset/dogs_and_cats"
-        ) from None
-
-
-def _read_list(path: Path) -> set[str]:
-    try:
-        names = set(read_text(path).split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a list of names ({error}): get it again") from None
-    wrong = sorted(name for name in names if _label(name) is None)
-    if not names or wrong:
-        example = f" (as {wrong[0]!r} is not)" if wrong else ""
-        raise DataError(f"{path} must list names such as cat.0.jpg, one a line{example}: get it again")
-    return names
-
-
-def _label(name: str) -> int | None:
-    match = re.fullmatch(r"(cat|dog)\.\d+\.jpg", name)
-    return CLASS_NAMES.index(match[1]) if match else None
-
-
-def read_lists(data_dir: Path | str | None = None, *, cache_dir: Path | str | None = None) -> tuple[set[str], set[str]]:
-    """The authors' lists of bright and of dark images: names such as "cat.0.jpg", 8,385 and 8,400 as published.
-
-    Read from ``dogs-vs-cats/list_bright.txt`` and ``list_dark.txt`` in the data folder, else downloaded and checked by hash.
-
-    Raises:
-        DataError: lists missing and no network, not what was published, no lists of names, or one name in both.
-    """
-    folder = _folder(data_dir)
-    bright, dark = (_read_list(_published(name, folder, cache_dir)) for name in ("list_bright.txt", "list_dark.txt"))
-    both = sorted(bright & dark)
-    if both:
-        raise DataError(f"{both[0]} is listed both as bright and as dark in {folder}: correct the lists")
-    return bright, dark
-
-
-def _number(name: str | float) -> int | None:
-    match = re.fullmatch(r"(?:.*/)?(\d+)(?:\.jpg)?", str(int(name) if isinstance(name, float) and name.is_integer() else name))
-    return int(match[1]) if match else None
-
-
-def _read_csv(path: Path) -> dict[str, str | int]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = [(row["id"], row["label"]) for row in csv.DictReader(lines)]
-        if not rows:
-            raise ValueError("it holds no label")
-        return {name: label if label in CLASS_NAMES else int(label) for name, label in rows}
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table with the columns id and label ({error}): get it again") from None
-
-
-def read_test_labels(labels: Labels) -> dict[int, int]:
-    """Labels of Kaggle's test images by number: 0 cat, 1 dog.
-
-    The authors' ``test_result.npy`` has it the other way round, 0 dog and 1 cat, without saying so: its first four images are dogs
-    with label 0, the seven after them cats with label 1. Their labels are turned here.
-
-    Args:
-        labels: a ``.npy`` with a dictionary of labels by name, read by the restricted reader; a ``.csv`` with the columns id and
-            label; or a dictionary, such as the predictions of an oracle network of one's own. A name may be a number, "12.jpg" or
-            a path that ends so. A label is 0 or "cat", 1 or "dog"; only the numbers in the authors' file, known by its content or
-            by the name ``test_result``, are turned.
-
-    Raises:
-        DataError: a file that cannot be read, a name without a number, or any other label.
-    """
-    source, turned = "the labels given", False
-    if isinstance(labels, Path | str):
-        source = str(labels)
-        found: Mapping[str | int | float, str | int | float]
-        path = user_path(labels)
-        found = _read_csv(path) if path.suffix == ".csv" else read_numbers(path)  # type: ignore[assignment]
-        turned = _authors_coding(path)
-    else:
-        found = labels  # type: ignore[assignment]
-    numbers: dict[int, int] = {}
-    for name, label in found.items():
-        number = _number(name)
-        if number is None or label not in (0, 1, *CLASS_NAMES):
-            raise DataError(f"{source}: {name!r} with label {label!r} is not the number of an image and 0 (cat) or 1 (dog)")
-        if isinstance(label, str):
-            numbers[number] = CLASS_NAMES.index(label)
-        else:
-            numbers[number] = 1 - int(label) if turned else int(label)
-    return numbers
-
-
-def _authors_coding(path: Path) -> bool:
-    return path.stem == "test_result" or hashlib.sha256(path.read_bytes()).hexdigest() == _PUBLISHED["test_result.npy"][1]
-
-
-def _authors_labels(folder: Path, cache_dir: Path | str | None) -> Path:
-    if not (folder / "test_result.npy").is_file() and (folder / _AUTHORS_TABLE).is_file():
-        return folder / _AUTHORS_TABLE
-    return _published("test_result.npy", folder, cache_dir)
-
-
 def _choose(split: str, names: list[str], bright: set[str], dark: set[str]) -> dict[str, int]:
     """Names of the split with their group, 0 dark, 1 bright, 2 neither."""
     if split == "train":
         return {name: 1 if name in bright else 0 if name in dark else 2 for name in names}
     dogs, cats = (bright, dark) if split == "tb1" else (dark, bright)
-    wanted = {name for name in dogs if _label(name) == 1} | {name for name in cats if _label(name) == 0}
+    wanted = {name for name in dogs if label_in(name) == 1} | {name for name in cats if label_in(name) == 0}
     present = {name: int(name in bright) for name in names if name in wanted}
     if not present:
         raise DataError(
@@ -217,24 +81,24 @@ def _training_images(
 ) -> tuple[Path, dict[str, int], dict[str, int]]:
     source = _images_folder(folder, ("train",))
     listed = list_photographs(source)
-    names = [name for name in listed if _label(name) is not None]
+    names = [name for name in listed if label_in(name) is not None]
     if not names:
         raise DataError(
             f"none of the {len(listed):,} files in {source} is named as cat.0.jpg (the first is {listed[0]}): put Kaggle's "
             "training images into it, directly and with their own names"
         )
     if len(names) < len(listed):
-        odd = next(name for name in listed if _label(name) is None)
+        odd = next(name for name in listed if label_in(name) is None)
         warnings.warn(f"{len(listed) - len(names):,} files in {source} are not named as cat.0.jpg: {odd}, ...", stacklevel=3)
     group = _choose(split, names, *read_lists(data_dir, cache_dir=cache_dir))
-    return source, group, {name: _label(name) or 0 for name in group}
+    return source, group, {name: label_in(name) or 0 for name in group}
 
 
 def _test_images(folder: Path, labels: Labels | None, cache_dir: Path | str | None) -> tuple[Path, dict[str, int]]:
     source = _images_folder(folder, ("test1", "test"))
-    known = read_test_labels(_authors_labels(folder, cache_dir) if labels is None else labels)
+    known = read_test_labels(authors_labels(folder, cache_dir) if labels is None else labels)
     listed = list_photographs(source)
-    numbers = {name: _number(name) for name in listed}
+    numbers = {name: number_in(name) for name in listed}
     found = {name: known[number] for name, number in numbers.items() if number is not None and number in known}
     if not found:
         raise DataError(f"none of the {len(listed):,} images in {source} has a label: give labels of these images")
@@ -258,15 +122,9 @@ def unlabelled_test_images(
     Raises:
         DataError: if the photographs are missing.
     """
-    source = _images_folder(_folder(data_dir), ("test1", "test"))
+    source = _images_folder(kaggle_folder(data_dir), ("test1", "test"))
     found = load_photographs(source, list_photographs(source), size=size, crop=crop, cache_dir=cache_dir)
     return list(found.names), found.images
-
-
-def write_test_labels(path: Path | str, labels: Mapping[str, int]) -> Path:
-    """Write labels of test images, 0 (cat) or 1 (dog), in words as a ``.csv`` that :func:`read_test_labels` reads."""
-    text = "id,label\n" + "".join(f"{name},{CLASS_NAMES[label]}\n" for name, label in labels.items())
-    return write_atomically(user_path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def measured_groups(images: Tensor) -> Tensor:
@@ -320,7 +178,7 @@ def dogs_cats(
         raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(DOGS_CATS_SPLITS)}")
     if labels is not None and split != "test":
         raise ConfigError(f"labels may be given for the test images only: the names of {split!r} say what they show")
-    folder = _folder(data_dir)
+    folder = kaggle_folder(data_dir)
     group: dict[str, int] = {}
     if split == "test":
         source, animal = _test_images(folder, labels, cache_dir)

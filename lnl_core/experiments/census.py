@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lnl_core.datasets.census import PROTECTED, adult, feature_names, german, synthetic_census
+from lnl_core.datasets.census import PROTECTED, adult, feature_names, german
 from lnl_core.datasets.container import BiasedImages
+from lnl_core.datasets.synthetic.census import synthetic_census
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, source
 from lnl_core.hyperparameters import choice
 from lnl_core.networks.census import census_network

@@ -17,7 +17,7 @@ from lnl_core._files import leftovers, read_text, user_path, write_atomically, w
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import PROFILES, RunConfig
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.dogs_cats import write_test_labels
+from lnl_core.datasets.readers.dogs_cats_files import write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
