@@ -64,9 +64,9 @@ def test_runs_of_toy_size_end_in_records_and_are_not_made_twice(tmp_path: Path) 
     assert (len(report.done), len(report.there), path.stat().st_mtime_ns) == (0, 1, written)
 
 
-def stored(root: Path, row: str, seed: int, value: float) -> None:
+def stored(root: Path, row: str, seed: int, value: float, folder: str = "newer", columns: int = 4) -> None:
     config = newer.config_of(row, 0.03, seed)
-    metrics = {name: value + place / 10 for place, name in enumerate(which_method.COLUMNS)}
+    metrics = {name: value + place / 10 for place, name in enumerate([*which_method.COLUMNS][:columns])}
     made = record_of()
     origin = {**made.provenance, "seconds": 100 + seed, "device": "cpu (toy)"}
     values: dict[str, Any] = {
@@ -76,7 +76,7 @@ def stored(root: Path, row: str, seed: int, value: float) -> None:
         "profile": config.profile,
     }
     write_record(
-        replace(made, seed=seed, metrics=metrics, provenance=origin, **values), root / "results" / "newer" / f"{row}{seed}.json"
+        replace(made, seed=seed, metrics=metrics, provenance=origin, **values), root / "results" / folder / f"{row}{seed}.json"
     )
 
 
@@ -93,18 +93,35 @@ def rows_of(table: str) -> dict[str, list[list[str]]]:
 def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> None:
     nothing = which_method.which_method_table(tmp_path)
     assert nothing.startswith("**These numbers have not been measured yet**: none of the 126 runs has been made.")
-    assert all(cells == ["not measured"] * 5 + ["0"] for three in rows_of(nothing).values() for cells in three)
+    assert not rows_of(nothing)
+    assert nothing.count(f"Not measured at this variance: {'; '.join(newer.ROWS)}.") == 3
     stored(tmp_path, "jtt", 0, 0.2)
     stored(tmp_path, "jtt", 1, 0.4)
     stored(tmp_path, "last_layer, k = 50", 2, 0.25)
     table = which_method.which_method_table(tmp_path)
     found = rows_of(table)
-    assert [*found] == [*newer.ROWS]
+    assert [*found] == ["jtt", "last_layer, k = 50"], "and only where they were measured"
     assert table.startswith("3 of the 126 runs have been made; the others have not been measured yet.")
     assert "on cpu (toy); other work may have run beside them." in table
-    assert found["jtt"][1] == ["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "2"]
-    assert found["last_layer, k = 50"][1] == ["0.250", "0.350", "0.450", "0.550", "102", "1"]
-    assert found["last_layer"][1] == found["jtt"][0] == ["not measured"] * 5 + ["0"], "another k and another variance"
+    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "float32", "2"]]
+    assert found["last_layer, k = 50"] == [["0.250", "0.350", "0.450", "0.550", "102", "float32", "1"]]
+
+
+def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_own(tmp_path: Path) -> None:
+    stored(tmp_path, "lnl", 0, 0.1, "runs")
+    stored(tmp_path, "lnl", 1, 0.3, "runs", columns=1)
+    stored(tmp_path, "jtt", 0, 0.5, "runs")
+    table = which_method.which_method_table(tmp_path)
+    assert table.startswith("**These numbers have not been measured yet**")
+    assert "hold the runs of the results page" in table
+    found = rows_of(table)
+    assert found["lnl"] == [["0.200 ± 0.141", "0.200 (n = 1)", "0.300 (n = 1)", "0.400 (n = 1)", "not measured", "float32", "2"]]
+    assert [*found] == ["lnl"], "a method of this study has no other runs"
+    for seed in range(newer.SEEDS):
+        stored(tmp_path, "lnl", seed, 0.6)
+    table = which_method.which_method_table(tmp_path)
+    assert "results page" not in table
+    assert rows_of(table)["lnl"][0][0] == "0.600 ± 0.000"
 
 
 def test_what_must_be_known_is_what_the_methods_declare() -> None:

@@ -17,6 +17,8 @@ COLUMNS = {
     "bias_mlp_probe_information": "leak in nats",
 }
 MISSING = "not measured"
+RESULTS = "runs"
+"""The folder of the results page, whose runs of ``newer.BESIDE`` stand in for those that this study has not made again."""
 
 
 def must_know_table() -> str:
@@ -30,20 +32,46 @@ def must_know_table() -> str:
 
 def which_method_table(root: Path = ROOT) -> str:
     """By variance a row a method: means over seeds with the standard deviation; what has no record says so."""
-    stored = {record.run_config().fingerprint(): record for record in read_records(root / "results" / newer.FOLDER)}
+    own, others = (_by_run(root / "results" / folder) for folder in (newer.FOLDER, RESULTS))
     found: list[RunRecord] = []
+    borrowed = False
     blocks = []
     for color_var in SEVERAL:
-        lines = table_head("method", *COLUMNS.values(), "seconds", "n")
-        for row in newer.ROWS:
-            fingerprints = [newer.config_of(row, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
-            records = [stored[one] for one in fingerprints if one in stored]
-            cells = [of_seeds([one.metrics[name] for one in records if name in one.metrics], missing=MISSING) for name in COLUMNS]
-            cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
-            lines.append(f"| {row} | {' | '.join(cells)} | {len(records)} |")
+        lines, missing = table_head("method", *COLUMNS.values(), "seconds", "precision", "n"), []
+        for row, (method, _) in newer.ROWS.items():
+            runs = [newer.config_of(row, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
+            records = [own[run] for run in runs if run in own]
             found += records
-        blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
-    return f"{_how_much(found)}\n\n" + "\n".join(blocks)
+            seconds = [record.provenance["seconds"] for record in records]
+            instead = [others[run] for run in runs if run in others] if method in newer.BESIDE else []
+            if instead and len(records) < newer.SEEDS:
+                records, seconds, borrowed = instead, [], True
+            if not records:
+                missing.append(row)
+                continue
+            cells = [_cell([one.metrics[name] for one in records if name in one.metrics], len(records)) for name in COLUMNS]
+            cells.append(of_seeds(seconds, 0, MISSING))
+            cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
+            lines.append(f"| {row} | {' | '.join(cells)} | {len(records)} |")
+        absent = f"Not measured at this variance: {'; '.join(missing)}.\n" if missing else ""
+        table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.ROWS) else ""
+        blocks.append(f"**σ² = {color_var:g}**\n\n{table}{absent}")
+    return f"{_how_much(found)}{_BORROWED if borrowed else ''}\n\n" + "\n".join(blocks)
+
+
+_BORROWED = (
+    f" Until there are three of each, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the results"
+    " page, of the same configurations; not all of these hold every number, and their seconds are of other machines."
+)
+
+
+def _by_run(folder: Path) -> dict[str, RunRecord]:
+    return {record.run_config().fingerprint(): record for record in read_records(folder)} if folder.is_dir() else {}
+
+
+def _cell(values: list[float], runs: int) -> str:
+    """The mean over seeds, with its own n where not all of the runs hold this number."""
+    return of_seeds(values, missing=MISSING) + (f" (n = {len(values)})" if 0 < len(values) < runs else "")
 
 
 def _how_much(records: list[RunRecord]) -> str:

@@ -28,7 +28,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def config_of(row: str, color_var: float, seed: int) -> RunConfig:
     method, changes = ROWS[row]
-    return preset("short", method, color_var=color_var, seed=seed, source="mnist", **changes)
+    return preset("short", method, color_var=color_var, seed=seed, source="mnist", precision="float32", **changes)
 
 
 def configs() -> list[RunConfig]:
