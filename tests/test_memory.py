@@ -1,4 +1,4 @@
-"""Training keeps freed memory in the process and hands it back when it ends: a caller's process stays the caller's."""
+"""Training keeps freed memory and counts the smallest floats as 0, until it ends: a caller's process stays the caller's."""
 
 import sys
 from collections.abc import Callable
@@ -6,8 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lnl_core import _memory
+from lnl_core._denormals import flushed_denormals
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages
@@ -89,3 +91,29 @@ def test_memory_goes_back_to_the_system() -> None:
     after = resident()
     assert kept > full - 40
     assert after < full - 120
+
+
+def _smallest() -> float:
+    return float(torch.tensor(1e-40) * 1)
+
+
+@pytest.mark.parametrize("already", [False, True])
+def test_fit_counts_the_smallest_floats_as_zero_and_takes_it_back(few: BiasedImages, already: bool) -> None:
+    config = preset("smoke", "baseline", train_size=64, epochs=1)
+    during: list[float] = []
+    before = _smallest()
+
+    def note(network: LNLNetwork) -> dict[str, float]:
+        during.append(_smallest())
+        return {}
+
+    torch.set_flush_denormal(already)
+    try:
+        fit(build_network(config), few, config, progress=False, validate=note)
+        assert during == [0.0]
+        assert (_smallest() == 0) == already
+        with pytest.raises(KeyboardInterrupt), flushed_denormals():
+            raise KeyboardInterrupt
+        assert (_smallest() == 0) == already
+    finally:
+        torch.set_flush_denormal(before == 0)

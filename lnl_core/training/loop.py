@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lnl_core._denormals import flushed_denormals
 from lnl_core._files import user_path
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
@@ -121,6 +122,7 @@ def _train_epoch(training: Training, bar: Any) -> Metrics:
     return training.course.end_epoch(dict(zip(names, table.mean(0).tolist(), strict=True)))
 
 
+@flushed_denormals()
 def _train(
     method: Method,
     network: LNLNetwork,
@@ -186,7 +188,8 @@ def fit(
 
     With ``out_dir`` a checkpoint and ``metrics.jsonl`` (one line an epoch) are written after every epoch; a call that finds a
     checkpoint of the same configuration goes on from there and ends with the same weights as an uninterrupted run.
-    Until it returns, freed memory stays in the process, see :func:`lnl_core._memory.keep_freed_memory`.
+    Until it returns, freed memory stays in the process and the smallest floats count as 0, see
+    :func:`lnl_core._memory.keep_freed_memory` and :func:`lnl_core._denormals.flushed_denormals`.
 
     Args:
         network: f, g and h; moved to the device.
