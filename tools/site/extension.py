@@ -25,6 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 from tools import write_if_changed
+from tools.site import light
 
 FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
 """Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts."""
@@ -120,9 +121,9 @@ def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 
 
 def without_thebe(scripts: list[Any]) -> list[Any]:
-    """The scripts of a page without those of Thebe, which is off."""
+    """The scripts of a page without those of Thebe, which is off, and that of tabs, which no page has."""
     texts = [f"{getattr(one, 'filename', one)} {getattr(one, 'attributes', {}).get('body')}".lower() for one in scripts]
-    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text]
+    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text and "design-tabs" not in text]
 
 
 def later(scripts: list[Any]) -> list[Any]:
@@ -179,8 +180,8 @@ def _card(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
 
 
 def _anew(app: Sphinx, config: Any) -> None:
-    """Pages are written anew where this file has changed: Sphinx compares the configuration."""
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    """Pages are written anew where this file or `light` has changed: Sphinx compares the configuration."""
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(light.__file__).read_bytes()).hexdigest()
     config.html_context = {**config.html_context, "written_by": digest}
 
 
@@ -254,7 +255,8 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 
 def with_sizes(html: str, sizes: dict[str, tuple[int, int]]) -> str:
-    """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive.
+    """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive, and are
+    loaded when the reader comes near: to read two drawings of the first page takes as long as all its text.
 
     Args:
         sizes: width and height by file name; a PNG that is not among them is looked for as WebP.
@@ -264,9 +266,15 @@ def with_sizes(html: str, sizes: dict[str, tuple[int, int]]) -> str:
         name = found[1] if found[1] in sizes else found[1].removesuffix(".png") + ".webp"
         width, height = sizes.get(name, (0, 0))
         tag = found[0].replace(found[1], name) if width else found[0]
-        return tag.replace("<img ", f'<img width="{width}" height="{height}" ', 1) if width and " width=" not in tag else tag
+        given = f'<img width="{width}" height="{height}" loading="lazy" '
+        return tag.replace("<img ", given, 1) if width and " width=" not in tag else tag
 
     return re.sub(r'<img [^>]*?src="[^"]*_images/([^"/]+)"[^>]*>', sized, html)
+
+
+def _light_pages(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None:
+        light.lighten(Path(app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -285,4 +293,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", _sitemap)
     app.connect("build-finished", _few_icons)
     app.connect("build-finished", _light_pictures)
+    app.connect("build-finished", _light_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

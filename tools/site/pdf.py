@@ -41,7 +41,7 @@ JOIN = """async names => {
     document.querySelectorAll(".toggle-hidden").forEach(one => one.classList.remove("toggle-hidden"));
     document.documentElement.dataset.theme = "light";
     if (window.MathJax?.startup) { await MathJax.startup.promise; await MathJax.typesetPromise([article]); }
-    await Promise.all([...document.images].map(one => one.decode().catch(() => null)));
+    await Promise.all([...document.images].map(one => { one.loading = "eager"; return one.decode().catch(() => null); }));
     return parts.length;
 }"""
 
