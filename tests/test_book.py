@@ -479,6 +479,10 @@ def test_a_picture_gets_its_size_once() -> None:
     assert '<img width="640" height="380" loading="lazy" alt="a" src="../_images/a.webp" />' in sized
     assert '<img width="96" height="48" loading="lazy" src="../_images/b.svg"><img src="c.png">' in sized
     assert with_sizes(sized, sizes) == sized
+    wide = with_sizes('<img src="../_images/w.png">', {"w.webp": (1650, 660)})
+    image = '<img width="1650" height="660" loading="lazy" src="../_images/w.webp">'
+    assert wide == f'<a class="enlarge" href="../_images/w.webp">{image}</a>'
+    assert with_sizes(wide, {"w.webp": (1650, 660)}) == wide
 
 
 @pytest.mark.slow

@@ -24,16 +24,24 @@ def test_rules_are_told_apart() -> None:
 
 def test_rules_that_match_nothing_are_left_out() -> None:
     kept = used(STYLE, {"a", "here", "tip-"})
-    assert ".gone b" not in kept and ".gone{" not in kept and ".a{}" not in kept
-    for rule in ("@media (min-width:1px){@supports (x:y){#here .a:hover{x:y}}}", "@keyframes k", ".tip-left::after", ":not(.gone)", ".w\\:1"):
-        assert rule in kept, rule
+    assert [rule for rule in (".gone b", ".gone{", ".a{}") if rule in kept] == []
+    around = "@media (min-width:1px){@supports (x:y){#here .a:hover{x:y}}}"
+    wanted = [around, "@keyframes k", ".tip-left::after", ":not(.gone)", ".w\\:1"]
+    assert [rule for rule in wanted if rule not in kept] == []
     assert '.a{content:"}/*"; color: red}' in kept
     assert used(STYLE, set()).count("{x:y}") == 3, "keyframes, what is only named in parentheses, and an escape"
 
 
 @pytest.mark.parametrize(
     ("selector", "found"),
-    [("p > a", True), (".a.b", False), ("#a .a[href='.b']", True), (".a:is(.b, :not(.c))", True), (".b-x", False), (".pre-x", True)],
+    [
+        ("p > a", True),
+        (".a.b", False),
+        ("#a .a[href='.b']", True),
+        (".a:is(.b, :not(.c))", True),
+        (".b-x", False),
+        (".pre-x", True),
+    ],
 )
 def test_a_selector_needs_its_classes(selector: str, found: bool) -> None:
     assert can_match(selector, {"a"}, ("pre-",)) is found
@@ -48,7 +56,8 @@ def test_of_several_links_the_first_stays() -> None:
 PAGE = """<html><head><script src="{0}_static/documentation_options.js?v=1"></script>
 <link href="{0}_static/styles/a.css?d=1" rel="stylesheet" /><link rel="stylesheet" href="{0}_static/b.css">
 <link rel="preload" as="script" href="{0}_static/z.js"><script defer src="{0}_static/d.js?v=2"></script></head>
-<body><p class="here">x</p><script defer src="{0}_static/explorables/e.js"></script><script defer src="{0}_static/z.js"></script></body>"""
+<body><p class="here">x</p><script defer src="{0}_static/explorables/e.js"></script>
+<script defer src="{0}_static/z.js"></script></body>"""
 
 
 def test_a_site_is_made_light_and_stays_so(tmp_path: Path) -> None:
@@ -68,7 +77,7 @@ def test_a_site_is_made_light_and_stays_so(tmp_path: Path) -> None:
     lighten(tmp_path)
     style, script = ((tmp_path / name).read_text(encoding="utf-8") for name in (SHEET, SCRIPT))
     assert style.splitlines()[1:] == [".here{z:1}", ".here{x:y}", ".here{background:url(../b.png)}"]
-    assert "let d;" in script and "let z;" in script and "sourceMapping" not in script
+    assert script.splitlines()[1:] == [';"use strict"; let d;', ";let z;"]
     page = (tmp_path / "book" / "a.html").read_text(encoding="utf-8")
     assert re.findall(r'(?:href|src)="([^"?]*)', page) == [f"../{SHEET}", f"../{SCRIPT}", "../_static/explorables/e.js"]
     assert "<script>const OPTIONS = 1;</script>" in page
@@ -85,15 +94,16 @@ LOST = """async ({names, sheet}) => {
         const text = (await (await fetch(new URL(`../${name}`, location.href))).text()).replace(/@import[^;]*;/g, "");
         const read = await new CSSStyleSheet().replace(text), found = new Map();
         const walk = (list, around) => { for (const rule of list) {
-            if (rule.selectorText === undefined) { if (rule.cssRules && !rule.name) walk(rule.cssRules, `${around} ${rule.conditionText}`); continue; }
-            for (const one of rule.selectorText.split(/,(?![^(]*\\))/)) found.set(`${around}|${one.trim()}|${rule.style.cssText}`, one.trim());
+            if (rule.conditionText !== undefined) walk(rule.cssRules, `${around} ${rule.conditionText}`);
+            for (const one of rule.selectorText?.split(/,(?![^(]*\\))/) ?? [])
+                found.set(`${around}|${one.trim()}|${rule.style.cssText}`, one.trim());
         } };
         walk(read.cssRules, "");
         return found;
     };
     const kept = await rules(sheet), lost = [];
     for (const name of names) for (const [key, selector] of await rules(name)) {
-        const still = selector.replace(/::?(before|after|hover|focus-visible|focus-within|focus|active|marker|placeholder|backdrop|target)\\b/g, "");
+        const still = selector.replace(/::?(before|after|hover|focus(-visible|-within)?|active|marker|placeholder|backdrop)\\b/g, "");
         let matches = false;
         try { matches = document.querySelector(still || "*") !== null; } catch { matches = false; }
         if (matches && !kept.has(key)) lost.push(`${name}: ${selector}`);
@@ -102,7 +112,8 @@ LOST = """async ({names, sheet}) => {
 }"""
 SHIFT = """() => new Promise(done => {
     let moved = 0;
-    new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; }).observe({type: "layout-shift", buffered: true});
+    const seen = new PerformanceObserver(list => list.getEntries().forEach(one => { moved += one.value; }));
+    seen.observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(moved), 500);
 })"""
 
@@ -151,6 +162,6 @@ def test_pages_ask_for_one_style_sheet_and_one_script(site: Path) -> None:
     for path in pages:
         text = path.read_text(encoding="utf-8")
         assert len(re.findall(r'rel="stylesheet"', text)) == 1, path.name
-        scripts = [one for one in re.findall(r'<script[^>]*\bsrc="([^"?]*)', text) if "explorables" not in one and "mathjax" not in one]
+        scripts = re.findall(r'<script[^>]*\bsrc="((?!../_static/(?:explorables|mathjax)/)[^"?]*)', text)
         assert scripts == [f"../{SCRIPT}"], path.name
         assert [one for one in re.findall(r"<img[^>]*_images/[^>]*>", text) if 'loading="lazy"' not in one] == [], path.name

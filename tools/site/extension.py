@@ -49,6 +49,8 @@ addEventListener("afterprint", () => {
     document.documentElement.dataset.theme = theme;
 });"""
 """On paper everything is unfolded and light; custom.css leaves out what nobody can click there."""
+WIDEST = 720
+"""Pixels of CSS that a picture may have to be shown beside a page's contents in its own size."""
 CARD = "_static/card.png"
 """The picture that a link to a page is shown with."""
 
@@ -256,20 +258,23 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 def with_sizes(html: str, sizes: dict[str, tuple[int, int]]) -> str:
     """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive, and are
-    loaded when the reader comes near: to read two drawings of the first page takes as long as all its text.
+    loaded when the reader comes near: to read two drawings of the first page takes as long as all its text. One that is wider than
+    the text leads to its file, where it has its own size.
 
     Args:
         sizes: width and height by file name; a PNG that is not among them is looked for as WebP.
     """
 
     def sized(found: re.Match[str]) -> str:
-        name = found[1] if found[1] in sizes else found[1].removesuffix(".png") + ".webp"
+        name = found[3] if found[3] in sizes else found[3].removesuffix(".png") + ".webp"
         width, height = sizes.get(name, (0, 0))
-        tag = found[0].replace(found[1], name) if width else found[0]
-        given = f'<img width="{width}" height="{height}" loading="lazy" '
-        return tag.replace("<img ", given, 1) if width and " width=" not in tag else tag
+        tag = found[1].replace(found[3], name) if width else found[1]
+        if not width or " width=" in tag:
+            return tag
+        tag = tag.replace("<img ", f'<img width="{width}" height="{height}" loading="lazy" ', 1)
+        return f'<a class="enlarge" href="{found[2]}{name}">{tag}</a>' if width > WIDEST else tag
 
-    return re.sub(r'<img [^>]*?src="[^"]*_images/([^"/]+)"[^>]*>', sized, html)
+    return re.sub(r'(<img [^>]*?src="([^"]*_images/)([^"/]+)"[^>]*>)', sized, html)
 
 
 def _light_pages(app: Sphinx, exception: Exception | None) -> None:

@@ -1,5 +1,5 @@
-"""What the built pages load, made light: one style sheet with the rules that the site uses, one script in place of nine, the options
-of Sphinx in the page itself.
+"""What the built pages load, made light: one style sheet with the rules that the site uses, one script, and the options of Sphinx
+in the page itself.
 
 A browser asks for each file by itself and shows nothing before all styles are there and read; three quarters of the theme's rules
 are for things that no page has. What is written can be read and written again: a page that Sphinx did not write anew stays right.
@@ -14,7 +14,9 @@ from tools import write_if_changed
 
 SHEET, SCRIPT = "_static/styles/site.css", "_static/site.js"
 _SHEETS = re.compile(r'<link (?=[^>]*rel="stylesheet")[^>]*href="((?:\.\./)*)(_static/[^"?]+\.css)[^"]*"[^>]*>\s*')
-_SCRIPTS = re.compile(r'<script (?=[^>]*\bdefer\b)[^>]*src="((?:\.\./)*)(_static/(?!explorables/|mathjax/)[^"?]+\.js)[^"]*"[^>]*></script>\s*')
+_SCRIPTS = re.compile(
+    r'<script (?=[^>]*\bdefer\b)[^>]*src="((?:\.\./)*)(_static/(?!explorables/|mathjax/)[^"?]+\.js)[^"]*"[^>]*></script>\s*'
+)
 _PRELOADED = re.compile(r'<link rel="preload" as="script"[^>]*>\s*')
 _OPTIONS = re.compile(r'<script src="[^"]*_static/documentation_options\.js[^"]*"></script>')
 _QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""

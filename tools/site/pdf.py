@@ -32,7 +32,9 @@ JOIN = """async names => {
         part.querySelectorAll("noscript").forEach(one => one.replaceWith(...one.childNodes));
         part.querySelectorAll("a[href]").forEach(link => {
             const to = new URL(link.getAttribute("href"), address), there = to.pathname.slice(1).replace(/\\.html$/, "");
-            if (to.origin === location.origin && names.includes(there)) link.setAttribute("href", to.hash || `#${there}`);
+            if (to.origin !== location.origin) return;
+            if (names.includes(there)) link.setAttribute("href", to.hash || `#${there}`);
+            else link.removeAttribute("href");
         });
         parts.push(part);
     }
