@@ -298,5 +298,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", _sitemap)
     app.connect("build-finished", _few_icons)
     app.connect("build-finished", _light_pictures)
-    app.connect("build-finished", _light_pages)
+    app.connect("build-finished", _light_pages, priority=900)  # when the theme has written its colours of code
     return {"parallel_read_safe": True, "parallel_write_safe": True}
