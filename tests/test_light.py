@@ -103,7 +103,8 @@ LOST = """async ({names, sheet}) => {
     };
     const kept = await rules(sheet), lost = [];
     for (const name of names) for (const [key, selector] of await rules(name)) {
-        const still = selector.replace(/::?(before|after|hover|focus(-visible|-within)?|active|marker|placeholder|backdrop)\\b/g, "");
+        const states = /::?(before|after|hover|focus(-visible|-within)?|active|marker|placeholder|backdrop)\\b/g;
+        const still = selector.replace(states, "");
         let matches = false;
         try { matches = document.querySelector(still || "*") !== null; } catch { matches = false; }
         if (matches && !kept.has(key)) lost.push(`${name}: ${selector}`);

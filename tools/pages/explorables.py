@@ -193,7 +193,8 @@ def paint_picture(root: Path = ROOT) -> str:
     }
     means = ", ".join(f"{method} {100 * np.mean(shares):.0f} %" for method, shares in data["share_right"].items())
     said = f"Share of test digits that three networks read right in each of ten colours, from 0 to 1; in the mean {means}"
-    return still(said, rows) + "<p>" + ", ".join(f'<b style="color: {one}">●</b> {name}' for name, one in data["methods"].items()) + "</p>"
+    names = (f'<b style="color: {color}">●</b> {method}' for method, color in data["methods"].items())
+    return f"{still(said, rows)}<p>{', '.join(names)}</p>"
 
 
 def entropy_picture() -> str:
@@ -202,7 +203,8 @@ def entropy_picture() -> str:
     information, left = mutual_information(joint), conditional_entropy(joint)
     rows = {"H(Y)": [(information + left, "currentColor")], "I(Y; b)": [(information, "currentColor")]}
     rows["H(Y | b)"] = [(left, "currentColor")]
-    said = f"Nine of ten digits agree with their colour: it tells {information:.3f} of {np.log(2):.3f} nats and leaves {left:.3f} open"
+    told = f"it tells {information:.3f} of {np.log(2):.3f} nats and leaves {left:.3f} open"
+    said = f"Nine of ten digits agree with their colour: {told}"
     return still(said, rows, float(np.log(2)))
 
 
