@@ -96,7 +96,7 @@ LOST = """async ({names, sheet}) => {
         const walk = (list, around) => { for (const rule of list) {
             if (rule.conditionText !== undefined) walk(rule.cssRules, `${around} ${rule.conditionText}`);
             for (const one of rule.selectorText?.split(/,(?![^(]*\\))/) ?? [])
-                found.set(`${around}|${one.trim()}|${rule.style.cssText}`, one.trim());
+                found.set(`${around}|${one.trim()}|${rule.style.cssText.replace(/\\s+/g, " ")}`, one.trim());
         } };
         walk(read.cssRules, "");
         return found;

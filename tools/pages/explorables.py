@@ -224,7 +224,8 @@ def fragment(name: str, loaded: list[str], table: str, picture: str = "") -> str
             "<!-- written by `make results` from results/; edits are lost -->",
             f'<link rel="stylesheet" href="{where}/explorables.css">',
             f'<div class="explorable" data-explorable="{name}">',
-            f"<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p>{picture}</noscript></div>",
+            '<noscript><p class="needs-script">This experiment needs JavaScript. The table below has its numbers.</p>'
+            f"{picture}</noscript></div>",
             f"<details><summary>The numbers as a table</summary>{table}</details>",
             *(f'<script defer src="{where}/{script}"></script>' for script in loaded),
             "",
