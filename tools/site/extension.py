@@ -182,8 +182,10 @@ def _card(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
 
 
 def _anew(app: Sphinx, config: Any) -> None:
-    """Pages are written anew where this file or `light` has changed: Sphinx compares the configuration."""
-    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(light.__file__).read_bytes()).hexdigest()
+    """Pages are written anew where this file, `light` or a style or script of ours has changed: Sphinx compares the configuration,
+    and with nothing to write it copies no style either."""
+    ours = sorted(path for path in (Path(app.srcdir) / "book" / "_static").rglob("*") if path.is_file())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [Path(__file__), Path(light.__file__), *ours])).hexdigest()
     config.html_context = {**config.html_context, "written_by": digest}
 
 
