@@ -2,6 +2,9 @@
 PYTHON ?= python3
 REPOSITORY ?=
 REVISION ?=
+# CPU=yes takes PyTorch's own build without CUDA
+CPU ?=
+CPU_INDEX := $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu)
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -14,18 +17,18 @@ export GOMP_SPINCOUNT ?= 10000
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1|\2/' | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
-install: $(INSTALLED)  ## create .venv from pyproject.toml and the pins of environment.yml
+install: $(INSTALLED)  ## create .venv from pyproject.toml and the pins of environment.yml (CPU=yes: PyTorch without CUDA)
 
 $(INSTALLED): pyproject.toml environment.yml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..., for example" >&2; exit 2; }
-	@echo "installing into .venv; up to about 3 GB may be downloaded the first time, most of it for PyTorch"
+	@echo "installing into .venv; up to about 3 GB may be downloaded the first time, most of it for PyTorch's CUDA (not with CPU=yes)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@sed -n 's/^ *- \([A-Za-z0-9._-]*==.*\)$$/\1/p' environment.yml > .venv/constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .venv/constraints.txt uv 2> /dev/null || true
-	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode --constraint .venv/constraints.txt --editable ".[dev]" \
+	@$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode --constraint .venv/constraints.txt $(if $(CPU),$(CPU_INDEX) --index-strategy unsafe-best-match) --editable ".[dev]" \
 		|| { echo "uv could not install it; trying again with pip, which takes several times as long"; \
-		$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt --editable ".[dev]"; }
+		$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint .venv/constraints.txt $(CPU_INDEX) --editable ".[dev]"; }
 	@touch $@
 
 book: $(INSTALLED)  ## execute the notebooks (demo profile) and build the site into _build/html

@@ -331,8 +331,9 @@ else:
 # prints the table, and `make results` draws the pages' tables and figures again.
 #
 # ```
-# lnl sweep --experiment colored_mnist --methods baseline,lnl --color-vars 0.03 --seeds 0-2 --profile short --out results/runs lnl
-# table --experiment colored_mnist make results
+# lnl sweep --experiment colored_mnist --methods baseline,lnl --color-vars 0.03 --seeds 0-2 --profile short --out results/runs
+# lnl table --experiment colored_mnist
+# make results
 # ```
 #
 # ## Exercises

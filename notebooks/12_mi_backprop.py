@@ -236,8 +236,8 @@ for name, one in configs.items():
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the epochs, a line for each value of lambda. Left the estimated information between features and colour in nats, with a dashed line at the entropy of the digit and a dotted one at the end of the warm start; right the label loss in nats."}} slideshow={"slide_type": "-"}
 panels, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-for number, (name, history) in enumerate(histories.items()):
-    color, marker = figures.PALETTE[number], figures.MARKERS[number]
+for look, (name, history) in zip(("baseline", "mi_backprop"), histories.items(), strict=True):
+    color, marker = figures.METHOD_STYLE[look]
     for panel, key in zip(axes, ("bound", "label_loss"), strict=True):
         points = [(line["epoch"], line[key]) for line in history if key in line]
         if points:

@@ -30,7 +30,10 @@ READY = """async () => {
     document.querySelectorAll(".toggle-hidden").forEach(each => each.classList.remove("toggle-hidden"));
     window.dispatchEvent(new Event("resize"));  // as the page does where somebody unfolds something
 }"""
-WIDTH = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+WIDTH = """() => {  // of the page, and of the links to the pages before and after, which cut off what does not fit
+    const links = [...document.querySelectorAll(".prev-next-area a")].map(one => one.scrollWidth - one.clientWidth - 1);
+    return Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth, ...links);
+}"""
 FORMULAS = """() => [...document.querySelectorAll("div.math")].flatMap(block => {
     const formula = block.querySelector("mjx-container"), number = block.querySelector(".eqno");
     const name = block.id || block.textContent.trim().slice(0, 40);

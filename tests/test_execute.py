@@ -278,3 +278,9 @@ def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) 
     assert not {"-q", "--quiet"} & set(install.split())
     assert looks == "book: looking for notebooks and pages that have changed"
     assert book == "python -m tools.site.book"
+    assert "pytorch.org" not in install, "only where it is asked for"
+    (tmp_path / ".venv" / ".installed").unlink()
+    command[-2:] = ["install", "CPU=yes", command[-1]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    install = done.stdout.splitlines()[2]
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu --index-strategy unsafe-best-match" in install

@@ -280,3 +280,18 @@ def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: P
     assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "said"), [("paint", 10, "lnl 83 %"), ("entropy", 3, "0.368 of 0.693 nats"), ("dial", 9, "lnl 0.83")]
+)
+def test_without_javascript_there_is_a_still_picture(browser: Any, tmp_path: Path, name: str, rows: int, said: str) -> None:
+    bare = Opened(browser, tmp_path, name, java_script_enabled=False, viewport=PHONE)
+    picture = bare.page.locator("svg[role=img]")
+    assert picture.is_visible()
+    assert said in str(picture.get_attribute("aria-label"))
+    assert picture.locator("text").count() == rows
+    assert picture.locator("circle").count() >= rows
+    assert bare.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert bare.faults == []
+    bare.context.close()

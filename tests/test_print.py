@@ -15,10 +15,11 @@ from tools.site.extension import PRINTED
 from tools.site.serve import server
 
 STYLE = (ROOT / "book" / "_static" / "custom.css").as_uri()
-PAGE = """<!doctype html><html lang="en" data-theme="dark"><meta charset="utf-8"><title>{name}</title>
+PAGE = """<!doctype html><html lang="en" data-theme="dark"><meta charset="utf-8"><title>{name} — The book</title>
 <link rel="stylesheet" href="{style}"><script>{script}</script><div class="bd-sidebar">menu</div>
+<div id="jb-print-toc">Contents of one</div><script>window.MathJax = {{}};</script>{formulas}
 <main id="main-content"><article class="bd-article"><h1>{name}</h1><p>Text of {name}. <a href="{other}.html">on</a></p>
-<div class="explorable"><button>Play</button><noscript><p>Still picture</p></noscript></div>
+<div class="explorable"><button>Play</button><noscript><p class="needs-script">Off</p><p>Still picture</p></noscript></div>
 <details><summary>Solution</summary><p class="inside">Solved</p></details>
 <script>document.title = "ran";</script></article></main></html>"""
 
@@ -28,8 +29,13 @@ def small(tmp_path: Path) -> Path:
     """A site of two pages."""
     (tmp_path / "book").mkdir()
     (tmp_path / "index.html").write_text("", "utf-8")
-    for name, other in (("one", "two"), ("two", "one")):
-        (tmp_path / "book" / f"{name}.html").write_text(PAGE.format(name=name, other=other, style=STYLE, script=PRINTED), "utf-8")
+    (tmp_path / "mathjax").mkdir()
+    fake = 'MathJax = {startup: {promise: 0}, typesetPromise: () => document.body.classList.add("typeset")};'
+    (tmp_path / "mathjax" / "all.js").write_text(fake, "utf-8")
+    script = '<script defer src="../mathjax/all.js"></script>'
+    for name, other, formulas in (("one", "two", ""), ("two", "one", script)):
+        text = PAGE.format(name=name, other=other, style=STYLE, script=PRINTED, formulas=formulas)
+        (tmp_path / "book" / f"{name}.html").write_text(text, "utf-8")
     return tmp_path
 
 
@@ -48,7 +54,11 @@ def test_what_is_joined_is_open_and_leads_to_places_of_the_same_file(small: Path
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{found.server_port}/book/one.html")
         assert page.evaluate(pdf.JOIN, ["book/one", "book/two"]) == 2
-        assert page.locator("a").evaluate_all("links => links.map(one => one.getAttribute('href'))") == ["#book/two", "#book/one"]
+        links = page.locator("main a").evaluate_all("links => links.map(one => one.getAttribute('href'))")
+        assert links == ["#book/two", "#book/one"]
+        assert page.inner_text("#jb-print-toc").split() == ["one", "two"]
+        assert page.locator("p:has-text('Off')").count() == 0
+        assert page.locator("body.typeset").count() == 1, "the second page has formulas, the first one none"
         assert page.locator(".inside").nth(1).is_visible()
         assert page.locator("p:has-text('Still picture')").count() == 2
         with pytest.raises(Exception, match="book/three has not been built"):

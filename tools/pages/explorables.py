@@ -111,7 +111,7 @@ def paint_data(root: Path = ROOT) -> dict[str, Any]:
     """What the explorable needs besides the networks.
 
     ``levels`` are the colours, (46, 3) from 0 to 255: the hues, then the mean colours of the ten classes; ``share_right`` has the
-    share of test digits that a network names in each of the ten, from ``results/models``.
+    share of test digits that a network reads right in each of the ten, from ``results/models``.
     """
     wheel = [[int(255 * part + 1e-9) for part in colorsys.hsv_to_rgb(hue / 360, 1, 1)] for hue in HUES]
     levels = wheel + np.floor(MEAN_COLORS * 255 + 1e-9).astype(int).tolist()
@@ -143,12 +143,13 @@ def files(root: Path = ROOT) -> dict[str, str]:
     }
     found["paint_data.js"] = script("paint", paint_data(root))
     loaded = ["core.js", *found, "paint.js"]
-    found["paint.html"] = fragment("paint", loaded, paint_table(root))
-    found["entropy.html"] = fragment("entropy", ["entropy.js"], entropy_table())
+    found["paint.html"] = fragment("paint", loaded, paint_table(root), paint_picture(root))
+    found["entropy.html"] = fragment("entropy", ["entropy.js"], entropy_table(), entropy_picture())
     found["game_data.js"] = script("game", game.data())
     found["game.html"] = fragment("game", ["game_data.js", "game.js"], game.table(), game.picture())
-    found["dial_data.js"] = script("dial", dial.data({method: color_of(method) for method in METHOD_STYLE}, root))
-    found["dial.html"] = fragment("dial", ["dial_data.js", "dial.js"], dial.table(root))
+    shown = dial.data({method: color_of(method) for method in METHOD_STYLE}, root)
+    found["dial_data.js"] = script("dial", shown)
+    found["dial.html"] = fragment("dial", ["dial_data.js", "dial.js"], dial.table(root), dial_picture(shown))
     found["records_data.js"] = script("records", records.bundle(root))
     return found | records.fragments()
 
@@ -165,6 +166,56 @@ def entropy_table() -> str:
     return f'{where}<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table></div>"
 
 
+def still(said: str, rows: dict[str, list[tuple[float, str]]], most: float = 1.0) -> str:
+    """A row of dots for each name, as SVG: what an experiment shows where JavaScript is off.
+
+    Args:
+        said: what the picture shows, for those who do not see it.
+        rows: name -> values from 0 to ``most``, each with its colour.
+    """
+    parts = []
+    for place, (name, dots) in enumerate(rows.items()):
+        y = 20 * place + 14
+        parts.append(f'<text x="0" y="{y + 4}" font-size="12" fill="currentColor">{name}</text>')
+        parts.append(f'<path d="M120 {y}H390" stroke="currentColor" stroke-opacity=".3"/>')
+        parts += [f'<circle cx="{120 + 270 * value / most:.1f}" cy="{y}" r="5" fill="{color}"/>' for value, color in dots]
+    height = 20 * len(rows) + 8
+    size = f'viewBox="0 0 400 {height}" width="400" height="{height}" style="max-width: 100%; height: auto"'
+    return f'<svg {size} role="img" aria-label="{said}">{"".join(parts)}</svg>'
+
+
+def paint_picture(root: Path = ROOT) -> str:
+    """The shares of :func:`paint_table` as a still picture."""
+    data = paint_data(root)
+    rows = {
+        name: [(data["share_right"][method][digit], color) for method, color in data["methods"].items()]
+        for digit, name in enumerate(data["names"])
+    }
+    means = ", ".join(f"{method} {100 * np.mean(shares):.0f} %" for method, shares in data["share_right"].items())
+    said = f"Share of test digits that three networks read right in each of ten colours, from 0 to 1; in the mean {means}"
+    names = (f'<b style="color: {color}">●</b> {method}' for method, color in data["methods"].items())
+    return f"{still(said, rows)}<p>{', '.join(names)}</p>"
+
+
+def entropy_picture() -> str:
+    """What the experiment begins with: nine of ten digits in their own colour."""
+    joint = np.array([[0.45, 0.05], [0.05, 0.45]])
+    information, left = mutual_information(joint), conditional_entropy(joint)
+    rows = {"H(Y)": [(information + left, "currentColor")], "I(Y; b)": [(information, "currentColor")]}
+    rows["H(Y | b)"] = [(left, "currentColor")]
+    told = f"it tells {information:.3f} of {np.log(2):.3f} nats and leaves {left:.3f} open"
+    said = f"Nine of ten digits agree with their colour: {told}"
+    return still(said, rows, float(np.log(2)))
+
+
+def dial_picture(shown: dict[str, Any]) -> str:
+    """The accuracies at the smallest variance: a dot a run."""
+    first, accuracy = shown["color_vars"][0], shown["measures"][0]["values"]
+    rows = {name: [(value, color) for value in accuracy[name].get(first, [])] for name, color in shown["methods"].items()}
+    means = ", ".join(f"{name} {np.mean([value for value, _ in dots]):.2f}" for name, dots in rows.items() if dots)
+    return f"<p>Accuracy at σ² = {first}, a dot a run:</p>" + still(f"Accuracies from 0 to 1, in the mean {means}", rows)
+
+
 def fragment(name: str, loaded: list[str], table: str, picture: str = "") -> str:
     """An explorable as a page of ``book/`` includes it: its place, its scripts, and its numbers without JavaScript."""
     where = "../_static/explorables"
@@ -173,7 +224,8 @@ def fragment(name: str, loaded: list[str], table: str, picture: str = "") -> str
             "<!-- written by `make results` from results/; edits are lost -->",
             f'<link rel="stylesheet" href="{where}/explorables.css">',
             f'<div class="explorable" data-explorable="{name}">',
-            f"<noscript><p>This experiment needs JavaScript. The table below has its numbers.</p>{picture}</noscript></div>",
+            '<noscript><p class="needs-script">This experiment needs JavaScript. The table below has its numbers.</p>'
+            f"{picture}</noscript></div>",
             f"<details><summary>The numbers as a table</summary>{table}</details>",
             *(f'<script defer src="{where}/{script}"></script>' for script in loaded),
             "",
@@ -192,7 +244,7 @@ def paint_table(root: Path = ROOT) -> str:
             + "".join(f"<td>{100 * share:.1f} %</td>" for share in shares)
             + "</tr>"
         )
-    caption = f"What share of {data['count']:,} test digits each network names where all are painted around this colour"
+    caption = f"What share of {data['count']:,} test digits each network reads right where all are painted around this colour"
     return (
         f'<div class="pst-scrollable-table-container" tabindex="0"><table class="table"><caption>{caption}</caption>'
         + "\n".join(rows)

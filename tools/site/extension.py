@@ -25,6 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 from tools import write_if_changed
+from tools.site import light
 
 FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
 """Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts."""
@@ -48,6 +49,8 @@ addEventListener("afterprint", () => {
     document.documentElement.dataset.theme = theme;
 });"""
 """On paper everything is unfolded and light; custom.css leaves out what nobody can click there."""
+WIDEST = 720
+"""Pixels of CSS that a picture may have to be shown beside a page's contents in its own size."""
 CARD = "_static/card.png"
 """The picture that a link to a page is shown with."""
 
@@ -120,9 +123,9 @@ def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 
 
 def without_thebe(scripts: list[Any]) -> list[Any]:
-    """The scripts of a page without those of Thebe, which is off."""
+    """The scripts of a page without those of Thebe, which is off, and that of tabs, which no page has."""
     texts = [f"{getattr(one, 'filename', one)} {getattr(one, 'attributes', {}).get('body')}".lower() for one in scripts]
-    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text]
+    return [one for one, text in zip(scripts, texts, strict=True) if "thebe" not in text and "design-tabs" not in text]
 
 
 def later(scripts: list[Any]) -> list[Any]:
@@ -179,8 +182,10 @@ def _card(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
 
 
 def _anew(app: Sphinx, config: Any) -> None:
-    """Pages are written anew where this file has changed: Sphinx compares the configuration."""
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    """Pages are written anew where this file, `light` or a style or script of ours has changed: Sphinx compares the configuration,
+    and with nothing to write it copies no style either."""
+    ours = sorted(path for path in (Path(app.srcdir) / "book" / "_static").rglob("*") if path.is_file())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [Path(__file__), Path(light.__file__), *ours])).hexdigest()
     config.html_context = {**config.html_context, "written_by": digest}
 
 
@@ -254,19 +259,29 @@ def size_of(picture: Path) -> tuple[int, int]:
 
 
 def with_sizes(html: str, sizes: dict[str, tuple[int, int]]) -> str:
-    """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive.
+    """A page whose pictures have the place that they need from the beginning, so that nothing moves when they arrive, and are
+    loaded when the reader comes near: to read two drawings of the first page takes as long as all its text. One that is wider than
+    the text leads to its file, where it has its own size.
 
     Args:
         sizes: width and height by file name; a PNG that is not among them is looked for as WebP.
     """
 
     def sized(found: re.Match[str]) -> str:
-        name = found[1] if found[1] in sizes else found[1].removesuffix(".png") + ".webp"
+        name = found[3] if found[3] in sizes else found[3].removesuffix(".png") + ".webp"
         width, height = sizes.get(name, (0, 0))
-        tag = found[0].replace(found[1], name) if width else found[0]
-        return tag.replace("<img ", f'<img width="{width}" height="{height}" ', 1) if width and " width=" not in tag else tag
+        tag = found[1].replace(found[3], name) if width else found[1]
+        if not width or " width=" in tag:
+            return tag
+        tag = tag.replace("<img ", f'<img width="{width}" height="{height}" loading="lazy" ', 1)
+        return f'<a class="enlarge" href="{found[2]}{name}">{tag}</a>' if width > WIDEST else tag
 
-    return re.sub(r'<img [^>]*?src="[^"]*_images/([^"/]+)"[^>]*>', sized, html)
+    return re.sub(r'(<img [^>]*?src="([^"]*_images/)([^"/]+)"[^>]*>)', sized, html)
+
+
+def _light_pages(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None:
+        light.lighten(Path(app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -285,4 +300,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", _sitemap)
     app.connect("build-finished", _few_icons)
     app.connect("build-finished", _light_pictures)
+    app.connect("build-finished", _light_pages, priority=900)  # when the theme has written its colours of code
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,29 +19,42 @@ from tools.site.serve import SITE, server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 JOIN = """async names => {
-    const article = document.querySelector("article.bd-article"), parts = [];
+    const article = document.querySelector("article.bd-article"), parts = [], contents = document.createElement("ol");
+    let formulas = null;
     for (const name of names) {
         const address = new URL(`../${name}.html`, location.href), answer = await fetch(address);
         if (!answer.ok) throw new Error(`${name} has not been built`);
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const part = document.createElement("section");
+        formulas ??= page.querySelector('script[src*="/mathjax/"]')?.getAttribute("src");
+        const part = document.createElement("section"), line = document.createElement("li"), link = document.createElement("a");
+        link.href = `#${name}`;
+        link.textContent = page.title.split(" \u2014 ")[0];
+        line.append(link);
+        contents.append(line);
         part.id = name;
         part.style.breakBefore = "page";
         part.append(...page.querySelector("article.bd-article").childNodes);
         part.querySelectorAll("script").forEach(one => one.remove());
         part.querySelectorAll("noscript").forEach(one => one.replaceWith(...one.childNodes));
+        part.querySelectorAll(".needs-script").forEach(one => one.remove());
         part.querySelectorAll("a[href]").forEach(link => {
             const to = new URL(link.getAttribute("href"), address), there = to.pathname.slice(1).replace(/\\.html$/, "");
-            if (to.origin === location.origin && names.includes(there)) link.setAttribute("href", to.hash || `#${there}`);
+            if (to.origin !== location.origin) return;
+            if (names.includes(there)) link.setAttribute("href", to.hash || `#${there}`);
+            else link.removeAttribute("href");
         });
         parts.push(part);
     }
     article.replaceChildren(...parts);
+    document.querySelector("#jb-print-toc")?.replaceChildren(contents);
     document.querySelectorAll("details").forEach(one => { one.open = true; });
     document.querySelectorAll(".toggle-hidden").forEach(one => one.classList.remove("toggle-hidden"));
     document.documentElement.dataset.theme = "light";
+    if (formulas && !window.MathJax?.startup) await new Promise((done, failed) => {  // the first page has none of its own
+        document.head.append(Object.assign(document.createElement("script"), { src: formulas, onload: done, onerror: failed }));
+    });
     if (window.MathJax?.startup) { await MathJax.startup.promise; await MathJax.typesetPromise([article]); }
-    await Promise.all([...document.images].map(one => one.decode().catch(() => null)));
+    await Promise.all([...document.images].map(one => { one.loading = "eager"; return one.decode().catch(() => null); }));
     return parts.length;
 }"""
 

@@ -1,7 +1,11 @@
 "use strict";
 /* The sums behind the explorables: no page, no drawing. Every function is compared with the library's in tests/test_explorables.py. */
 (() => {
-  const bytesOf = text => Uint8Array.from(atob(text), one => one.charCodeAt(0));
+  function bytesOf(text) {
+    const characters = atob(text), bytes = new Uint8Array(characters.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+    return bytes;
+  }
 
   /** Numbers in half precision, lowest byte first -> Float32Array. */
   function halves(text) {

@@ -60,5 +60,6 @@
     show();
   }
 
-  document.querySelectorAll("[data-explorable='dial']").forEach(start);
+  // the text first: this frame is shown before the experiment takes its time
+  requestAnimationFrame(() => setTimeout(() => document.querySelectorAll("[data-explorable='dial']").forEach(start)));
 })();

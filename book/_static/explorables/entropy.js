@@ -47,5 +47,6 @@
   }
 
   window.lnlEntropy = { measures };
-  document.querySelectorAll("[data-explorable='entropy']").forEach(start);
+  // the text first: this frame is shown before the experiment takes its time
+  requestAnimationFrame(() => setTimeout(() => document.querySelectorAll("[data-explorable='entropy']").forEach(start)));
 })();

@@ -213,5 +213,6 @@
   }
 
   window.lnlGame = { play, turns, verdict, biasLoss };
-  document.querySelectorAll("[data-explorable='game']").forEach(start);
+  // the text first: this frame is shown before the experiment takes its time
+  requestAnimationFrame(() => setTimeout(() => document.querySelectorAll("[data-explorable='game']").forEach(start)));
 })();

@@ -226,5 +226,6 @@
     answer();
   }
 
-  document.querySelectorAll("[data-explorable='paint']").forEach(start);
+  // the text first: this frame is shown before the experiment takes its time
+  requestAnimationFrame(() => setTimeout(() => document.querySelectorAll("[data-explorable='paint']").forEach(start)));
 })();

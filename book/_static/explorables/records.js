@@ -104,6 +104,8 @@
     given();
   }
 
-  document.querySelectorAll("[data-explorable='records']").forEach(list);
-  document.querySelectorAll("[data-explorable='record']").forEach(one);
+  requestAnimationFrame(() => setTimeout(() => {  // the text is shown first
+    document.querySelectorAll("[data-explorable='records']").forEach(list);
+    document.querySelectorAll("[data-explorable='record']").forEach(one);
+  }));
 })();
