@@ -9,11 +9,11 @@ the first is there, so the command is given twice. A run takes about half a minu
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import qmc
 
 from lnl_core._files import read_json
@@ -30,7 +30,7 @@ from tools import ROOT
 from tools.studies.study import Found, Job, Options, Study
 
 FOLDER = Path("results", "choosing")
-METHODS = ("baseline", "reweighing", "group_dro", "grl", "lnl")
+METHODS = ("baseline", "reweighing", "group_dro", "lnl", "grl")
 SETTINGS: dict[str, Any] = {
     "color_var": 0.02,
     "train_split": "train",
@@ -69,11 +69,22 @@ def settings() -> list[dict[str, float]]:
     return [dict(zip(SPACE, (float(f"{value:.2g}") for value in row), strict=True)) for row in values]
 
 
+def base_config(method: str, seed: int) -> RunConfig:
+    """What the runs of a method and a seed share: the digits and how they are painted."""
+    shared = {name: value for name, value in SETTINGS.items() if name != "least_group"}
+    return preset("short", method, seed=seed, source="mnist", **shared)
+
+
 def config_of(method: str, setting: dict[str, float], seed: int) -> RunConfig:
     """A run: of the setting what the method reads."""
-    shared = {name: value for name, value in SETTINGS.items() if name != "least_group"}
-    base = preset("short", method, seed=seed, source="mnist", **shared)
+    base = base_config(method, seed)
     return base.with_options(**{name: value for name, value in setting.items() if not base.unread(name)})
+
+
+@lru_cache(maxsize=24)
+def digits(base: RunConfig, split: str, data_dir: str | None, random_colors: bool) -> BiasedImages:
+    """A split of the data of :func:`base_config`; painting it takes as long as a quarter of a run."""
+    return load_data(base, split, data_dir, random_colors=random_colors)
 
 
 def file_of(method: str, number: int, seed: int) -> Path:
@@ -89,20 +100,20 @@ def worst_group(correct: np.ndarray, data: BiasedImages, least: int) -> dict[str
     return {"worst": float(shares.min()), "groups": len(shares)}
 
 
-def validation_scores(network: LNLNetwork, config: RunConfig, data_dir: str | None) -> dict[str, float]:
+def validation_scores(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> dict[str, float]:
     """What the rules compare, by rule, and the number of groups that each of the two worst ones is the worst of."""
     found: dict[str, float] = {}
     for name, random in (("biased", False), ("unbiased", True)):
-        data = load_data(config, "validation", data_dir, random_colors=random)
+        data = digits(base, "validation", data_dir, random)
         correct = predict(network, data) == data.labels.numpy()
         groups = worst_group(correct, data, SETTINGS["least_group"])
         found |= {name: float(correct.mean()), f"{name}_worst": groups["worst"], f"{name}_groups": groups["groups"]}
     return found
 
 
-def test_scores(network: LNLNetwork, config: RunConfig, data_dir: str | None) -> dict[str, float]:
+def test_scores(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> dict[str, float]:
     """Accuracy, and the least on a digit with a colour, on the 10,000 test digits."""
-    test = load_data(config, "test", data_dir)
+    test = digits(base, "test", data_dir, True)
     predicted, labels = predict(network, test), test.labels.numpy()
     worst = group_metrics(predicted, labels, test.group.numpy())["worst_group_accuracy"]
     return {"accuracy": float((predicted == labels).mean()), "worst_group_accuracy": worst}
@@ -110,14 +121,14 @@ def test_scores(network: LNLNetwork, config: RunConfig, data_dir: str | None) ->
 
 def trained(config: RunConfig, measure: Callable[..., dict[str, float]], data_dir: str | None) -> Found:
     """One run with the scores of ``measure``; a training that diverged has none, and says why."""
-    torch.manual_seed(config.seed)
-    network = build_network(config)
+    network, base = build_network(config), base_config(config.method, config.seed)
+    data = digits(base, config.train_split, data_dir, False)
     clock = time.process_time()
     try:
-        fit(network, load_data(config, config.train_split, data_dir), config, device="cpu", progress=False)
+        fit(network, data, config, device="cpu", progress=False)
     except NonFiniteLossError as error:
         return {"scores": None, "diverged": str(error)}
-    return {"train_cpu_seconds": time.process_time() - clock, "scores": measure(network, config, data_dir)}
+    return {"train_cpu_seconds": time.process_time() - clock, "scores": measure(network, base, data_dir)}
 
 
 def read(method: str, number: int, seed: int) -> Found | None:
