@@ -1,10 +1,10 @@
-"""How methods rank if their hyper-parameters are chosen on biased, on worst-group or on unbiased validation digits; a small setting.
+"""How methods rank if hyper-parameters are chosen on biased, worst-group or unbiased validation digits, in a small setting.
 
 Every method has the same number of settings, drawn once from SPACE by a Latin hypercube on a logarithmic scale, and takes of each
 what it reads. All train for a few epochs on 10,000 digits at sigma^2 = 0.02, one seed a setting, and are measured on the 5,000
 validation digits, once painted as the training digits and once in random colours. Each rule of RULES then chooses one setting a
-method, which is trained with fresh seeds and measured on the 10,000 test digits; these choose nothing. The second part is known when
-the first is there, so the command is given twice. A run takes about half a minute on one core.
+method, which is trained with fresh seeds and measured on the 10,000 test digits; these choose nothing. The second part is known
+when the first is there, so the command is given twice. A run takes about half a minute on one core.
 """
 
 import time
@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
-from lnl_core.errors import NonFiniteLossError
+from lnl_core.errors import DataError, NonFiniteLossError
 from lnl_core.evaluation.accuracy import group_metrics, predict
 from lnl_core.experiments.splits import load_data
 from lnl_core.methods.groups import bias_of_images
@@ -92,10 +92,12 @@ def file_of(method: str, number: int, seed: int) -> Path:
 
 
 def worst_group(correct: np.ndarray, data: BiasedImages, least: int) -> dict[str, float]:
-    """The least accuracy on a label with a nearest mean colour, over those with at least ``least`` images, and how many these are."""
+    """The least accuracy on a label with a nearest mean colour, of those with ``least`` images or more, and how many these are."""
     bias, kinds = bias_of_images(data)
     group = (data.labels * kinds + bias).numpy()
     counts = np.bincount(group)
+    if counts.max() < least:
+        raise DataError(f"no group of label and colour has {least} images: take more images, or fewer a group")
     shares = np.bincount(group, weights=correct)[counts >= least] / counts[counts >= least]
     return {"worst": float(shares.min()), "groups": len(shares)}
 
