@@ -61,7 +61,7 @@ def test_fresh_seeds_follow_when_all_settings_of_a_method_are_there(monkeypatch:
     scores = [{rule: 0.1 * number for rule in tool.RULES} for number in range(tool.DRAWN)]
     scores[2] = scores[2] | {"biased": 0.99}
 
-    def read(method: str, number: int, seed: int) -> dict[str, Any] | None:
+    def read(method: str, number: int, seed: int, root: Path) -> dict[str, Any] | None:
         return None if (method, number) == ("lnl", 3) else {"scores": scores[number]}
 
     monkeypatch.setattr(tool, "read", read)

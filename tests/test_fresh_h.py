@@ -11,9 +11,9 @@ from torch import Tensor
 from lnl_core.config import preset
 from lnl_core.datasets import IGNORE, BiasedImages, colored_mnist
 from lnl_core.errors import ConfigError
-from lnl_core.networks import digit_network
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import PixelBiasHead
+from lnl_core.runs.run import MODEL, RECORD
 from tools.studies import fresh_h as tool
 from tools.studies.study import Options
 
@@ -93,7 +93,12 @@ def test_a_place_without_a_label_is_never_asked(digits: BiasedImages) -> None:
     assert set(range(7)).isdisjoint(places.index.tolist())
     asked: list[Tensor] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tool, "windows", lambda maps, image, place: asked.append(there[image, place]) or (image, place))
+
+        def windows(maps: Tensor, image: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+            asked.append(there[image, place])
+            return image, place
+
+        patch.setattr(tool, "windows", windows)
         list(places.batches(50, 4))
     assert torch.cat(asked).all()
     assert sum(map(len, asked)) == 4 * len(places.index)
@@ -125,7 +130,7 @@ def test_networks_whose_h_reads_a_vector_are_refused() -> None:
 
 
 def test_the_study_lists_control_stored_networks_and_runs_with_weights(tmp_path: Path) -> None:
-    for name, files in {"colored_mnist-a": (tool.RECORD, tool.MODEL), "colored_mnist-b": (tool.RECORD,)}.items():
+    for name, files in {"colored_mnist-a": (RECORD, MODEL), "colored_mnist-b": (RECORD,)}.items():
         (tmp_path / name).mkdir()
         for file in files:
             (tmp_path / name / file).touch()
@@ -135,6 +140,3 @@ def test_the_study_lists_control_stored_networks_and_runs_with_weights(tmp_path:
     assert "colored_mnist-b" not in keys
     assert len(set(keys)) == len(keys)
 
-
-def test_h_of_the_digit_network_is_what_windows_are_read_by() -> None:
-    assert isinstance(digit_network().bias_head, PixelBiasHead)

@@ -53,12 +53,12 @@ SPACE = {
 DRAWN = 6
 FIRST_SEED, FRESH_SEEDS = 0, (1, 2, 3)
 RULES = {
-    "biased": "accuracy, digits in the colours of the training",
-    "biased_worst": "worst group of label and colour, digits in the colours of the training",
-    "unbiased_worst": "worst group of label and colour, digits in random colours",
-    "unbiased": "accuracy, digits in random colours",
+    "biased": "biased",
+    "biased_worst": "worst group",
+    "unbiased": "unbiased",
 }
-"""What a rule chooses the largest of, by its name."""
+"""By the score that a rule chooses the largest of, its name on the page: accuracy on validation digits in the colours of the
+training, the least of a label with a colour on the same digits, and accuracy on validation digits in random colours."""
 
 
 def settings() -> list[dict[str, float]]:
@@ -87,8 +87,8 @@ def digits(base: RunConfig, split: str, data_dir: str | None, random_colors: boo
     return load_data(base, split, data_dir, random_colors=random_colors)
 
 
-def file_of(method: str, number: int, seed: int) -> Path:
-    return ROOT / FOLDER / f"{method}-{number}-seed{seed}.json"
+def file_of(method: str, number: int, seed: int, root: Path = ROOT) -> Path:
+    return root / FOLDER / f"{method}-{number}-seed{seed}.json"
 
 
 def worst_group(correct: np.ndarray, data: BiasedImages, least: int) -> dict[str, float]:
@@ -133,9 +133,9 @@ def trained(config: RunConfig, measure: Callable[..., dict[str, float]], data_di
     return {"train_cpu_seconds": time.process_time() - clock, "scores": measure(network, base, data_dir)}
 
 
-def read(method: str, number: int, seed: int) -> Found | None:
+def read(method: str, number: int, seed: int, root: Path = ROOT) -> Found | None:
     """A stored run; ``None`` if it is missing."""
-    file = file_of(method, number, seed)
+    file = file_of(method, number, seed, root)
     return read_json(file, "delete it and run 'python -m tools.studies choosing'") if file.is_file() else None
 
 
@@ -144,9 +144,9 @@ def choice(scores: Sequence[dict[str, float] | None], rule: str) -> int:
     return max((number for number, score in enumerate(scores) if score), key=lambda number: (scores[number][rule], -number))  # type: ignore[index]
 
 
-def chosen(method: str) -> dict[str, int] | None:
+def chosen(method: str, root: Path = ROOT) -> dict[str, int] | None:
     """By rule the number of the setting that it chooses; ``None`` while runs are missing."""
-    found = [read(method, number, FIRST_SEED) for number in range(DRAWN)]
+    found = [read(method, number, FIRST_SEED, root) for number in range(DRAWN)]
     if None in found:
         return None
     scores = [one["scores"] for one in found if one]

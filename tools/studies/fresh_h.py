@@ -282,7 +282,7 @@ class FreshH(OfStoredNetworks):
         path = model["path"]
         if path is None:
             config = untrained_config()
-            who = {"method": UNTRAINED, "test_accuracy": None, "weights": "float32"}
+            who: Found = {"method": UNTRAINED, "test_accuracy": None, "weights": "float32"}
             return self._measured(build_network(config).eval(), config, who, data_dir)
         config = model_config(path)
         accuracy = model["test_accuracy"] if "record" in model else read_record(path.parent / RECORD).metrics["test_accuracy"]
