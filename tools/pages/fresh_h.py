@@ -52,11 +52,11 @@ def _how(found: list[dict[str, Any]]) -> str:
     work = sum(reading["cpu_seconds"] for one in found for reading in one["fresh"].values()) / (len(found) * len(READINGS))
     halves = [one for one in found if one["weights"] == "float16"]
     return (
-        f"n = 1 network a row; {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for at most "
-        f"{settings['epochs']} epochs and asked about {min(asked):,} or more test digits of its own; ± is half a 95 % "
-        f"interval over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} seconds of a processor a cell, "
-        f"at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of {len(halves)} networks are the published "
-        f"ones, in float16."
+        f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for at most "
+        f"{settings['epochs']} epochs and asked about {min(asked):,} or more test digits of its own; ± is half a 95 % interval "
+        f"over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} seconds of a processor a "
+        f"cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of {len(halves)} networks are the "
+        f"published ones, in float16."
     )
 
 
