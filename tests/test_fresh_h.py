@@ -108,7 +108,7 @@ def test_a_network_is_measured(digits: BiasedImages, monkeypatch: pytest.MonkeyP
     """A tiny course of the whole: f stays as it is, every reading has an interval over as many parts, and the old h is asked."""
     small = {**QUICK, "epochs": 1, "seeds": 2, "places": 1}
     monkeypatch.setattr(tool, "SETTINGS", small)
-    config = preset("smoke", "lnl", source="mini", train_size=300, test_size=200, bias_places="background", color_var=0.03)
+    config = preset("smoke", "lnl", source="mini", train_size=300, test_size=200, bias_places="background", color_var=0.02)
     network = build_network(config).eval()
     network.h_trained = True
     before = copy.deepcopy(network.state_dict())
@@ -119,6 +119,8 @@ def test_a_network_is_measured(digits: BiasedImages, monkeypatch: pytest.MonkeyP
     for reading in (*found["fresh"].values(), *found["old"].values()):
         assert sum(reading["asked"]) == 200
         assert reading["information"]["low"] < reading["information"]["mean"] < reading["information"]["high"]
+    other = config.with_options(color_var=0.03)
+    assert set(tool.measure(network, other, None)["fresh"]) == set(tool.EVERYWHERE)
     network.h_trained = False
     assert tool.Asked(network, config, None).old("background") is None
 

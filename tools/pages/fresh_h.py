@@ -1,19 +1,20 @@
 """The table of fresh adversaries that were trained on tens of thousands of digits, from the measurements in results/fresh_h."""
 
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from tools import ROOT
 from tools.pages.rows import table_head, where
-from tools.studies.fresh_h import READINGS, UNTRAINED, read_fresh_h
+from tools.studies.fresh_h import UNTRAINED, read_fresh_h
 
 WORDS = {"background": "fresh h", "training_colors": "trained on training colours", "permuted": "control, permuted"}
 """The columns of the background by reading; "foreground" has a table of its own."""
 
 
-def _nats(reading: dict[str, Any] | None) -> str:
+def _nats(reading: dict[str, Any] | None, missing: str = "not measured") -> str:
     if reading is None:
-        return "no h"
+        return missing
     found = reading["information"]
     return f"{found['mean']:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found['high'] - found['mean']:.3f}"
 
@@ -38,7 +39,7 @@ def fresh_h_table(root: Path = ROOT) -> str:
         head = [WORDS.get(name, WORDS["background"]) for name in names]
         lines = table_head("σ²", "network", "old h", *head, "accuracy of the fresh h (chance)", "all there is")
         for one in found:
-            cells = [_nats(one["old"][place]), *(_nats(one["fresh"][name]) for name in names), _said(one["fresh"][place])]
+            cells = [_nats(one["old"][place], "no h"), *(_nats(one["fresh"].get(name)) for name in names), _said(one["fresh"][place])]
             label = f"{one['color_var']:g} | {one['method']}, seed {one['seed']}"
             lines.append(f"| {label} | {' | '.join(cells)} | {one['fresh'][place]['entropy']:.2f} |")
         blocks.append(f"**Nats a place and channel, {place}**\n\n" + "\n".join(lines) + "\n")
@@ -49,7 +50,7 @@ def _how(found: list[dict[str, Any]]) -> str:
     first = found[0]
     settings, images, asked = first["settings"], first["images"], first["fresh"]["background"]["asked"]
     seconds = sorted(one["provenance"]["seconds"] for one in found)
-    work = sum(reading["cpu_seconds"] for one in found for reading in one["fresh"].values()) / (len(found) * len(READINGS))
+    work = mean(reading["cpu_seconds"] for one in found for reading in one["fresh"].values())
     halves = [one for one in found if one["weights"] == "float16"]
     return (
         f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for at most "

@@ -183,8 +183,9 @@ class Sources:
         return float(found)
 
     def fresh_most(self, reading: str, name: str = "information") -> float:
-        """The largest mean of a reading over all networks of ``results/fresh_h``."""
-        return float(max(one["fresh"][reading][name]["mean"] for one in fresh_h.rows(self._root)))
+        """The largest mean of a reading over the networks of ``results/fresh_h`` that have it."""
+        found = [one["fresh"][reading] for one in fresh_h.rows(self._root) if reading in one["fresh"]]
+        return float(max(of[name]["mean"] for of in found))
 
     def ruled(self, method: str, rule: str, name: str = "accuracy") -> float:
         """The mean over seeds of a score on test digits of the setting that a rule chose, see ``results/choosing``."""
