@@ -36,12 +36,13 @@ def fresh_h_table(root: Path = ROOT) -> str:
         return "Nothing has been measured yet.\n"
     blocks = []
     for place, names in {"background": list(WORDS), "foreground": ["foreground"]}.items():
-        head = [WORDS.get(name, WORDS["background"]) for name in names]
-        lines = table_head("σ²", "network", "old h", *head, "accuracy of the fresh h (chance)", "all there is")
+        head = ("old h", *(WORDS.get(name, "fresh h") for name in names), "accuracy of the fresh h (chance)", "all there is")
+        lines = table_head("σ²", "network", *head)
         for one in found:
-            cells = [_nats(one["old"][place], "no h"), *(_nats(one["fresh"].get(name)) for name in names), _said(one["fresh"][place])]
+            cells = [_nats(one["old"][place], "no h"), *(_nats(one["fresh"].get(name)) for name in names)]
+            cells += [_said(one["fresh"][place]), f"{one['fresh'][place]['entropy']:.2f}"]
             label = f"{one['color_var']:g} | {one['method']}, seed {one['seed']}"
-            lines.append(f"| {label} | {' | '.join(cells)} | {one['fresh'][place]['entropy']:.2f} |")
+            lines.append(f"| {label} | {' | '.join(cells)} |")
         blocks.append(f"**Nats a place and channel, {place}**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks) + f"\n{_how(found)}\n"
 
@@ -56,8 +57,8 @@ def _how(found: list[dict[str, Any]]) -> str:
         f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for at most "
         f"{settings['epochs']} epochs and asked about {min(asked):,} or more test digits of its own; ± is half a 95 % interval "
         f"over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} seconds of a processor a "
-        f"cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of {len(halves)} networks are the "
-        f"published ones, in float16."
+        f"cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of {len(halves)} of the "
+        f"{len(found)} networks are the published ones, in float16."
     )
 
 
