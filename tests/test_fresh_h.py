@@ -3,6 +3,7 @@
 import copy
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from lnl_core.errors import ConfigError
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import PixelBiasHead
 from lnl_core.runs.run import MODEL, RECORD
+from tools.pages import fresh_h as page
+from tools.pages.numbers import missing
 from tools.studies import fresh_h as tool
 from tools.studies.study import Options
 
@@ -142,3 +145,50 @@ def test_the_study_lists_control_stored_networks_and_runs_with_weights(tmp_path:
     assert "colored_mnist-b" not in keys
     assert len(set(keys)) == len(keys)
 
+
+# What the page says of the stored measurements
+
+
+def stored(method: str, color_var: float = 0.02) -> dict[str, Any]:
+    return page.of(method, color_var)
+
+
+def test_the_controls_hold_in_the_stored_measurements() -> None:
+    """What nothing hides is read, what is dealt anew is not, and a fresh h reads at least what the old one does."""
+    assert not missing(
+        "is_it_gone.md",
+        "from colours dealt anew among the images it reads none, its loss is a little larger than a constant's",
+        "Every fresh $h$ was best after its last epoch",
+    )
+    shown = stored(tool.UNTRAINED)["fresh"]
+    assert shown["foreground"]["information"]["low"] > 0.7 * shown["foreground"]["entropy"]
+    assert shown["background"]["information"]["low"] > 0.4 * shown["background"]["entropy"]
+    for one in page.rows():
+        if "permuted" in one["fresh"]:
+            assert -0.005 < one["fresh"]["permuted"]["information"]["mean"] < 0
+        for where in tool.EVERYWHERE:
+            if (old := one["old"][where]) is not None:
+                assert one["fresh"][where]["information"]["mean"] > old["information"]["mean"]
+        fits = [fit for reading in one["fresh"].values() for fit in reading["fits"]]
+        assert {fit["kept"] for fit in fits} == {tool.SETTINGS["epochs"]}
+
+
+def test_what_is_said_of_the_lnl_network() -> None:
+    assert not missing(
+        "is_it_gone.md",
+        "**What an $h$ can see is not all gone.**",
+        "a quarter of a percent of all there is",
+        "A fresh $h$ that is trained on digits in the colours of the training, as the old one was, reads nothing on unbiased ones",
+    )
+    one = stored("lnl")
+    read = {name: reading["information"] for name, reading in one["fresh"].items()}
+    assert one["old"]["background"]["information"]["mean"] < 0 < 0.002 < read["background"]["low"]
+    assert 0.002 < read["background"]["mean"] / one["fresh"]["background"]["entropy"] < 0.003
+    assert read["foreground"]["low"] > 10 * read["background"]["high"]
+    assert read["training_colors"]["high"] < 0
+
+
+def test_the_table_has_a_row_a_network_and_place() -> None:
+    lines = [line for line in page.fresh_h_table().splitlines() if line.startswith("| 0.0")]
+    assert len(lines) == 2 * len(page.rows())
+    assert page.fresh_h_table(Path("nowhere")) == "Nothing has been measured yet.\n"
