@@ -65,7 +65,9 @@ READINGS: dict[str, dict[str, Any]] = {
 """Of each fresh h: at which places it is trained and asked, whether it is trained on random colours, and whether the colours of
 the labels are dealt anew among the images, which leaves nothing to read."""
 EVERYWHERE = ("background", "foreground")
-"""Those of every network; the others take as long again and are those of the networks at the smallest variance."""
+"""Those of every network."""
+CONTROLLED = ("baseline", "lnl")
+"""The methods whose networks have the other readings as well, at the smallest variance; these take as long again."""
 UNTRAINED = "untrained"
 _REACH = 2  # places that h sees on each side
 
@@ -252,7 +254,7 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None) -> Fou
     """All readings of one network, and the number of images that its fresh h's were trained on."""
     asked = Asked(network, config, data_dir)
     found: Found = {"old": {where: asked.old(where) for where in EVERYWHERE}}
-    names = READINGS if config.color_var == min(COLOR_VARS) else EVERYWHERE
+    names = READINGS if config.method in CONTROLLED and config.color_var == min(COLOR_VARS) else EVERYWHERE
     found["fresh"] = {name: asked.fresh(**READINGS[name]) for name in names}
     images = {name: len(asked.painted(SETTINGS[name], True)[0]) for name in ("trained_on", "held_out")}
     return found | {"images": images}
