@@ -11,6 +11,10 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import MEAN_COLORS
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError, NonFiniteLossError
+from lnl_core.evaluation import Interval
+from lnl_core.figures import by_rule
+from tools.pages import choosing as page
+from tools.pages.numbers import missing
 from tools.studies import choosing as tool
 from tools.studies.study import Job, Options
 
@@ -111,3 +115,40 @@ def test_a_setting_that_diverges_is_a_result_without_scores(monkeypatch: pytest.
     found = tool.Choosing().do(Job("a", Path("a"), ("baseline", 0, 0)), Options())
     assert found["scores"] is None
     assert tool.Choosing().line(found) == "the label loss became nan"
+
+
+# What the page says of the stored runs
+
+
+def test_what_is_said_of_the_rules() -> None:
+    assert not missing(
+        "which_method.md",
+        "For `reweighing` all three rules choose the same one.",
+        "one of these ends at chance",
+        "Its interval holds every other number of the table",
+        "The other two rules choose another setting",
+    )
+    assert {"baseline", "reweighing", "lnl"} <= set(page.compared())
+    numbers = {method: tool.chosen(method) for method in page.compared()}
+    assert len({*(numbers["reweighing"] or {}).values()}) == 1
+    lnl = numbers["lnl"] or {}
+    assert lnl["biased"] != lnl["biased_worst"] == lnl["unbiased"]
+    found = page.on_test()
+    assert min(found["lnl"]["unbiased"]) < 0.12 < 0.4 < max(found["lnl"]["unbiased"])
+    wide = Interval.of(found["lnl"]["unbiased"])
+    for of in found.values():
+        for values in of.values():
+            assert len(values) == len(tool.FRESH_SEEDS)
+            assert wide.low < np.mean(values) < wide.high
+
+
+def test_the_table_and_the_figure_have_what_the_runs_say(tmp_path: Path) -> None:
+    assert page.choosing_table(tmp_path) == "Nothing has been measured yet.\n"
+    rows = [line for line in page.choosing_table().splitlines() if "(no." in line]
+    assert len(rows) == len(page.compared())
+    assert len(page.settings_table().splitlines()) == 2 + tool.DRAWN + 1
+    figure = by_rule(page.drawing())
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(tool.RULES.values())
+    (line,) = [line for line in axes.get_lines() if line.get_label() == "lnl"]
+    assert line.get_ydata() == pytest.approx([np.mean(values) for values in page.on_test()["lnl"].values()])

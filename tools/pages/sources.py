@@ -191,6 +191,10 @@ class Sources:
         """The mean over seeds of a score on test digits of the setting that a rule chose, see ``results/choosing``."""
         return float(np.mean(choosing.on_test(name, self._root)[method][rule]))
 
+    def ruled_least(self, method: str, rule: str) -> float:
+        """The least accuracy among these seeds."""
+        return choosing.least(method, rule, self._root)
+
     def tried(self, method: str, rule: str) -> list[float]:
         """What a rule compares on validation digits, of every setting of a method."""
         return choosing.scores(method, rule, self._root)
