@@ -124,7 +124,7 @@ def test_what_is_said_of_the_rules() -> None:
     assert not missing(
         "which_method.md",
         "For `reweighing` all three rules choose the same one.",
-        "one of these ends at chance",
+        "two of them end near chance",
         "Its interval holds every other number of the table",
         "The other two rules choose another setting",
     )
@@ -134,7 +134,8 @@ def test_what_is_said_of_the_rules() -> None:
     lnl = numbers["lnl"] or {}
     assert lnl["biased"] != lnl["biased_worst"] == lnl["unbiased"]
     found = page.on_test()
-    assert min(found["lnl"]["unbiased"]) < 0.12 < 0.4 < max(found["lnl"]["unbiased"])
+    assert sum(value < 0.12 for value in found["lnl"]["unbiased"]) == 2
+    assert np.mean(found["lnl"]["unbiased"]) < np.mean(found["lnl"]["biased"])
     wide = Interval.of(found["lnl"]["unbiased"])
     for of in found.values():
         for values in of.values():

@@ -59,13 +59,15 @@ def choosing_table(root: Path = ROOT) -> str:
 def _how(method: str, root: Path) -> str:
     first: Any = read(method, 0, FIRST_SEED, root)
     shared, groups = first["settings"], int(first["scores"]["biased_groups"])
+    absent = [method for method in METHODS if method not in compared(root)]
+    lacking = f" Not run to the end: {', '.join(absent)}." if absent else ""
     worst = max(value for of in on_test("worst_group_accuracy", root).values() for values in of.values() for value in values)
     return (
         f"Mean of n = {len(FRESH_SEEDS)} seeds, ± half a 95 % interval over them, and the number of the chosen setting out "
         f"of {DRAWN}. σ² = {shared['color_var']:g}, {shared['train_size']:,} training digits, {shared['epochs']} epochs in "
         f"batches of {shared['batch_size']}. The worst group that chooses is one of the {groups} of label and nearest mean colour "
         f"with {shared['least_group']} or more of the 5,000 validation digits. "
-        f"The worst cell of digit and colour among the test digits has an accuracy of at most {worst:.2f} in every run."
+        f"The worst cell of digit and colour among the test digits has an accuracy of at most {worst:.2f} in every run.{lacking}"
     )
 
 

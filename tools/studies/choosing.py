@@ -30,7 +30,7 @@ from tools import ROOT
 from tools.studies.study import Found, Job, Options, Study
 
 FOLDER = Path("results", "choosing")
-METHODS = ("baseline", "reweighing", "group_dro", "lnl", "grl")
+METHODS = ("baseline", "reweighing", "group_dro", "lnl")
 SETTINGS: dict[str, Any] = {
     "color_var": 0.02,
     "train_split": "train",
