@@ -158,7 +158,7 @@ def test_the_controls_hold_in_the_stored_measurements() -> None:
     assert not missing(
         "is_it_gone.md",
         "from colours dealt anew among the images it reads none, its loss is a little larger than a constant's",
-        "Every fresh $h$ was best after its last epoch",
+        "every fresh $h$ was best after its last epoch",
     )
     shown = stored(tool.UNTRAINED)["fresh"]
     assert shown["foreground"]["information"]["low"] > 0.7 * shown["foreground"]["entropy"]
