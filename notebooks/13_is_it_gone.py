@@ -179,8 +179,7 @@ for method, network in networks.items():
 #
 # - The fresh $h$ is above chance and the old one is not: **the old one was too slow**, and the colour was not forgotten.
 # - Neither is above chance: **cannot say.** Either readers of *this kind* see nothing *at these places*, or the fresh one had too few
-#   images and steps. In [the chapter's](../book/is_it_gone.md) networks whose own $h$ does read something, the fresh one reads
-#   less each time.
+#   images and steps. In [the chapter](../book/is_it_gone.md) fresh ones are trained on 55,000 digits.
 # - The old one is above chance itself: $f$ does not hide the colour from it.
 #
 # In the second case one needs readers of another kind. $h$ sees a window of five by five places, predicts one channel
@@ -204,21 +203,21 @@ for method, maps in features.items():
     for kind, one in found[method].items():
         print(
             f"{method:<14} {kind:<7} {one.accuracy.mean:>7.3f} [{one.accuracy.low:.3f}, {one.accuracy.high:.3f}] {one.control.mean:>12.3f} "
-            f"{one.information.mean:>14.3f}        {'yes' if one.found else 'no'}"
+            f"{one.information.low:>14.3f}        {'yes' if one.found else 'no'}"
         )
 
 # %% [markdown]
 # *How to read a line.* A **control** clearly above chance, one in ten, would mean that the measurement itself is wrong. **Nats at
-# least** is $H(B)$ minus the probe's held-out cross-entropy, out of $\log 10$. Averaged over images it is the V-information of this
-# kind of probe, and up to sampling error a lower bound of $I(B;F)$, so the largest of the three counts. "Found" says that the whole
-# interval is above chance and control.
+# least** is the lower end of the 95 % interval of $H(B)$ minus the probe's held-out cross-entropy, out of $\log 10$. The mean over
+# images is the V-information of this kind of probe, a lower bound of $I(B;F)$ that is known from a sample only; hence the lower end.
+# "Found" says that the whole interval of the accuracy is above chance and control.
 
 # %% tags=["nbval-ignore-output"]
 for method, kinds in found.items():
-    best = max(kinds.values(), key=lambda one: one.information.mean)
-    share = best.information.mean / log(10)
+    best = max(kinds.values(), key=lambda one: one.information.low)
+    share = best.information.low / log(10)
     print(
-        f"{method:<14} at least {best.information.mean:.2f} of {log(10):.2f} nats of colour are left ({share:.0%}), says the {best.kind} probe"
+        f"{method:<14} at least {best.information.low:.2f} of {log(10):.2f} nats of colour are left ({share:.0%}), says the {best.kind} probe"
     )
 
 # %% [markdown]

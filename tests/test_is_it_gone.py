@@ -558,8 +558,6 @@ def test_a_fresh_h_fails_its_control_so_nothing_is_concluded_from_its_silence() 
     images = settings["images"] // 2
     steps = settings["fresh_h_epochs"] * math.ceil(images / inspect.signature(retrain_adversary).parameters["batch_size"].default)
     assert f"It is trained on {images:,} images in {steps} steps" in CHAPTER
-    easy = [at("baseline", color_var)["fresh_h"]["information"]["mean"] for color_var in VARIANCES]
-    assert 0.8 < min(easy) < max(easy) < 0.9
     for conclusion in ("were not outrun", "is gone:", "can see is gone"):
         assert conclusion not in CHAPTER
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lnl_core.figures.leakage import *
     from lnl_core.figures.look_alikes import *
     from lnl_core.figures.photographs import *
+    from lnl_core.figures.rules import *
     from lnl_core.figures.style import *
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     ),
     "information": ("estimator_errors", "limit", "limit_methods", "information_curve"),
     "photographs": ("first_of_each_kind", "answers", "turns", "mixed", "table_figure"),
+    "rules": ("by_rule",),
     "fairness": ("AXES", "NAMES", "pareto"),
     "leakage": ("H", "FRESH", "KINDS", "nats_left", "what_h_says", "what_is_left", "over_training"),
     "look_alikes": ("LOOK_ALIKES", "paint_kim", "paint_irm", "paint_rebias", "paint_lff", "draw_look_alikes"),

@@ -27,10 +27,12 @@ from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
 from tools.pages import (
+    choosing,
     confidence,
     dial,
     drawn,
     explorables,
+    fresh_h,
     hyperparameters,
     last_layer,
     leak_tables,
@@ -510,6 +512,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     }
     texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
+    texts |= {"choosing.md": choosing.choosing_table(root), "choosing_settings.md": choosing.settings_table()}
+    texts |= {"fresh_h.md": fresh_h.fresh_h_table(root)}
     texts |= {"last_layer.md": last_layer.last_layer_table(root)}
     for name, cells in _record_links(root).items():
         texts[name] = record_pages.with_column(texts[name], cells)
@@ -566,6 +570,9 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "which_method": ("newer",),
     "must_know": (),
     "last_layer": ("last_layer",),
+    "choosing": ("choosing",),
+    "choosing_settings": (),
+    "fresh_h": ("fresh_h",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),
     "roofline": (),
@@ -587,6 +594,7 @@ MESSAGES = {
     "left": "Every network holds some of the colour, the baseline most",
     "leak_training": "The colour stays readable throughout training, whatever h sees",
     "reliability": "The baseline's sure answers are often wrong",
+    "choosing": "Test accuracy by the rule that chose the hyper-parameters, small runs at σ² = 0.02",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
 }
@@ -620,6 +628,7 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "left.png": partial(leak_figures.what_is_left, leaks, MESSAGES["left"]),
         "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root), MESSAGES["leak_training"]),
         "reliability.png": partial(figures.reliability, confidence.diagrams(root), MESSAGES["reliability"]),
+        "choosing.png": partial(figures.by_rule, choosing.drawing(root), MESSAGES["choosing"]),
         "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
         "limit_methods.png": partial(
             information_figures.limit_methods, rows, under_limit.read_measured(root), MESSAGES["limit_methods"]

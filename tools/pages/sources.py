@@ -18,6 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
+from tools.pages import choosing, fresh_h
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -173,6 +174,30 @@ class Sources:
     def sure(self, method: str, color_var: float, name: str, colors: str = "unbiased") -> float:
         """A number of ``results/confidence``, such as "error"; ``colors`` may be "training_colors"."""
         return float(self._confidence[method, color_var][colors][name])
+
+    def fresh(self, method: str, color_var: float, path: str) -> float:
+        """A number of ``results/fresh_h``, of a published network or the "untrained" one, by its path, names joined by dots."""
+        found: Any = fresh_h.of(method, color_var, self._root)
+        for name in path.split("."):
+            found = found[name]
+        return float(found)
+
+    def fresh_most(self, reading: str, name: str = "information") -> float:
+        """The largest mean of a reading over the networks of ``results/fresh_h`` that have it."""
+        found = [one["fresh"][reading] for one in fresh_h.rows(self._root) if reading in one["fresh"]]
+        return float(max(of[name]["mean"] for of in found))
+
+    def ruled(self, method: str, rule: str, name: str = "accuracy") -> float:
+        """The mean over seeds of a score on test digits of the setting that a rule chose, see ``results/choosing``."""
+        return float(np.mean(choosing.on_test(name, self._root)[method][rule]))
+
+    def ruled_least(self, method: str, rule: str) -> float:
+        """The least accuracy among these seeds."""
+        return choosing.least(method, rule, self._root)
+
+    def tried(self, method: str, rule: str) -> list[float]:
+        """What a rule compares on validation digits, of every setting of a method."""
+        return choosing.scores(method, rule, self._root)
 
     @cached_property
     def _last_layers(self) -> dict[tuple[str, float], dict[str, Any]]:
