@@ -86,8 +86,8 @@ def mobilenet_v2_network(
             :class:`lnl_core.networks.frozen.Frozen`.
 
     Returns:
-        A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 1,018,112 parameters, g 1,208,322,
-        h 706,104 (colour, 8 levels) or 322 (a label of 2 classes).
+        A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 1,017,792 parameters, g 1,208,642,
+        h 727,224 (colour, 8 levels) or 322 (a label of 2 classes).
 
     Raises:
         ConfigError: an unknown bias, or more frozen blocks than leave one to train in f.
