@@ -480,7 +480,8 @@ def test_the_last_layer_of_mobilenet_is_random(mobilenet_state: dict[str, Tensor
 def test_weights_with_a_wrong_hash_or_of_another_network_are_refused_in_one_sentence(
     mobilenet_state: dict[str, Tensor], resnet_state: dict[str, Tensor], tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"is not the file that its name says \(its SHA-256 does not begin with 00000000\): get it again$"):
+    said = r"is not the file that its name says \(its SHA-256 does not begin with 00000000\): get it again$"
+    with pytest.raises(DataError, match=said):
         mobilenet_v2_network(2, 8, weights=saved(mobilenet_state, tmp_path, right=False))
     with pytest.raises(DataError, match=r"holds the weights of another network than MobileNetV2 \(see .*\): choose another file$"):
         mobilenet_v2_network(2, 8, weights=saved(resnet_state, tmp_path))
@@ -499,11 +500,16 @@ def test_imagenet_weights_in_the_data_folder_are_taken_from_there_and_checked(
     path.parent.mkdir()
     torch.save(mobilenet_state, path)
     monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
-    with pytest.raises(DataError, match="is not the file that its name says .*b0353104"):
+    with pytest.raises(DataError, match=r"is not the file that its name says .*b0353104"):
         mobilenet_v2_network(2, 8, weights="imagenet")
     wanted: list[dict[str, Any]] = []
+
+    def published(self: object, **how: Any) -> dict[str, Tensor]:
+        wanted.append(how)
+        return mobilenet_state
+
     path.unlink()
-    monkeypatch.setattr(MobileNet_V2_Weights, "get_state_dict", lambda self, **how: wanted.append(how) or mobilenet_state)
+    monkeypatch.setattr(MobileNet_V2_Weights, "get_state_dict", published)
     network = mobilenet_v2_network(2, 8, weights="imagenet")
     assert torch.equal(network.state_dict()["extractor.block0.0.weight"], mobilenet_state["features.0.0.weight"])
     assert [how["check_hash"] for how in wanted] == [True]
@@ -521,7 +527,8 @@ def image_data(count: int = 8) -> BiasedImages:
 def test_training_moves_nothing_of_frozen_blocks_not_even_their_statistics() -> None:
     network = mobilenet_v2_network(2, 8, frozen_blocks=4)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    config = preset("smoke", "lnl", experiment="dogs_cats", network="mobilenet_v2", frozen_blocks=4, precision="float32", batch_size=4)
+    changes: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 4, "precision": "float32", "batch_size": 4}
+    config = preset("smoke", "lnl", experiment="dogs_cats", **changes)
     fit(network, image_data(), config, progress=False)
     moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert not {name for name in moved if name.startswith("extractor.frozen")}

@@ -187,7 +187,8 @@ def _with_exceptions(config: "RunConfig", split: str, own: BiasedImages, opposit
     """A split of a run with exceptions, see :meth:`DogsCats.load`; ``own`` is the training set."""
     share, count = config.exceptions, exceptions_of(config.exceptions, len(opposite))
     if share and count < 2:
-        raise DataError(f"exceptions {share:g} of {len(opposite)} photographs are {count}, and each label needs one: raise exceptions")
+        many = f"exceptions {share:g} of {len(opposite)} photographs are {count}"
+        raise DataError(f"{many}, and each label needs one: raise exceptions")
     if split == "opposite":
         places = [torch.nonzero(opposite.labels == label)[:, 0] for label in range(2)]
         return opposite.subset(torch.cat([place[len(place) // 2 :] for place in places]).sort().values)
@@ -204,7 +205,8 @@ def _with_exceptions(config: "RunConfig", split: str, own: BiasedImages, opposit
 
 
 def _joined(*sets: BiasedImages) -> BiasedImages:
-    images, labels, bias, group = (torch.cat([getattr(one, name) for one in sets]) for name in ("images", "labels", "_bias", "group"))
+    parts = ("images", "labels", "_bias", "group")
+    images, labels, bias, group = (torch.cat([getattr(one, name) for one in sets]) for name in parts)
     first = sets[0]
     return BiasedImages(images, labels, bias, group, source=first.source, classes=first.classes, bias_classes=first.bias_classes)
 

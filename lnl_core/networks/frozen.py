@@ -47,7 +47,7 @@ class Frozen(nn.Module):
         return features
 
     def key(self, images: Tensor) -> str:
-        """32 hex digits that name what these layers give for (N, 3, S, S) uint8 images: a hash of layers, weights, images and size."""
+        """32 hex digits that name what these layers give for (N, 3, S, S) uint8 images: a hash of layers, weights and images."""
         digest = hashlib.sha256(f"{self.layers} {tuple(images.shape)}".encode())
         for value in [*self.layers.state_dict().values(), images]:
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())

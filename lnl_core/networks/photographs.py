@@ -1,4 +1,4 @@
-"""Networks for photographs: ResNet-18 and MobileNetV2 with the weights they start from, and a small one for the synthetic pictures."""
+"""Networks for photographs: ResNet-18 and MobileNetV2 with the weights they start from, a small one for synthetic pictures."""
 
 import hashlib
 import re
@@ -96,7 +96,8 @@ def mobilenet_v2_network(
     from torchvision.models import mobilenet_v2
 
     if not 0 <= frozen_blocks < MOBILENET_BLOCKS:
-        raise ConfigError(f"frozen_blocks must lie between 0 and {MOBILENET_BLOCKS - 1}, got {frozen_blocks}: f must have one to train")
+        most = MOBILENET_BLOCKS - 1
+        raise ConfigError(f"frozen_blocks must lie between 0 and {most}, got {frozen_blocks}: f must have one to train")
     bias_head = _photograph_bias_head(bias, 160, bias_classes)
     body = mobilenet_v2(num_classes=classes)
     if weights is not None:

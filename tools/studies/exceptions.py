@@ -1,14 +1,15 @@
 """The exceptions dial: TB1 with some of TB2's photographs in it. Collect exceptions, or unlearn?
 
-TB2 is halved once for all. Of its first half so many photographs join TB1 that they are 0, 1, 2, 5, 10 or 20 % of TB2, dark dogs and
-bright cats alike; a seed draws which. All are tested on the other half of TB2 and on the test set. Network and training are those of
-the study "pretrained". lnl and bias_balanced have the weights that lnl's search chose there, without exceptions; group_dro is told
-the coat of each photograph; last_layer trains on TB1 alone, and fits its last layer to the exceptions and to as many photographs of
-TB1, which it has not seen either. Nothing else is tuned.
+TB2 is halved once for all. Of its first half so many photographs join TB1 that they are 0, 1, 2, 5, 10 or 20 % of TB2, dark
+dogs and bright cats alike; a seed draws which. All are tested on the other half of TB2 and on the test set. Network and training
+are those of the study "pretrained". lnl and bias_balanced have the weights that lnl's search chose there, without exceptions;
+group_dro is told the coat of each photograph; last_layer trains on TB1 alone, and fits its last layer to the exceptions and to as
+many photographs of TB1, which it has not seen either. Nothing else is tuned.
 """
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from lnl_core.config import RunConfig
@@ -16,6 +17,7 @@ from lnl_core.experiments.dogs_cats import exceptions_of
 from lnl_core.methods import find
 from lnl_core.methods.base import UNBIASED_TRAINING
 from lnl_core.methods.hyperparameters import UNBIASED_IMAGES
+from tools import ROOT
 from tools.studies import pretrained
 from tools.studies.study import ShortRuns
 
@@ -37,9 +39,9 @@ def without(method: str, share: float) -> str | None:
     return "has nothing to balance" if method in BALANCING and not count else None
 
 
-def config_of(method: str, share: float, seed: int) -> RunConfig | None:
-    """A run; ``None`` where the method cannot be trained so, or while lnl's weights are not chosen."""
-    strength = pretrained.chosen("lnl") if method in UNLEARNING else None
+def config_of(method: str, share: float, seed: int, strength: float | None) -> RunConfig | None:
+    """A run, its weights those of ``strength``; ``None`` where the method cannot be trained so, or while they are not chosen."""
+    strength = strength if method in UNLEARNING else None
     if without(method, share) or (method in UNLEARNING and strength is None):
         return None
     own: dict[str, Any] = {}
@@ -48,10 +50,11 @@ def config_of(method: str, share: float, seed: int) -> RunConfig | None:
     return pretrained.config_of(method, "tb1", seed, strength, exceptions=share, **own)
 
 
-def cells() -> Iterator[tuple[str, float, RunConfig]]:
+def cells(root: Path = ROOT) -> Iterator[tuple[str, float, RunConfig]]:
     """Method, share and run, seed by seed."""
+    strength = pretrained.chosen(UNLEARNING[0], root)
     for seed, share, method in product(range(SEEDS), SHARES, METHODS):
-        config = config_of(method, share, seed)
+        config = config_of(method, share, seed, strength)
         if config is not None:
             yield method, share, config
 

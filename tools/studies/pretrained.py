@@ -1,14 +1,16 @@
 """Dogs and cats from ImageNet's weights: the methods of Table 1 on the photographs at hand, every weight chosen by the same search.
 
 MobileNetV2 at 160 pixels, 15 of its blocks frozen, so that a run takes seconds. Each method that plays against h is trained with
-every strength of STRENGTHS on TB1 and on TB2, all weights that it reads set to that value (lambda, mu, alpha), seed 0. Chosen is the
-strength with the highest mean accuracy on "other", the photographs at hand that the authors' lists call neither bright nor dark; the
-earlier one of equals. The list ended at 1; 3 was added for all methods when blind_eye and grl had their best at 1. Neither the opposite set nor the test set takes part. Then seeds 1 and 2 are trained at the chosen strength.
-The baseline and gray have no such weight: nothing of theirs is chosen.
+every strength of STRENGTHS on TB1 and on TB2, all weights that it reads set to that value (lambda, mu, alpha), seed 0. Chosen is
+the strength with the highest mean accuracy on "other", the photographs at hand that the authors' lists call neither bright nor
+dark; the earlier one of equals. The list ended at 1; 3 was added for all methods when blind_eye and grl had their best at 1.
+Neither the opposite set nor the test set takes part. Then seeds 1 and 2 are trained at the chosen strength. The baseline and gray
+have no such weight: nothing of theirs is chosen.
 """
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -49,31 +51,32 @@ def config_of(method: str, train_set: str, seed: int, strength: float | None = N
     return base if strength is None else base.with_options(**{name: strength for name in WEIGHTS if not base.unread(name)})
 
 
-def record_of(config: RunConfig, folder: str = FOLDER) -> RunRecord | None:
-    path = ROOT / "results" / folder / f"{run_folder('', config).name}.json"
+def record_of(config: RunConfig, folder: str = FOLDER, root: Path = ROOT) -> RunRecord | None:
+    """The stored record of a run; ``None`` while there is none."""
+    path = root / "results" / folder / f"{run_folder('', config).name}.json"
     return read_record(path) if path.is_file() else None
 
 
-def curve(method: str, metric: str = "other_accuracy") -> dict[float, list[float]]:
+def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dict[float, list[float]]:
     """By strength the metric of the runs of the search that are there, trained on TB1 and on TB2."""
-    found = {one: [record_of(config_of(method, train_set, 0, one)) for train_set in TRAIN_SETS] for one in STRENGTHS}
+    found = {one: [record_of(config_of(method, name, 0, one), root=root) for name in TRAIN_SETS] for one in STRENGTHS}
     return {strength: [one.metrics[metric] for one in records if one is not None] for strength, records in found.items()}
 
 
-def chosen(method: str) -> float | None:
+def chosen(method: str, root: Path = ROOT) -> float | None:
     """The strength that the search chooses; ``None`` while runs are missing."""
-    scores = curve(method)
+    scores = curve(method, root=root)
     if any(len(values) < len(TRAIN_SETS) for values in scores.values()):
         return None
     return max(STRENGTHS, key=lambda strength: mean(scores[strength]))
 
 
-def cells() -> Iterator[tuple[str, str, RunConfig]]:
-    """Method, training set and run of every number of the table that is decided."""
+def cells(root: Path = ROOT) -> Iterator[tuple[str, str, RunConfig]]:
+    """Method, training set and run of every number of the table that is decided, seed by seed."""
+    strengths = {method: chosen(method, root) for method in SEARCHED}
     for seed, train_set, method in product(range(SEEDS), TRAIN_SETS, (*PLAIN, *SEARCHED)):
-        strength = chosen(method) if method in SEARCHED else None
-        if method in PLAIN or strength is not None:
-            yield method, train_set, config_of(method, train_set, seed, strength)
+        if method in PLAIN or strengths[method] is not None:
+            yield method, train_set, config_of(method, train_set, seed, strengths.get(method))
 
 
 def freezing() -> list[RunConfig]:
