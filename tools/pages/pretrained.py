@@ -48,20 +48,23 @@ def pretrained_table(root: Path = ROOT) -> str:
     if not any(row["n"] for row in rows):
         return "Nothing has been measured yet.\n"
     worst = _values("worst_group_accuracy", root)
+    ours = {split: _values(f"{split}_accuracy", root) for split in _SPLITS}
+    found = {"test": ours["test"], "TB1": ours["opposite"], "TB2": ours["opposite"]}
+    published_methods = (*pretrained.PLAIN[1:], *pretrained.SEARCHED)
     blocks, verdicts = [], []
     for train_set in pretrained.TRAIN_SETS:
         own = [row for row in rows if row["setting"]["train"] == train_set.upper()]
         columns = list(dict.fromkeys(str(row["setting"]["test"]) for row in own))
         head = [part for name in columns for part in (f"{name}, published", f"{name}, ours", "against the baseline")]
         lines = table_head("method", *head, "worst group", "tried", "chosen", "n")
-        for method in (*pretrained.PLAIN, *pretrained.SEARCHED):
+        published = {(one["method"], one["setting"]["test"]): f"{one['published']:.4f}" for one in own}
+        for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
             cells = []
             for name in columns:
-                (row,) = [one for one in own if (one["method"], one["setting"]["test"]) == (method, name)]
-                (base,) = [one for one in own if (one["method"], one["setting"]["test"]) == (pretrained.PLAIN[0], name)]
-                verdict = "–" if row is base else _against(row["values"], base["values"])
-                verdicts += [verdict] if row is not base else []
-                cells += [f"{row['published']:.4f}", of_seeds(row["values"], missing=MISSING), verdict]
+                values, base = (found[name].get((one, train_set), []) for one in (method, pretrained.PLAIN[0]))
+                verdict = "–" if method == pretrained.PLAIN[0] else _against(values, base)
+                verdicts += [verdict] if method in published_methods else []
+                cells += [published.get((method, name), "–"), of_seeds(values, missing=MISSING), verdict]
             strength = pretrained.chosen(method, root) if method in pretrained.SEARCHED else None
             tried = str(len(pretrained.STRENGTHS)) if method in pretrained.SEARCHED else "–"
             least = worst.get((method, train_set), [])
