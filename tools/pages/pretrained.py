@@ -1,6 +1,7 @@
 """Dogs and cats from ImageNet's weights, and with exceptions: tables, and what the figures draw."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -43,39 +44,47 @@ def _against(values: Sequence[float], baseline: Sequence[float]) -> str:
 
 
 def pretrained_table(root: Path = ROOT) -> str:
-    """A block for each training set, a row for each method: published and ours on the opposite and on the test set."""
-    rows = table_rows(root)
-    if not any(row["n"] for row in rows):
+    """A block for each training set and set tested on, a row for each method: published, ours, and ours against the baseline."""
+    ours = {split: _values(f"{split}_accuracy", root) for split in _SPLITS}
+    if not ours["test"]:
         return "Nothing has been measured yet.\n"
     worst = _values("worst_group_accuracy", root)
-    ours = {split: _values(f"{split}_accuracy", root) for split in _SPLITS}
-    found = {"test": ours["test"], "TB1": ours["opposite"], "TB2": ours["opposite"]}
-    published_methods = (*pretrained.PLAIN[1:], *pretrained.SEARCHED)
     blocks, verdicts = [], []
-    for train_set in pretrained.TRAIN_SETS:
-        own = [row for row in rows if row["setting"]["train"] == train_set.upper()]
-        columns = list(dict.fromkeys(str(row["setting"]["test"]) for row in own))
-        head = [part for name in columns for part in (f"{name}, published", f"{name}, ours", "against the baseline")]
-        lines = table_head("method", *head, "worst group", "tried", "chosen", "n")
-        published = {(one["method"], one["setting"]["test"]): f"{one['published']:.4f}" for one in own}
+    for row_of, block in groupby(_in_blocks(root), key=_block):
+        train_set, split = row_of[0].lower(), "test" if row_of[1] == "test" else "opposite"
+        published = {row["method"]: f"{row['published']:.4f}" for row in block}
+        lines = table_head("method", "published", "ours", "against the baseline", *(["worst group"] if split == "test" else []), "n")
+        base = ours[split].get((pretrained.PLAIN[0], train_set), [])
         for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
-            cells = []
-            for name in columns:
-                values, base = (found[name].get((one, train_set), []) for one in (method, pretrained.PLAIN[0]))
-                verdict = "–" if method == pretrained.PLAIN[0] else _against(values, base)
-                verdicts += [verdict] if method in published_methods else []
-                cells += [published.get((method, name), "–"), of_seeds(values, missing=MISSING), verdict]
-            strength = pretrained.chosen(method, root) if method in pretrained.SEARCHED else None
-            tried = str(len(pretrained.STRENGTHS)) if method in pretrained.SEARCHED else "–"
-            least = worst.get((method, train_set), [])
-            cells += [of_seeds(least, missing=MISSING), tried, "–" if strength is None else f"{strength:g}"]
-            lines.append(f"| {method} | {' | '.join(cells)} | {len(least)} |".replace(" ± ", "\u00a0±\u00a0"))
-        blocks.append(f"**Trained on {train_set.upper()}**\n\n" + "\n".join(lines) + "\n")
-    counts = {word: verdicts.count(word) for word in ("higher", "lower", "cannot say")}
-    judged = sum(counts.values())
-    said = f"Of {len(verdicts)} comparisons with the baseline {judged} have {FEWEST_RUNS} runs on either side: "
-    said += f"{counts['higher']} higher, {counts['lower']} lower, {counts['cannot say']} cannot be told apart"
-    return "\n".join(blocks) + f"\n{said} (Welch's 95 % interval).\n"
+            values = ours[split].get((method, train_set), [])
+            verdict = "–" if method == pretrained.PLAIN[0] else _against(values, base)
+            verdicts += [verdict] if method in (*pretrained.PLAIN[1:], *pretrained.SEARCHED) else []
+            cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), verdict]
+            cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING)] if split == "test" else []
+            lines.append(f"| {method} | {' | '.join(cells)} | {len(values)} |".replace(" ± ", "\u00a0±\u00a0"))
+        blocks.append(f"**Trained on {row_of[0]}, tested on {row_of[1]}**\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
+
+
+def _block(row: dict[str, Any]) -> tuple[str, str]:
+    return row["setting"]["train"], row["setting"]["test"]
+
+
+def _in_blocks(root: Path) -> list[dict[str, Any]]:
+    """The rows of Table 1, those of one training set and one set tested on together."""
+    rows = table_rows(root)
+    order = list(dict.fromkeys(map(_block, rows)))
+    return sorted(rows, key=lambda row: order.index(_block(row)))
+
+
+def _summary(verdicts: Sequence[str]) -> str:
+    higher, lower, unsaid = (verdicts.count(word) for word in ("higher", "lower", "cannot say"))
+    few = len(verdicts) - higher - lower - unsaid
+    told = f"; {few} have fewer than {FEWEST_RUNS} runs on a side" if few else ""
+    return (
+        f"Of {len(verdicts)} comparisons of a method with the baseline (Welch's 95 % interval) {higher} lie above it, "
+        f"{lower} below, and {unsaid} cannot be told apart{told}."
+    )
 
 
 def search_table(root: Path = ROOT) -> str:

@@ -573,7 +573,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "reliability": ("confidence",),
     "pretrained": ("pretrained",),
     "pretrained_search": ("pretrained",),
-    "pretrained_frozen": ("pretrained",),
+    "pretrained_frozen": ("pretrained", "freezing"),
     "exceptions": ("pretrained", "exceptions"),
     "roofline": (),
     "hyperparameters": (),
