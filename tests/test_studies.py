@@ -118,7 +118,7 @@ NOBODYS = {"ablations": 7}
     "folder",
     [
         *("ablations", "estimators", "fairness", "leakage", "limit", "limit/records", "limit/runs"),
-        *("confidence", "maps", "mi_cost", "models", "newer", "runs", "exceptions"),
+        *("confidence", "maps", "mi_cost", "models", "newer", "runs", "pretrained", "exceptions"),
     ],
 )
 def test_every_stored_result_is_a_job_of_a_study(folder: str) -> None:

@@ -32,8 +32,8 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
 
-COAT = "coat"
-EXCEPTIONS = HyperParameter(
+_COAT = "coat"
+_EXCEPTIONS = HyperParameter(
     "exceptions",
     None,
     "photographs of a fixed half of the opposite set that are trained on too, as a share of that set; its other half is then the "
@@ -59,11 +59,11 @@ class DogsCats(PhotographExperiment):
         choice(
             "bias_labels",
             "levels",
-            ("levels", COAT),
+            ("levels", _COAT),
             "the colour levels of each place, or the coat that the lists give, one an image",
             late=True,
         ),
-        EXCEPTIONS,
+        _EXCEPTIONS,
         text(
             "test_labels",
             None,
@@ -89,13 +89,13 @@ class DogsCats(PhotographExperiment):
     table_sources = ("kaggle", "kaggle-part")
 
     def preset(self, profile: str, method: str, given: Values) -> dict[str, Any]:
-        own = {"bias_labels": COAT} if "image_bias" in methods.find(method).needs else {}
+        own = {"bias_labels": _COAT} if "image_bias" in methods.find(method).needs else {}
         return {**super().preset(profile, method, given), **own}
 
     def check(self, config: "RunConfig") -> None:
         super().check(config)
         if "image_bias" in methods.find(config.method).needs and not _coat(config):
-            raise ConfigError(f"method {config.method!r} needs one bias an image: set bias_labels to {COAT!r}")
+            raise ConfigError(f"method {config.method!r} needs one bias an image: set bias_labels to {_COAT!r}")
 
     def free(self, method: str) -> tuple[str, ...]:
         return (*super().free(method), "test_labels")
@@ -153,7 +153,7 @@ def _places(config: "RunConfig") -> int:
 
 
 def _coat(config: "RunConfig") -> bool:
-    return bool(config.bias_labels == COAT)
+    return bool(config.bias_labels == _COAT)
 
 
 def _one_coat_an_image(data: BiasedImages) -> BiasedImages:

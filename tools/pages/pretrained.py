@@ -53,14 +53,15 @@ def pretrained_table(root: Path = ROOT) -> str:
     for row_of, block in groupby(_in_blocks(root), key=_block):
         train_set, split = row_of[0].lower(), "test" if row_of[1] == "test" else "opposite"
         published = {row["method"]: f"{row['published']:.4f}" for row in block}
-        lines = table_head("method", "published", "ours", "against the baseline", *(["worst group"] if split == "test" else []), "n")
+        also = ["worst group"] if split == "test" else []
+        lines = table_head("method", "published", "ours", "against the baseline", *also, "n")
         base = ours[split].get((pretrained.PLAIN[0], train_set), [])
         for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
             values = ours[split].get((method, train_set), [])
             verdict = "–" if method == pretrained.PLAIN[0] else _against(values, base)
             verdicts += [verdict] if method in (*pretrained.PLAIN[1:], *pretrained.SEARCHED) else []
             cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), verdict]
-            cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING)] if split == "test" else []
+            cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING) for _ in also]
             lines.append(f"| {method} | {' | '.join(cells)} | {len(values)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**Trained on {row_of[0]}, tested on {row_of[1]}**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
