@@ -458,7 +458,7 @@ def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
         ({"experiment": "faces", "network": "resnet18", "frozen_blocks": 3}, "frozen_blocks belongs to network mobilenet_v2"),
         ({"experiment": "dogs_cats", "train_set": "train", "exceptions": 0.1}, "exceptions belongs to train_set tb1 or tb2: leave"),
         ({"experiment": "dogs_cats", "exceptions": 0.6}, "exceptions must be at most 0.5, got 0.6"),
-        ({"experiment": "dogs_cats", "method": "group_dro"}, "method 'group_dro' needs one bias an image: set bias_labels to"),
+        ({"experiment": "dogs_cats", "method": "group_dro", "bias_labels": "levels"}, "method 'group_dro' needs one bias an image"),
         ({"experiment": "faces", "image_size": 8}, "image_size must be a whole number of at least 32"),
         ({"experiment": "faces", "extractor_convs": 1}, "extractor_convs belongs to experiment colored_mnist"),
         ({"features": "vector", "extractor_convs": 1}, "extractor_convs belongs to feature maps of colored_mnist"),

@@ -41,7 +41,7 @@ _EXCEPTIONS = HyperParameter(
     most=0.5,
     optional=True,
     late=True,
-    only={"train_set": tuple(OPPOSITE)},
+    only={"train_set": ("tb1", "tb2")},
 )
 _WEIGHTS: dict[str, Any] = dict(bias_lr=0.05, mi_weight=0.003, adv_weight=0.03, confusion_weight=0.1)
 

@@ -67,4 +67,4 @@ def configs() -> list[RunConfig]:
     return [config for *_, config in cells()]
 
 
-STUDIES = (ShortRuns("exceptions", "Dogs and cats with a few exceptions: collect them, or unlearn?", FOLDER, configs),)
+STUDIES = (ShortRuns("exceptions", "Dogs and cats with a few exceptions, by method and by how many.", FOLDER, configs),)
