@@ -15,17 +15,18 @@ from lnl_core.figures import dial_figure
 from lnl_core.methods import find
 from lnl_core.runs.records import read_record, write_record
 from lnl_core.runs.run import run_folder
+from tools import ROOT
 from tools.pages import pretrained as page
 from tools.studies import exceptions, pretrained
 from tools.studies.study import Options, ShortRuns, run_study
 
 
-def stored(root: Path, config: RunConfig, folder: str = pretrained.FOLDER, **metrics: float) -> None:
+def stored(root: Path, config: RunConfig, **metrics: float) -> None:
     every = dict.fromkeys(("test_accuracy", "opposite_accuracy", "other_accuracy", "worst_group_accuracy"), 0.5)
     names = {"experiment": config.experiment, "method": config.method, "profile": config.profile, "seed": config.seed}
     own: dict[str, Any] = {"setting": config.setting, "config": config.to_dict(), "metrics": every | metrics}
     record = replace(record_of(), **names, **own)  # type: ignore[arg-type]
-    write_record(record, root / "results" / folder / f"{run_folder('', config).name}.json")
+    write_record(record, root / "results" / pretrained.FOLDER / f"{run_folder('', config).name}.json")
 
 
 def search(root: Path, method: str, other: dict[float, float], **metrics: float) -> None:
@@ -101,7 +102,7 @@ def row_of(table: str, block: str, method: str) -> list[str]:
 
 def test_the_table_says_who_is_told_apart_from_the_baseline(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "paper.json").write_bytes((page.ROOT / "results" / "paper.json").read_bytes())
+    (tmp_path / "results" / "paper.json").write_bytes((ROOT / "results" / "paper.json").read_bytes())
     assert page.pretrained_table(tmp_path) == "Nothing has been measured yet.\n"
     for seed, noise in enumerate((-0.01, 0.0, 0.01)):
         for method, opposite, test in (("baseline", 0.5, 0.8), ("gray", 0.7, 0.81)):
