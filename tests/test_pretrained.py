@@ -128,9 +128,19 @@ def test_the_answer_of_the_dial_needs_three_runs_and_a_difference() -> None:
     for plain, said in (
         ({0.01: [0.5, 0.9]}, "is not said here from fewer than 3 runs"),
         ({0.01: [0.5, 0.6, 0.7], 0.05: [0.6, 0.62, 0.63]}, "no share of exceptions that was measured takes the baseline above it"),
-        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.7, 0.71, 0.72]}, "the baseline with 28 exceptions, 5% of TB2, is the first above it"),
+        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.7, 0.71, 0.72]}, "the baseline with 28 exceptions, 5 % of TB2, is the first above it"),
     ):
-        assert said in page.dial_answer({"baseline": plain, "lnl": unlearnt}).replace("5 %", "5%")
+        assert said in page.dial_answer({"baseline": plain, "lnl": unlearnt})
+
+
+def test_methods_are_compared_with_the_baseline_at_the_same_share() -> None:
+    found = {method: {share: [0.6, 0.61, 0.62] for share in (0.0, 0.05)} for method in exceptions.METHODS}
+    found["gray"] = {0.0: [0.8, 0.81, 0.82], 0.05: [0.4, 0.41, 0.42]}
+    found["group_dro"] = {0.0: [], 0.05: [0.9]}
+    said = page.same_exceptions(found).splitlines()
+    assert "- `gray`: higher at 0 %; lower at 5 %" in said
+    assert "- `lnl`: cannot say at 0 %, 5 %" in said
+    assert "- `group_dro`: fewer than 3 runs" in said
 
 
 def test_the_figure_has_a_panel_a_method_and_a_point_a_seed() -> None:

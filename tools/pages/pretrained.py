@@ -117,6 +117,10 @@ def freezing_table(root: Path = ROOT) -> str:
 Dial = dict[str, dict[float, list[float]]]
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
 def dial(metric: str = "opposite_accuracy", root: Path = ROOT) -> Dial:
     """By method and share of exceptions the metric of each seed's run that is there."""
     found: Dial = {method: {share: [] for share in exceptions.SHARES} for method in exceptions.METHODS}
@@ -134,7 +138,7 @@ def exceptions_table(root: Path = ROOT) -> str:
     counts = {share: exceptions_of(share, exceptions.TB2) for share in exceptions.SHARES}
     for metric, title in words.items():
         found = dial(metric, root)
-        lines = table_head("method", *(f"{share:.0%}: {count}" for share, count in counts.items()))
+        lines = table_head("method", *(f"{_percent(share)}: {count}" for share, count in counts.items()))
         for method, values in found.items():
             cells = []
             for share, those in values.items():
@@ -142,7 +146,22 @@ def exceptions_table(root: Path = ROOT) -> str:
                 cells.append(why or (f"{of_seeds(those)} (n = {len(those)})" if those else MISSING))
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(blocks) + f"\n{dial_answer(dial(root=root))}\n"
+    found = dial(root=root)
+    return "\n".join(blocks) + f"\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
+
+
+def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
+    """Each method against the baseline with the same exceptions, on the other half of TB2, in a sentence each."""
+    plain, lines = found[exceptions.METHODS[0]], []
+    for method in exceptions.METHODS[1:]:
+        verdicts = {share: _against(values, plain[share]) for share, values in found[method].items()}
+        told = []
+        for word in ("higher", "lower", "cannot say"):
+            shares = ", ".join(_percent(share) for share, said in verdicts.items() if said == word)
+            told += [f"{word} at {shares}"] if shares else []
+        lines.append(f"- `{method}`: {'; '.join(told) if told else f'fewer than {FEWEST_RUNS} runs'}")
+    head = "Against the baseline with the same exceptions, on the other half of TB2 (Welch's 95 % interval, three seeds each):"
+    return "\n".join([head, "", *lines])
 
 
 def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
@@ -158,6 +177,6 @@ def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
     first = better[0]
     count = exceptions_of(first, exceptions.TB2)
     return (
-        f"{start}, and the baseline with {count} exceptions, {first:.0%} of TB2, is the first above it beyond their spread "
+        f"{start}, and the baseline with {count} exceptions, {_percent(first)} of TB2, is the first above it beyond their spread "
         f"(Welch's 95 % interval): {of_seeds(plain[first])} (n = {len(plain[first])})."
     )
