@@ -630,7 +630,7 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root), MESSAGES["leak_training"]),
         "reliability.png": partial(figures.reliability, confidence.diagrams(root), MESSAGES["reliability"]),
         "pretrained.png": partial(figures.table_figure, pretrained.table_rows(root), MESSAGES["pretrained"]),
-        "exceptions.png": partial(figures.dial_figure, pretrained.dial(root=root), MESSAGES["exceptions"]),
+        "exceptions.png": partial(figures.dial_figure, pretrained.dial_drawn(root), MESSAGES["exceptions"]),
         "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
         "limit_methods.png": partial(
             information_figures.limit_methods, rows, under_limit.read_measured(root), MESSAGES["limit_methods"]
