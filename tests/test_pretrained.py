@@ -128,7 +128,7 @@ def test_the_answer_of_the_dial_needs_three_runs_and_a_difference() -> None:
     for plain, said in (
         ({0.01: [0.5, 0.9]}, "is not said here from fewer than 3 runs"),
         ({0.01: [0.5, 0.6, 0.7], 0.05: [0.6, 0.62, 0.63]}, "no share of exceptions that was measured takes the baseline above it"),
-        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.7, 0.71, 0.72]}, "the baseline with 28 exceptions, 5 % of TB2, is the first above it"),
+        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.7, 0.71, 0.72]}, "28 exceptions, 5 % of TB2, is the first share measured above it"),
     ):
         assert said in page.dial_answer({"baseline": plain, "lnl": unlearnt})
 

@@ -183,6 +183,6 @@ def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
     first = better[0]
     count = exceptions_of(first, exceptions.TB2)
     return (
-        f"{start}, and the baseline with {count} exceptions, {_percent(first)} of TB2, is the first above it beyond their spread "
-        f"(Welch's 95 % interval): {of_seeds(plain[first])} (n = {len(plain[first])})."
+        f"{start}, and the baseline with {count} exceptions, {_percent(first)} of TB2, is the first share measured above it "
+        f"beyond their spread (Welch's 95 % interval): {of_seeds(plain[first])} (n = {len(plain[first])})."
     )
