@@ -305,7 +305,7 @@ for (method, train_set), network in networks.items():
 #
 # The paper's numbers beside ours, three seeds each. **Ours are not the paper's experiment**: a part of the
 # photographs (843 of TB1, 560 of TB2, 1,001 test images with the authors' oracle labels), 64 pixels a side instead of ImageNet's 224, and
-# weights that start at random because ImageNet's were not at hand. So the levels cannot be compared; whether the methods come in the same
+# weights that start at random. [The next page](../book/pretrained.md) has runs from ImageNet's weights. So the levels cannot be compared; whether the methods come in the same
 # order can. Only records of profile `short` or `full` on photographs enter.
 
 # %% tags=["nbval-ignore-output"]
@@ -429,7 +429,8 @@ for method, values in harm.items():
 # - The adversary of the paper predicts the colour of each place, a label that every photograph brings along.
 # - Which network is preferred among those that fit TB1 equally well depends on things outside the labels.
 #
-# Next: [10_faces](10_faces.ipynb), where bias and task depend on each other in life and not only in the training set.
+# Next: [Photographs: unlearn, or collect exceptions?](../book/pretrained.md), the same methods from ImageNet's weights, and what a few
+# exceptions do.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -32,6 +32,8 @@ def reader(name: str) -> RunConfig:
             config = preset(profile, method, experiment=experiment)
             if name in config:
                 return config
+            if name in declared(experiment, method) and "network" in config:  # of a network that no preset has
+                return config.with_options(network="mobilenet_v2")
     raise AssertionError(f"no preset reads {name}")
 
 
@@ -388,6 +390,8 @@ PHOTOGRAPHS: dict[str, Any] = {
     "learn": "age",
     "image_size": 96,
     "network": "ragonesi",
+    "frozen_blocks": 3,
+    "exceptions": 0.1,
 }
 CENSUS: dict[str, Any] = {"protected": "race"}
 GRAY: dict[str, Any] = {"grayscale": "mean"}
@@ -449,8 +453,12 @@ def test_what_an_experiment_varies_does_not_make_its_profile_custom() -> None:
         ({"experiment": "faces", "learn": "race"}, "unknown learn 'race': choose one of gender, age"),
         ({"experiment": "dogs_cats", "learn": "age"}, "learn belongs to experiment faces: leave it out of dogs_cats"),
         ({"experiment": "faces", "source": "mini"}, "unknown source 'mini': choose one of auto, utkface"),
-        ({"experiment": "faces", "network": "vgg"}, "unknown network 'vgg': choose one of resnet18, small_cnn"),
-        ({"experiment": "faces", "weights": "imagenet"}, "weights belongs to network resnet18: leave it out of small_cnn"),
+        ({"experiment": "faces", "network": "vgg"}, "unknown network 'vgg': choose one of resnet18, mobilenet_v2"),
+        ({"experiment": "faces", "weights": "imagenet"}, "weights belongs to network resnet18 or mobilenet_v2: leave it out"),
+        ({"experiment": "faces", "network": "resnet18", "frozen_blocks": 3}, "frozen_blocks belongs to network mobilenet_v2"),
+        ({"experiment": "dogs_cats", "train_set": "train", "exceptions": 0.1}, "exceptions belongs to train_set tb1 or tb2: leave"),
+        ({"experiment": "dogs_cats", "exceptions": 0.6}, "exceptions must be at most 0.5, got 0.6"),
+        ({"experiment": "dogs_cats", "method": "group_dro", "bias_labels": "levels"}, "method 'group_dro' needs one bias an image"),
         ({"experiment": "faces", "image_size": 8}, "image_size must be a whole number of at least 32"),
         ({"experiment": "faces", "extractor_convs": 1}, "extractor_convs belongs to experiment colored_mnist"),
         ({"features": "vector", "extractor_convs": 1}, "extractor_convs belongs to feature maps of colored_mnist"),

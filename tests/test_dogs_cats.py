@@ -12,14 +12,15 @@ import requests
 import torch
 from PIL import Image
 
-from lnl_core.config import preset
-from lnl_core.datasets import BiasedImages, dogs_cats
+from lnl_core.config import RunConfig, preset
+from lnl_core.datasets import IGNORE, BiasedImages, dogs_cats
 from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, unlabelled_test_images
 from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labels, write_test_labels
 from lnl_core.datasets.readers.photographs import centre_brightness, color_levels
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.evaluation import predict
-from lnl_core.experiments.splits import load_data
+from lnl_core.experiments.dogs_cats import _first_half
+from lnl_core.experiments.splits import load_data, load_unbiased
 from lnl_core.networks import build_network
 from lnl_core.runs.run import load_model, oracle_labels, run, save_model
 
@@ -101,6 +102,91 @@ def test_train_is_all_labelled_images_and_says_which_are_in_no_list(data_dir: Pa
     for name, (label, group) in found.items():
         assert label == name.startswith("dog")
         assert group == (1 if name in BRIGHT else 0 if name in DARK else 2)
+
+
+def test_other_is_what_neither_list_names(data_dir: Path) -> None:
+    assert found_names(load("other", data_dir)) == {"cat.7.jpg": (0, 2), "dog.7.jpg": (1, 2)}
+    for name in OTHER:
+        (data_dir / "dogs-vs-cats" / "train" / name).unlink()
+    with pytest.raises(DataError, match="every training image there is listed as bright or as dark"):
+        load("other", data_dir)
+
+
+# The coat as label, and exceptions
+
+
+def animals_of(method: str = "baseline", **changes: Any) -> RunConfig:
+    return preset("smoke", method, experiment="dogs_cats", **{"test_size": 40, **changes})
+
+
+def pictures(data: BiasedImages) -> set[bytes]:
+    return {image.numpy().tobytes() for image in data.images}
+
+
+def kinds(data: BiasedImages) -> list[list[int]]:
+    """How many of each label have each coat."""
+    return [[int(((data.labels == label) & (data.group == coat)).sum()) for coat in range(2)] for label in range(2)]
+
+
+def test_one_coat_an_image_is_the_group_and_others_have_none(data_dir: Path) -> None:
+    photographs = {"source": "kaggle", "bias_labels": "coat", "test_size": None}
+    config = animals_of("group_dro", **photographs)
+    for split in ("train", "opposite"):
+        data = load_data(config, split, data_dir)
+        assert torch.equal(data.bias, data.group)
+    assert (load_data(config, "other", data_dir).bias == IGNORE).all()
+    assert build_network(config).bias_head(torch.zeros(2, 64, 4, 4)).shape == (2, 2)
+    assert preset("short", "group_dro", experiment="dogs_cats").bias_labels == "coat"
+    assert preset("short", "lnl", experiment="dogs_cats").bias_labels == "levels"
+
+
+def test_exceptions_join_the_training_set_and_the_other_half_is_tested() -> None:
+    half = load_data(animals_of(exceptions=0.0), "opposite")
+    for seed, count in ((0, 2), (1, 7), (2, 16)):
+        config = animals_of(exceptions=count / 40, seed=seed, train_size=None)
+        train, opposite = load_data(config, "train"), load_data(config, "opposite")
+        assert pictures(opposite) == pictures(half), "the same half for every seed"
+        (dark_cats, bright_cats), (dark_dogs, bright_dogs) = kinds(train)
+        assert (bright_cats, dark_dogs) == (count // 2, count - count // 2)
+        assert dark_cats + bright_dogs == len(load_data(animals_of(train_size=None, seed=seed), "train"))
+        assert not pictures(train) & pictures(opposite)
+    one, other = (pictures(load_data(animals_of(exceptions=0.2, seed=seed, train_size=None), "train")) for seed in (0, 1))
+    assert one != other
+    assert kinds(load_data(animals_of(exceptions=0.0, train_size=None), "train"))[0][1] == 0
+
+
+def test_whoever_is_trained_on_unbiased_images_gets_the_exceptions_there_and_nowhere_else() -> None:
+    config = animals_of("last_layer", exceptions=0.3, unbiased_images=24, train_size=None)
+    unbiased, train = load_unbiased(config), load_data(config, "train")
+    assert unbiased is not None
+    assert kinds(unbiased) == [[6, 6], [6, 6]]
+    assert kinds(train)[0][1] == kinds(train)[1][0] == 0
+    assert not pictures(unbiased) & (pictures(train) | pictures(load_data(config, "opposite")))
+    assert len(train) + 12 == len(load_data(animals_of(train_size=None), "train"))
+    assert load_unbiased(animals_of("last_layer")) is None
+
+
+def test_too_few_exceptions_and_groups_without_any_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^exceptions 0\.02 of 40 photographs are 1, and each label needs one: raise exceptions$"):
+        load_data(animals_of(exceptions=0.02), "train")
+    data = load_data(animals_of(), "opposite")
+    few = data.subset(torch.cat([torch.nonzero(data.labels == 0)[:, 0], torch.nonzero(data.labels == 1)[:3, 0]]))
+    with pytest.raises(DataError, match=r"^4 dogs are wanted as exceptions and there are 1: lower exceptions$"):
+        _first_half(few, 8, 0)
+    with pytest.raises(DataError, match="last_layer needs 30 unbiased images and there are 8: lower unbiased_images or give more"):
+        run(animals_of("last_layer", exceptions=0.1, unbiased_images=30), tmp_path / "a", progress=False)
+    with pytest.raises(DataError, match="every label has images of one bias only, so nothing can be balanced"):
+        run(animals_of("group_dro", exceptions=0.0), tmp_path / "b", progress=False)
+
+
+def test_group_dro_and_last_layer_run_with_exceptions_on_frozen_features(tmp_path: Path) -> None:
+    small: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 15, "image_size": 64, "exceptions": 0.4}
+    for method, own in (("group_dro", {}), ("last_layer", {"unbiased_images": 32})):
+        record = run(animals_of(method, **small, **own), tmp_path / method, progress=False)
+        assert record.profile == "custom"
+        assert record.config["exceptions"] == 0.4
+        assert "opposite_accuracy" in record.metrics
+        assert [*(tmp_path / "cache").glob("features-*.safetensors")]
 
 
 def test_test_images_have_the_oracles_labels_and_a_measured_group(data_dir: Path) -> None:
@@ -403,6 +489,7 @@ def test_the_real_part_at_hand(tmp_path: Path) -> None:
         assert data["tb2"].labels.bincount().tolist() == [276, 284]
         assert data["train"].group.bincount().tolist() == [672, 731, 599]
         assert len(data["test"]) == 1001
+        assert data["other"].labels.bincount().tolist() == [337, 262]
 
 
 @has_real

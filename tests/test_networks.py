@@ -1,8 +1,10 @@
 """f, g and h: sizes, shapes, and what they compute."""
 
 import copy
+import hashlib
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from lnl_core import experiments
 from lnl_core.config import preset
-from lnl_core.datasets.container import Batch
+from lnl_core.datasets.container import Batch, BiasedImages, Features
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
 from lnl_core.methods import find
@@ -24,9 +26,13 @@ from lnl_core.networks import (
     build_network,
     digit_network,
     face_network,
+    frozen_part,
+    mobilenet_v2_network,
     parameter_count,
     resnet18_network,
+    with_features,
 )
+from lnl_core.training import fit
 
 METHODS = experiments.find("colored_mnist").methods
 
@@ -413,6 +419,165 @@ def test_an_unknown_bias_is_refused() -> None:
         resnet18_network(2, 8, bias="colour")
 
 
+# MobileNetV2
+
+
+@pytest.fixture(scope="module")
+def mobilenet_state() -> dict[str, Tensor]:
+    """Random weights as torchvision saves them, for ten classes."""
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(5)
+    state: dict[str, Tensor] = mobilenet_v2(num_classes=10).state_dict()
+    return state
+
+
+def saved(state: dict[str, Tensor], folder: Path, right: bool = True) -> Path:
+    """A file named as torchvision names its own, by the first digits of its SHA-256 or by others."""
+    torch.save(state, folder / "weights.pth")
+    digits = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8] if right else "00000000"
+    return (folder / "weights.pth").rename(folder / f"mobilenet_v2-{digits}.pth")
+
+
+def test_mobilenet_has_the_parameters_of_its_parts_and_the_last_two_residual_blocks_in_g() -> None:
+    from torchvision.models.mobilenetv2 import InvertedResidual
+
+    color, label = mobilenet_v2_network(2, 8), mobilenet_v2_network(2, 2, bias="label")
+    # torchvision's MobileNetV2 has 3,504,872, of which 1,281,000 are the linear layer to 1,000 classes.
+    assert sum(sizes(label)[:2]) == 3_504_872 - 1_281_000 + 2 * 1_281
+    assert sizes(color) == (1_017_792, 1_208_642, (160 * 9 + 1) * 480 + 2 * 480 + (160 * 9 + 1) * 24)
+    assert sizes(label)[2] == 2 * 161
+    parts = (color.extractor, color.label_head)
+    assert [sum(isinstance(module, InvertedResidual) for module in part.modules()) for part in parts] == [15, 2]
+    assert not any(isinstance(module, nn.Dropout) for module in color.modules())
+
+
+@pytest.mark.parametrize("frozen", [0, 9, 15])
+def test_mobilenet_equals_torchvisions_however_much_is_frozen(
+    frozen: int, mobilenet_state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    from torchvision.models import mobilenet_v2
+
+    network = mobilenet_v2_network(10, 8, weights=saved(mobilenet_state, tmp_path), frozen_blocks=frozen).eval()
+    reference = mobilenet_v2(num_classes=10)
+    reference.load_state_dict(mobilenet_state)
+    network.label_head.fc.load_state_dict(reference.classifier[1].state_dict())  # type: ignore[union-attr, operator]
+    with torch.no_grad():
+        expected = reference.eval()(Standardize()(photographs(100, 2)))
+        features = network.extractor(photographs(100, 2))
+        assert torch.allclose(network.label_head(features), expected, atol=1e-4)
+    assert features.shape == (2, 160, 4, 4)
+    assert network.bias_head(features).shape == (2, 8, 3, 4, 4)
+
+
+def test_the_last_layer_of_mobilenet_is_random(mobilenet_state: dict[str, Tensor], tmp_path: Path) -> None:
+    path = saved(mobilenet_state, tmp_path)
+    one, other = (mobilenet_v2_network(10, 8, weights=path).state_dict() for _ in range(2))
+    differ = {name for name in one if name.startswith(("extractor", "label_head")) and not torch.equal(one[name], other[name])}
+    assert differ == {"label_head.fc.weight"} | ({"label_head.fc.bias"} & differ)
+
+
+def test_weights_with_a_wrong_hash_or_of_another_network_are_refused_in_one_sentence(
+    mobilenet_state: dict[str, Tensor], resnet_state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    said = r"is not the file that its name says \(its SHA-256 does not begin with 00000000\): get it again$"
+    with pytest.raises(DataError, match=said):
+        mobilenet_v2_network(2, 8, weights=saved(mobilenet_state, tmp_path, right=False))
+    with pytest.raises(DataError, match=r"holds the weights of another network than MobileNetV2 \(see .*\): choose another file$"):
+        mobilenet_v2_network(2, 8, weights=saved(resnet_state, tmp_path))
+    with pytest.raises(DataError, match=r"holds the weights of another network than ResNet-18 \(see .*\): choose another file$"):
+        resnet18_network(2, 8, weights=saved(mobilenet_state, tmp_path))
+    with pytest.raises(ConfigError, match="frozen_blocks must lie between 0 and 15, got 16: f must have one to train"):
+        mobilenet_v2_network(2, 8, frozen_blocks=16)
+
+
+def test_imagenet_weights_in_the_data_folder_are_taken_from_there_and_checked(
+    mobilenet_state: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.models import MobileNet_V2_Weights
+
+    path = tmp_path / "weights" / Path(MobileNet_V2_Weights.IMAGENET1K_V1.url).name
+    path.parent.mkdir()
+    torch.save(mobilenet_state, path)
+    monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=r"is not the file that its name says .*b0353104"):
+        mobilenet_v2_network(2, 8, weights="imagenet")
+    wanted: list[dict[str, Any]] = []
+
+    def published(self: object, **how: Any) -> dict[str, Tensor]:
+        wanted.append(how)
+        return mobilenet_state
+
+    path.unlink()
+    monkeypatch.setattr(MobileNet_V2_Weights, "get_state_dict", published)
+    network = mobilenet_v2_network(2, 8, weights="imagenet")
+    assert torch.equal(network.state_dict()["extractor.block0.0.weight"], mobilenet_state["features.0.0.weight"])
+    assert [how["check_hash"] for how in wanted] == [True]
+
+
+# Frozen blocks
+
+
+def image_data(count: int = 8) -> BiasedImages:
+    images = (photographs(64, count) * 255).to(torch.uint8)
+    labels = torch.arange(count) % 2
+    return BiasedImages(images, labels, torch.randint(0, 8, (count, 3, 2, 2)), labels, classes=2)
+
+
+def test_training_moves_nothing_of_frozen_blocks_not_even_their_statistics() -> None:
+    network = mobilenet_v2_network(2, 8, frozen_blocks=4)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    changes: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 4, "precision": "float32", "batch_size": 4}
+    config = preset("smoke", "lnl", experiment="dogs_cats", **changes)
+    fit(network, image_data(), config, progress=False)
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert not {name for name in moved if name.startswith("extractor.frozen")}
+    for name in ("extractor.block4.conv.0.0.weight", "extractor.block4.conv.0.1.running_mean", "label_head.fc.weight"):
+        assert name in moved
+
+
+@pytest.mark.parametrize("method", ["lnl", "gray"])
+def test_features_computed_once_train_the_same_network_as_images(method: str, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 4, "precision": "float32", "batch_size": 8}
+    config = preset("smoke", method, experiment="dogs_cats", **changes)
+    moved = []
+    for once in (False, True):
+        network = build_network(config)
+        before = torch.cat([value.flatten() for value in network.label_head.parameters()]).detach().clone()
+        data = with_features(network, image_data(), tmp_path) if once else image_data()
+        fit(network, data, config, progress=False, device="cpu")  # one step: more would only amplify rounding
+        moved.append(torch.cat([value.flatten() for value in network.label_head.parameters()]).detach() - before)
+    assert float((moved[0] - moved[1]).norm()) < 0.01 * float(moved[0].norm())
+
+
+def test_features_are_kept_under_a_name_that_weights_and_images_decide(tmp_path: Path) -> None:
+    data = image_data()
+    torch.manual_seed(0)
+    network, other = mobilenet_v2_network(2, 8, frozen_blocks=2), mobilenet_v2_network(2, 8, frozen_blocks=2)
+    found = with_features(network, data, tmp_path)
+    assert isinstance(found, Features)
+    frozen = frozen_part(network)
+    assert frozen is not None
+    images = data.batch(slice(None)).images
+    assert torch.allclose(frozen(found.images), frozen(images), atol=1e-5)
+    (kept,) = tmp_path.iterdir()
+    written = kept.stat().st_mtime_ns
+    again = with_features(network, data, tmp_path)
+    assert torch.equal(again.images, found.images)
+    assert kept.stat().st_mtime_ns == written
+    with_features(other, data, tmp_path)
+    with_features(network, data.subset(slice(0, 4)), tmp_path)
+    gray = mobilenet_v2_network(2, 8, frozen_blocks=2, grayscale="mean")
+    gray.load_state_dict({name: value for name, value in network.state_dict().items() if "extractor" not in name}, strict=False)
+    with_features(gray, data, tmp_path)
+    assert len([*tmp_path.iterdir()]) == 4
+    kept.write_bytes(b"damaged")
+    assert torch.equal(with_features(network, data, tmp_path).images, found.images)
+    assert with_features(network, found) is found
+    plain = mobilenet_v2_network(2, 8)
+    assert with_features(plain, data) is data
+
+
 def test_a_gray_resnet_sees_luminance_only() -> None:
     images = photographs(count=2)
     grey = (0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]).expand_as(images)
@@ -442,6 +607,7 @@ def test_standardizing_by_hand() -> None:
 PHOTOGRAPHIC = {
     "color": lambda: resnet18_network(2, 8),
     "label": lambda: resnet18_network(2, 2, bias="label"),
+    "mobile": lambda: mobilenet_v2_network(2, 2, bias="label"),
     "faces": lambda: face_network(2, 2),
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lnl_core.datasets.synthetic.faces import synthetic_faces as synthetic_faces
 
 _HOMES = {
-    "container": ("IGNORE", "Batch", "BiasedImages"),
+    "container": ("IGNORE", "Batch", "BiasedImages", "Features"),
     "colored_mnist": ("COLOR_NAMES", "MEAN_COLORS", "color_table", "colored_mnist"),
     "dogs_cats": ("dogs_cats",),
     "faces": ("faces", "jlu_faces"),

@@ -110,7 +110,7 @@ class BiasedImages:
 
     def _with(self, images: Tensor, index: Tensor | slice | None = None) -> "BiasedImages":
         keep = slice(None) if index is None else index
-        return BiasedImages(
+        return type(self)(
             images,
             self.labels[keep],
             self._bias[keep],
@@ -131,6 +131,10 @@ class BiasedImages:
         moved.labels, moved._bias, moved.group = self.labels.to(device), self._bias.to(device), self.group.to(device)
         moved.color = None if self.color is None else self.color.to(device)
         return moved
+
+
+class Features(BiasedImages):
+    """A table (N, D) of what the frozen first layers of a network gave for images, see :mod:`lnl_core.networks.frozen`."""
 
 
 _CHANNELS = (1, 3, 4)

@@ -39,7 +39,7 @@ from lnl_core.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
-DOGS_CATS_SPLITS = ("tb1", "tb2", "train", "test")
+DOGS_CATS_SPLITS = ("tb1", "tb2", "train", "test", "other")
 GROUP_NAMES = ("dark", "bright", "other")
 BRIGHT_FROM = 105.0
 """Median luminance of an image's middle half from which it counts as bright where no list says so.
@@ -48,7 +48,7 @@ Of the 1,403 listed images among 2,002 examined, this rule agrees with the list 
 threshold from 100 to 115 gives 78 %; area under the curve 0.87). The mean of the whole image does much worse (0.64): the authors
 sorted animals, not backgrounds.
 """
-PUBLISHED_SIZES = {"tb1": 10_047, "tb2": 6_738, "train": 25_000, "test": 12_500}
+PUBLISHED_SIZES = {"tb1": 10_047, "tb2": 6_738, "train": 25_000, "test": 12_500, "other": 8_215}
 """Images of the complete sets (section 4.2)."""
 
 def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
@@ -63,6 +63,11 @@ def _choose(split: str, names: list[str], bright: set[str], dark: set[str]) -> d
     """Names of the split with their group, 0 dark, 1 bright, 2 neither."""
     if split == "train":
         return {name: 1 if name in bright else 0 if name in dark else 2 for name in names}
+    if split == "other":
+        found = {name: 2 for name in names if name not in bright | dark}
+        if not found:
+            raise DataError("every training image there is listed as bright or as dark: none is left for the split 'other'")
+        return found
     dogs, cats = (bright, dark) if split == "tb1" else (dark, bright)
     wanted = {name for name in dogs if label_in(name) == 1} | {name for name in cats if label_in(name) == 0}
     present = {name: int(name in bright) for name in names if name in wanted}
@@ -154,7 +159,8 @@ def dogs_cats(
 
     Args:
         split: "tb1" (bright dogs and dark cats), "tb2" (dark dogs and bright cats), "train" (all labelled images, on which the
-            paper's oracle network was trained), or "test" (Kaggle's test images).
+            paper's oracle network was trained), "other" (those that the lists call neither bright nor dark), or "test" (Kaggle's
+            test images).
         size: side S of the square images in pixels.
         crop: cut out the centre; otherwise squeeze the whole picture into the square.
         places: side P of the bias labels; by default S / 16, the size of the features that ResNet-18 hands to its last stage.
@@ -167,7 +173,7 @@ def dogs_cats(
     Returns:
         BiasedImages: images (N, 3, S, S) uint8; labels (N,), 0 cat and 1 dog; bias (N, 3, P, P), the level of each channel in
         0..7 at each place (the paper's colour bias is self-supervised: not "dark" and "bright", but the image's own colours); group
-        (N,), 0 dark and 1 bright as listed, and in "train" 2 for what the authors called other. No list names the test images:
+        (N,), 0 dark and 1 bright as listed, and 2 for what the authors called other. No list names the test images:
         their group is measured (:func:`measured_groups`). ``.source`` is "kaggle", or "kaggle-part" if images are absent.
 
     Raises:

@@ -16,7 +16,7 @@ from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of
 from lnl_core.hyperparameters import HyperParameter, choice, count, text
 from lnl_core.networks.parts import LNLNetwork, ending_in_a_vector
-from lnl_core.networks.photographs import resnet18_network, small_cnn_network
+from lnl_core.networks.photographs import MOBILENET_BLOCKS, mobilenet_v2_network, resnet18_network, small_cnn_network
 from lnl_core.training.augment import random_photographs
 
 if TYPE_CHECKING:
@@ -46,16 +46,26 @@ MI_BACKPROP: dict[str, dict[str, Any]] = {
         **dict(statistics_steps=20, statistics_width=512),
     },
 }
+PRETRAINED = ("resnet18", "mobilenet_v2")
+NETWORKS = (*PRETRAINED, "small_cnn")
 IMAGE_SIZE = count("image_size", None, "pixels a side", least=32, most=1024, optional=True, late=True)
 NETWORK = (
-    choice("network", None, ("resnet18", "small_cnn"), "ResNet-18 or, for the synthetic pictures, a small one", late=True),
+    choice("network", None, NETWORKS, "ResNet-18, MobileNetV2 or, for the synthetic pictures, a small one", late=True),
     text(
         "weights",
         None,
-        "of ResNet-18 at the start: imagenet, the path of a file, or null for random ones",
+        "of ResNet-18 or MobileNetV2 at the start: imagenet, the path of a file, or null for random ones",
         optional=True,
         late=True,
-        only={"network": ("resnet18",)},
+        only={"network": PRETRAINED},
+    ),
+    count(
+        "frozen_blocks",
+        0,
+        "blocks of MobileNetV2, from the first on, that stay as they are; their features are computed once",
+        most=MOBILENET_BLOCKS - 1,
+        late=True,
+        only={"network": ("mobilenet_v2",)},
     ),
 )
 
@@ -81,12 +91,10 @@ class PhotographExperiment(Experiment, ABC):
     """What the results table calls it."""
 
     def check(self, config: "RunConfig") -> None:
-        if config.get("weights") is not None and config.network != "resnet18":
-            raise ConfigError("weights are those of network 'resnet18': leave them out")
         if config.image_size is None:
             raise ConfigError(f"image_size must be given for {self.name}: use preset(), which knows a good one")
         if self.declares("network"):
-            one_of(config, "network", ("resnet18", "small_cnn"), self.name)
+            one_of(config, "network", NETWORKS, self.name)
 
     def setting(self, config: "RunConfig") -> Setting:
         return {"train": str(config.train_set).upper()}
@@ -134,13 +142,15 @@ class PhotographExperiment(Experiment, ABC):
 
 
 def photograph_network(config: "RunConfig", bias_classes: int, bias: str) -> LNLNetwork:
-    """ResNet-18 or the small network for synthetic pictures, with two labels and one bias of so many classes."""
-    gray = config.get("grayscale")
+    """ResNet-18, MobileNetV2 or the small network for synthetic pictures, with two labels and one bias of so many classes."""
+    own: dict[str, Any] = {"bias": bias, "grayscale": config.get("grayscale")}
     if config.network == "small_cnn":
-        network = small_cnn_network(2, bias_classes, bias=bias, grayscale=gray)
+        network = small_cnn_network(2, bias_classes, **own)
+    elif config.network == "mobilenet_v2":
+        frozen = config.get("frozen_blocks", 0)
+        network = mobilenet_v2_network(2, bias_classes, weights=config.get("weights"), frozen_blocks=frozen, **own)
     else:
-        weights = config.get("weights")
-        network = resnet18_network(2, bias_classes, bias=bias, weights=weights, grayscale=gray)
+        network = resnet18_network(2, bias_classes, weights=config.get("weights"), **own)
     if config.get("features", "map") == "vector":
         return ending_in_a_vector(network, lambda size: nn.Linear(size, bias_classes))
     return network

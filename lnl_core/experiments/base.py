@@ -158,6 +158,10 @@ class Experiment:
         """Unbiased data for the probes that are not the test images; ``None`` where there are none."""
         return None
 
+    def load_unbiased(self, config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
+        """Unbiased images for a method that must be trained on some; by default those of the probes."""
+        return self.load_probe_data(config, data_dir)
+
     def training_split(self, config: "RunConfig") -> str:
         """The split that a run is trained on."""
         return "train"

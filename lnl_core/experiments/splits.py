@@ -43,6 +43,11 @@ def load_data(config: "RunConfig", split: str, data_dir: Path | str | None = Non
     return find(config.experiment).load_split(config, split, data_dir, **options)
 
 
+def load_unbiased(config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
+    """The unbiased images that a method is trained on which must know some, see :meth:`Experiment.load_unbiased`."""
+    return find(config.experiment).load_unbiased(config, data_dir)
+
+
 def load_probe_data(config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
     """Unbiased data for the probes: the training digits painted at random.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.evaluation.mixing import MixingScore
-from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, refuse_people
+from lnl_core.figures.style import MARKERS, METHOD_STYLE, PALETTE, _figure, look, refuse_people
 
 
 def first_of_each_kind(data: BiasedImages, group: ArrayLike | None = None) -> list[int]:
@@ -165,5 +165,31 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
         panel.set(xlim=(0, 1), xlabel="accuracy")
     axes[0][0].set_yticks(range(len(methods)), methods)
     axes[0][0].invert_yaxis()
+    figure.suptitle(title)
+    return figure
+
+
+def dial_figure(found: Mapping[str, Mapping[float, Sequence[float]]], title: str, reference: str = "baseline") -> Figure:
+    """One panel a method: its accuracy by the share of exceptions, every run as a point and their mean as a line.
+
+    Args:
+        found: name of a method -> share of exceptions -> accuracies, one a seed; an empty list where nothing was measured.
+        reference: the method whose means are in every panel, dashed.
+    """
+    figure, axes = _figure(2.2 * len(found) + 0.6, 3.2, ncols=len(found), squeeze=False, sharey=True)
+    means = {name: {share: float(np.mean(those)) for share, those in values.items() if those} for name, values in found.items()}
+    for number, (panel, (name, values)) in enumerate(zip(axes[0], found.items(), strict=True)):
+        shares = list(values)
+        own = look(number, name)
+        if means.get(reference):
+            places = [shares.index(share) for share in means[reference]]
+            panel.plot(places, list(means[reference].values()), color="0.45", linestyle="--", linewidth=1, label=reference)
+        panel.plot([shares.index(share) for share in means[name]], list(means[name].values()), color=own["color"], linewidth=1.5)
+        for place, those in enumerate(values.values()):
+            panel.scatter([place] * len(those), those, s=20, zorder=3, **own)
+        panel.axhline(0.5, color="0.7", linewidth=0.8, linestyle=":")
+        panel.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares], fontsize=8)
+        panel.set(title=name, xlabel="exceptions")
+    axes[0][0].set(ylim=(0, 1), ylabel="accuracy")
     figure.suptitle(title)
     return figure

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
-from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.datasets.container import Batch, BiasedImages, Features
 from lnl_core.methods.base import BIAS_LABELS, GROUP_LABELS, Losses
 from lnl_core.methods.game import Game, GameCourse
 from lnl_core.methods.hyperparameters import ADV_WEIGHT, BALANCE_POWER, BALANCE_WEAN, MI_WEIGHT
@@ -96,7 +96,8 @@ class Balance:
     @classmethod
     def of(cls, data: BiasedImages, config: RunConfig) -> "Balance":
         """Fit p(y|b) on ``data``, or count it, and balance it by ``config.balance_power``."""
-        log_p = counted_excess(data) if data.images.ndim == 2 else label_given_bias(data, config.seed)
+        table = data.images.ndim == 2 and not isinstance(data, Features)
+        log_p = counted_excess(data) if table else label_given_bias(data, config.seed)
         own = log_p.gather(1, data.labels.cpu()[:, None])[:, 0]
         weights = (-config.balance_power * own).double().exp()
         return cls(F.log_softmax((1 - config.balance_power) * log_p, dim=1).to(data.device), weights)

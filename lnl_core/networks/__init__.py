@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lnl_core.networks.census import *
     from lnl_core.networks.digit import *
     from lnl_core.networks.faces import *
+    from lnl_core.networks.frozen import *
     from lnl_core.networks.parts import *
     from lnl_core.networks.photographs import *
 
@@ -32,7 +33,15 @@ _HOMES = {
         "parameter_count",
     ),
     "digit": ("digit_network", "ragonesi_network"),
-    "photographs": ("resnet18_network", "small_cnn_network", "imagenet_weights", "read_weights", "load_body"),
+    "photographs": (
+        "resnet18_network",
+        "mobilenet_v2_network",
+        "small_cnn_network",
+        "imagenet_weights",
+        "read_weights",
+        "load_body",
+    ),
+    "frozen": ("Frozen", "frozen_part", "with_features"),
     "faces": ("face_network",),
     "census": ("census_network",),
     "build": ("build_network",),

@@ -27,6 +27,9 @@ class Grayscale(nn.Module):
         weights = (0.299, 0.587, 0.114) if kind == "luminance" else (1 / 3,) * 3
         self.register_buffer("weights", torch.tensor(weights).view(1, 3, 1, 1), persistent=False)
 
+    def extra_repr(self) -> str:
+        return self.kind
+
     def forward(self, images: Tensor) -> Tensor:
         if self.kind == "lightness":
             gray = (images.amax(1, keepdim=True) + images.amin(1, keepdim=True)) / 2

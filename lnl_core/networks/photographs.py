@@ -1,14 +1,20 @@
-"""Networks for photographs: ResNet-18 with the weights it starts from, and a small one for the synthetic pictures."""
+"""Networks for photographs: ResNet-18 and MobileNetV2 with the weights they start from, a small one for synthetic pictures."""
 
+import hashlib
+import re
 from collections import OrderedDict
 from http.client import HTTPException
-from pathlib import Path
+from importlib import import_module
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor, nn
 
 from lnl_core._files import user_path
+from lnl_core.datasets.digits import data_folder
 from lnl_core.errors import ConfigError, DataError
+from lnl_core.networks.frozen import Frozen
 from lnl_core.networks.parts import Grayscale, LNLNetwork, PixelBiasHead, Standardize
 
 
@@ -27,9 +33,8 @@ def resnet18_network(
         classes: number of label classes.
         bias_classes: number of bias classes K, for colour the levels a channel.
         bias: "color" or "label".
-        weights: "imagenet" for torchvision's weights, downloaded once or taken from torch's cache
-            (``torch.hub.get_dir()/checkpoints``); the path of a file, ``.safetensors`` or torchvision's ``.pth``; or ``None`` for
-            random ones. The last linear layer is random in any case, as in the paper.
+        weights: "imagenet" for torchvision's weights, see :func:`imagenet_weights`; the path of a file, ``.safetensors`` or
+            torchvision's ``.pth``; or ``None`` for random ones. The last linear layer is random in any case, as in the paper.
         grayscale: let f begin by making every image grey, the paper's "Gray" model; the kind of :class:`Grayscale`.
 
     Returns:
@@ -45,13 +50,70 @@ def resnet18_network(
     bias_head = _photograph_bias_head(bias, 256, bias_classes)
     body = resnet18(num_classes=classes)
     if weights is not None:
-        load_body(body, imagenet_weights() if weights == "imagenet" else read_weights(Path(weights)), str(weights))
+        load_body(body, _state(weights, "resnet18"), str(weights))
     first = OrderedDict[str, nn.Module](gray=Grayscale(grayscale)) if grayscale else OrderedDict[str, nn.Module]()
     first["standardize"] = Standardize()
     stem = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
     extractor = nn.Sequential(first | {name: getattr(body, name) for name in stem})
     top = OrderedDict[str, nn.Module](layer4=body.layer4, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=body.fc)
     return LNLNetwork(extractor, nn.Sequential(top), bias_head)
+
+
+MOBILENET_BLOCKS = 16
+"""Blocks of MobileNetV2 in f: all but its last two inverted residual blocks and its last convolution."""
+
+
+def mobilenet_v2_network(
+    classes: int,
+    bias_classes: int,
+    *,
+    bias: str = "color",
+    weights: str | Path | None = None,
+    grayscale: str | None = None,
+    frozen_blocks: int = 0,
+) -> LNLNetwork:
+    """MobileNetV2 (Sandler et al. 2018) for photographs, cut below its last two residual blocks as the paper cuts ResNet-18.
+
+    f: ImageNet's normalisation, the first convolution and fifteen inverted residual blocks; features (B, 160, H/32, W/32), rounded
+    up.
+    g: the last two inverted residual blocks, the last convolution to 1,280 channels, average over the places, linear. torchvision's
+    dropout before the linear layer is left out, since what it drops is no function of the seed and the epoch.
+    h: as of :func:`resnet18_network`, at the places of f.
+
+    Args:
+        classes, bias_classes, bias, weights, grayscale: as of :func:`resnet18_network`.
+        frozen_blocks: how many of the 16 blocks of f, from the first convolution on, stay as they are, see
+            :class:`lnl_core.networks.frozen.Frozen`.
+
+    Returns:
+        A network for images (B, 3, H, W) in [0, 1] of 64 to 224 pixels a side. With 2 classes: f 1,017,792 parameters, g 1,208,642,
+        h 727,224 (colour, 8 levels) or 322 (a label of 2 classes).
+
+    Raises:
+        ConfigError: an unknown bias, or more frozen blocks than leave one to train in f.
+        DataError: weights that cannot be had, cannot be read, or belong to another network.
+    """
+    from torchvision.models import mobilenet_v2
+
+    if not 0 <= frozen_blocks < MOBILENET_BLOCKS:
+        most = MOBILENET_BLOCKS - 1
+        raise ConfigError(f"frozen_blocks must lie between 0 and {most}, got {frozen_blocks}: f must have one to train")
+    bias_head = _photograph_bias_head(bias, 160, bias_classes)
+    body = mobilenet_v2(num_classes=classes)
+    if weights is not None:
+        load_body(body, _state(weights, "mobilenet_v2"), str(weights), last="classifier.", network="MobileNetV2")
+    layers = OrderedDict[str, nn.Module](gray=Grayscale(grayscale)) if grayscale else OrderedDict[str, nn.Module]()
+    layers["standardize"] = Standardize()
+    before = len(layers) + frozen_blocks
+    layers |= {f"block{number}": body.features[number] for number in range(MOBILENET_BLOCKS)}
+    if frozen_blocks:
+        frozen = Frozen(nn.Sequential(OrderedDict(islice(layers.items(), before))))
+        layers = OrderedDict[str, nn.Module](frozen=frozen) | OrderedDict(islice(layers.items(), before, None))
+    top = OrderedDict[str, nn.Module](
+        {f"block{number}": body.features[number] for number in range(MOBILENET_BLOCKS, len(body.features))}
+    )
+    top |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": body.classifier[-1]}
+    return LNLNetwork(nn.Sequential(layers), nn.Sequential(top), bias_head)
 
 
 def _photograph_bias_head(bias: str, features: int, classes: int) -> nn.Module:
@@ -88,16 +150,24 @@ def small_cnn_network(classes: int, bias_classes: int, *, bias: str = "color", g
     return LNLNetwork(extractor, label_head, _photograph_bias_head(bias, 64, bias_classes))
 
 
-def imagenet_weights() -> dict[str, Tensor]:
-    """torchvision's ImageNet weights of ResNet-18, from its cache or downloaded and checked by it.
+_PUBLISHED = {"resnet18": "ResNet18_Weights", "mobilenet_v2": "MobileNet_V2_Weights"}
+
+
+def imagenet_weights(network: str = "resnet18") -> dict[str, Tensor]:
+    """torchvision's ImageNet weights ("IMAGENET1K_V1") of "resnet18" or "mobilenet_v2".
+
+    They are taken from the folder ``weights`` of the data folder if the file that torchvision downloads lies there under its name,
+    else from torch's cache (``torch.hub.get_dir()/checkpoints``), else downloaded once; the hash in its name is checked.
 
     Raises:
-        DataError: if they are neither there nor reachable.
+        DataError: if they are neither there nor reachable, or the file is another one.
     """
-    from torchvision.models import ResNet18_Weights
-
+    published = getattr(import_module("torchvision.models"), _PUBLISHED[network]).IMAGENET1K_V1
+    there = data_folder(None) / "weights" / PurePosixPath(published.url).name
+    if there.is_file():
+        return read_weights(there)
     try:
-        state: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+        state: dict[str, Tensor] = published.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError, HTTPException) as error:
         raise DataError(
             f"torchvision's ImageNet weights cannot be downloaded ({error}): give the path of a file with them, or weights=None"
@@ -105,17 +175,26 @@ def imagenet_weights() -> dict[str, Tensor]:
     return state
 
 
+def _state(weights: str | Path, network: str) -> dict[str, Tensor]:
+    return imagenet_weights(network) if weights == "imagenet" else read_weights(Path(weights))
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file, or of a ``.pth`` file read without running any code in it.
 
+    A name such as ``mobilenet_v2-b0353104.pth`` carries the first digits of the file's SHA-256, as torchvision names its files.
+
     Raises:
-        DataError: if the file is missing, damaged, or holds something else.
+        DataError: if the file is missing, damaged, not the one that its name says, or holds something else.
     """
     from safetensors.torch import load_file
 
     path = user_path(path)
     if not path.is_file():
         raise DataError(f"{path} does not exist: check the path of the weights file, or choose 'imagenet' or None")
+    named = re.search(r"-([0-9a-f]{8,64})\.(?:pth|safetensors)$", path.name)
+    if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
+        raise DataError(f"{path} is not the file that its name says (its SHA-256 does not begin with {named[1]}): get it again")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged file can raise anything
@@ -125,17 +204,26 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_body(body: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load all but the last linear layer ``fc`` into a torchvision network, in place.
+def load_body(
+    body: nn.Module, state: dict[str, Tensor], source: str, *, last: str = "fc.", network: str = "ResNet-18"
+) -> None:
+    """Load all but the last linear layer into a torchvision network, in place.
+
+    Args:
+        body: the network.
+        state: its tensors by name.
+        source: where they come from, for the message.
+        last: how the names of the last linear layer begin.
+        network: what the network is called.
 
     Raises:
         DataError: naming the first tensor that is missing, superfluous or of another shape.
     """
     own = body.state_dict()
-    state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    state = {name: value for name, value in state.items() if not name.startswith(last)}
     for name in [*own, *state]:
-        if name.startswith("fc.") or (name.endswith("num_batches_tracked") and name not in state):
+        if name.startswith(last) or (name.endswith("num_batches_tracked") and name not in state):
             continue  # files of early torchvision have no such counters
         if name not in own or name not in state or own[name].shape != state[name].shape:
-            raise DataError(f"{source} holds the weights of another network than ResNet-18 (see {name}): choose another file")
+            raise DataError(f"{source} holds the weights of another network than {network} (see {name}): choose another file")
     body.load_state_dict(state, strict=False)

@@ -21,11 +21,13 @@ from lnl_core.datasets.readers.dogs_cats_files import write_test_labels
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
-from lnl_core.experiments.splits import load_data as load_data, load_probe_data, measured_on, resolve
+from lnl_core.experiments.splits import load_data as load_data, load_probe_data, load_unbiased, measured_on, resolve
 from lnl_core.hyperparameters import shown
 from lnl_core.methods import find
-from lnl_core.methods.base import UNBIASED_TRAINING
+from lnl_core.methods.base import UNBIASED_TRAINING, value_of
+from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
 from lnl_core.networks.build import build_network
+from lnl_core.networks.frozen import with_features
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.provenance import code_state, provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record, write_record
@@ -333,6 +335,7 @@ def run(
     started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
     splits = _Splits(config, data_dir, place)
     network = build_network(config)
+    splits.compute_features(network, config)
     with _claimed(folder, config):
         done = _finished(folder, config)
         if done is not None:  # another process was faster
@@ -341,7 +344,7 @@ def run(
         earlier = _begin(folder, resumed, code, started)
         options: dict[str, Any] = {"out_dir": folder, "device": place, "validate": splits.validate, "progress": progress}
         knows = UNBIASED_TRAINING in find(config.method).must_know
-        options["unbiased"] = load_probe_data(config, data_dir) if knows else None
+        options["unbiased"] = load_unbiased(config, data_dir) if knows else None
         fit(network, splits.data, config, tensorboard=tensorboard, **options)
         origin = provenance(started, time.perf_counter() - clock, place, code)
         origin["precision"] = reason(asked, config.precision, place, begun)
@@ -372,6 +375,12 @@ class _Splits:
             self.validate = lambda trained: {"validation_accuracy": accuracy(trained, held_out)}
         self.compared = {split: measured[split] for split in experiment.compared if split in measured}
 
+    def compute_features(self, network: LNLNetwork, config: RunConfig) -> None:
+        """Once, of a network whose first layers are frozen, where no random map changes the images."""
+        self.tests = {split: with_features(network, data) for split, data in self.tests.items()}
+        if not value_of(config, AUGMENT) and not value_of(config, ELASTIC):
+            self.data = with_features(network, self.data)
+
 
 def _leave_record(
     config: RunConfig, network: LNLNetwork, splits: _Splits, folder: Path, data_dir: Path | str | None, origin: dict[str, Any]
@@ -384,8 +393,7 @@ def _leave_record(
     probed: dict[str, Any] = {"probe_data": unbiased, "probe_limit": config.probe_images, "probe_steps": config.probe_steps}
     measured |= evaluate(network, splits.tests["test"], train=splits.data, seed=config.seed, **probed)
     measured |= fairness_by_split(lambda data: predict(network, data), splits.compared)
-    if "opposite" in splits.tests:
-        measured["opposite_accuracy"] = accuracy(network, splits.tests["opposite"])
+    measured |= {f"{split}_accuracy": accuracy(network, data) for split, data in splits.tests.items() if split != "test"}
     save_model(network, config, folder / MODEL)
     record = RunRecord(
         schema=SCHEMA,

@@ -37,6 +37,7 @@ from tools.pages import (
     last_layer,
     leak_tables,
     numbers,
+    pretrained,
     records as record_pages,
     which_method,
 )
@@ -515,6 +516,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"choosing.md": choosing.choosing_table(root), "choosing_settings.md": choosing.settings_table()}
     texts |= {"fresh_h.md": fresh_h.fresh_h_table(root)}
     texts |= {"last_layer.md": last_layer.last_layer_table(root)}
+    texts |= {"pretrained.md": pretrained.pretrained_table(root), "pretrained_search.md": pretrained.search_table(root)}
+    texts |= {"pretrained_frozen.md": pretrained.freezing_table(root), "exceptions.md": pretrained.exceptions_table(root)}
     for name, cells in _record_links(root).items():
         texts[name] = record_pages.with_column(texts[name], cells)
     return {name: f"{_NOTE}{text.rstrip()}\n\n{made_by(name)}\n" for name, text in texts.items()}
@@ -575,6 +578,10 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "fresh_h": ("fresh_h",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),
+    "pretrained": ("pretrained",),
+    "pretrained_search": ("pretrained",),
+    "pretrained_frozen": ("pretrained", "freezing"),
+    "exceptions": ("pretrained", "exceptions"),
     "roofline": (),
     "hyperparameters": (),
 }
@@ -595,6 +602,8 @@ MESSAGES = {
     "leak_training": "The colour stays readable throughout training, whatever h sees",
     "reliability": "The baseline's sure answers are often wrong",
     "choosing": "Test accuracy by the rule that chose the hyper-parameters, small runs at σ² = 0.02",
+    "pretrained": "Table 1 from ImageNet's weights: published (open marks) and ours on a part of the set (bars, a dot a seed)",
+    "exceptions": "Trained on TB1 with exceptions, tested on the half of TB2 that is left (a point a seed)",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
 }
@@ -629,6 +638,8 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "leak_training.png": partial(leak_figures.over_training, leak_tables.courses(root), MESSAGES["leak_training"]),
         "reliability.png": partial(figures.reliability, confidence.diagrams(root), MESSAGES["reliability"]),
         "choosing.png": partial(figures.by_rule, choosing.drawing(root), MESSAGES["choosing"]),
+        "pretrained.png": partial(figures.table_figure, pretrained.table_rows(root), MESSAGES["pretrained"]),
+        "exceptions.png": partial(figures.dial_figure, pretrained.dial_drawn(root), MESSAGES["exceptions"]),
         "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
         "limit_methods.png": partial(
             information_figures.limit_methods, rows, under_limit.read_measured(root), MESSAGES["limit_methods"]

@@ -18,8 +18,10 @@ from tqdm import tqdm
 
 from lnl_core._files import write_json
 from lnl_core.config import RunConfig
+from lnl_core.errors import DataError, NonFiniteLossError
 from lnl_core.runs.provenance import provenance
-from lnl_core.runs.run import run_folder
+from lnl_core.runs.records import write_record
+from lnl_core.runs.run import run, run_folder
 from lnl_core.runs.sweep import sweep
 from lnl_core.training.devices import choose_device
 from tools import ROOT
@@ -149,6 +151,24 @@ class Runs(Study):
         how: dict[str, Any] = {"workers": options.workers, "threads": options.threads, "data_dir": options.data_dir}
         configs = [job.values for job in jobs]
         return sweep(configs, self.folder, work_dir=options.work, progress=options.progress, **how).failed
+
+
+class ShortRuns(Runs):
+    """Runs so short that a process of its own for each would cost more than the training: one after another in this one."""
+
+    def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
+        missing = {}
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        for job in tqdm(jobs, unit="run", desc=self.name, disable=not options.progress):
+            folder = run_folder(options.work, job.values)
+            try:
+                record = run(job.values, folder, data_dir=options.data_dir, device=self.device, progress=False)
+            except (DataError, NonFiniteLossError) as reason:
+                missing[job.key] = str(reason)
+                continue
+            write_record(record, job.file)
+        return missing
 
 
 def run_study(study: Study, options: Options, only: str = "*") -> Report:

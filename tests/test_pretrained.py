@@ -1,0 +1,163 @@
+"""Photographs from ImageNet's weights, and the exceptions dial: the studies, the rule of choice, and what the page says."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from test_records import record_of
+
+from lnl_core.config import RunConfig, preset
+from lnl_core.figures import dial_figure
+from lnl_core.methods import find
+from lnl_core.runs.records import read_record, write_record
+from lnl_core.runs.run import run_folder
+from tools import ROOT
+from tools.pages import pretrained as page
+from tools.studies import exceptions, pretrained
+from tools.studies.study import Options, ShortRuns, run_study
+
+
+def stored(root: Path, config: RunConfig, **metrics: float) -> None:
+    every = dict.fromkeys(("test_accuracy", "opposite_accuracy", "other_accuracy", "worst_group_accuracy"), 0.5)
+    names = {"experiment": config.experiment, "method": config.method, "profile": config.profile, "seed": config.seed}
+    own: dict[str, Any] = {"setting": config.setting, "config": config.to_dict(), "metrics": every | metrics}
+    record = replace(record_of(), **names, **own)  # type: ignore[arg-type]
+    write_record(record, root / "results" / pretrained.FOLDER / f"{run_folder('', config).name}.json")
+
+
+def search(root: Path, method: str, other: dict[float, float], **metrics: float) -> None:
+    for strength, value in other.items():
+        for train_set, gain in zip(pretrained.TRAIN_SETS, (0.02, -0.02), strict=True):
+            config = pretrained.config_of(method, train_set, 0, strength)
+            stored(root, config, other_accuracy=value + gain, test_accuracy=1 - value, opposite_accuracy=1 - value, **metrics)
+
+
+SCORES = dict(zip(pretrained.STRENGTHS, (0.6, 0.8, 0.7, 0.8, 0.5), strict=True))
+
+
+def test_every_method_gets_the_same_search() -> None:
+    for method in pretrained.SEARCHED:
+        for strength in pretrained.STRENGTHS:
+            config = pretrained.config_of(method, "tb1", 0, strength)
+            read = {one.name for one in find(method).hyperparameters} & {*pretrained.WEIGHTS}
+            assert read
+            assert {config.get(name) for name in read} == {strength}
+            assert (config.profile, config.source, config.weights, config.frozen_blocks) == ("custom", "kaggle", "imagenet", 15)
+    searches = [config for config in pretrained.configs() if config.seed == 0 and config.method in pretrained.SEARCHED]
+    assert len({config.fingerprint() for config in searches}) == 5 * 5 * 2
+
+
+def test_the_best_on_photographs_of_neither_coat_is_chosen_the_earlier_of_equals(tmp_path: Path) -> None:
+    assert pretrained.chosen("lnl", tmp_path) is None
+    search(tmp_path, "lnl", {strength: value for strength, value in SCORES.items() if strength < 3})
+    assert pretrained.chosen("lnl", tmp_path) is None, "one strength is missing"
+    search(tmp_path, "lnl", SCORES)
+    assert pretrained.chosen("lnl", tmp_path) == 0.1, "whose test and opposite accuracy are the lowest"
+    cells = {(row, config.seed, config.get("mi_weight")) for row, train_set, config in pretrained.cells(tmp_path)}
+    assert {cell for cell in cells if cell[0] == "lnl"} == {("lnl", seed, 0.1) for seed in range(3)}
+    assert not {cell for cell in cells if cell[0] == "grl"}
+    assert {config.epochs for row, _, config in pretrained.cells(tmp_path) if row == pretrained.LONGER} == {6}
+
+
+def test_the_dial_has_three_seeds_of_what_can_be_trained(tmp_path: Path) -> None:
+    assert {method for method, *_ in exceptions.cells(tmp_path)} == {*exceptions.METHODS} - {*exceptions.UNLEARNING}
+    search(tmp_path, "lnl", SCORES)
+    cells = [*exceptions.cells(tmp_path)]
+    assert len({config.fingerprint() for *_, config in cells}) == len(cells) == 3 * (6 * 6 - 1 - 2)
+    assert {share for method, share, _ in cells if method == "group_dro"} == {*exceptions.SHARES} - {0.0}
+    assert {(share, config.unbiased_images) for method, share, config in cells if method == "last_layer"} == {
+        (0.02, 22),
+        (0.05, 56),
+        (0.1, 112),
+        (0.2, 224),
+    }
+    assert {config.bias_labels for method, _, config in cells if method == "group_dro"} == {"coat"}
+    assert {(one.mi_weight, one.adv_weight) for method, _, one in cells if method in exceptions.UNLEARNING} == {(0.1, 0.1)}
+
+
+def test_short_runs_end_in_records_are_not_made_twice_and_what_cannot_be_is_said(tmp_path: Path) -> None:
+    toy = partial(preset, "smoke", experiment="dogs_cats", source="synthetic", train_size=32, test_size=16, probe_images=2)
+    configs = [toy("group_dro", exceptions=0.0), toy("baseline")]
+    study = ShortRuns("toy", "Toy.", str(tmp_path / "records"), lambda: configs)
+    report = run_study(study, Options(work=tmp_path / "work", progress=False))
+    (reason,) = report.missing.values()
+    assert reason.startswith("every label has images of one bias only, so nothing can be balanced")
+    (path,) = (tmp_path / "records").glob("*.json")
+    assert path.stem == run_folder("", configs[1]).name
+    assert read_record(path).method == "baseline"
+    written = path.stat().st_mtime_ns
+    report = run_study(study, Options(work=tmp_path / "work", progress=False))
+    assert (len(report.there), len(report.missing), path.stat().st_mtime_ns) == (1, 1, written)
+
+
+def row_of(table: str, block: str, method: str) -> list[str]:
+    part = table.partition(f"**{block}**")[2].partition("**")[0].replace("\u00a0", " ")
+    (line,) = [line for line in part.splitlines() if line.startswith(f"| {method} |")]
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def test_the_table_says_who_is_told_apart_from_the_baseline(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "paper.json").write_bytes((ROOT / "results" / "paper.json").read_bytes())
+    assert page.pretrained_table(tmp_path) == "Nothing has been measured yet.\n"
+    for seed, noise in enumerate((-0.01, 0.0, 0.01)):
+        for method, opposite, test in (("baseline", 0.5, 0.8), ("gray", 0.7, 0.81)):
+            values = {"opposite_accuracy": opposite + noise, "test_accuracy": test + noise}
+            stored(tmp_path, pretrained.config_of(method, "tb1", seed), **values)
+    stored(tmp_path, pretrained.config_of("baseline", "tb2", 0), opposite_accuracy=0.6)
+    table = page.pretrained_table(tmp_path)
+    assert row_of(table, "Trained on TB1, tested on TB2", "gray") == ["0.8366", "0.700 ± 0.010", "higher", "3"]
+    cells = row_of(table, "Trained on TB1, tested on test", "gray")
+    assert cells == ["0.9483", "0.810 ± 0.010", "cannot say", "0.500 ± 0.000", "3"]
+    assert row_of(table, "Trained on TB2, tested on TB1", "baseline") == ["0.6645", "0.600", "–", "1"]
+    assert row_of(table, "Trained on TB2, tested on TB1", "lnl") == ["0.8726", "not measured", "fewer than 3 runs", "0"]
+    told = "1 lie above it, 0 below, and 1 cannot be told apart; 22 have fewer than 3 runs on a side."
+    assert f"Of 24 comparisons of a method with the baseline (Welch's 95 % interval) {told}" in table
+    rows = page.table_rows(tmp_path)
+    assert len(rows) == 7 * 4
+    drawn = [row["values"] for row in rows if row["n"] == 3 and row["setting"]["test"] == "TB2"]
+    assert drawn == [pytest.approx([0.49, 0.5, 0.51]), pytest.approx([0.69, 0.7, 0.71])]
+
+
+def test_the_answer_of_the_dial_needs_three_runs_and_a_difference() -> None:
+    unlearnt = {0.0: [0.6, 0.61, 0.62]}
+    for plain, said in (
+        ({0.01: [0.5, 0.9]}, "is not said here from fewer than 3 runs"),
+        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.6, 0.62, 0.63]}, "no share of exceptions that was measured takes the baseline above it"),
+        ({0.01: [0.5, 0.6, 0.7], 0.05: [0.7, 0.71, 0.72]}, "28 exceptions, 5 % of TB2, is the first share measured above it"),
+    ):
+        assert said in page.dial_answer({"baseline": plain, "lnl": unlearnt})
+
+
+def test_methods_are_compared_with_the_baseline_at_the_same_share() -> None:
+    found = {method: {share: [0.6, 0.61, 0.62] for share in (0.0, 0.05)} for method in exceptions.METHODS}
+    found["gray"] = {0.0: [0.8, 0.81, 0.82], 0.05: [0.4, 0.41, 0.42]}
+    found["group_dro"] = {0.0: [], 0.05: [0.9]}
+    said = page.same_exceptions(found).splitlines()
+    assert "- `gray`: higher at 0 %; lower at 5 %" in said
+    assert "- `lnl`: cannot say at 0 %, 5 %" in said
+    assert "- `group_dro`: fewer than 3 runs" in said
+
+
+def test_the_figure_has_a_panel_a_method_and_a_point_a_seed() -> None:
+    found = {"baseline": {0.0: [0.5, 0.6], 0.2: [0.9]}, "group_dro": {0.0: [], 0.2: [0.7, 0.8]}}
+    figure = dial_figure(found, "A dial")
+    assert [panel.get_title() for panel in figure.axes] == [*found]
+    for panel, values in zip(figure.axes, found.values(), strict=True):
+        points = np.concatenate([np.asarray(one.get_offsets()) for one in panel.collections])
+        wanted = [(place, value) for place, those in enumerate(values.values()) for value in those]
+        assert sorted(map(tuple, points.tolist())) == sorted(wanted)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("share", exceptions.SHARES)
+def test_why_a_method_is_left_out_is_said_in_its_cell(share: float, tmp_path: Path) -> None:
+    table = page.exceptions_table(tmp_path)
+    place = exceptions.SHARES.index(share)
+    for method, why in (("group_dro", "has nothing to balance"), ("last_layer", "needs 20 unbiased photographs")):
+        cell = row_of(table, "The other half of TB2", method)[place]
+        assert cell == (why if exceptions.without(method, share) else "not measured")
