@@ -601,7 +601,7 @@ MESSAGES = {
     "left": "Every network holds some of the colour, the baseline most",
     "leak_training": "The colour stays readable throughout training, whatever h sees",
     "reliability": "The baseline's sure answers are often wrong",
-    "choosing": "Test accuracy by the rule that chose the hyper-parameters, small runs at σ² = 0.02",
+    "choosing": "Accuracy by the rule that chose, small runs at σ² = 0.02",
     "pretrained": "Table 1 from ImageNet's weights: published (open marks) and ours on a part of the set (bars, a dot a seed)",
     "exceptions": "Trained on TB1 with exceptions, tested on the half of TB2 that is left (a point a seed)",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
