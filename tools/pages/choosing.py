@@ -67,7 +67,7 @@ def _how(method: str, root: Path) -> str:
         f"of {DRAWN}. σ² = {shared['color_var']:g}, {shared['train_size']:,} training digits, {shared['epochs']} epochs in "
         f"batches of {shared['batch_size']}. The worst group that chooses is one of the {groups} of label and nearest mean colour "
         f"with {shared['least_group']} or more of the 5,000 validation digits. "
-        f"The worst cell of digit and colour among the test digits has an accuracy of {worst:.2f} at most in every run.{lacking}"
+        f"Over all runs the best accuracy of the worst cell of digit and colour among the test digits is {worst:.2f}.{lacking}"
     )
 
 
