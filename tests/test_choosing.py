@@ -123,7 +123,7 @@ def test_a_setting_that_diverges_is_a_result_without_scores(monkeypatch: pytest.
 def test_what_is_said_of_the_rules() -> None:
     assert not missing(
         "which_method.md",
-        "For `reweighing` all three rules choose the same one.",
+        "For `reweighing` and for `group_dro` all three rules choose the same one.",
         "two of them end near chance",
         "Its interval holds every other number of the table",
         "The other two rules choose another setting",
