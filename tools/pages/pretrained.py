@@ -149,11 +149,13 @@ def exceptions_table(root: Path = ROOT) -> str:
             cells = []
             for share, those in values.items():
                 why = exceptions.without(method, share)
-                cells.append(why or (f"{of_seeds(those)} (n = {len(those)})" if those else MISSING))
+                count = "" if len(those) == FEWEST_RUNS else f" (n = {len(those)})"
+                cells.append(why or (f"{of_seeds(those)}{count}" if those else MISSING))
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
     found = dial(root=root)
-    return "\n".join(blocks) + f"\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
+    number = f"n = {FEWEST_RUNS} seeds a cell where it does not say another number."
+    return "\n".join(blocks) + f"\n{number}\n\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
 
 
 def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
