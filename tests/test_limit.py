@@ -345,7 +345,7 @@ def test_of_the_stored_models_only_bias_balanced_passes_what_is_left_on_the_test
 def test_without_variance_there_is_a_network_of_every_method_and_all_know_the_colour() -> None:
     assert not missing(
         "the_limit.md",
-        "Every network but one names painted digits nearly without error, which proves more than 2.1 of the 2.30 nats there are",
+        "Every network but one is right on nearly all painted digits, which proves more than 2.1 of the 2.30 nats there are",
         "All this is one run a method",
         "Two runs of the baseline of `short` (seeds 0 and 1) learnt no digit at $\\sigma^2 = 0$",
     )

@@ -420,7 +420,10 @@ def test_a_statistics_network_that_runs_away(caplog: pytest.LogCaptureFixture) -
         ({"clip_norm": 10.0}, "clip_norm belongs to method"),
         ({"augment": 0.5}, "augment belongs to method"),
         ({"updates": "alternating"}, "updates belongs to method"),
-        ({"experiment": "dogs_cats"}, "method 'mi_backprop' needs one bias an image: choose another for dogs_cats"),
+        (
+            {"experiment": "dogs_cats", "bias_labels": "levels"},
+            "method 'mi_backprop' needs one bias an image: set bias_labels to 'coat'",
+        ),
     ],
 )
 def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None:

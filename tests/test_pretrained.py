@@ -143,6 +143,14 @@ def test_methods_are_compared_with_the_baseline_at_the_same_share() -> None:
     assert "- `group_dro`: fewer than 3 runs" in said
 
 
+def test_what_is_said_of_the_last_layer() -> None:
+    assert "at three of the four shares" in (ROOT / "book" / "pretrained.md").read_text(encoding="utf-8")
+    said = page.same_exceptions(page.dial()).splitlines()
+    assert "- `last_layer`: higher at 2 %, 5 %, 20 %; cannot say at 10 %" in said
+    others = [line.split(";")[0] for line in said[2:] if "last_layer" not in line and "higher" in line]
+    assert all(line.count("%") <= 2 for line in others), "no other method is above the baseline at three shares"
+
+
 def test_the_figure_has_a_panel_a_method_and_a_point_a_seed() -> None:
     found = {"baseline": {0.0: [0.5, 0.6], 0.2: [0.9]}, "group_dro": {0.0: [], 0.2: [0.7, 0.8]}}
     figure = dial_figure(found, "A dial")
