@@ -128,6 +128,22 @@ def kinds(data: BiasedImages) -> list[list[int]]:
     return [[int(((data.labels == label) & (data.group == coat)).sum()) for coat in range(2)] for label in range(2)]
 
 
+def test_a_run_without_photographs_of_neither_coat_goes_on_and_says_so(
+    data_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = preset("smoke", "baseline", experiment="dogs_cats", source="kaggle", train_set="tb1", batch_size=4)
+    assert "other_accuracy" in run(config, tmp_path / "all", data_dir=data_dir, progress=False).metrics
+    for name in OTHER:
+        (data_dir / "dogs-vs-cats" / "train" / name).unlink()
+    record = run(config, tmp_path / "fewer", data_dir=data_dir, progress=False)
+    assert {"other_accuracy", "opposite_accuracy"} & set(record.metrics) == {"opposite_accuracy"}
+    assert "none is left for the split 'other'; the run is not measured on it" in caplog.text
+    for name in (*BRIGHT, *DARK):
+        (data_dir / "dogs-vs-cats" / "train" / name).unlink()
+    with pytest.raises(DataError):
+        run(config, tmp_path / "none", data_dir=data_dir, progress=False)
+
+
 def test_one_coat_an_image_is_the_group_and_others_have_none(data_dir: Path) -> None:
     photographs = {"source": "kaggle", "bias_labels": "coat", "test_size": None}
     config = animals_of("group_dro", **photographs)

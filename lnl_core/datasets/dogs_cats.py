@@ -51,6 +51,7 @@ sorted animals, not backgrounds.
 PUBLISHED_SIZES = {"tb1": 10_047, "tb2": 6_738, "train": 25_000, "test": 12_500, "other": 8_215}
 """Images of the complete sets (section 4.2)."""
 
+
 def _images_folder(folder: Path, names: tuple[str, ...]) -> Path:
     for place in (folder / name for name in names):
         if place.is_dir():

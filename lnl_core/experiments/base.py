@@ -54,6 +54,7 @@ class Experiment:
         table_sources: whose records may enter the results table.
         published: the key of its published numbers in ``results/paper.json``, where it is not the name.
         sources_by_setting: sources that have files of their own for each setting.
+        may_lack: measured splits that the data at hand may have no images of; a run says so and goes on without them.
         compared: splits on which the groups are compared, see :func:`lnl_core.evaluation.fairness.fairness_by_split`.
     """
 
@@ -74,6 +75,7 @@ class Experiment:
     published: str = ""
     sources_by_setting: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
+    may_lack: tuple[str, ...] = ()
     fallback_words: ClassVar[str] = "synthetic"
     published_words: str = ""
 

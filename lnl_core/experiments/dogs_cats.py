@@ -87,6 +87,7 @@ class DogsCats(PhotographExperiment):
     varied = {"train_set": ("tb1", "tb2")}
     required = ("train_set",)
     folders = {"kaggle": "dogs-vs-cats"}
+    may_lack = ("other",)
     table_sources = ("kaggle", "kaggle-part")
 
     def preset(self, profile: str, method: str, given: Values) -> dict[str, Any]:

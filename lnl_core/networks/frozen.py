@@ -22,6 +22,8 @@ class Frozen(nn.Module):
 
     Args:
         layers: from images (B, 3, S, S) to feature maps (B, C, P, P).
+
+    Attributes:
         channels: C.
     """
 

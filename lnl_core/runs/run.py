@@ -1,6 +1,7 @@
 """One configuration in, one record out: data, network, training, evaluation, files."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from lnl_core._memory import keep_freed_memory
 from lnl_core.config import PROFILES, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.readers.dogs_cats_files import write_test_labels
-from lnl_core.errors import ConfigError, RecordError
+from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.evaluation.accuracy import accuracy, data_information, evaluate, predict
 from lnl_core.evaluation.fairness import fairness_by_split
 from lnl_core.experiments.splits import load_data as load_data, load_probe_data, load_unbiased, measured_on, resolve
@@ -37,6 +38,7 @@ from lnl_core.training.loop import fit
 from lnl_core.training.precision import reason, settle
 
 _MODEL_FORMAT = "lnl_core model 1"
+_log = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 """File of a run with the weights of its network."""
 RECORD = "record.json"
@@ -367,7 +369,14 @@ class _Splits:
     def __init__(self, config: RunConfig, data_dir: Path | str | None, place: torch.device) -> None:
         experiment = experiments.find(config.experiment)
         self.data = load_data(config, experiment.training_split(config), data_dir)
-        self.tests = {split: load_data(config, split, data_dir) for split in measured_on(config)}
+        self.tests = {}
+        for split in measured_on(config):
+            try:
+                self.tests[split] = load_data(config, split, data_dir)
+            except DataError as reason:
+                if split not in experiment.may_lack:
+                    raise
+                _log.warning("%s; the run is not measured on it", reason)
         self.validate: Callable[[LNLNetwork], Metrics] | None = None
         measured = dict(self.tests)
         if (name := experiment.validation_split(config)) is not None:

@@ -66,7 +66,7 @@ _BORROWED = (
 
 
 def _by_run(folder: Path) -> dict[str, RunRecord]:
-    return {record.run_config().fingerprint(): record for record in read_records(folder)} if folder.is_dir() else {}
+    return {record.run_config().fingerprint(): record for record in read_records(folder)}
 
 
 def _cell(values: list[float], runs: int) -> str:

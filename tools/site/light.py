@@ -82,7 +82,7 @@ def _together(site: Path, pattern: re.Pattern[str], bundle: str, pages: list[str
     target = site / bundle
     first = target.read_text(encoding="utf-8").partition("*/")[0].removeprefix("/*").split() if target.is_file() else []
     names = [name for page in pages for _, name in pattern.findall(page) if name != bundle]
-    return list(dict.fromkeys([*sorted(set(names), key=names.index), *first]))
+    return list(dict.fromkeys([*names, *first]))
 
 
 def one_link(page: str, pattern: re.Pattern[str], bundle: str, form: str) -> str:

@@ -30,7 +30,7 @@ UNLEARNING = ("lnl", "bias_balanced")
 BALANCING = ("group_dro",)
 SEEDS = 3
 TB2 = 560
-"""Photographs of TB2 at hand."""
+"""Photographs of TB2 at hand when the study was made. With another number ``last_layer`` would be asked for too few or too many."""
 
 
 def without(method: str, share: float) -> str | None:
