@@ -170,15 +170,20 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
 
 
 def dial_figure(found: Mapping[str, Mapping[float, Sequence[float]]], title: str, reference: str = "baseline") -> Figure:
-    """One panel a method: its accuracy by the share of exceptions, every run as a point and their mean as a line.
+    """One panel a method, three a row: its accuracy by the share of exceptions, every run as a point and their mean as a line.
 
     Args:
         found: name of a method -> share of exceptions -> accuracies, one a seed; an empty list where nothing was measured.
         reference: the method whose means are in every panel, dashed.
     """
-    figure, axes = _figure(2.2 * len(found) + 0.6, 3.2, ncols=len(found), squeeze=False, sharey=True)
+    columns = min(3, len(found))
+    rows = -(-len(found) // columns)
+    shared = {"squeeze": False, "sharex": True, "sharey": True}
+    figure, axes = _figure(2.4 * columns + 0.4, 2.5 * rows + 0.4, nrows=rows, ncols=columns, **shared)
     means = {name: {share: float(np.mean(those)) for share, those in values.items() if those} for name, values in found.items()}
-    for number, (panel, (name, values)) in enumerate(zip(axes[0], found.items(), strict=True)):
+    for panel in axes.flat[len(found) :]:
+        panel.set_axis_off()
+    for number, (panel, (name, values)) in enumerate(zip(axes.flat, found.items(), strict=False)):
         shares = list(values)
         own = look(number, name)
         if means.get(reference):
@@ -189,7 +194,8 @@ def dial_figure(found: Mapping[str, Mapping[float, Sequence[float]]], title: str
             panel.scatter([place] * len(those), those, s=20, zorder=3, **own)
         panel.axhline(0.5, color="0.7", linewidth=0.8, linestyle=":")
         panel.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares], fontsize=8)
-        panel.set(title=name, xlabel="exceptions")
-    axes[0][0].set(ylim=(0, 1), ylabel="accuracy")
+        panel.set(title=name, ylim=(0, 1))
+    figure.supxlabel("exceptions", fontsize=10)
+    figure.supylabel("accuracy", fontsize=10)
     figure.suptitle(title)
     return figure

@@ -151,7 +151,7 @@ def exceptions_table(root: Path = ROOT) -> str:
                 why = exceptions.without(method, share)
                 count = "" if len(those) == FEWEST_RUNS else f" (n = {len(those)})"
                 cells.append(why or (f"{of_seeds(those)}{count}" if those else MISSING))
-            lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
+            lines.append(f"| {method} | {' | '.join(cells)} |")
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
     found = dial(root=root)
     number = f"n = {FEWEST_RUNS} seeds a cell where it does not say another number."
