@@ -23,6 +23,7 @@ from sphinx.builders.html._assets import _JavaScript
 
 from tools import ROOT
 from tools.pages.records import read_all
+from tools.site import book
 from tools.site.book import SMOKE, _page_in_work, render, status_table
 from tools.site.card import write_card
 from tools.site.contents import documents
@@ -582,6 +583,47 @@ def test_status_names_times_and_versions(tmp_path: Path) -> None:
     text = status_table(tmp_path, {"00_page": Execution("key", 12.3, "2026-01-01", "CPU, 2 cores")}, "demo")
     assert "| [A page](../notebooks/00_page.ipynb) | 12 s | CPU, 2 cores | 2026-01-01 |" in text
     assert "| torch |" in text
+
+
+def test_a_notebook_without_results_says_so_and_an_executed_one_is_shown(tmp_path: Path) -> None:
+    """The deterministic ones are stored with their outputs, so they wait for nothing."""
+    assert "has not been executed here yet" in book._shown("00_quickstart", tmp_path, ROOT)
+    assert "has not been executed" not in book._shown("02_derivation", tmp_path, ROOT)
+    (tmp_path / "00_quickstart.ipynb").write_text((ROOT / "notebooks" / "02_derivation.ipynb").read_text(encoding="utf-8"))
+    assert book._shown("00_quickstart", tmp_path, ROOT) == book._shown("02_derivation", tmp_path, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("there", "options", "wanted"),
+    [
+        (False, [], ["stage", "render", "execute", "stage", "render"]),
+        (True, [], ["execute", "stage", "render"]),
+        (False, ["--smoke"], ["execute", "stage", "render"]),
+        (False, ["--notebooks-only"], ["execute", "stage"]),
+    ],
+)
+def test_the_first_site_can_be_read_before_the_notebooks_are_executed(
+    there: bool,
+    options: list[str],
+    wanted: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done: list[str] = []
+    for name in ("stage", "render", "execute"):
+        monkeypatch.setattr(book, name, lambda *of, name=name: done.append(name) or Path("_build", "html"))
+    monkeypatch.setattr(book, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["book", *options])
+    monkeypatch.chdir(tmp_path)
+    if there:
+        Path("_build", "html").mkdir(parents=True)
+        Path("_build", "html", "index.html").write_text("")
+    book.main()
+    assert done == wanted
+    said = capsys.readouterr().out
+    assert ("can be read now: open file://" in said) == (done[0] == "stage")
+    assert (f"{(tmp_path / '_build' / 'html').as_uri()}/index.html" in said) == ("render" in done)
 
 
 def test_the_page_that_is_being_rendered_is_said() -> None:

@@ -24,7 +24,7 @@ RESULTS = "runs"
 def must_know_table() -> str:
     """What each method that is compared must be told beside images and labels."""
     lines = table_head("method", *KNOWLEDGE)
-    for method in (*newer.BESIDE, *newer.NEW):
+    for method in newer.METHODS:
         told = methods.find(method).must_know
         lines.append(f"| {method} | " + " | ".join("yes" if word in told else "no" for word in KNOWLEDGE) + " |")
     return "\n".join(lines) + "\n"
@@ -38,8 +38,8 @@ def which_method_table(root: Path = ROOT) -> str:
     blocks = []
     for color_var in SEVERAL:
         lines, missing = table_head("method", *COLUMNS.values(), "seconds", "precision", "n"), []
-        for row, (method, _) in newer.ROWS.items():
-            runs = [newer.config_of(row, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
+        for method in newer.METHODS:
+            runs = [newer.config_of(method, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [own[run] for run in runs if run in own]
             found += records
             seconds = [record.provenance["seconds"] for record in records]
@@ -47,14 +47,14 @@ def which_method_table(root: Path = ROOT) -> str:
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
             if not records:
-                missing.append(row)
+                missing.append(method)
                 continue
             cells = [_cell([one.metrics[name] for one in records if name in one.metrics], len(records)) for name in COLUMNS]
             cells.append(of_seeds(seconds, 0, MISSING))
             cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
-            lines.append(f"| {row} | {' | '.join(cells)} | {len(records)} |")
+            lines.append(f"| {method} | {' | '.join(cells)} | {len(records)} |")
         absent = f"Not measured at this variance: {'; '.join(missing)}.\n" if missing else ""
-        table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.ROWS) else ""
+        table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.METHODS) else ""
         blocks.append(f"**σ² = {color_var:g}**\n\n{table}{absent}")
     return f"{_how_much(found)}{_BORROWED if borrowed else ''}\n\n" + "\n".join(blocks)
 
@@ -76,7 +76,7 @@ def _cell(values: list[float], runs: int) -> str:
 
 def _how_much(records: list[RunRecord]) -> str:
     """In words how many of the runs there are, and where they were made."""
-    wanted = len(newer.ROWS) * len(SEVERAL) * newer.SEEDS
+    wanted = len(newer.METHODS) * len(SEVERAL) * newer.SEEDS
     if not records:
         return f"**These numbers have not been measured yet**: none of the {wanted} runs has been made."
     devices = " and ".join(sorted({str(record.provenance["device"]) for record in records}))

@@ -4,8 +4,9 @@
     python -m tools.site.book --notebooks-only    only execute
     python -m tools.site.book --smoke             smoke profile, all under _build/test
 
-Sphinx reads only staged files that changed. Warnings are errors; after a failed build the next one starts afresh, since Sphinx
-does not repeat the warnings of pages that it has read already.
+Where there is no site yet, the pages are rendered first with the notebooks as they are in the repository, so that they can be read
+while the notebooks are executed. Sphinx reads only staged files that changed. Warnings are errors; after a failed build the next
+one starts afresh, since Sphinx does not repeat the warnings of pages that it has read already.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from nbformat.v4 import new_markdown_cell
 
 from lnl_core._files import write_atomically
 from tools import ROOT, write_if_changed
@@ -79,8 +82,25 @@ def _copy_if_changed(source: Path, target: Path) -> None:
         write_atomically(target, lambda temporary: temporary.write_bytes(data))
 
 
+WAITING = (
+    "```{note}\nThis notebook has not been executed here yet, so it shows code without results. `make book` executes it; load the "
+    "page again when it has said that the site is ready.\n```"
+)
+
+
+def _shown(name: str, executed: Path, root: Path) -> str:
+    """The executed copy of a notebook or, before there is one, the repository's with a sentence that says so."""
+    done = executed / f"{name}.ipynb"
+    if done.is_file():
+        return to_text(read_notebook(done))
+    notebook = read_notebook(root / "notebooks" / f"{name}.ipynb")
+    if not any(cell.get("outputs") for cell in notebook.cells):
+        notebook.cells.insert(1, new_markdown_cell(WAITING, id="waiting"))
+    return to_text(notebook)
+
+
 def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
-    """Bring ``work/stage`` up to date: configuration, pages, executed notebooks, and the status table."""
+    """Bring ``work/stage`` up to date: configuration, pages, notebooks as far as they are executed, and the status table."""
     target = work / "stage"
     executed = work / "executed"
     wanted = {CONFIG, Path("_toc.yml")}
@@ -90,7 +110,7 @@ def stage(work: Path, profile: str, root: Path = ROOT) -> Path:
     write_if_changed(target / CONFIG, for_site((root / CONFIG).read_text(encoding="utf-8")))
     names = {script.stem for script in scripts(root)}
     for name in sorted(names):
-        write_if_changed(target / "notebooks" / f"{name}.ipynb", to_text(read_notebook(executed / f"{name}.ipynb")))
+        write_if_changed(target / "notebooks" / f"{name}.ipynb", _shown(name, executed, root))
     runs = {name: run for name, run in read_executions(work).items() if name in names}
     write_if_changed(target / STATUS, status_table(executed, runs, profile))
     drawn = [*draw_images(target / "book" / "images"), write_card(target / "book" / "_static" / "card.png")]
@@ -183,17 +203,24 @@ def execute(smoke: bool, names: Sequence[str] = ()) -> Path:
     return work
 
 
+def _address(site: Path) -> str:
+    return f"{site.resolve().as_uri()}/index.html"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Execute the notebooks and build the site.")
     parser.add_argument("--smoke", action="store_true", help="smoke profile, under _build/test")
     parser.add_argument("--notebooks-only", action="store_true", help="execute, but do not build the site")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    if not (arguments.smoke or arguments.notebooks_only or Path("_build", "html", "index.html").is_file()):
+        site = render(stage(Path("_build"), "demo"), Path())
+        print(f"the chapters can be read now: open {_address(site)}; the results of the notebooks follow", flush=True)
     work = execute(arguments.smoke)
     staged = stage(work, "smoke" if arguments.smoke else "demo")
     if not arguments.notebooks_only:
         site = render(staged, work if arguments.smoke else Path())
-        print(f"the site is in {site}; open {site.resolve().as_uri()}/index.html, or run `make serve`", flush=True)
+        print(f"the site is in {site}; open {_address(site)}, or run `make serve`", flush=True)
 
 
 if __name__ == "__main__":

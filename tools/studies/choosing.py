@@ -61,12 +61,17 @@ RULES = {
 training, the least of a label with a colour on the same digits, and accuracy on validation digits in random colours."""
 
 
-def settings() -> list[dict[str, float]]:
-    """The settings that were drawn, in two significant digits."""
-    points = qmc.LatinHypercube(len(SPACE), rng=np.random.default_rng(0)).random(DRAWN)
-    least, most = np.log(list(SPACE.values())).T
+def drawn(space: dict[str, tuple[float, float]], count: int) -> list[dict[str, float]]:
+    """Settings from a Latin hypercube on a logarithmic scale, in two significant digits; the same ones each time."""
+    points = qmc.LatinHypercube(len(space), rng=np.random.default_rng(0)).random(count)
+    least, most = np.log(list(space.values())).T
     values = np.exp(least + points * (most - least))
-    return [dict(zip(SPACE, (float(f"{value:.2g}") for value in row), strict=True)) for row in values]
+    return [dict(zip(space, (float(f"{value:.2g}") for value in row), strict=True)) for row in values]
+
+
+def settings() -> list[dict[str, float]]:
+    """The settings that every method is tried with."""
+    return drawn(SPACE, DRAWN)
 
 
 def base_config(method: str, seed: int) -> RunConfig:
@@ -77,7 +82,11 @@ def base_config(method: str, seed: int) -> RunConfig:
 
 def config_of(method: str, setting: dict[str, float], seed: int) -> RunConfig:
     """A run: of the setting what the method reads."""
-    base = base_config(method, seed)
+    return with_setting(base_config(method, seed), setting)
+
+
+def with_setting(base: RunConfig, setting: dict[str, float]) -> RunConfig:
+    """``base`` with what its method reads of a setting."""
     return base.with_options(**{name: value for name, value in setting.items() if not base.unread(name)})
 
 
@@ -121,9 +130,9 @@ def test_scores(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> d
     return {"accuracy": float((predicted == labels).mean()), "worst_group_accuracy": worst}
 
 
-def trained(config: RunConfig, measure: Callable[..., dict[str, float]], data_dir: str | None) -> Found:
-    """One run with the scores of ``measure``; a training that diverged has none, and says why."""
-    network, base = build_network(config), base_config(config.method, config.seed)
+def trained(config: RunConfig, base: RunConfig, measure: Callable[..., dict[str, float]], data_dir: str | None) -> Found:
+    """One run on the digits of ``base`` with the scores of ``measure``; a training that diverged has none, and says why."""
+    network = build_network(config)
     data = digits(base, config.train_split, data_dir, False)
     clock = time.process_time()
     try:
@@ -166,10 +175,10 @@ class Choosing(Study):
 
     def do(self, job: Job, options: Options) -> Found:
         method, number, seed = job.values
-        config = config_of(method, settings()[number], seed)
+        base, config = base_config(method, seed), config_of(method, settings()[number], seed)
         measure = validation_scores if seed == FIRST_SEED else test_scores
         said = {"settings": SETTINGS, "method": method, "number": number, "seed": seed, "config": config.to_dict()}
-        return said | trained(config, measure, options.data_dir)
+        return said | trained(config, base, measure, options.data_dir)
 
     def line(self, found: Found) -> str:
         return str(found["scores"] or found["diverged"])

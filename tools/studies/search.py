@@ -1,28 +1,35 @@
-"""The search for hyper-parameters: the same one for every method in which f and h play against each other.
+"""The same search for hyper-parameters for every method with an adversary, and what the methods then do, in a small setting.
 
-Eight settings are drawn once from SPACE by a Latin hypercube, on a logarithmic scale, and every method takes of each what it reads.
-All train as the preset "short" does, on 55,000 digits at sigma^2 = 0.02, and are compared on the 5,000 validation digits in random
-colours; the test digits take no part. The three best of a method are trained with a second seed, and the best mean of the two is
-its choice, which is then fixed for all variances. So each method has eight settings tried and eleven runs.
+Eight settings are drawn once from SPACE by a Latin hypercube on a logarithmic scale, and every method takes of each what it reads.
+All train for six epochs on 10,000 digits at sigma^2 = 0.02 and are compared on the 5,000 validation digits in random colours; the
+three best of a method once more with a second seed. The best mean of the two is the method's choice. It is then trained with fresh
+seeds at all seven variances and measured on the 10,000 test digits, which choose nothing. The baseline goes through the same
+search, though it reads the rate alone. What is trained next is known when the runs before it are there, so the command is given
+three times. A run takes about a minute on one core; all of them in the full setting would take several days.
 """
 
-from collections.abc import Sequence
+from pathlib import Path
 from statistics import mean
+from typing import Any
 
-import numpy as np
-from scipy.stats import qmc
-
+from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
-from lnl_core.runs.records import RunRecord, read_record
-from lnl_core.runs.run import run_folder
+from lnl_core.evaluation.accuracy import predict
+from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.networks.parts import LNLNetwork
 from tools import ROOT
-from tools.studies.study import Runs
+from tools.studies.choosing import digits, drawn, test_scores, trained, with_setting
+from tools.studies.runs import SEVERAL
+from tools.studies.study import Found, Job, Options, Study
 
-FOLDER = "search"
-METHODS = ("blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
+FOLDER = Path("results", "search")
+METHODS = ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
+SETTINGS: dict[str, Any] = {"train_split": "train", "train_size": 10_000, "epochs": 6, "batch_size": 32, "precision": "float32"}
+"""What all runs share."""
 COLOR_VAR = 0.02
+"""The variance that is searched at; the choice is fixed for all others."""
 SPACE = {
-    "lr": (0.005, 0.05),
+    "lr": (0.003, 0.05),
     "bias_lr": (0.02, 0.2),
     "mi_weight": (0.03, 1.0),
     "confusion_weight": (0.03, 1.0),
@@ -30,62 +37,89 @@ SPACE = {
 }
 """The least and the largest value of each; between them every factor is as likely as any other."""
 DRAWN, AGAIN = 8, 3
+SEARCH_SEEDS, FRESH_SEEDS = (0, 1), (2, 3, 4)
+VARIANCES = (*SEVERAL, *(value for value in COLOR_VARS if value not in SEVERAL))
 
 
 def settings() -> list[dict[str, float]]:
-    """The settings that were drawn, in two significant digits."""
-    points = qmc.LatinHypercube(len(SPACE), rng=np.random.default_rng(0)).random(DRAWN)
-    least, most = np.log(list(SPACE.values())).T
-    values = np.exp(least + points * (most - least))
-    return [dict(zip(SPACE, (float(f"{value:.2g}") for value in row), strict=True)) for row in values]
+    """The settings that every method is tried with."""
+    return drawn(SPACE, DRAWN)
 
 
-def config_of(method: str, setting: dict[str, float], seed: int) -> RunConfig:
-    """A run of the search: of the setting what the method reads."""
-    base = preset("short", method, color_var=COLOR_VAR, seed=seed, source="mnist", train_split="train")
-    return base.with_options(**{name: value for name, value in setting.items() if not base.unread(name)})
+def base_config(method: str, color_var: float, seed: int) -> RunConfig:
+    """What the runs of a method share: the digits and how they are painted."""
+    return preset("short", method, color_var=color_var, seed=seed, source="mnist", **SETTINGS)
 
 
-def score(record: RunRecord) -> float:
-    """What is compared: the accuracy on validation digits after the last epoch."""
-    return record.metrics["validation_accuracy"]
+def file_of(method: str, number: int, color_var: float, seed: int, root: Path = ROOT) -> Path:
+    return root / FOLDER / f"{method}-{number}-{color_var:g}-seed{seed}.json"
 
 
-def found(method: str, seeds: Sequence[int]) -> dict[int, float]:
-    """By number of the setting the mean over ``seeds`` of those runs that have all of them."""
-    scores = {}
-    for number, setting in enumerate(settings()):
-        files = [ROOT / "results" / FOLDER / f"{run_folder('', config_of(method, setting, seed)).name}.json" for seed in seeds]
-        if all(file.is_file() for file in files):
-            scores[number] = mean(score(read_record(file)) for file in files)
-    return scores
+def read(method: str, number: int, color_var: float, seed: int, root: Path = ROOT) -> Found | None:
+    """A stored run; ``None`` if it is missing."""
+    file = file_of(method, number, color_var, seed, root)
+    return read_json(file, "delete it and run 'python -m tools.studies search'") if file.is_file() else None
 
 
-def best(method: str, seeds: Sequence[int], count: int) -> list[int]:
-    """The numbers of the ``count`` best settings of the first seed(s), best first; the earlier drawn of two that are equal."""
-    scores = found(method, seeds)
+def validation(method: str, number: int, root: Path = ROOT) -> list[float]:
+    """Accuracy on validation digits in random colours of each seed of the search that is there; 0 where the training diverged."""
+    runs = [read(method, number, COLOR_VAR, seed, root) for seed in SEARCH_SEEDS]
+    return [float(run["scores"]["validation"]) if run["scores"] else 0.0 for run in runs if run]
+
+
+def best(scores: dict[int, float], count: int) -> list[int]:
+    """The numbers of the ``count`` best settings, best first; the earlier drawn of two that are equal."""
     return sorted(scores, key=lambda number: (-scores[number], number))[:count]
 
 
-def configs() -> list[RunConfig]:
-    """First every setting once; of a method whose eight runs are there, the three best once more."""
-    drawn = settings()
-    first = [config_of(method, setting, 0) for setting in drawn for method in METHODS]
-    second = [
-        config_of(method, drawn[number], 1)
-        for method in METHODS
-        if len(found(method, [0])) == DRAWN
-        for number in best(method, [0], AGAIN)
-    ]
-    return [*first, *second]
+def best_of_one_seed(method: str, root: Path = ROOT) -> list[int]:
+    """The settings that get a second seed; none while a first one is missing."""
+    first = {number: values[0] for number in range(DRAWN) if (values := validation(method, number, root))}
+    return best(first, AGAIN) if len(first) == DRAWN else []
 
 
-def chosen(method: str) -> dict[str, float] | None:
-    """The setting that the search chooses, as far as the method reads it; ``None`` while runs are missing."""
-    if len(found(method, [0])) < DRAWN or len(found(method, [0, 1])) < AGAIN:
+def chosen(method: str, root: Path = ROOT) -> int | None:
+    """The number of the setting that the search chooses; ``None`` while runs are missing."""
+    scores = {number: validation(method, number, root) for number in best_of_one_seed(method, root)}
+    if not scores or any(len(values) < len(SEARCH_SEEDS) for values in scores.values()):
         return None
-    config = config_of(method, settings()[best(method, [0, 1], 1)[0]], 0)
-    return {name: getattr(config, name) for name in SPACE if name in config}
+    return best({number: mean(values) for number, values in scores.items()}, 1)[0]
 
 
-STUDIES = (Runs("search", "The same search for hyper-parameters for every method with an adversary.", FOLDER, configs),)
+def validation_score(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> dict[str, float]:
+    """What the search compares."""
+    data = digits(base, "validation", data_dir, True)
+    return {"validation": float((predict(network, data) == data.labels.numpy()).mean())}
+
+
+class Search(Study):
+    name = "search"
+    about = "The same search for every method with an adversary, and what each then does at seven variances, in a small setting."
+    settings = SETTINGS
+
+    def jobs(self, options: Options) -> list[Job]:
+        keys = [(method, number, COLOR_VAR, 0) for number in range(DRAWN) for method in METHODS]
+        keys += [(method, number, COLOR_VAR, 1) for method in METHODS for number in best_of_one_seed(method)]
+        numbers = {method: chosen(method) for method in METHODS}
+        keys += [
+            (method, number, color_var, seed)
+            for color_var in VARIANCES
+            for seed in FRESH_SEEDS
+            for method, number in numbers.items()
+            if number is not None
+        ]
+        return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
+
+    def do(self, job: Job, options: Options) -> Found:
+        method, number, color_var, seed = job.values
+        base = base_config(method, color_var, seed)
+        config = with_setting(base, settings()[number])
+        measure = test_scores if seed in FRESH_SEEDS else validation_score
+        said = {"settings": SETTINGS, "method": method, "number": number, "color_var": color_var, "seed": seed}
+        return {**said, "config": config.to_dict(), **trained(config, base, measure, options.data_dir)}
+
+    def line(self, found: Found) -> str:
+        return str(found["scores"] or found["diverged"])
+
+
+STUDIES = (Search(),)

@@ -1,0 +1,77 @@
+"""The tables and the figure of methods after the same search, from the runs in results/search."""
+
+from pathlib import Path
+
+from lnl_core.evaluation import Interval
+from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.runs.comparison import ordering
+from tools import ROOT
+from tools.pages.rows import table_head
+from tools.studies import search
+
+Tested = dict[str, dict[float, list[float]]]
+
+
+def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
+    """By method and variance a score on test digits of every fresh seed; only where all seeds were run, and none diverged."""
+    found: Tested = {}
+    for method in search.METHODS:
+        number = search.chosen(method, root)
+        for color_var in COLOR_VARS if number is not None else ():
+            runs = [search.read(method, int(number or 0), color_var, seed, root) for seed in search.FRESH_SEEDS]
+            values = [run["scores"][name] for run in runs if run and run["scores"]]
+            if len(values) == len(runs):
+                found.setdefault(method, {})[color_var] = values
+    return found
+
+
+def accuracy_table(root: Path = ROOT) -> str:
+    """One row a method: accuracy on unbiased test digits at every variance where all seeds are there."""
+    found = on_test(root=root)
+    if not found:
+        return "Nothing has been measured yet.\n"
+    variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
+    lines = table_head("method", *(f"σ² = {value:g}" for value in variances))
+    for method, of in found.items():
+        lines.append(f"| {method} | {' | '.join(_cell(of.get(value, [])) for value in variances)} |")
+    shared = search.SETTINGS
+    return (
+        "\n".join(lines)
+        + f"\n\nMean of n = {len(search.FRESH_SEEDS)} fresh seeds, ± half a 95 % interval over them (Student's t), on the 10,000 "
+        f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
+        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}.\n"
+    )
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return "not measured"
+    found = Interval.of(values)
+    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}"
+
+
+def above(one: str, other: str, root: Path = ROOT) -> dict[float, str]:
+    """By variance whether ``one`` is "higher" or "lower" than ``other``, or that one "cannot say"."""
+    found = on_test(root=root)
+    return {value: ordering(values, found[other][value]) for value, values in found[one].items() if value in found[other]}
+
+
+def tried_table(root: Path = ROOT) -> str:
+    """One row a setting: what it is, and the accuracy of every method on validation digits; the choice of each in bold."""
+    chosen = {method: search.chosen(method, root) for method in search.METHODS}
+    lines = table_head("no.", *(f"`{name}`" for name in search.SPACE), *search.METHODS)
+    for number, setting in enumerate(search.settings()):
+        cells = [f"{value:g}" for value in setting.values()]
+        for method in search.METHODS:
+            values = search.validation(method, number, root)
+            mean = f"{sum(values) / len(values):.3f}" if values else "–"
+            cells.append(f"**{mean}**" if chosen[method] == number else mean)
+        lines.append(f"| {number + 1} | {' | '.join(cells)} |")
+    ends = [f"{least:g} to {most:g}" for least, most in search.SPACE.values()]
+    lines.append(f"| drawn from | {' | '.join(ends)} |{' |' * len(search.METHODS)}")
+    return (
+        "\n".join(lines)
+        + f"\n\nAccuracy on the 5,000 validation digits in random colours at σ² = {search.COLOR_VAR:g}: one seed, of the three "
+        "best settings of a method the mean of two. In bold the one that is chosen. 0.000: the training diverged. A method takes "
+        "of a setting what it reads.\n"
+    )
