@@ -225,7 +225,7 @@ def report(results: dict[str, Any]) -> str:
     lines = [f"{results['images']:,} images of {results['source']}, one epoch, batch {BATCH}, {results['environment']['device']}"]
     lines += [f"{name:<24}{value:8.1f} s" for name, value in results["seconds"].items()]
     if "lnl bf16" not in results["seconds"]:
-        lines.append("bf16 is not timed: this device only imitates it")
+        lines.append("bf16 is not timed: it is slower than float32 on this device")
     lines += [f"{name:<32}{value:6.2f} times" for name, value in results["ratios"].items()]
     lines += [f"{name:<52}{value:6.1f} epochs of lnl" for name, value in results["mi_backprop / lnl"].items()]
     lines += [f"{name:<32}{value:10,.2f}" for name, value in results["photographs"].items()]

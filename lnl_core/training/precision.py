@@ -72,9 +72,7 @@ def reason(asked: str, used: str, device: torch.device, begun: str | None = None
 def warn_if_emulated(config: RunConfig, device: torch.device) -> None:
     """Say in one line that bf16, where the device has no fast instructions for it, is slow."""
     if config.precision == "bf16" and not native_bf16(device):
-        _log.warning(
-            "precision 'bf16' is slower than float32 on this device: leave it at 'auto'"
-        )
+        _log.warning("precision 'bf16' is slower than float32 on this device: leave it at 'auto'")
 
 
 def autocast(config: RunConfig, device: torch.device) -> AbstractContextManager[Any]:
