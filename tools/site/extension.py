@@ -26,6 +26,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 from tools import write_if_changed
 from tools.site import light
+from tools.site.formulas import with_room
 
 FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
 """Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts."""
@@ -119,7 +120,7 @@ def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
     if contents := context.get("generate_toctree_html"):
         context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
     if body := context.get("body"):
-        context["body"] = without_names(body)
+        context["body"] = with_room(without_names(body))
 
 
 def without_thebe(scripts: list[Any]) -> list[Any]:
