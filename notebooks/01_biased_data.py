@@ -161,7 +161,7 @@ drawn = sample_colors(group, COLOR_VAR, rng)
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Thirty small histograms, three channels for each of ten mean colours; each follows the black curve of its truncated normal, cut off at 0 or 1 where the mean is near the edge."}} slideshow={"slide_type": "-"}
 grid = np.linspace(0.001, 0.999, 200)
-panels, axes = plt.subplots(3, 10, figsize=(13, 4), sharex=True, sharey="row", layout="constrained")
+panels, axes = plt.subplots(3, 10, figsize=(9.5, 3.6), sharex=True, sharey="row", layout="constrained")
 for digit in range(10):
     for channel, name in enumerate(("red", "green", "blue")):
         panel, mean = axes[channel, digit], MEAN_COLORS[digit, channel]
@@ -172,7 +172,7 @@ for digit in range(10):
         panel.set_xticks([0, 1])
         if digit == 0:
             panel.set_ylabel(f"density\n{name}")
-    axes[0, digit].set_title(f"{digit}: {COLOR_NAMES[digit]}", fontsize=9)
+    axes[0, digit].set_title(f"{digit}: {COLOR_NAMES[digit]}".replace(" ", "\n", 1), fontsize=9)
     axes[2, digit].set_xlabel("value", fontsize=9)
 panels.suptitle(f"Drawn colours (bars), truncated normal (line) and mean colour (dotted), σ² = {COLOR_VAR}")
 plt.show()
@@ -212,7 +212,7 @@ kinds = {
 }
 chosen = int(np.flatnonzero(train.labels.numpy() == 4)[0])
 palette = plt.get_cmap("cividis", 8).with_extremes(bad="0.85")
-panels, axes = plt.subplots(2, 4, figsize=(10.5, 5.2), layout="constrained")
+panels, axes = plt.subplots(2, 4, figsize=(8.6, 4.6), layout="constrained")
 for row, (kind, data) in enumerate(kinds.items()):
     axes[row, 0].imshow(data.images[chosen].permute(1, 2, 0), interpolation="nearest")
     axes[row, 0].set(title="image x, 28×28", ylabel=f'bias_labels="{kind}"')
@@ -336,7 +336,7 @@ def estimates(size, biased):
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels, training and test colours: estimates of the information against the number of digits. Both estimates start far too high and sink to the dashed exact value, the corrected one first."}} slideshow={"slide_type": "subslide"}
 sizes = [100, 1000] if profile == "smoke" else [100, 300, 1000, 3000, 10_000, 60_000]
-panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
 for panel, biased, truth in ((axes[0], True, exact), (axes[1], False, 0.0)):
     means = np.array([np.mean([estimates(size, biased) for _ in range(5)], axis=0) for size in sizes])
     for column, name in enumerate(("plain plug-in", "corrected")):

@@ -180,7 +180,7 @@ for name, alternating in {"simultaneous": False, "alternating": True}.items():
     print(f"{name:12}: radius between {radius[-500:].min():.3f} and {radius[-500:].max():.3f} at the end of 3000 steps, from 0.600")
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two paths in the plane of a and w. Simultaneous steps spiral outwards from the start; alternating steps follow a closed ring around the origin."}} slideshow={"slide_type": "subslide"}
-panels, axes = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 4.2), layout="constrained")
 for panel, name, alternating in ((axes[0], "simultaneous", False), (axes[1], "alternating", True)):
     path = game(alternating=alternating)
     panel.plot(*path.T, color=figures.PALETTE[0], linewidth=1, marker="o", markersize=2.5)
@@ -364,7 +364,7 @@ for mi_weight in (0.0, 1.0, 4.0):
     )
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Three paths from the same start: an outward spiral without help, a spiral caught on a ring with the entropy term, and a path that winds into the origin with noise and a faster h."}} slideshow={"slide_type": "subslide"}
-panels, axes = plt.subplots(1, 3, figsize=(12.5, 4.3), layout="constrained")
+panels, axes = plt.subplots(1, 3, figsize=(9.5, 3.6), layout="constrained")
 with_entropy = game(rate=0.3, mi_weight=1.0, steps=400)
 states = [torch.tensor([0.6, 0.0])]
 for _ in range(130):
@@ -494,7 +494,7 @@ for number, ratio in enumerate(ratios):
 # the loss of a fresh head is.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}} slideshow={"slide_type": "subslide"}
-panels, axes = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 4.0), layout="constrained")
 us, vs = np.meshgrid(np.linspace(0.05, 9, pixels), np.linspace(-4, 4, pixels))
 colors = axes[0].contourf(us, vs, test_accuracy(us, vs), levels=np.arange(0.45, 0.86, 0.05), cmap="cividis")
 panels.colorbar(colors, ax=axes[0], label="accuracy on unbiased test data")
@@ -555,7 +555,7 @@ for i, mu in enumerate(strength):
 # curve to smaller $\mu$: the two weights add up, as the theory says, though not one to one.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, test accuracy against mu: it rises to the dashed line of shape alone and sinks again, earlier with the entropy term. Right, what a fresh head reads from the features falls to zero."}} slideshow={"slide_type": "subslide"}
-panels, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
 for name, part, number in (("λ = 0", slice(0, half), 0), ("λ = 0.3", slice(half, None), 1)):
     look = {"color": figures.PALETTE[number], "marker": figures.MARKERS[number], "label": name}
     axes[0].plot(strength, accuracies[part], **look)

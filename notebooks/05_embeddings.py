@@ -252,7 +252,7 @@ for name, values in {"without": plain, "with": planted}.items():
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "t-SNE of the features with the planted secret: digits form groups, the secret's ten values are mixed without pattern."}} slideshow={"slide_type": "-"}
 hiding = squeeze(planted)
-panels, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 4.2), layout="constrained")
 for panel, (name, kinds) in zip(axes, {"digit": digits, "secret": secret}.items(), strict=True):
     for kind in range(10):
         panel.scatter(*hiding[kinds == kind].T, s=18, marker=f"${kind}$", color=figures.PALETTE[kind], linewidths=0.2)
@@ -279,14 +279,13 @@ settings = {
 views = {"perplexity 30 (above)": pictures["lnl"]} | {
     name: squeeze(reduced["lnl"], **options) for name, options in settings.items()
 }
-panels, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
-for panel, (name, places) in zip(axes, views.items(), strict=True):
+panels, axes = plt.subplots(2, 2, figsize=(8.6, 7.8), layout="constrained")
+for panel, (name, places) in zip(axes.flat, views.items(), strict=True):
     for digit in range(10):
         here = digits == digit
         panel.scatter(*places[here].T, s=16, marker=f"${digit}$", color=MEAN_COLORS[paints[here]], edgecolors="0.3", linewidths=0.15)
-    panel.set(title=name, xticks=[], yticks=[], xlabel="first coordinate")
+    panel.set(title=name, xticks=[], yticks=[], xlabel="first coordinate", ylabel="second coordinate")
     panel.grid(False)
-axes[0].set_ylabel("second coordinate")
 panels.suptitle("The same features four times: points are digits in the colour of their paint")
 plt.show()
 

@@ -129,10 +129,11 @@ for method, network in networks.items():
 few = min(len(test), 500) if profile == "demo" else len(test)  # digits that are painted in all ten colours
 painted = [load_data(config, "test", DATA_DIR or None, mean_color=color).subset(slice(few)) for color in range(10)]
 
-panels, axes = plt.subplots(1, 10, figsize=(13.5, 1.9), layout="constrained")
-for color, panel in enumerate(axes):
-    panel.imshow(np.concatenate([painted[color].images[i].permute(1, 2, 0).numpy() for i in range(3)]), interpolation="nearest")
-    panel.set_title(f"{color}: {COLOR_NAMES[color]}", fontsize=8)
+panels, axes = plt.subplots(2, 5, figsize=(8.6, 2.2), layout="constrained")
+for color, panel in enumerate(axes.flat):
+    digits = [painted[color].images[i].permute(1, 2, 0).numpy() for i in range(3)]
+    panel.imshow(np.concatenate(digits, axis=1), interpolation="nearest")
+    panel.set_title(f"{color}: {COLOR_NAMES[color]}", fontsize=9)
     panel.set(xticks=[], yticks=[])
     panel.grid(False)
 panels.suptitle("The same three test digits, painted around each mean colour")
@@ -144,7 +145,7 @@ plt.show()
 #
 # Now the confusion matrices. Rows are true digits, columns are answers, and each row shows shares of its true digit.
 
-# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of ten small confusion matrices, one for each mean colour: the baseline's above show bright vertical stripes, those of lnl below show a bright diagonal."}} slideshow={"slide_type": "subslide"}
+# %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Twenty small confusion matrices, one for each mean colour and network: the baseline's ten, above, show bright vertical stripes, the ten of lnl below show a bright diagonal."}} slideshow={"slide_type": "subslide"}
 matrices = {method: [confusion(network, data) for data in painted] for method, network in networks.items()}
 figures.confusion_by_color(matrices)
 
@@ -183,7 +184,7 @@ for method in networks:
 # over the rows of the matrices are the joint table $p(c,\hat y)$.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two heat maps of painted colour against predicted digit: in the baseline's some answers dominate the row of their colour, in that of lnl nearly all cells are equally bright."}} slideshow={"slide_type": "-"}
-panels, axes = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained", sharey=True)
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 4.0), layout="constrained", sharey=True)
 top = max(table.max() for table in said.values())
 for panel, (method, table) in zip(axes, said.items(), strict=True):
     image = panel.imshow(table, vmin=0, vmax=top, cmap="cividis")

@@ -211,7 +211,7 @@ print(f"Ours: {beside} points beside {len(cells)} published ones, and {len(ours)
 #
 # A mean of fewer than three runs is marked as such, and no best method is marked: a rank without a spread is not a result.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 Markdown(table_markdown(rows))
 
 # %% [markdown] slideshow={"slide_type": "slide"}

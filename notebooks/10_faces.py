@@ -174,7 +174,7 @@ for name, (age, gender) in people.items():
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age for EB1, EB2 and the test set, women upwards and men downwards. In EB1 women are below 30 and men from 40 on, in EB2 the reverse, in the test set both genders are in both ranges; nobody is between 30 and 39."}} slideshow={"slide_type": "-"}
 steps = np.arange(0, 101, 5)
-panels, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+panels, axes = plt.subplots(1, 3, figsize=(8.6, 2.9), layout="constrained")
 for panel, (name, (age, gender)) in zip(axes, people.items(), strict=True):
     for woman, side, hatch, label in ((1, 1, "///", "women, upwards"), (0, -1, "", "men, downwards")):
         counts, _ = np.histogram(age[gender == woman], steps)

@@ -175,7 +175,7 @@ tables = {name.upper(): ages_and_genders(name) for name in ("od", "bd", "ebd")}
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Histograms of age by gender for OD, BD and EBD. In OD men are far more than women at all ages. In BD women stand left of 36 and men right of 40, with a gap between. In EBD the bars of both genders are equal in every bin."}} slideshow={"slide_type": "-"}
 edges = JLU_FIRST_AGE + JLU_BIN_YEARS * np.arange(JLU_BINS + 1)
-panels, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+panels, axes = plt.subplots(1, 3, figsize=(8.6, 2.9), layout="constrained")
 for panel, (name, (ages, genders)) in zip(axes, tables.items(), strict=True):
     for gender, word in enumerate(GENDERS):
         counts, _ = np.histogram(ages[genders == gender], edges)
@@ -222,7 +222,7 @@ print(f"{(answer == test.labels.numpy()).mean():.3f} on EBD; with the middle bin
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two rows of seven synthetic faces, men above and women below, from the youngest bin on the left to the oldest on the right. Wrinkles and grey hair increase to the right; women have longer hair and narrower jaws."}} slideshow={"slide_type": "subslide"}
 shown = synthetic_faces("ebd", size=96, n=280, seed=SEED, learn="age")
-panels, axes = plt.subplots(2, 7, figsize=(10, 3.3), layout="constrained")
+panels, axes = plt.subplots(2, 7, figsize=(8.6, 3.0), layout="constrained")
 for row, word in enumerate(GENDERS):
     for column, panel in enumerate(axes[row]):
         index = int(torch.nonzero((shown.bias == row) & (shown.labels == 2 * column))[0])

@@ -235,7 +235,7 @@ for name, one in configs.items():
 # ### Watching the bound
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Two panels over the epochs, a line for each value of lambda. Left the estimated information between features and colour in nats, with a dashed line at the entropy of the digit and a dotted one at the end of the warm start; right the label loss in nats."}} slideshow={"slide_type": "-"}
-panels, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+panels, axes = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
 for look, (name, history) in zip(("baseline", "mi_backprop"), histories.items(), strict=True):
     color, marker = figures.METHOD_STYLE[look]
     for panel, key in zip(axes, ("bound", "label_loss"), strict=True):

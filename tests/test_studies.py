@@ -127,6 +127,15 @@ def test_every_stored_result_is_a_job_of_a_study(folder: str) -> None:
     assert len(stored) == NOBODYS.get(folder, 0), [path.name for path in stored]
 
 
+def test_no_figure_is_so_wide_that_its_letters_become_small() -> None:
+    """The text of the site is some 820 pixels wide, so 9 points in a figure of 8.7 inches are 12 pixels there."""
+    wide = {name: drawn.get_figwidth() for name, draw in results.drawings().items() if (drawn := draw()).get_figwidth() > 8.7}
+    assert wide == {}
+    for script in (ROOT / "notebooks").glob("*.py"):
+        widths = [float(found) for found in re.findall(r"figsize=\(([\d.]+),", script.read_text(encoding="utf-8"))]
+        assert max(widths, default=0) <= 10, script.name
+
+
 def test_every_generated_table_and_figure_says_which_command_makes_it() -> None:
     pages = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "book").glob("*.md")}
     made, pictures = results.tables(), results.drawings()

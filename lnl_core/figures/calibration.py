@@ -18,7 +18,7 @@ def reliability(networks: Mapping[str, Mapping[str, Any]], title: str = "How oft
     """
     columns = max(1, min(3, len(networks)))
     rows = max(1, -(-len(networks) // columns))
-    figure, grid = _figure(3.1 * columns, 2.7 * rows + 0.5, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False)
+    figure, grid = _figure(2.85 * columns, 2.7 * rows + 0.5, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False)
     for panel, (name, found) in zip(grid.flat, networks.items(), strict=False):
         bins, shares = len(found["counts"]), np.array(found["counts"]) / max(1, sum(found["counts"]))
         middles = (np.arange(bins) + 0.5) / bins
@@ -27,7 +27,7 @@ def reliability(networks: Mapping[str, Mapping[str, Any]], title: str = "How oft
         panel.bar(middles[full], heights, 0.9 / bins, color=PALETTE[0], label="accuracy of the bin")
         panel.plot([0, 1], [0, 1], color="0.2", linestyle="--", linewidth=1, label="as often right as it says")
         panel.plot(middles, shares, color="0.5", marker=".", linewidth=1, label="share of the images")
-        panel.set_title(f"{name}: error {found['error']:.3f}")
+        panel.set_title(f"{name}\nerror {found['error']:.3f}", fontsize=10)
         panel.set_xlim(0, 1)
         panel.set_ylim(0, 1)
     for panel in grid.flat[len(networks) :]:

@@ -62,8 +62,12 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = 
         histories: name of a run -> lines of its ``metrics.jsonl``.
     """
     present = [name for name in _LOSS_NAMES if any(name in line for history in histories.values() for line in history)]
-    figure, axes = _figure(3.1 * len(present) + 0.3, 3.0, ncols=len(present), squeeze=False)
-    for panel, name in zip(axes[0], present, strict=True):
+    columns = 2 if len(present) == 4 else max(1, min(3, len(present)))
+    lines = max(1, -(-len(present) // columns))
+    figure, axes = _figure(2.7 * columns + 0.4, 2.7 * lines + 0.3, nrows=lines, ncols=columns, squeeze=False)
+    for panel in axes.flat[len(present) :]:
+        panel.remove()
+    for panel, name in zip(axes.flat, present, strict=False):
         for number, (label, history) in enumerate(histories.items()):
             points = [(line["epoch"], line[name]) for line in history if name in line]
             if points:
@@ -72,7 +76,7 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]], title: str = 
         panel.set_xlabel("epoch")
         panel.set_ylabel("accuracy" if name.endswith("accuracy") else "nats")
     if present:
-        name_lines(axes[0][-1])
+        name_lines(axes.flat[len(present) - 1])
     figure.suptitle(title)
     return figure
 
@@ -98,9 +102,13 @@ def confusion_matrices(matrices: Mapping[str, ArrayLike], title: str = "Confusio
     Args:
         matrices: name -> (classes, classes) counts, rows true, columns predicted.
     """
-    figure, axes = _figure(4.0 * len(matrices) + 0.6, 4.2, ncols=len(matrices), squeeze=False)
+    columns = max(1, min(2, len(matrices)))
+    lines = max(1, -(-len(matrices) // columns))
+    figure, axes = _figure(4.0 * columns + 0.6, 4.2 * lines, nrows=lines, ncols=columns, squeeze=False)
     image = None
-    for panel, (name, matrix) in zip(axes[0], matrices.items(), strict=True):
+    for panel in axes.flat[len(matrices) :]:
+        panel.remove()
+    for panel, (name, matrix) in zip(axes.flat, matrices.items(), strict=False):
         counts = np.asarray(matrix)
         image = _draw_confusion(panel, counts)
         panel.set_title(f"{name}: accuracy {counts.trace() / max(1, counts.sum()):.3f}")
@@ -109,7 +117,7 @@ def confusion_matrices(matrices: Mapping[str, ArrayLike], title: str = "Confusio
         panel.set_xlabel("predicted class")
         panel.set_ylabel("true class")
     if image is not None:
-        figure.colorbar(image, ax=axes[0].tolist(), label="share of the true class", shrink=0.8)
+        figure.colorbar(image, ax=axes.ravel().tolist(), label="share of the true class", shrink=0.8)
     figure.suptitle(title)
     return figure
 
@@ -117,15 +125,16 @@ def confusion_matrices(matrices: Mapping[str, ArrayLike], title: str = "Confusio
 def confusion_by_color(
     rows: Mapping[str, Sequence[ArrayLike]], title: str = "Test digits painted with a single mean colour"
 ) -> Figure:
-    """The paper's Figure 5: one small confusion matrix for each mean colour, one row a method.
+    """The paper's Figure 5: one small confusion matrix for each mean colour, two rows of five a method.
 
     Args:
         rows: name of a method -> ten (10, 10) count matrices, in the order of the mean colours.
     """
-    figure, axes = _figure(1.35 * 10 + 0.8, 1.35 * len(rows) + 0.75, nrows=len(rows), ncols=10, squeeze=False)
+    figure, axes = _figure(8.4, 3.4 * len(rows) + 0.75, nrows=2 * len(rows), ncols=5, squeeze=False)
     image = None
-    for line, (name, matrices) in zip(axes, rows.items(), strict=True):
-        for color, (panel, matrix) in enumerate(zip(line, matrices, strict=True)):
+    for lines, (name, matrices) in zip(axes.reshape(-1, 2, 5), rows.items(), strict=True):
+        for color, (panel, matrix) in enumerate(zip(lines.flat, matrices, strict=True)):
+            panel.set_title(f"{color}: {COLOR_NAMES[color]}", fontsize=9)
             image = _draw_confusion(panel, matrix)
             panel.set_xticks([])
             panel.set_yticks([])
@@ -133,11 +142,10 @@ def confusion_by_color(
                 spine.set_visible(True)
                 spine.set_color(MEAN_COLORS[color])
                 spine.set_linewidth(3)
-        line[0].set_ylabel(f"{name}\ntrue class")
-    for color, panel in enumerate(axes[0]):
-        panel.set_title(f"{color}: {COLOR_NAMES[color]}", fontsize=8)
+        for line in lines:
+            line[0].set_ylabel(f"{name}\ntrue class")
     for panel in axes[-1]:
-        panel.set_xlabel("predicted", fontsize=8)
+        panel.set_xlabel("predicted", fontsize=9)
     if image is not None:
         figure.colorbar(image, ax=axes.ravel().tolist(), label="share of the true class", shrink=0.9)
     figure.suptitle(title)
@@ -155,7 +163,7 @@ def embedding(points: ArrayLike, labels: ArrayLike, group: ArrayLike, title: str
     places, digits, colors = np.asarray(points), np.asarray(labels), np.asarray(group)
     if not len(places) == len(digits) == len(colors):
         raise DataError(f"points, labels and group must have the same length, got {len(places)}, {len(digits)} and {len(colors)}")
-    figure, axes = _figure(10, 4.9, ncols=2)
+    figure, axes = _figure(8.6, 4.4, ncols=2)
     for digit in range(10):
         here = places[digits == digit]
         axes[0].scatter(*here.T, s=14, color=PALETTE[digit], marker=f"${digit}$", linewidths=0.2, rasterized=True)
@@ -189,7 +197,7 @@ def results(
     methods = list(dict.fromkeys(row["method"] for row in rows)) or [""]
     columns = min(3, len(methods))
     lines = -(-len(methods) // columns)
-    width, height = 2.2 + 2.6 * columns, 1.2 + 2.1 * lines
+    width, height = 1.4 + 2.4 * columns, 1.2 + 2.1 * lines
     figure, axes = _figure(width, height, nrows=lines, ncols=columns, sharex=True, sharey=True, squeeze=False)
     for panel, method in zip(axes.flat, methods, strict=False):
         color, marker = METHOD_STYLE.get(method, ("0.4", "X"))

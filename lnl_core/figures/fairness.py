@@ -76,13 +76,14 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
     """
     if not any(records.values()):
         raise DataError("there are no records to draw: run python -m tools.studies fairness first")
-    figure, axes = _figure(12.6, 4.3, ncols=len(AXES), sharey=True)
-    for panel, (metric, name) in zip(axes, AXES.items(), strict=True):
+    figure, axes = _figure(8.4, 7.2, nrows=2, ncols=2, sharey=True)
+    for panel, (metric, name) in zip(axes.flat, AXES.items(), strict=False):
         for method, runs in records.items():
             _curve(panel, method, runs, metric)
         panel.set_xlabel(name)
-    axes[0].set_ylabel("accuracy on test rows")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", frameon=False)
+    for panel in axes[:, 0]:
+        panel.set_ylabel("accuracy on test rows")
+    axes[1, 1].set_axis_off()
+    axes[1, 1].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
     figure.suptitle(title)
     return figure

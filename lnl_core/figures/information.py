@@ -12,7 +12,7 @@ from lnl_core.figures.digits import lines
 from lnl_core.figures.style import METHOD_STYLE, PALETTE, _figure, look, name_lines
 from lnl_core.information.limit import unbiased_accuracy
 
-_VARIANCE = "variance σ² of each colour channel (smaller: more biased)"
+_VARIANCE = "variance σ² (smaller: more biased)"
 
 
 def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates of information, normal pairs") -> Figure:
@@ -25,7 +25,7 @@ def estimator_errors(runs: Sequence[Mapping[str, Any]], title: str = "Estimates 
     dimensions, all_sizes = (sorted({run[key] for run in runs}) for key in ("dimensions", "size"))
     names = list(dict.fromkeys(run["estimator"] for run in runs))
     figure, axes = _figure(
-        3.2 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), sharey="row", squeeze=False
+        2.4 * max(1, len(dimensions)) + 1.4, 5.2, nrows=2, ncols=max(1, len(dimensions)), sharey="row", squeeze=False
     )
     for column, dimension in zip(axes.T, dimensions, strict=False):
         for number, name in enumerate(names):
@@ -64,7 +64,7 @@ def limit(
     Args:
         rows: one mapping a variance with the keys ``color_var``, ``entropy`` (nats) and ``accuracy``.
     """
-    figure, axes = _figure(9.6, 3.9, ncols=2)
+    figure, axes = _figure(8.6, 3.7, ncols=2)
     ordered = sorted(rows, key=lambda row: row["color_var"])
     variances = [row["color_var"] for row in ordered]
     axes[0].plot(variances, [row["entropy"] for row in ordered], color=PALETTE[0], marker="o", markersize=4, label="H(Y|B)")
@@ -100,7 +100,7 @@ def limit_methods(
         measured: one mapping a run with the keys ``method``, ``color_var``, ``painted_accuracy`` (on fresh digits in their training
             colours) and ``test_accuracy`` (on unbiased ones). Each run is a dot, the line joins the means.
     """
-    figure, axes = _figure(11, 4.4, ncols=2, sharex=True, sharey=True)
+    figure, axes = _figure(8.6, 4.2, ncols=2, sharex=True, sharey=True)
     _draw_limit(axes[0], rows)
     _draw_limit(axes[1], [{**row, "accuracy": unbiased_accuracy(row["accuracy"])} for row in rows])
     for method in sorted({run["method"] for run in measured}, key=[*METHOD_STYLE].index):

@@ -71,7 +71,7 @@ def what_h_says(
     columns = min(3, max(1, len(methods)))
     rows = max(1, -(-len(methods) // columns))
     figure, grid = _figure(
-        3.2 * columns + 1.8, 2.3 * rows + 0.6, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
+        2.2 * columns + 2.0, 2.3 * rows + 0.6, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
     )
     handles: dict[str, Any] = {}
     for panel, (method, mine) in zip(grid.flat, methods.items(), strict=False):
@@ -100,7 +100,7 @@ def what_is_left(
         models: as in ``results/leakage``: "method" (one of :data:`lnl_core.figures.style.METHOD_STYLE`), "color_var", "probes" and
             "code_length".
     """
-    figure, axes = _figure(11, 4.4, ncols=2, sharex=True)
+    figure, axes = _figure(8.6, 4.2, ncols=2, sharex=True)
     for method, mine in _by_method(models).items():
         color, marker = METHOD_STYLE[method]
         look = {"color": color, "marker": marker, "label": method}
@@ -135,7 +135,7 @@ def over_training(
     Args:
         courses: name of a method -> one sequence of epochs a seed, the "epochs" of ``results/leakage/training-*.json``.
     """
-    figure, axes = _figure(3.3 * max(1, len(courses)) + 0.6, 5.6, nrows=2, ncols=max(1, len(courses)), sharey="row", squeeze=False)
+    figure, axes = _figure(2.2 * max(1, len(courses)) + 2.0, 5.6, nrows=2, ncols=max(1, len(courses)), sharey="row", squeeze=False)
     for (above, below), (name, runs) in zip(axes.T, courses.items(), strict=False):
         _curve(above, runs, "h_accuracy", color=H, marker=MARKERS[0], mfc="white", label="what h sees")
         _curve(above, runs, "levels_accuracy", color=FRESH, marker=MARKERS[1], label="what a fresh linear probe sees")
@@ -143,8 +143,10 @@ def over_training(
         _curve(below, runs, "linear_accuracy", color=KINDS["linear"][0], marker="s", label="fresh linear probe")
         _curve(below, runs, "mlp_accuracy", color=KINDS["mlp"][0], marker="D", label="fresh MLP probe")
         below.axhline(0.1, label="chance", **_CHANCE)
-        above.set(title=name, xlabel="epoch", ylabel="accuracy: level of a channel", ylim=(0, None))
-        below.set(xlabel="epoch", ylabel="accuracy: the colour", ylim=(0, 1))
+        above.set(title=name, ylim=(0, None))
+        below.set(xlabel="epoch", ylim=(0, 1))
+    for line, name in zip(axes, ("level of a channel", "the colour"), strict=True):
+        line[0].set_ylabel(f"accuracy: {name}")
     for panel in axes[:, -1] if courses else ():
         panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     figure.suptitle(title)

@@ -127,7 +127,7 @@ def mixed(
         scores: name of a network -> the score of the *features*, not of the picture.
     """
     groups: NDArray[np.int64] = np.asarray(group)
-    figure, axes = _figure(3.3 * len(points) + 0.8, 3.6, ncols=len(points), squeeze=False)
+    figure, axes = _figure(2.5 * len(points) + 1.0, 3.2, ncols=len(points), squeeze=False)
     for panel, (name, places) in zip(axes[0], points.items(), strict=True):
         for number, group_name in enumerate(group_names):
             here = np.asarray(places)[groups == number]
@@ -150,8 +150,13 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """
     columns = list(dict.fromkeys((row["setting"]["train"], row["setting"]["test"]) for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    figure, axes = _figure(2.3 * len(columns) + 1.5, 0.36 * len(methods) + 1.5, ncols=len(columns), squeeze=False, sharey=True)
-    for panel, column in zip(axes[0], columns, strict=True):
+    across = max(1, min(2, len(columns)))
+    down = max(1, -(-len(columns) // across))
+    shared = {"squeeze": False, "sharex": True, "sharey": True}
+    figure, axes = _figure(3.3 * across + 1.5, (0.34 * len(methods) + 0.7) * down + 0.7, nrows=down, ncols=across, **shared)
+    for panel in axes.flat[len(columns) :]:
+        panel.set_axis_off()
+    for panel, column in zip(axes.flat, columns, strict=False):
         for row in rows:
             if (row["setting"]["train"], row["setting"]["test"]) != column:
                 continue
@@ -162,7 +167,9 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
             if row["published"] is not None:
                 panel.plot(row["published"], place, marker=marker, color=color, mfc="white", linestyle="")
         panel.set_title(f"{column[0]}, tested on {column[1]}", fontsize=9)
-        panel.set(xlim=(0, 1), xlabel="accuracy")
+        panel.set(xlim=(0, 1))
+    for panel in axes[-1]:
+        panel.set_xlabel("accuracy")
     axes[0][0].set_yticks(range(len(methods)), methods)
     axes[0][0].invert_yaxis()
     figure.suptitle(title)

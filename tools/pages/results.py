@@ -602,7 +602,7 @@ MESSAGES = {
     "leak_training": "The colour stays readable throughout training, whatever h sees",
     "reliability": "The baseline's sure answers are often wrong",
     "choosing": "Accuracy by the rule that chose, small runs at σ² = 0.02",
-    "pretrained": "Table 1 from ImageNet's weights: published (open marks) and ours on a part of the set (bars, a dot a seed)",
+    "pretrained": "Table 1 from ImageNet's weights: published (open marks)\nand ours on a part of the set (bars, a dot a seed)",
     "exceptions": "TB1 with exceptions, tested on the half of TB2 that is left",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
