@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from importlib import import_module
 from itertools import pairwise
@@ -611,8 +612,13 @@ def test_the_first_site_can_be_read_before_the_notebooks_are_executed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     done: list[str] = []
+
+    def note(name: str, *given: object) -> Path:
+        done.append(name)
+        return Path("_build", "html")
+
     for name in ("stage", "render", "execute"):
-        monkeypatch.setattr(book, name, lambda *of, name=name: done.append(name) or Path("_build", "html"))
+        monkeypatch.setattr(book, name, partial(note, name))
     monkeypatch.setattr(book, "ROOT", tmp_path)
     monkeypatch.setattr("sys.argv", ["book", *options])
     monkeypatch.chdir(tmp_path)

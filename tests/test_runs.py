@@ -454,6 +454,9 @@ def test_a_resumed_run_names_every_commit_that_trained_it(tmp_path: Path, monkey
     assert (origin["commit"], origin["dirty"], origin["resumed_after_epochs"]) == ("d", False, 2)
     earlier = [(part["commit"], part["dirty"], part["after_epochs"]) for part in origin["earlier"]]
     assert earlier == [("a", False, 0), ("c", True, 1)]
+    spent = [part["seconds"] for part in origin["earlier"]]
+    assert all(0 <= seconds < 600 for seconds in spent)
+    assert origin["seconds"] > sum(spent), "the time of the whole run and not of its last part"
     assert not (tmp_path / "out" / "parts.json").exists()
 
 
@@ -467,8 +470,10 @@ def test_epochs_of_unknown_code_are_said_to_be(notes: bytes | None, tmp_path: Pa
     (tmp_path / "parts.json").unlink()
     if notes:
         (tmp_path / "parts.json").write_bytes(notes)
-    unknown = {"commit": None, "dirty": None, "started": None, "after_epochs": 0}
-    assert go(one(), tmp_path).provenance["earlier"] == [unknown]
+    unknown = {"commit": None, "dirty": None, "started": None, "after_epochs": 0, "seconds": None}
+    origin = go(one(), tmp_path).provenance
+    assert origin["earlier"] == [unknown]
+    assert origin["seconds"] is None
 
 
 # Models

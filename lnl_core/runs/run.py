@@ -277,7 +277,8 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
         started: when this process began.
 
     Returns:
-        ``commit``, ``dirty``, ``started`` and ``after_epochs`` of each earlier process, in order; None where that is not known.
+        ``commit``, ``dirty``, ``started``, ``after_epochs`` and ``seconds`` (until its last checkpoint) of each earlier process, in
+        order; None where that is not known.
     """
     try:
         parts = json.loads((folder / PARTS).read_text(encoding="utf-8"))
@@ -286,9 +287,20 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
         earlier = []
     if resumed and (not earlier or earlier[0]["after_epochs"]):  # begun by a version that kept no notes
         earlier.insert(0, {"commit": None, "dirty": None, "started": None, "after_epochs": 0})
+    if earlier:
+        earlier[-1]["seconds"] = _seconds_of(earlier[-1], folder)
     now = {**code, "started": started.isoformat(timespec="seconds"), "after_epochs": resumed}
     write_json(folder / PARTS, [*earlier, now])
     return earlier
+
+
+def _seconds_of(part: dict[str, Any], folder: Path) -> float | None:
+    """How long the last process worked on the epochs that are kept: from its start until the checkpoint was written."""
+    try:
+        begun = datetime.fromisoformat(part["started"]).timestamp()
+        return round(max((folder / CHECKPOINT).stat().st_mtime - begun, 0.0), 1)
+    except (OSError, TypeError, ValueError):
+        return None
 
 
 @keep_freed_memory()
@@ -306,7 +318,8 @@ def run(
     A folder that already holds this run's record gives it back at once; one that holds an interrupted run of the same
     configuration goes on from its last epoch. A run that fails before its first epoch is done leaves nothing. The record's
     configuration names the source and the precision that "auto" stood for; its provenance why that precision, the code at the
-    start, and if the run was resumed the code of every earlier part that trained an epoch ("earlier").
+    start, and if the run was resumed the code of every earlier part that trained an epoch ("earlier"). Its seconds are those of
+    all parts together, each until its last checkpoint, or None if those of one are not known.
 
     Args:
         config: what to run.
@@ -352,6 +365,8 @@ def run(
         origin["precision"] = reason(asked, config.precision, place, begun)
         if resumed:
             origin |= {"resumed_after_epochs": resumed, "earlier": earlier}
+            times = [part["seconds"] for part in earlier if part.get("seconds") is not None]
+            origin["seconds"] = origin["seconds"] + sum(times) if len(times) == len(earlier) else None
         return _leave_record(config, network, splits, folder, data_dir, origin)
 
 
@@ -415,7 +430,7 @@ def _leave_record(
         config=config.to_dict(),
         metrics=measured,
         data={"source": splits.data.source, "train_size": len(splits.data), "test_size": len(splits.tests["test"])},
-        provenance=origin | {"seconds": round(origin["seconds"] + time.perf_counter() - clock, 1)},
+        provenance=origin | {"seconds": origin["seconds"] and round(origin["seconds"] + time.perf_counter() - clock, 1)},
     )
     write_record(record, folder / RECORD)
     for served in (CHECKPOINT, PARTS):

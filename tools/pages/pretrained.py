@@ -109,7 +109,8 @@ def freezing_table(root: Path = ROOT) -> str:
         cells = [MISSING] * 4
         if record is not None:
             cells = [f"{record.metrics[f'{split}_accuracy']:.3f}" for split in ("other", *_SPLITS)]
-            cells.append(f"{record.provenance['seconds']:.0f}")
+            seconds = record.provenance["seconds"]
+            cells.append(MISSING if seconds is None else f"{seconds:.0f}")
         lines.append(f"| {config.frozen_blocks} of 16 | {' | '.join(cells)} | {0 if record is None else 1} |")
     return "\n".join(lines) + "\n"
 

@@ -39,6 +39,7 @@ from tools.pages import (
     numbers,
     pretrained,
     records as record_pages,
+    search,
     which_method,
 )
 from tools.pages.drawn import Drawing
@@ -514,6 +515,8 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
     texts |= {"choosing.md": choosing.choosing_table(root), "choosing_settings.md": choosing.settings_table()}
+    texts |= {"search.md": search.accuracy_table(root), "search_tried.md": search.tried_table(root)}
+    texts |= {"search_ranks.md": search.ranks_table(root)}
     texts |= {"fresh_h.md": fresh_h.fresh_h_table(root)}
     texts |= {"last_layer.md": last_layer.last_layer_table(root)}
     texts |= {"pretrained.md": pretrained.pretrained_table(root), "pretrained_search.md": pretrained.search_table(root)}
@@ -575,6 +578,9 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "last_layer": ("last_layer",),
     "choosing": ("choosing",),
     "choosing_settings": (),
+    "search": ("search",),
+    "search_tried": ("search",),
+    "search_ranks": ("search",),
     "fresh_h": ("fresh_h",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),

@@ -56,6 +56,20 @@ def above(one: str, other: str, root: Path = ROOT) -> dict[float, str]:
     return {value: ordering(values, found[other][value]) for value, values in found[one].items() if value in found[other]}
 
 
+def ranks_table(root: Path = ROOT) -> str:
+    """A row a method: at each variance the methods that it is "higher" than, and nothing of those of which one cannot say."""
+    found = on_test(root=root)
+    variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
+    lines = table_head("method", *(f"above, at σ² = {value:g}" for value in variances))
+    for method in found:
+        below = {value: [other for other in found if above(method, other, root).get(value) == "higher"] for value in variances}
+        lines.append(f"| {method} | {' | '.join(', '.join(below[value]) or '–' for value in variances)} |")
+    return (
+        "\n".join(lines) + "\n\nA method stands above another if a 95 % interval of the difference of their means (Welch) leaves "
+        "out 0. With three seeds most pairs cannot be told apart, and no correction is made for the number of pairs.\n"
+    )
+
+
 def tried_table(root: Path = ROOT) -> str:
     """One row a setting: what it is, and the accuracy of every method on validation digits; the choice of each in bold."""
     chosen = {method: search.chosen(method, root) for method in search.METHODS}

@@ -18,7 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, fresh_h
+from tools.pages import choosing, fresh_h, search
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -194,6 +194,14 @@ class Sources:
     def ruled_least(self, method: str, rule: str) -> float:
         """The least accuracy among these seeds."""
         return choosing.least(method, rule, self._root)
+
+    def searched(self, method: str, color_var: float, name: str = "accuracy") -> float:
+        """The mean over fresh seeds of a score on test digits of the setting that the search chose, see ``results/search``."""
+        return float(np.mean(search.on_test(name, self._root)[method][color_var]))
+
+    def searched_spread(self, method: str, color_var: float) -> float:
+        """The standard deviation over those seeds."""
+        return float(np.std(search.on_test(root=self._root)[method][color_var], ddof=1))
 
     def tried(self, method: str, rule: str) -> list[float]:
         """What a rule compares on validation digits, of every setting of a method."""

@@ -42,7 +42,7 @@ def which_method_table(root: Path = ROOT) -> str:
             runs = [newer.config_of(method, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [own[run] for run in runs if run in own]
             found += records
-            seconds = [record.provenance["seconds"] for record in records]
+            seconds = [record.provenance["seconds"] for record in records if _knows_its_time(record)]
             instead = [others[run] for run in runs if run in others] if method in newer.BESIDE else []
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
@@ -67,6 +67,12 @@ _BORROWED = (
 
 def _by_run(folder: Path) -> dict[str, RunRecord]:
     return {record.run_config().fingerprint(): record for record in read_records(folder)}
+
+
+def _knows_its_time(record: RunRecord) -> bool:
+    """Whether the seconds are of the whole run: older records of resumed runs hold those of the last part."""
+    parts = record.provenance.get("earlier", [])
+    return record.provenance["seconds"] is not None and all(part.get("seconds") is not None for part in parts)
 
 
 def _cell(values: list[float], runs: int) -> str:
