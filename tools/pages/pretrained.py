@@ -159,17 +159,17 @@ def exceptions_table(root: Path = ROOT) -> str:
     return "\n".join(blocks) + f"\n{number}\n\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
 
 
-def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
-    """Each method against the baseline with the same exceptions, on the other half of TB2, in a sentence each."""
+def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]], where: str = "on the other half of TB2") -> str:
+    """Each method against the baseline with the same exceptions, in a sentence each."""
     plain, lines = found[exceptions.METHODS[0]], []
-    for method in exceptions.METHODS[1:]:
+    for method in (name for name in found if name != exceptions.METHODS[0]):
         verdicts = {share: _against(values, plain[share]) for share, values in found[method].items()}
         told = []
         for word in ("higher", "lower", "cannot say"):
             shares = ", ".join(_percent(share) for share, said in verdicts.items() if said == word)
             told += [f"{word} at {shares}"] if shares else []
         lines.append(f"- `{method}`: {'; '.join(told) if told else f'fewer than {FEWEST_RUNS} runs'}")
-    head = "Against the baseline with the same exceptions, on the other half of TB2 (Welch's 95 % interval, three seeds each):"
+    head = f"Against the baseline with the same exceptions, {where} (Welch's 95 % interval, three seeds each):"
     return "\n".join([head, "", *lines])
 
 

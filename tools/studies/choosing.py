@@ -130,13 +130,21 @@ def test_scores(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> d
     return {"accuracy": float((predicted == labels).mean()), "worst_group_accuracy": worst}
 
 
-def trained(config: RunConfig, base: RunConfig, measure: Callable[..., dict[str, float]], data_dir: str | None) -> Found:
-    """One run on the digits of ``base`` with the scores of ``measure``; a training that diverged has none, and says why."""
+def trained(
+    config: RunConfig,
+    base: RunConfig,
+    measure: Callable[..., dict[str, float]],
+    data_dir: str | None,
+    data: BiasedImages | None = None,
+    unbiased: BiasedImages | None = None,
+) -> Found:
+    """One run with the scores of ``measure``, on ``data`` or else the digits of ``base``; a training that diverged has none, and
+    says why. ``unbiased`` is for a method that asks for it."""
     network = build_network(config)
-    data = digits(base, config.train_split, data_dir, False)
+    data = digits(base, config.train_split, data_dir, False) if data is None else data
     clock = time.process_time()
     try:
-        fit(network, data, config, device="cpu", progress=False)
+        fit(network, data, config, device="cpu", progress=False, unbiased=unbiased)
     except NonFiniteLossError as error:
         return {"scores": None, "diverged": str(error)}
     return {"train_cpu_seconds": time.process_time() - clock, "scores": measure(network, base, data_dir)}

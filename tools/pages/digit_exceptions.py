@@ -1,0 +1,44 @@
+"""The table of the exceptions dial on Colored MNIST, from the runs in results/digit_exceptions."""
+
+from pathlib import Path
+
+from lnl_core.runs.comparison import FEWEST_RUNS
+from tools import ROOT
+from tools.pages.pretrained import same_exceptions
+from tools.pages.rows import of_seeds, table_head
+from tools.studies import digit_exceptions as study, search
+
+Dial = dict[str, dict[float, list[float]]]
+
+
+def dial(name: str = "accuracy", root: Path = ROOT) -> Dial:
+    """By method and share of exceptions a score on test digits of every seed that is there."""
+    found: Dial = {method: {share: [] for share in study.SHARES} for method in study.METHODS}
+    for method, of in found.items():
+        for share, values in of.items():
+            runs = [study.read(method, share, seed, root) for seed in study.SEEDS]
+            values += [run["scores"][name] for run in runs if run and run["scores"]]
+    return {method: of for method, of in found.items() if any(of.values())}
+
+
+def dial_table(root: Path = ROOT) -> str:
+    """Accuracy on unbiased test digits, a row a method, a column a share of exceptions."""
+    found = dial(root=root)
+    if study.METHODS[0] not in found:
+        return "Nothing has been measured yet.\n"
+    lines = table_head("method", *(f"{share:.0%}: {study.count_of(share):,}" for share in study.SHARES))
+    for method, of in found.items():
+        cells = [_cell(method, share, values) for share, values in of.items()]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    shared = search.SETTINGS
+    how = (
+        f"Mean and standard deviation of n = {len(study.SEEDS)} seeds where it does not say another number, on the 10,000 test "
+        f"digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs, σ² = {search.COLOR_VAR:g}."
+    )
+    return "\n".join(lines) + f"\n\n{how}\n\n{same_exceptions(found, 'on the test digits')}\n"
+
+
+def _cell(method: str, share: float, values: list[float]) -> str:
+    if not values:
+        return "nothing to fit to" if study.fits_to_exceptions(method) and not share else "not measured"
+    return of_seeds(values) + (f" (n = {len(values)})" if len(values) < FEWEST_RUNS else "")
