@@ -18,6 +18,7 @@ from PIL import Image
 from scipy.io import savemat
 from typer.testing import CliRunner
 
+from lnl_core import experiments
 from lnl_core.cli import app
 from lnl_core.config import preset
 from lnl_core.datasets import (
@@ -30,7 +31,7 @@ from lnl_core.datasets import (
     jlu_faces,
     read_faces,
 )
-from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, extreme_bias, jlu_age_bins, jlu_sets
+from lnl_core.datasets.faces import AGE_EDGES, FACE_SPLITS, JLU_SIZES, JLU_SPLITS, age_bin, extreme_bias, jlu_age_bins, jlu_sets
 from lnl_core.datasets.readers import face_tables, photographs
 from lnl_core.datasets.readers.face_tables import (
     OLD_FROM,
@@ -431,6 +432,28 @@ def test_the_rule_of_each_set_holds_on_every_picture(split: str, learn: str, dat
     assert data.labels.tolist() == labels.tolist()
     assert data.bias.tolist() == bias.tolist()
     assert (data.classes, data.bias_classes, data.source) == (2, 12 if learn == "gender" else 2, "utkface")
+
+
+def test_the_faces_of_30_to_39_are_those_of_no_other_set(data_dir: Path) -> None:
+    data, table = load("other", data_dir), read_faces("utkface", data_dir)
+    between = (table.age >= 30) & (table.age <= 39)
+    assert len(data) == between.sum() == len(table) - sum(len(index) for index in extreme_bias(table).values())
+    assert int(data.labels.sum()) == int((table.gender[between] == 1).sum())
+    assert {*data.bias.tolist()} <= {*age_bin(table.age[between]).tolist()}
+    assert set(data.group.tolist()) == {0}
+    with pytest.raises(ConfigError, match="neither young nor old"):
+        load("other", data_dir, learn="age")
+
+
+def test_runs_on_photographs_are_measured_on_the_faces_between_where_gender_is_learnt() -> None:
+    of = {learn: preset("short", "baseline", experiment="faces", train_set="eb1", learn=learn) for learn in ("gender", "age")}
+    experiment = experiments.find("faces")
+    assert experiment.measured_splits(of["gender"]) == ("other", "opposite", "test")
+    assert experiment.measured_splits(of["age"]) == ("opposite", "test")
+    drawn = of["gender"].with_options(source="synthetic")
+    assert experiment.measured_splits(drawn) == ("opposite", "test")
+    with pytest.raises(ConfigError, match="choose photographs"):
+        experiment.load(drawn, "other", None)
 
 
 def test_extreme_bias_is_disjoint_complete_and_fixed_by_its_seed() -> None:

@@ -17,6 +17,8 @@ from lnl_core.datasets.readers.photographs import is_archive, load_photographs
 from lnl_core.errors import ConfigError, DataError
 
 FACE_SPLITS = ("eb1", "eb2", "test")
+BETWEEN = "other"
+"""The faces of 30 to 39, which are in none of the paper's sets: no face that a network was trained on, and none that tests it."""
 JLU_SPLITS = ("od", "bd", "bd_complement", "ebd")
 AGE_NAMES = ("0-29", "40+")
 TEST_SHARE = 0.2
@@ -58,6 +60,11 @@ def extreme_bias(table: FaceTable, *, seed: int = _SPLIT_SEED) -> dict[str, NDAr
         "eb2": np.flatnonzero(eb2 & ~withheld),
         "test": np.flatnonzero((young | old) & withheld),
     }
+
+
+def _between(table: FaceTable) -> NDArray[np.int64]:
+    """Sorted indices of the faces that are neither young nor old."""
+    return np.flatnonzero((table.age > YOUNG_TO) & (table.age < OLD_FROM))
 
 
 def jlu_age_bins(age: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -172,7 +179,8 @@ def faces(
     """Faces with age as the bias of gender, or gender as the bias of age (the paper's Table 2).
 
     Args:
-        split: "eb1", "eb2" or "test", see :func:`extreme_bias`.
+        split: "eb1", "eb2" or "test", see :func:`extreme_bias`; or, to choose hyper-parameters of learning gender on, "other", the
+            faces of 30 to 39, of which no training set has any.
         learn: "gender" (age is the bias) or "age" (gender is the bias).
         size: side S of the square images in pixels.
         source: which published set, see :func:`read_faces`.
@@ -190,16 +198,20 @@ def faces(
         ConfigError: an unknown split, source or thing to learn.
         DataError: files missing or damaged, or a class without faces.
     """
-    if split not in FACE_SPLITS:
-        raise ConfigError(f"unknown split {split!r}: choose one of {', '.join(FACE_SPLITS)}")
+    if split not in (*FACE_SPLITS, BETWEEN):
+        raise ConfigError(f"unknown split {split!r}: choose one of {', '.join((*FACE_SPLITS, BETWEEN))}")
     if learn not in ("gender", "age"):
         raise ConfigError(f"unknown thing to learn {learn!r}: choose gender or age")
+    if split == BETWEEN and learn == "age":
+        raise ConfigError("faces of 30 to 39 are neither young nor old: choose another split to learn the age")
     table = read_faces(source, data_dir) if table is None else table
-    images, index = _load(table, extreme_bias(table)[split], size, cache_dir, [seed, FACE_SPLITS.index(split)])
+    chosen = _between(table) if split == BETWEEN else extreme_bias(table)[split]
+    images, index = _load(table, chosen, size, cache_dir, [seed, (*FACE_SPLITS, BETWEEN).index(split)])
     age, gender = table.age[index], table.gender[index]
     old = (age >= OLD_FROM).astype(np.int64)
     _check_classes(split, gender, GENDER_NAMES)
-    _check_classes(split, old, AGE_NAMES)
+    if split != BETWEEN:
+        _check_classes(split, old, AGE_NAMES)
     labels, bias, bias_classes = (gender, age_bin(age), len(AGE_EDGES) - 1) if learn == "gender" else (old, gender, 2)
     return BiasedImages(
         images,

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from lnl_core import datasets
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.faces import AGE_EDGES
+from lnl_core.datasets.faces import AGE_EDGES, BETWEEN
 from lnl_core.datasets.synthetic.faces import synthetic_faces
+from lnl_core.errors import ConfigError
 from lnl_core.experiments._photographs import (
     JLU,
     MI_BACKPROP,
@@ -57,6 +58,7 @@ class Faces(PhotographExperiment):
     varied = {"learn": (), "train_set": ("eb1", "eb2")}
     required = ("train_set", "learn")
     folders = {"utkface": "utkface", "imdb": "imdb"}
+    may_lack = (BETWEEN,)
     table_sources = ("utkface", "imdb", "imdb_cleaned", "imdb_authors")
 
     def check(self, config: "RunConfig") -> None:
@@ -71,6 +73,19 @@ class Faces(PhotographExperiment):
 
     def network(self, config: "RunConfig") -> LNLNetwork:
         return photograph_network(config, {"gender": len(AGE_EDGES) - 1, "age": 2}[str(config.learn)], "label")
+
+    def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
+        """Splits as of every experiment on photographs, and of learning gender also "other", the faces of 30 to 39."""
+        if split != BETWEEN:
+            return super().load(config, split, data_dir, **options)
+        if config.source == "synthetic":
+            raise ConfigError("synthetic faces are young or old, there is no split 'other': choose photographs")
+        return self.photographs(config, split, data_dir, size=config.image_size or 64, seed=config.seed, **options)
+
+    def measured_splits(self, config: "RunConfig") -> tuple[str, ...]:
+        """On photographs, and where gender is learnt, also the faces of 30 to 39, on which hyper-parameters can be chosen."""
+        found = super().measured_splits(config)
+        return (BETWEEN, *found) if config.source != "synthetic" and config.learn == "gender" else found
 
     def photographs(self, config: "RunConfig", name: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         return datasets.faces(name, learn=str(config.learn), source=config.source, data_dir=data_dir, **options)

@@ -1,0 +1,47 @@
+"""Faces from ImageNet's weights: one search for both methods on faces of no set, then the table with what it chose."""
+
+from pathlib import Path
+from typing import Any
+
+from lnl_core.config import RunConfig
+from tools.studies import pretrained_faces as tool
+from tools.studies.pretrained import STRENGTHS
+
+
+class _Record:
+    def __init__(self, **metrics: float) -> None:
+        self.metrics = metrics
+
+
+def _stored(monkeypatch: Any, scores: dict[str, list[float]], lacking: tuple[str, ...] = ()) -> None:
+    """Every run of the search is there, with these accuracies by strength, but for the methods in ``lacking`` the last one."""
+
+    def record_of(config: RunConfig, folder: str, root: Path) -> _Record | None:
+        strength = config.get("confusion_weight", config.get("mi_weight"))
+        place = STRENGTHS.index(strength)
+        if config.method in lacking and place == len(STRENGTHS) - 1:
+            return None
+        assert (folder, config.seed, config.learn) == (tool.FOLDER, 0, "gender")
+        return _Record(other_accuracy=scores[config.method][place], opposite_accuracy=1 - scores[config.method][place])
+
+    monkeypatch.setattr(tool, "record_of", record_of)
+
+
+def test_the_strength_is_chosen_on_the_faces_between_and_the_first_of_equals_is_taken(monkeypatch: Any) -> None:
+    _stored(monkeypatch, {"blind_eye": [0.6, 0.8, 0.8, 0.5, 0.1], "lnl": [0.5, 0.6, 0.7, 0.8, 0.9]}, lacking=("lnl",))
+    assert tool.chosen("blind_eye") == STRENGTHS[1]
+    assert tool.chosen("lnl") is None, "a run is missing"
+
+
+def test_the_search_comes_first_and_the_table_takes_over_its_choice(monkeypatch: Any) -> None:
+    _stored(monkeypatch, {"blind_eye": [0.6, 0.8, 0.8, 0.5, 0.1], "lnl": [0.5, 0.6, 0.7, 0.8, 0.9]}, lacking=("lnl",))
+    configs = tool.configs()
+    first = configs[: 2 * 2 * len(STRENGTHS)]
+    assert {(one.method, one.learn, one.seed) for one in first} == {(method, "gender", 0) for method in tool.SEARCHED}
+    found = [*tool.cells()]
+    assert {method for method, *_ in found} == {"baseline", "blind_eye"}, "lnl is not decided"
+    assert len(found) == 2 * 2 * 2 * tool.SEEDS
+    assert {one.confusion_weight for method, _, _, one in found if method == "blind_eye"} == {STRENGTHS[1]}
+    assert {(learn, train_set) for _, learn, train_set, _ in found} == {(a, b) for a in ("gender", "age") for b in ("eb1", "eb2")}
+    same = {(one.network, one.weights, one.image_size, one.frozen_blocks) for *_, one in found}
+    assert same == {("mobilenet_v2", "imagenet", 96, 15)}
