@@ -14,10 +14,13 @@ from test_records import record_of
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import accuracy
 from lnl_core.experiments.splits import load_data
+from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import published_models, read_record, write_record
 from lnl_core.runs.run import load_model
 from tools import ROOT
 from tools.pages import confidence as confidence_page, last_layer as last_layer_page, which_method
+from tools.pages.numbers import missing
+from tools.pages.sources import Sources
 from tools.studies import confidence, last_layer, newer
 from tools.studies.__main__ import known, main
 from tools.studies.runs import SEVERAL
@@ -121,6 +124,19 @@ def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_o
     table = which_method.which_method_table(tmp_path)
     assert "results page" not in table
     assert rows_of(table)["lnl"][0][0] == "0.600 ± 0.000"
+
+
+def test_what_is_said_of_the_methods_with_three_runs() -> None:
+    said = ["`last_layer` with 500 unbiased images lies above `lnl`", "three seeds cannot tell them apart. Their worst"]
+    assert not missing("which_method.md", *said)
+    sources = Sources()
+    of = {method: sources.every("newer", method, 0.02, "test_accuracy") for method in ("last_layer", "reweighing", "group_dro")}
+    of |= {method: sources.every("runs", method, 0.02, "test_accuracy") for method in ("baseline", "lnl")}
+    assert {len(values) for values in of.values()} == {3}
+    above = (("last_layer", "lnl"), ("reweighing", "baseline"), ("group_dro", "baseline"))
+    assert {ordering(of[one], of[other]) for one, other in above} == {"higher"}
+    assert ordering(of["group_dro"], of["reweighing"]) == "cannot say"
+    assert max(max(sources.every("newer", one, 0.02, "worst_group_accuracy")) for one in ("reweighing", "group_dro")) == 0
 
 
 def test_what_must_be_known_is_what_the_methods_declare() -> None:

@@ -10,6 +10,7 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import NonFiniteLossError
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from tools.pages import search as page
+from tools.pages.numbers import missing
 from tools.studies import choosing, search as tool
 from tools.studies.study import Job, Options
 
@@ -111,3 +112,27 @@ def test_a_setting_that_diverges_is_a_result_without_scores(monkeypatch: pytest.
     found = tool.Search().do(Job("a", Path("a"), ("baseline", 0, 0.02, 0)), Options())
     assert found["scores"] is None
     assert tool.Search().line(found) == "the label loss became nan"
+
+
+# What the page says of the stored runs
+
+
+def test_what_is_said_of_the_methods_after_the_same_search() -> None:
+    assert not missing(
+        "equal_search.md",
+        "which of the three is best cannot be said",
+        "each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at 0.02 and 0.03",
+        "neither can be told from the baseline's",
+        "at 0.03 both lie above it",
+        "Chosen on one seed, it would have been the choice.",
+    )
+    reversing, others = ("grl", "blind_eye_grl", "lnl"), ("baseline", "blind_eye", "lnl_adv")
+    for color_var in (0.02, 0.03):
+        assert {page.above(one, other)[color_var] for one in reversing for other in others} == {"higher"}
+        assert {page.above(one, other)[color_var] for one in reversing for other in reversing} == {"cannot say"}
+    for method in ("blind_eye", "lnl_adv"):
+        assert page.above(method, "baseline")[0.02] == "cannot say"
+        assert page.above(method, "baseline")[0.03] == "higher"
+    first = [tool.validation("lnl", number)[0] for number in range(tool.DRAWN)]
+    assert first.index(max(first)) == 7 != tool.chosen("lnl")
+    assert {len(values) for of in page.on_test().values() for values in of.values()} == {3}

@@ -30,7 +30,6 @@ from tools.pages import (
     choosing,
     confidence,
     dial,
-    digit_exceptions,
     drawn,
     explorables,
     fresh_h,
@@ -517,7 +516,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
     texts |= {"choosing.md": choosing.choosing_table(root), "choosing_settings.md": choosing.settings_table()}
     texts |= {"search.md": search.accuracy_table(root), "search_tried.md": search.tried_table(root)}
-    texts |= {"search_ranks.md": search.ranks_table(root), "digit_exceptions.md": digit_exceptions.dial_table(root)}
+    texts |= {"search_ranks.md": search.ranks_table(root)}
     texts |= {"fresh_h.md": fresh_h.fresh_h_table(root)}
     texts |= {"last_layer.md": last_layer.last_layer_table(root)}
     texts |= {"pretrained.md": pretrained.pretrained_table(root), "pretrained_search.md": pretrained.search_table(root)}
@@ -579,7 +578,6 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "last_layer": ("last_layer",),
     "choosing": ("choosing",),
     "choosing_settings": (),
-    "digit_exceptions": ("search", "digit_exceptions"),
     "search": ("search",),
     "search_tried": ("search",),
     "search_ranks": ("search",),

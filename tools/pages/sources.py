@@ -25,6 +25,7 @@ from tools.studies.confidence import read_confidence
 from tools.studies.last_layer import read_last_layers
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
+from tools.studies.search import validation
 
 VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
 """The tables of variants: in each every row is a configuration, see ``ablations`` and ``forgetting`` in :mod:`tools.studies`."""
@@ -109,6 +110,10 @@ class Sources:
         """A metric of every record of a method at a variance."""
         wanted = where(self._records(folder), experiment="colored_mnist", method=method, color_var=color_var)
         return [one.metrics[metric] for one in wanted]
+
+    def newer(self, method: str, color_var: float, metric: str = "test_accuracy") -> float:
+        """The mean over the seeds that there are of a method of the study "newer"."""
+        return float(np.mean(self.every("newer", method, color_var, metric)))
 
     def grey_off(self, grayscale: str, *color_vars: float) -> list[float]:
         """How far the method "gray" under another formula lies from the published numbers, at these variances."""
@@ -199,9 +204,13 @@ class Sources:
         """The mean over fresh seeds of a score on test digits of the setting that the search chose, see ``results/search``."""
         return float(np.mean(search.on_test(name, self._root)[method][color_var]))
 
-    def searched_spread(self, method: str, color_var: float) -> float:
-        """The standard deviation over those seeds."""
-        return float(np.std(search.on_test(root=self._root)[method][color_var], ddof=1))
+    def searched_worst(self, color_var: float) -> float:
+        """The most that any run of it has on the worst cell of digit and colour."""
+        return max(max(of[color_var]) for of in search.on_test("worst_group_accuracy", self._root).values() if color_var in of)
+
+    def validated(self, method: str, number: int, seed: int) -> float:
+        """Accuracy on validation digits of a setting of that search, counted from 1 as in its table."""
+        return validation(method, number - 1, self._root)[seed]
 
     def tried(self, method: str, rule: str) -> list[float]:
         """What a rule compares on validation digits, of every setting of a method."""

@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None, all_studies: dict[str, Study] | Non
     parser.add_argument("--workers", type=int, default=1, help="processes at a time, of a study that trains")
     given = parser.parse_args(arguments)
     if given.name is None:
-        print("\n".join(f"{name:<16}{study.about}" for name, study in sorted(found.items())))
+        width = max(map(len, found), default=0) + 2
+        print("\n".join(f"{name:<{width}}{study.about}" for name, study in sorted(found.items())))
         return 0
     study = found[given.name]
     options = Options(given.work, given.data_dir, given.threads, given.workers)
