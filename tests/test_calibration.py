@@ -122,6 +122,6 @@ def test_the_figure_has_a_panel_a_network_and_a_bar_a_bin() -> None:
     one = asdict(calibration(*drawn(500), bins=10))
     figure = reliability({"baseline": one, "lnl": {**one, "error": 0.5}})
     panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [panel.get_title() for panel in panels] == [f"baseline: error {one['error']:.3f}", "lnl: error 0.500"]
+    assert [panel.get_title() for panel in panels] == [f"baseline\nerror {one['error']:.3f}", "lnl\nerror 0.500"]
     drawn_bars = [patch.get_height() for patch in panels[0].patches if isinstance(patch, Rectangle)]
     assert drawn_bars == pytest.approx([value for value in one["bin_accuracy"] if value is not None])

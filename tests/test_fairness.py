@@ -254,7 +254,8 @@ def test_the_figure_shows_every_run_and_each_mean() -> None:
         "threshold_dp": [replace(outcome(0, 0.8, 0.0), metrics={"test_accuracy": 0.8, "test_demographic_parity_difference": 0.0})],
     }
     figure = fairness_figures.pareto(runs, "title")
-    first, _, leakage = figure.axes
+    first, _, leakage, names = figure.axes
+    assert {*runs} <= {"threshold_dp", *(text.get_text() for text in names.get_legend().get_texts())}
     assert sum(np.shape(dots.get_offsets())[0] for dots in first.collections) >= 10
     assert first.get_ylabel() == "accuracy on test rows"
     (line,) = [one for one in first.containers if one.get_label() == "lnl"]

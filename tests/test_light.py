@@ -150,7 +150,7 @@ def test_no_rule_that_matches_is_lost(visit: Callable[..., Any], site: Path, nam
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("name", ["book/intro", "book/confusion_loss", "notebooks/00_quickstart"])
+@pytest.mark.parametrize("name", ["book/intro", "book/theory", "notebooks/00_quickstart"])
 def test_hardly_anything_moves_while_a_page_loads(visit: Callable[..., Any], name: str, size: dict[str, int]) -> None:
     """At most 0.1 of the screen, which web.dev's guide to cumulative layout shift calls good."""
     assert visit(name, size).evaluate(SHIFT) <= 0.1
