@@ -121,7 +121,7 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
     assert not missing(
         "equal_search.md",
         "which of the three is best cannot be said",
-        "each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at 0.02 and 0.03",
+        "Each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at 0.02 and 0.03",
         "neither can be told from the baseline's",
         "at 0.03 both lie above it",
         "Chosen on one seed, it would have been the choice.",

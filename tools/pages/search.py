@@ -71,20 +71,21 @@ def ranks_table(root: Path = ROOT) -> str:
 
 
 def tried_table(root: Path = ROOT) -> str:
-    """One row a setting: what it is, and the accuracy of every method on validation digits; the choice of each in bold."""
+    """One row a setting, in two tables: what it is, and the accuracy of every method on validation digits, the choice in bold."""
     chosen = {method: search.chosen(method, root) for method in search.METHODS}
-    lines = table_head("no.", *(f"`{name}`" for name in search.SPACE), *search.METHODS)
+    drawn, lines = table_head("no.", *(f"`{name}`" for name in search.SPACE)), table_head("no.", *search.METHODS)
     for number, setting in enumerate(search.settings()):
-        cells = [f"{value:g}" for value in setting.values()]
+        drawn.append(f"| {number + 1} | {' | '.join(f'{value:g}' for value in setting.values())} |")
+        cells = []
         for method in search.METHODS:
             values = search.validation(method, number, root)
             mean = f"{sum(values) / len(values):.3f}" if values else "–"
             cells.append(f"**{mean}**" if chosen[method] == number else mean)
         lines.append(f"| {number + 1} | {' | '.join(cells)} |")
     ends = [f"{least:g} to {most:g}" for least, most in search.SPACE.values()]
-    lines.append(f"| drawn from | {' | '.join(ends)} |{' |' * len(search.METHODS)}")
+    drawn.append(f"| drawn from | {' | '.join(ends)} |")
     return (
-        "\n".join(lines)
+        "\n".join([*drawn, "", *lines])
         + f"\n\nAccuracy on the 5,000 validation digits in random colours at σ² = {search.COLOR_VAR:g}: one seed, of the three "
         "best settings of a method the mean of two. In bold the one that is chosen. 0.000: the training diverged. A method takes "
         "of a setting what it reads.\n"

@@ -16,24 +16,12 @@ from typing import Any
 from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.faces import OTHER
 from tools import ROOT
+from tools.studies import pretrained
 from tools.studies.pretrained import STRENGTHS, WEIGHTS, record_of
 from tools.studies.study import ShortRuns
 
 FOLDER = "pretrained_faces"
-BASE: dict[str, Any] = {
-    "experiment": "faces",
-    "source": "utkface",
-    "network": "mobilenet_v2",
-    "weights": "imagenet",
-    "frozen_blocks": 15,
-    "image_size": 96,
-    "epochs": 3,
-    "batch_size": 32,
-    "lr": 0.01,
-    "augment": 0.0,
-    "probe_images": 2,  # too few for a probe: none is trained
-    "precision": "float32",
-}
+BASE: dict[str, Any] = {**pretrained.BASE, "experiment": "faces", "source": "utkface", "image_size": 96}
 """What all runs have otherwise than the preset "short"."""
 TRAIN_SETS = ("eb1", "eb2")
 LEARNT = tuple(OTHER)
