@@ -6,6 +6,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from browsers import DESK, FOLDER, PHONE, Opened
@@ -156,3 +157,23 @@ def test_the_page_of_a_record_shows_all_of_it(browser: Any, tmp_path: Path, bund
     assert opened.said() == "There is no record runs/nothing: choose one in the list of every record."
     opened.context.close()
     assert opened.faults == []
+
+
+def test_every_folder_of_records_is_shown() -> None:
+    """A folder below results whose files are run records is one of those that the pages read."""
+    of_records = set()
+    for path in (ROOT / "results").rglob("*.json"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and {"experiment", "setting", "config", "metrics", "provenance"} <= set(found):
+            of_records.add(path.parent.relative_to(ROOT / "results").as_posix())
+    assert of_records <= set(records.FOLDERS)
+
+
+def test_the_list_that_a_row_links_to_holds_its_runs(bundle: dict[str, Any]) -> None:
+    text = (ROOT / "book" / "results" / "exceptions.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r'href="records\.html#([^"]+)"', text))
+    assert len(asked) == 6
+    for words in map(unquote, asked):
+        found = [row for row in bundle["records"] if all(word in f"{row[0]} {row[3]}" for word in words.split())]
+        assert len({row[3] for row in found}) == 1, words
+        assert len(found) >= 12, words

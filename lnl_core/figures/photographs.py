@@ -80,6 +80,39 @@ def answers(
     return figure
 
 
+def answers_by_kind(found: Mapping[str, Sequence[Mapping[str, Any]]], second_class: str, title: str) -> Figure:
+    """Figures 6 and 7 where no photograph may be shown: a panel a kind of image, in it a row a network, trained with several seeds.
+
+    The bar ends at the mean over seeds and over all images of the kind, a filled mark is one seed's mean, an open mark one seed's
+    answer to the first image of the kind.
+
+    Args:
+        found: name of a kind -> answers, each with the "name" of the network, its "method", and the probabilities "first" and
+            "mean" of the second class.
+        second_class: its name.
+    """
+    rows = -(-len(found) // 2)
+    names = list(dict.fromkeys(one["name"] for those in found.values() for one in those))
+    shared = {"squeeze": False, "sharex": True, "sharey": True}
+    figure, axes = _figure(7.4, (0.36 * max(1, len(names)) + 0.6) * rows + 0.9, nrows=rows, ncols=2, **shared)
+    for panel, (kind, those) in zip(axes.flat, found.items(), strict=False):
+        for place, name in enumerate(names):
+            own = [one for one in those if one["name"] == name]
+            color, marker = METHOD_STYLE.get(own[0]["method"], ("0.4", "X")) if own else ("0.4", "X")
+            panel.barh(place, np.mean([one["mean"] for one in own]) if own else 0, color=color, alpha=0.35, height=0.7)
+            panel.scatter([one["mean"] for one in own], [place] * len(own), s=16, color=color, marker=marker, zorder=3)
+            first = [one["first"] for one in own]
+            panel.scatter(first, [place + 0.22] * len(own), s=22, facecolor="none", edgecolor=color, marker=marker, zorder=3)
+        panel.axvline(0.5, color="0.5", linewidth=0.8, linestyle=":")
+        panel.set_title(kind, fontsize=10)
+        panel.set(xlim=(-0.02, 1.02))
+    axes[0][0].set_yticks(range(len(names)), names)
+    axes[0][0].invert_yaxis()
+    figure.supxlabel(f"probability of \"{second_class}\"", fontsize=10)
+    figure.suptitle(title)
+    return figure
+
+
 def turns(
     history: Sequence[Mapping[str, Any]],
     title: str = "The losses of h and of f, turn by turn",

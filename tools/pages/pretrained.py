@@ -8,7 +8,9 @@ from typing import Any
 
 from lnl_core.experiments.dogs_cats import exceptions_of
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering, results_table
+from lnl_core.runs.records import RunRecord
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import exceptions, pretrained
 
@@ -37,6 +39,15 @@ def table_rows(root: Path = ROOT) -> list[dict[str, Any]]:
     return [row for row in rows if row["method"] in (*pretrained.PLAIN, *pretrained.SEARCHED)]
 
 
+def _links(root: Path) -> dict[tuple[str, str], str]:
+    """By method and training set the links to the records of its runs."""
+    found: dict[tuple[str, str], list[RunRecord]] = {}
+    for method, train_set, config in pretrained.cells(root):
+        record = pretrained.record_of(config, root=root)
+        found.setdefault((method, train_set), []).extend([record] if record is not None else [])
+    return {key: record_pages.links(records, root) for key, records in found.items()}
+
+
 def _against(values: Sequence[float], baseline: Sequence[float]) -> str:
     if min(len(values), len(baseline)) < FEWEST_RUNS:
         return f"fewer than {FEWEST_RUNS} runs"
@@ -48,13 +59,13 @@ def pretrained_table(root: Path = ROOT) -> str:
     ours = {split: _values(f"{split}_accuracy", root) for split in _SPLITS}
     if not ours["test"]:
         return "Nothing has been measured yet.\n"
-    worst = _values("worst_group_accuracy", root)
+    worst, links = _values("worst_group_accuracy", root), _links(root)
     blocks, verdicts = [], []
     for row_of, block in groupby(_in_blocks(root), key=_block):
         train_set, split = row_of[0].lower(), "test" if row_of[1] == "test" else "opposite"
         published = {row["method"]: f"{row['published']:.4f}" for row in block}
         also = ["worst group"] if split == "test" else []
-        lines = table_head("method", "published", "ours", "against the baseline", *also, "n")
+        lines = table_head("method", "published", "ours", "against the baseline", *also, "n", record_pages.HEAD)
         base = ours[split].get((pretrained.PLAIN[0], train_set), [])
         for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
             values = ours[split].get((method, train_set), [])
@@ -62,7 +73,8 @@ def pretrained_table(root: Path = ROOT) -> str:
             verdicts += [verdict] if method in (*pretrained.PLAIN[1:], *pretrained.SEARCHED) else []
             cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), verdict]
             cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING) for _ in also]
-            lines.append(f"| {method} | {' | '.join(cells)} | {len(values)} |".replace(" ± ", "\u00a0±\u00a0"))
+            cells += [str(len(values)), links.get((method, train_set), "–")]
+            lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**Trained on {row_of[0]}, tested on {row_of[1]}**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
 
@@ -145,13 +157,14 @@ def exceptions_table(root: Path = ROOT) -> str:
     counts = {share: exceptions_of(share, exceptions.TB2) for share in exceptions.SHARES}
     for metric, title in words.items():
         found = dial(metric, root)
-        lines = table_head("method", *(f"{_percent(share)}: {count}" for share, count in counts.items()))
+        lines = table_head("method", *(f"{_percent(share)}: {count}" for share, count in counts.items()), "records")
         for method, values in found.items():
             cells = []
             for share, those in values.items():
                 why = exceptions.without(method, share)
                 count = "" if len(those) == FEWEST_RUNS else f" (n = {len(those)})"
                 cells.append(why or (f"{of_seeds(those)}{count}" if those else MISSING))
+            cells.append(record_pages.listed(f"{exceptions.FOLDER}/ {method}", f"runs of {method}"))
             lines.append(f"| {method} | {' | '.join(cells)} |")
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
     found = dial(root=root)

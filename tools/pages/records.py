@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lnl_core.config import preset
 from lnl_core.errors import ConfigError, RecordError
@@ -17,7 +18,7 @@ from lnl_core.runs.records import RunRecord, parse_record, read_record, read_rec
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 
-FOLDERS = ("runs", "ablations", "retrained", "limit/records")
+FOLDERS = ("runs", "ablations", "retrained", "limit/records", "newer", "pretrained", "exceptions", "pretrained_faces", "released")
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
 ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps")
 """Folders with further measurements of the network of a run."""
@@ -140,6 +141,9 @@ def fragments() -> dict[str, str]:
 
 # Links from the rows of tables
 
+HEAD = "records, by seed"
+"""The head of a column of links."""
+
 
 @cache
 def _lines(path: Path) -> list[RunRecord]:
@@ -166,7 +170,12 @@ def links(records: Iterable[RunRecord], root: Path = ROOT) -> str:
     return " ".join(link(address, str(seed), f"record of seed {seed}") for seed, address in sorted(found)) or "–"
 
 
-def with_column(markdown: str, cells: Sequence[str], head: str = "records, by seed") -> str:
+def listed(words: str, text: str) -> str:
+    """A link to the list of those records in which all ``words`` occur, for a row of more runs than a cell has room for."""
+    return f'<a href="records.html#{quote(words)}">{text}</a>'
+
+
+def with_column(markdown: str, cells: Sequence[str], head: str = HEAD) -> str:
     """Markdown with one column more in its tables, whose rows take the cells in their order; what is no table stays.
 
     Raises:

@@ -6,6 +6,7 @@ from lnl_core import methods
 from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import newer
 from tools.studies.runs import SEVERAL
@@ -37,7 +38,7 @@ def which_method_table(root: Path = ROOT) -> str:
     borrowed = False
     blocks = []
     for color_var in SEVERAL:
-        lines, missing = table_head("method", *COLUMNS.values(), "seconds", "precision", "n"), []
+        lines, missing = table_head("method", *COLUMNS.values(), "seconds", "precision", "n", record_pages.HEAD), []
         for method in newer.METHODS:
             runs = [newer.config_of(method, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [own[run] for run in runs if run in own]
@@ -52,7 +53,8 @@ def which_method_table(root: Path = ROOT) -> str:
             cells = [_cell([one.metrics[name] for one in records if name in one.metrics], len(records)) for name in COLUMNS]
             cells.append(of_seeds(seconds, 0, MISSING))
             cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
-            lines.append(f"| {method} | {' | '.join(cells)} | {len(records)} |")
+            cells += [str(len(records)), record_pages.links(records, root)]
+            lines.append(f"| {method} | {' | '.join(cells)} |")
         absent = f"Not measured at this variance: {'; '.join(missing)}.\n" if missing else ""
         table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.METHODS) else ""
         blocks.append(f"**σ² = {color_var:g}**\n\n{table}{absent}")

@@ -1,0 +1,106 @@
+"""Faces from ImageNet's weights: Table 2, its search, and what the networks answer (Figures 6 and 7)."""
+
+import json
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from lnl_core.experiments.faces import OTHER
+from lnl_core.runs.comparison import results_table
+from lnl_core.runs.records import RunRecord
+from tools import ROOT
+from tools.pages import records as record_pages
+from tools.pages.pretrained import MISSING, _against, _summary
+from tools.pages.rows import of_seeds, table_head
+from tools.studies import answers, pretrained_faces as study
+from tools.studies.pretrained import STRENGTHS, record_of
+from tools.studies.study import Found
+
+Key = tuple[str, str, str]
+"""What is learnt, training set, method."""
+
+
+def _records(root: Path) -> dict[Key, list[RunRecord]]:
+    """By what is learnt, training set and method the record of each seed's run that is there."""
+    found: dict[Key, list[RunRecord]] = {}
+    for method, learn, train_set, config in study.cells(root):
+        record = record_of(config, study.FOLDER, root)
+        if record is not None:
+            found.setdefault((learn, train_set, method), []).append(record)
+    return found
+
+
+def table_rows(learn: str, root: Path = ROOT) -> list[dict[str, Any]]:
+    """The rows of Table 2 for what is learnt, as :func:`lnl_core.figures.table_figure` draws them, with our runs."""
+    ours = _records(root)
+    rows = [row for row in results_table("faces", records=[], folder=root / "results") if row["setting"]["learn"] == learn]
+    for row in rows:
+        split = "test" if row["setting"]["test"] == "test" else "opposite"
+        records = ours.get((learn, row["setting"]["train"].lower(), row["method"]), [])
+        those = [one.metrics[f"{split}_accuracy"] for one in records]
+        row |= {"values": those, "n": len(those), "mean": mean(those) if those else None, "records": records}
+    order = list(dict.fromkeys((row["setting"]["train"], row["setting"]["test"]) for row in rows))
+    return sorted(rows, key=lambda row: order.index((row["setting"]["train"], row["setting"]["test"])))
+
+
+def faces_table(root: Path = ROOT) -> str:
+    """A block for what is learnt, a row for each training set, set tested on and method: published, ours, against the baseline."""
+    blocks, verdicts = [], []
+    for learn in study.LEARNT:
+        lines = table_head("trained on", "tested on", "method", "published", "ours", "against the baseline", "n", record_pages.HEAD)
+        rows = table_rows(learn, root)
+        for row in rows:
+            where = row["setting"]
+            base = next(one["values"] for one in rows if one["method"] == study.METHODS[0] and one["setting"] == where)
+            verdict = "–" if row["method"] == study.METHODS[0] else _against(row["values"], base)
+            verdicts += [] if row["method"] == study.METHODS[0] else [verdict]
+            ours = of_seeds(row["values"], missing=MISSING).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+            named = (where["train"], where["test"], row["method"], f"{row['published']:.4f}")
+            found = (ours, verdict, str(row["n"]), record_pages.links(row["records"], root))
+            lines.append(f"| {' | '.join((*named, *found))} |")
+        blocks.append(f"**The {learn} is learnt, the {OTHER[learn]} is to be forgotten**\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
+
+
+def search_table(root: Path = ROOT) -> str:
+    """By method and strength the mean accuracy on the faces of 30 to 39, and what was chosen."""
+    lines = table_head("method", *(f"{one:g}" for one in STRENGTHS), "chosen")
+    for method in study.SEARCHED:
+        scores, strength = study.curve(method, root=root), study.chosen(method, root)
+        cells = [f"{mean(those):.3f}" if len(those) == len(study.TRAIN_SETS) else "–" for those in scores.values()]
+        lines.append(f"| {method} | {' | '.join(cells)} | {MISSING if strength is None else f'{strength:g}'} |")
+    base = [record_of(study.config_of("baseline", study.CHOSEN_ON, name, 0), study.FOLDER, root) for name in study.TRAIN_SETS]
+    there = [one.metrics["other_accuracy"] for one in base if one is not None]
+    told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(study.TRAIN_SETS) else ""
+    return "\n".join(lines) + f"\n\nEach number is the mean of n = 2 runs, one on EB1 and one on EB2, seed 0.{told}\n"
+
+
+def answered(experiment: str, root: Path = ROOT) -> dict[str, list[dict[str, Any]]]:
+    """The stored answers by kind: of each network its method, training set, and the probabilities of the second class."""
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in answers.KINDS[experiment]}
+    for one in _stored(experiment, root):
+        for kind, shares in one["kinds"].items():
+            name = f"{one['method']}, {one['train_set'].upper()}"
+            found[kind].append({"name": name, "method": one["method"], "first": shares["first"], "mean": shares["mean"]})
+    return found
+
+
+def _stored(experiment: str, root: Path) -> list[Found]:
+    files = sorted((root / answers.FOLDER).glob("*.json"))
+    found: list[Found] = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return sorted(
+        (one for one in found if one["experiment"] == experiment), key=lambda one: (one["method"], one["train_set"], one["seed"])
+    )
+
+
+def turned(experiment: str, method: str, root: Path = ROOT) -> float:
+    """How far the mean answer to a kind moves between the two training sets, the mean over kinds and seeds, in [0, 1].
+
+    0: the same answer whichever set was trained on; 1: the sure opposite, as of a network that reads nothing but the bias.
+    """
+    by: dict[tuple[str, int], dict[str, float]] = {}
+    for one in _stored(experiment, root):
+        for kind, shares in one["kinds"].items():
+            if one["method"] == method:
+                by.setdefault((kind, one["seed"]), {})[one["train_set"]] = shares["mean"]
+    return mean(abs(first - second) for first, second in (tuple(sets.values()) for sets in by.values()))
