@@ -1,5 +1,6 @@
 """Photographs from ImageNet's weights, and the exceptions dial: the studies, the rule of choice, and what the page says."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
+from lnl_core.errors import NonFiniteLossError
 from lnl_core.figures import dial_figure
 from lnl_core.methods import find
-from lnl_core.runs.records import read_record, write_record
+from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import pretrained as page
-from tools.studies import exceptions, pretrained
+from tools.studies import exceptions, pretrained, study as study_file
 from tools.studies.study import Options, ShortRuns, run_study
 
 
@@ -94,10 +96,28 @@ def test_short_runs_end_in_records_are_not_made_twice_and_what_cannot_be_is_said
     assert (len(report.there), len(report.missing), path.stat().st_mtime_ns) == (1, 1, written)
 
 
+def test_a_run_that_diverges_is_kept_as_such_and_not_made_again(tmp_path: Path, monkeypatch: Any) -> None:
+    config = preset("smoke", "baseline", experiment="dogs_cats", source="synthetic", train_size=32, test_size=16, probe_images=2)
+    asked = []
+
+    def run(config: RunConfig, *_: Any, **__: Any) -> RunRecord:
+        asked.append(config)
+        raise NonFiniteLossError("the label loss is nan: lower the learning rate")
+
+    monkeypatch.setattr(study_file, "run", run)
+    study = ShortRuns("toy", "Toy.", str(tmp_path / "records"), lambda: [config])
+    for _ in range(2):
+        assert run_study(study, Options(work=tmp_path / "work", progress=False)).missing == {}
+    (path,) = (tmp_path / "records" / "diverged").glob("*.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert (len(asked), path.stem, kept["config"]) == (1, run_folder("", config).name, config.to_dict())
+    assert "nan" in kept["reason"]
+
+
 def row_of(table: str, block: str, method: str) -> list[str]:
     part = table.partition(f"**{block}**")[2].partition("**")[0].replace("\u00a0", " ")
     (line,) = [line for line in part.splitlines() if line.startswith(f"| {method} |")]
-    return [cell.strip() for cell in line.split("|")[2:-1]]
+    return [cell.strip() for cell in line.split("|")[2:-2]]  # without the links
 
 
 def test_the_table_says_who_is_told_apart_from_the_baseline(tmp_path: Path) -> None:

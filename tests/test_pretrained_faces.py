@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from lnl_core.config import RunConfig
+from lnl_core.runs.run import run_folder
 from tools.studies import pretrained_faces as tool
 from tools.studies.pretrained import STRENGTHS
+from tools.studies.study import diverged
 
 
 class _Record:
@@ -31,6 +33,17 @@ def test_the_strength_is_chosen_on_the_faces_between_and_the_first_of_equals_is_
     _stored(monkeypatch, {"blind_eye": [0.6, 0.8, 0.8, 0.5, 0.1], "lnl": [0.5, 0.6, 0.7, 0.8, 0.9]}, lacking=("lnl",))
     assert tool.chosen("blind_eye") == STRENGTHS[1]
     assert tool.chosen("lnl") is None, "a run is missing"
+
+
+def test_a_training_that_diverged_counts_as_accuracy_zero(monkeypatch: Any, tmp_path: Path) -> None:
+    _stored(monkeypatch, {"blind_eye": [0.6, 0.8, 0.8, 0.5, 0.1], "lnl": [0.5, 0.6, 0.7, 0.8, 0.9]}, lacking=("lnl",))
+    for name in tool.TRAIN_SETS:
+        config = tool.config_of("lnl", tool.CHOSEN_ON, name, 0, STRENGTHS[-1])
+        path = diverged(tmp_path / "results" / tool.FOLDER, run_folder("", config).name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    assert tool.curve("lnl", root=tmp_path)[STRENGTHS[-1]] == [0.0, 0.0]
+    assert tool.chosen("lnl", tmp_path) == STRENGTHS[-2]
 
 
 def test_the_search_comes_first_and_the_table_takes_over_its_choice(monkeypatch: Any) -> None:

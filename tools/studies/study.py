@@ -153,19 +153,34 @@ class Runs(Study):
         return sweep(configs, self.folder, work_dir=options.work, progress=options.progress, **how).failed
 
 
+def diverged(folder: Path, name: str) -> Path:
+    """Where it stands that a run diverged, if it did: such a run has no record, and is not made again."""
+    return folder / "diverged" / f"{name}.json"
+
+
 class ShortRuns(Runs):
     """Runs so short that a process of its own for each would cost more than the training: one after another in this one."""
+
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in super().left(jobs) if not diverged(self.folder, job.key).is_file()]
 
     def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
         missing = {}
         if options.threads:
             torch.set_num_threads(options.threads)
         for job in tqdm(jobs, unit="run", desc=self.name, disable=not options.progress):
-            folder = run_folder(options.work, job.values)
+            folder, started, clock = run_folder(options.work, job.values), datetime.now(UTC), time.perf_counter()
             try:
                 record = run(job.values, folder, data_dir=options.data_dir, device=self.device, progress=False)
-            except (DataError, NonFiniteLossError) as reason:
+            except DataError as reason:
                 missing[job.key] = str(reason)
+                continue
+            except NonFiniteLossError as reason:
+                tqdm.write(f"{job.key}: {reason}")
+                origin = provenance(started, time.perf_counter() - clock, choose_device(self.device))
+                write_json(
+                    diverged(self.folder, job.key), {"config": job.values.to_dict(), "reason": str(reason), "provenance": origin}
+                )
                 continue
             write_record(record, job.file)
         return missing
