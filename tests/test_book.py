@@ -20,6 +20,7 @@ import pytest
 import yaml
 from fontTools.ttLib import TTFont
 from PIL import Image
+from sphinx import addnodes
 from sphinx.builders.html._assets import _JavaScript
 
 from tools import ROOT
@@ -39,6 +40,7 @@ from tools.site.extension import (
     size_of,
     with_sizes,
     without_idle_scripts,
+    without_long_value,
     without_names,
     without_repeats,
     without_thebe,
@@ -424,6 +426,28 @@ def title_of(document: str) -> str:
 def test_no_title_stands_twice_in_the_contents() -> None:
     titles = [title_of(document) for document in DOCUMENTS] + [str(part["caption"]).lower() for part in TOC["parts"]]
     assert sorted(titles) == sorted(set(titles))
+
+
+def test_long_values_are_left_out_of_the_reference() -> None:
+    long, short, type_of = (addnodes.desc_annotation("", text) for text in (f" = {'x' * 400}", " = ('a', 'b')", f": {'y' * 400}"))
+    signatures = [addnodes.desc_signature("", "", each) for each in (long, short, type_of)]
+    without_long_value(signatures)
+    assert [len(signature.children) for signature in signatures] == [0, 1, 1]
+
+
+def test_the_reference_has_no_signature_of_many_lines(site: Path) -> None:
+    for page in sorted((site / "book").glob("api*.html")):
+        signatures = re.findall(r'<dt class="sig sig-object py" id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.S)
+        long = [name for name, text in signatures if len(re.sub(r"<[^>]+>", "", text)) > 600]
+        assert long == [], page.name
+
+
+def test_the_reference_takes_no_sentence_for_a_type(site: Path) -> None:
+    field = re.compile(r'<dt class="field-\w+">Type<span class="colon">:</span></dt>\s*<dd class="field-\w+"><p>(.*?)</p>', re.S)
+    texts = [text for page in sorted((site / "book").glob("api*.html")) for text in field.findall(page.read_text("utf-8"))]
+    types = [re.sub(r"<[^>]+>", "", text) for text in texts]
+    assert len(types) > 100
+    assert [text for text in types if re.search(r"[a-z] [a-z]", text.replace(" or ", " | "))] == []
 
 
 def test_scripts_are_kept_once_and_in_order() -> None:
