@@ -38,6 +38,7 @@ from tools.site.extension import (
     shown_icons,
     sitemap,
     size_of,
+    with_cells_of_text,
     with_sizes,
     without_idle_scripts,
     without_long_value,
@@ -574,6 +575,15 @@ def test_every_page_says_what_it_is_about(site: Path) -> None:
 def test_folds_have_the_names_that_they_need() -> None:
     assert named_folds("<summary><i></i></summary>") == '<summary aria-label="Pages below this one"><i></i></summary>'
     assert without_names('<summary aria-label="Toggle hidden content"><p>Show code</p>') == "<summary><p>Show code</p>"
+
+
+def test_cells_of_text_say_so_and_others_stay() -> None:
+    text = "<td><p>A sentence of <em>more</em> words than fit into forty characters.</p></td>"
+    number = "<td class='x'><p>0.5</p></td>"
+    marked = with_cells_of_text(f"<tr>{text}{number}</tr>")
+    assert marked == f"<tr>{text.replace('<td>', '<td data-text>')}{number}</tr>"
+    formula = "<td>" + "".join(f'<span class="math notranslate" style="--room:{n}em">x</span>' for n in range(30)) + "</td>"
+    assert with_cells_of_text(formula) == formula, "what is counted is what one reads"
 
 
 def test_scripts_that_do_nothing_are_not_loaded() -> None:

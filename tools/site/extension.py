@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from functools import partial
-from html import escape
+from html import escape, unescape
 from importlib.resources import as_file, files
 from pathlib import Path
 from textwrap import shorten
@@ -53,6 +53,8 @@ addEventListener("afterprint", () => {
 """On paper everything is unfolded and light; custom.css leaves out what nobody can click there."""
 LONGEST_VALUE = 160
 """Characters of a constant's value that the reference shows."""
+FEW_WORDS = 40
+"""Characters that a cell of a table may hold without having room for several words kept."""
 WIDEST = 720
 """Pixels of CSS that a picture may have to be shown beside a page's contents in its own size."""
 CARD = "_static/card.png"
@@ -119,11 +121,21 @@ def without_names(body: str) -> str:
     return body.replace(' aria-label="Toggle hidden content"', "")
 
 
+def with_cells_of_text(body: str) -> str:
+    """The body of a page whose table cells of more than a few words say so: on a narrow screen they keep room for several words."""
+
+    def marked(cell: re.Match[str]) -> str:
+        words = unescape(re.sub(r"<[^>]+>", "", cell["inside"])).split()
+        return f"<td data-text{cell['attributes']}>{cell['inside']}</td>" if len(" ".join(words)) > FEW_WORDS else cell[0]
+
+    return re.sub(r"<td(?P<attributes>(?: [^>]*)?)>(?P<inside>.*?)</td>", marked, body, flags=re.S)
+
+
 def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if contents := context.get("generate_toctree_html"):
         context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
     if body := context.get("body"):
-        context["body"] = with_room(without_names(body))
+        context["body"] = with_cells_of_text(with_room(without_names(body)))
 
 
 def without_thebe(scripts: list[Any]) -> list[Any]:
