@@ -594,8 +594,8 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # opposite sets. In our runs it gains or loses 0.02 at most there, with standard errors of about 0.01 (three seeds), and nothing on
 # the test set. Much differs: 7,872 and 5,264 faces of UTKFace instead of 36,004 and 16,800 of IMDB, 64 pixels, first weights at
 # random instead of ImageNet's, four epochs, and weights of the losses ($\lambda=0.3$, $\mu=0.03$, $\alpha=0.3$) chosen on synthetic
-# faces with another network; no other weight was tried on these faces. So the paper is not refuted, and what a tuned adversary would
-# gain here is not known. By the argument of this page not much is to be expected on such data.
+# faces with another network; no other weight was tried on these faces. So the paper is not refuted. By the argument of this page not
+# much is to be expected on such data. [The next chapter](../book/pretrained_faces.md) starts from ImageNet's weights and tries five.
 #
 # `mi_backprop` has no published numbers that we could read, and single runs of ours, for gender only. They did not learn the labels; [its
 # chapter](../book/mi_backprop.md) says how.
@@ -676,7 +676,8 @@ print(f"the runs of this page ({config.source}): gender {pair[0]:.3f} + age {pai
 # - Accuracy on the opposite set tells what a network relied on; guessing scores one half there, so read it beside the test set.
 # - A probe decides whether something was forgotten, and an estimator that cleans data leaves its own bias in them.
 #
-# Next: [What these labels are](../book/ethics.md), to be read before anybody uses such a network for anything.
+# Next: [Faces: gender and age from ImageNet's weights](../book/pretrained_faces.md), the same experiment from a better start.
+# [What these labels are](../book/ethics.md) is to be read before anybody uses such a network for anything.
 
 # %% tags=["nbval-ignore-output"]
 print(describe_environment())

@@ -94,3 +94,20 @@ def test_the_tables_panels_are_its_columns() -> None:
     marks = sorted(float(np.asarray(line.get_xydata())[0, 0]) for line in figure.axes[0].lines)
     published = [row["published"] for row in rows if (row["setting"]["train"], row["setting"]["test"]) == ("TB1", "TB2")]
     assert marks == sorted(published)
+
+
+def test_answers_by_kind_have_a_bar_a_network_and_a_mark_a_seed() -> None:
+    def answered(name: str, method: str, first: float, mean: float) -> dict[str, object]:
+        return {"name": name, "method": method, "first": first, "mean": mean}
+
+    base = [answered("baseline, TB1", "baseline", 0.9, 0.4), answered("baseline, TB1", "baseline", 0.7, 0.6)]
+    found = {"dark cat": [*base, answered("lnl, TB1", "lnl", 0.1, 0.3)], "bright dog": base}
+    figure = figures.answers_by_kind(found, "dog", "Answers")
+    cat, dog = figure.axes[:2]
+    assert [cat.get_title(), dog.get_title()] == ["dark cat", "bright dog"]
+    assert [bar.get_width() for bar in cat.patches] == pytest.approx([0.5, 0.3])  # type: ignore[attr-defined]
+    means, first = cat.collections[0], cat.collections[1]
+    assert np.asarray(means.get_offsets())[:, 0].tolist() == [0.4, 0.6]
+    assert np.asarray(first.get_offsets())[:, 0].tolist() == [0.9, 0.7]
+    assert [bar.get_width() for bar in dog.patches][1] == 0, "a network that is not there has no bar"  # type: ignore[attr-defined]
+    assert 'probability of "dog"' in [text.get_text() for text in figure.texts]

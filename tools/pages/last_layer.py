@@ -23,7 +23,7 @@ def last_layer_table(root: Path = ROOT) -> str:
             fits = [where(one["unbiased"], images=images) for images in counts]
             fits.append(where(one["training_colors"], images=counts[-1]))
             cells = [of_seeds([one["before"][name]]), *(of_seeds([row[name] for row in rows]) for rows in fits)]
-            lines.append(f"| {one['method']} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
+            lines.append(f"| {one['method']} | {' | '.join(cells)} |")
         blocks.append(f"**σ² = {color_var:g}, {word}**\n\n" + "\n".join(lines) + "\n")
     how = f"n = 1 network a row; mean and deviation of {draws} draws of the images. The control has digits in training colours."
     return "\n".join(blocks) + f"\n{how}\n"

@@ -20,7 +20,7 @@ Key = tuple[str, str, str]
 """What is learnt, training set, method."""
 
 
-def _records(root: Path) -> dict[Key, list[RunRecord]]:
+def records_of(root: Path = ROOT) -> dict[Key, list[RunRecord]]:
     """By what is learnt, training set and method the record of each seed's run that is there."""
     found: dict[Key, list[RunRecord]] = {}
     for method, learn, train_set, config in study.cells(root):
@@ -32,7 +32,7 @@ def _records(root: Path) -> dict[Key, list[RunRecord]]:
 
 def table_rows(learn: str, root: Path = ROOT) -> list[dict[str, Any]]:
     """The rows of Table 2 for what is learnt, as :func:`lnl_core.figures.table_figure` draws them, with our runs."""
-    ours = _records(root)
+    ours = records_of(root)
     rows = [row for row in results_table("faces", records=[], folder=root / "results") if row["setting"]["learn"] == learn]
     for row in rows:
         split = "test" if row["setting"]["test"] == "test" else "opposite"
@@ -69,10 +69,29 @@ def search_table(root: Path = ROOT) -> str:
         scores, strength = study.curve(method, root=root), study.chosen(method, root)
         cells = [f"{mean(those):.3f}" if len(those) == len(study.TRAIN_SETS) else "–" for those in scores.values()]
         lines.append(f"| {method} | {' | '.join(cells)} | {MISSING if strength is None else f'{strength:g}'} |")
-    base = [record_of(study.config_of("baseline", study.CHOSEN_ON, name, 0), study.FOLDER, root) for name in study.TRAIN_SETS]
-    there = [one.metrics["other_accuracy"] for one in base if one is not None]
+    there = _baselines("other_accuracy", root)
     told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(study.TRAIN_SETS) else ""
-    return "\n".join(lines) + f"\n\nEach number is the mean of n = 2 runs, one on EB1 and one on EB2, seed 0.{told}\n"
+    chose = "\n".join(lines) + f"\n\nMean of n = 2 runs, one on EB1 and one on EB2, seed 0; 0.000: the training diverged.{told}\n"
+    lines = table_head("trained on", "method", "baseline", *(f"{one:g}" for one in STRENGTHS))
+    for number, name in enumerate(study.TRAIN_SETS):
+        for method in study.SEARCHED:
+            those = [values[number] for values in study.curve(method, "opposite_accuracy", root).values() if len(values) > number]
+            cells = [f"{one:.3f}" for one in [*_baselines("opposite_accuracy", root)[number : number + 1], *those]]
+            lines.append(f"| {name.upper()} | {method} | {' | '.join(cells)} |")
+    return f"{chose}\nThe opposite set, which chose nothing, n = 1 a number, seed 0:\n\n" + "\n".join(lines) + "\n"
+
+
+def _baselines(metric: str, root: Path) -> list[float]:
+    """The metric of the baselines of seed 0 that are there, trained on EB1 and on EB2."""
+    found = [record_of(study.config_of("baseline", study.CHOSEN_ON, name, 0), study.FOLDER, root) for name in study.TRAIN_SETS]
+    return [one.metrics[metric] for one in found if one is not None]
+
+
+def most_gained(root: Path = ROOT) -> float:
+    """How far a strength of the search lies above the baseline of its seed on the opposite set, the most of all of them."""
+    base = _baselines("opposite_accuracy", root)
+    curves = [study.curve(method, "opposite_accuracy", root).values() for method in study.SEARCHED]
+    return max(value - plain for curve in curves for values in curve for value, plain in zip(values, base, strict=True))
 
 
 def answered(experiment: str, root: Path = ROOT) -> dict[str, list[dict[str, Any]]]:

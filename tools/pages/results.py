@@ -30,6 +30,7 @@ from tools.pages import (
     choosing,
     confidence,
     dial,
+    digit_exceptions,
     drawn,
     explorables,
     fresh_h,
@@ -38,7 +39,9 @@ from tools.pages import (
     leak_tables,
     numbers,
     pretrained,
+    pretrained_faces,
     records as record_pages,
+    released,
     search,
     which_method,
 )
@@ -520,6 +523,10 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"fresh_h.md": fresh_h.fresh_h_table(root)}
     texts |= {"last_layer.md": last_layer.last_layer_table(root)}
     texts |= {"pretrained.md": pretrained.pretrained_table(root), "pretrained_search.md": pretrained.search_table(root)}
+    texts |= {"pretrained_faces.md": pretrained_faces.faces_table(root)}
+    texts |= {"pretrained_faces_search.md": pretrained_faces.search_table(root)}
+    texts |= {"digit_exceptions.md": digit_exceptions.dial_table(root)}
+    texts |= {"released.md": released.released_table(root)}
     texts |= {"pretrained_frozen.md": pretrained.freezing_table(root), "exceptions.md": pretrained.exceptions_table(root)}
     for name, cells in _record_links(root).items():
         texts[name] = record_pages.with_column(texts[name], cells)
@@ -588,6 +595,12 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "pretrained_search": ("pretrained",),
     "pretrained_frozen": ("pretrained", "freezing"),
     "exceptions": ("pretrained", "exceptions"),
+    "pretrained_faces": ("pretrained_faces",),
+    "pretrained_faces_search": ("pretrained_faces",),
+    "answers_faces": ("pretrained_faces", "answers"),
+    "answers_dogs_cats": ("pretrained", "answers"),
+    "released": ("released",),
+    "digit_exceptions": ("search", "digit_exceptions"),
     "roofline": (),
     "hyperparameters": (),
 }
@@ -610,6 +623,9 @@ MESSAGES = {
     "choosing": "Accuracy by the rule that chose, small runs at σ² = 0.02",
     "pretrained": "Table 1 from ImageNet's weights: published (open marks)\nand ours on a part of the set (bars, a dot a seed)",
     "exceptions": "TB1 with exceptions, tested on the half of TB2 that is left",
+    "pretrained_faces": "Table 2 from ImageNet's weights, gender: published (open marks)\nand ours (bars, a dot a seed)",
+    "answers_faces": "Baseline and lnl answer by the age alike\n(mean of a kind filled, first face open, a mark a seed)",
+    "answers_dogs_cats": "What the training set makes of each coat\n(mean of a kind filled, first photograph open, a mark a seed)",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
 }
@@ -646,6 +662,15 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         "choosing.png": partial(figures.by_rule, choosing.drawing(root), MESSAGES["choosing"]),
         "pretrained.png": partial(figures.table_figure, pretrained.table_rows(root), MESSAGES["pretrained"]),
         "exceptions.png": partial(figures.dial_figure, pretrained.dial_drawn(root), MESSAGES["exceptions"]),
+        "pretrained_faces.png": partial(
+            figures.table_figure, pretrained_faces.table_rows("gender", root), MESSAGES["pretrained_faces"]
+        ),
+        "answers_faces.png": partial(
+            figures.answers_by_kind, pretrained_faces.answered("faces", root), "female", MESSAGES["answers_faces"]
+        ),
+        "answers_dogs_cats.png": partial(
+            figures.answers_by_kind, pretrained_faces.answered("dogs_cats", root), "dog", MESSAGES["answers_dogs_cats"]
+        ),
         "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
         "limit_methods.png": partial(
             information_figures.limit_methods, rows, under_limit.read_measured(root), MESSAGES["limit_methods"]

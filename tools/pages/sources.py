@@ -18,7 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, fresh_h, search
+from tools.pages import choosing, fresh_h, pretrained_faces, search
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -105,6 +105,28 @@ class Sources:
         """Of one method on faces, learning the gender, the mean over seeds."""
         wanted = where(self._records("runs"), experiment="faces", method=method, train_set=train_set, learn="gender")
         return float(np.mean([one.metrics[metric] for one in wanted]))
+
+    def from_imagenet(self, method: str, learn: str, train_set: str, split: str) -> float:
+        """Mean accuracy over seeds of faces from ImageNet's weights, on "test" or "opposite"."""
+        return float(np.mean([one.metrics[f"{split}_accuracy"] for one in self._imagenet_faces[learn, train_set, method]]))
+
+    @cached_property
+    def _imagenet_faces(self) -> dict[pretrained_faces.Key, list[RunRecord]]:
+        return pretrained_faces.records_of(self._root)
+
+    def faces_most_gained(self) -> float:
+        """How far the best strength of the search lies above the baseline of its seed on the opposite set, the most of all."""
+        return pretrained_faces.most_gained(self._root)
+
+    def faces_published(self, method: str, learn: str, train_set: str, tested: str) -> float:
+        """What Table 2 has."""
+        rows = [row for row in pretrained_faces.table_rows(learn, self._root) if row["method"] == method]
+        sets = [row for row in rows if (row["setting"]["train"], row["setting"]["test"]) == (train_set, tested)]
+        return float(_only(sets, f"{method} on {tested}")["published"])
+
+    def turned(self, experiment: str, method: str) -> float:
+        """See :func:`tools.pages.pretrained_faces.turned`."""
+        return pretrained_faces.turned(experiment, method, self._root)
 
     def every(self, folder: str, method: str, color_var: float, metric: str) -> list[float]:
         """A metric of every record of a method at a variance."""

@@ -38,8 +38,11 @@ _ALONE: dict[str, Any] = {"mi_weight": 0.0, "adv_weight": 0.0}
 _STRONG: dict[str, Any] = {"mi_weight": 0.3, "adv_weight": 1.0, "bias_lr": 0.1}
 _SAME: dict[str, Any] = {"mi_weight": 0.03, "adv_weight": 0.1, "bias_lr": 0.1}
 
+_MAPS: dict[str, Any] = {"augment": 1.0, "elastic": 0.08}
+
 PARTS: Rows = {
     "all parts": {"method": "bias_balanced"},
+    "label and colour balanced: τ 1": {"method": "bias_balanced", "balance_power": 1.0},
     "drawn as they come: τ 0": {"method": "bias_balanced", "balance_power": 0.0},
     "weaned from the prior: ε grows to 1": {"method": "bias_balanced", "balance_wean": 1.0},
     "without unlearning: λ 0, μ 0": {"method": "bias_balanced", **_ALONE},
@@ -48,10 +51,15 @@ PARTS: Rows = {
     "without any maps": {"method": "bias_balanced", "augment": 0.0, "elastic": 0.0},
     "the balanced loss alone": {"method": "bias_balanced", "balance_power": 0.0, "augment": 0.0, "elastic": 0.0, **_ALONE},
     "lnl with the same weights": _SAME,
-    "lnl with the same weights and maps": {**_SAME, "augment": 1.0, "elastic": 0.08},
-    "lnl with ten times these weights, and maps": {**_STRONG, "augment": 1.0, "elastic": 0.08},
+    "lnl with the same weights and maps": {**_SAME, **_MAPS},
+    "lnl with ten times these weights, which are its own": {**_STRONG, "clip_norm": 10.0},
+    "lnl with its own weights, and maps": {**_STRONG, "clip_norm": 10.0, **_MAPS},
+    "gray": {"method": "gray"},
+    "gray with the maps": {"method": "gray", **_MAPS},
+    "baseline": {"method": "baseline"},
+    "baseline with the maps": {"method": "baseline", **_MAPS},
 }
-"""What each part of bias_balanced does, and whether lnl with the same affine maps would do as well."""
+"""What each part of bias_balanced does, and whether other methods with the same maps would do as well."""
 
 CHOICES: Rows = {
     "reference: image's colour everywhere": {},
