@@ -15,10 +15,10 @@ def test_every_declaration_is_in_the_table_of_its_owner() -> None:
     declared = [(name, one) for name, those in owned.items() for one in those]
     declared += [("every run", one) for one in (*TRAINING, *MEASURING, *EXECUTION)]
     for name, one in declared:
-        (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[5].split(", ")]
+        (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[4].split(", ")]
         assert row[2] == one.range
         assert row[3].startswith(one.help.replace("|", "&"))
-        assert row[4] == (one.source or "ours")
+        assert row[3].endswith(f"(default: {one.source})") or not one.source
 
 
 def test_the_table_is_the_declarations_and_the_page_can_be_reached() -> None:

@@ -15,9 +15,10 @@ def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
         where = [f"; only with {name} {' or '.join(map(in_json, values))}" for name, values in one.only.items()]
         where += [f"; only in experiments with {need}" for need in sorted(one.needs)]
         default = "–" if one.default is None else in_json(one.default)
-        cells = (f"`{one.name}`", default, one.range, one.help + "".join(where), one.source or "ours")
+        source = f" (default: {one.source})" if one.source else ""
+        cells = (f"`{one.name}`", default, one.range, one.help + "".join(where) + source)
         owners.setdefault(" | ".join(cell.replace("|", "\\|") for cell in cells), []).append(owner)
-    lines = table_head("name", "default", "range", "meaning", "source", "read by")
+    lines = table_head("name", "default", "range", "meaning", "read by")
     return [*lines, *(f"| {row} | {', '.join(names)} |" for row, names in owners.items()), ""]
 
 
