@@ -61,6 +61,12 @@ PARTS: Rows = {
 }
 """What each part of bias_balanced does, and whether other methods with the same maps would do as well."""
 
+SEVERAL = (
+    *("lnl with ten times these weights, which are its own", "lnl with its own weights, and maps"),
+    *("gray", "gray with the maps", "baseline", "baseline with the maps", "all parts", "without any maps"),
+)
+"""The rows of PARTS with three seeds: what the maps do for whom."""
+
 CHOICES: Rows = {
     "reference: image's colour everywhere": {},
     "entropy term at labelled places only, own level in the foreground": {**_AUTHORS, "mi_places": "labelled"},
@@ -99,8 +105,9 @@ TABLES = {"places": PLACES, "parts": PARTS, "choices": CHOICES}
 
 
 def configs() -> list[RunConfig]:
-    """The runs of all tables; what two of them share is named once by the study."""
-    return [config_of(changes) for table in TABLES.values() for changes in table.values()]
+    """The runs of all tables, then the further seeds; what two tables share is named once by the study."""
+    first = [config_of(changes) for table in TABLES.values() for changes in table.values()]
+    return [*first, *(config_of(PARTS[name], seed) for name in SEVERAL for seed in (1, 2))]
 
 
 STUDIES = (Runs("ablations", "What each choice and part of two methods does, one changed at a time.", "ablations", configs),)
