@@ -37,6 +37,7 @@ from tools.pages import (
     hyperparameters,
     last_layer,
     leak_tables,
+    moved,
     numbers,
     pretrained,
     pretrained_faces,
@@ -525,6 +526,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"pretrained.md": pretrained.pretrained_table(root), "pretrained_search.md": pretrained.search_table(root)}
     texts |= {"pretrained_faces.md": pretrained_faces.faces_table(root)}
     texts |= {"pretrained_faces_search.md": pretrained_faces.search_table(root)}
+    texts |= {"moved.md": moved.moved_table(root)}
     texts |= {"digit_exceptions.md": digit_exceptions.dial_table(root)}
     texts |= {"released.md": released.released_table(root)}
     texts |= {"pretrained_frozen.md": pretrained.freezing_table(root), "exceptions.md": pretrained.exceptions_table(root)}
@@ -563,6 +565,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "places": ("ablations", "maps"),
     "parts": ("ablations",),
     "choices": ("ablations",),
+    "moved": ("ablations",),
     "estimators": ("estimators",),
     "parity": ("estimators",),
     "counts": ("labels",),
