@@ -12,7 +12,7 @@ import pytest
 
 from tools import ROOT
 from tools.pages import explorables
-from tools.site.pdf import BROWSERS
+from tools.site.browser import BROWSERS
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

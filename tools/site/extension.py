@@ -134,6 +134,8 @@ def with_cells_of_text(body: str) -> str:
 def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if contents := context.get("generate_toctree_html"):
         context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
+    if contents := context.get("toc"):
+        context["toc"] = with_room(contents)  # the sections of the page, at its right
     if body := context.get("body"):
         context["body"] = with_cells_of_text(with_room(without_names(body)))
 

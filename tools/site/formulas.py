@@ -1,12 +1,30 @@
 r"""Room for formulas before they are set: MathJax starts when a page is shown, and what stands there until then, the source of a
 formula, is up to ten times as wide as the formula. With about its width kept free, hardly a line of text moves.
 
-The widths are those of MathJax's fonts at the scale of ``_config.yml``, fitted to the formulas of this book. A width that is not
-quite right does no harm: it holds until the formula is there.
+The widths are those of MathJax's fonts at the scale of ``_config.yml``, as a browser has set the formulas of this book;
+``python -m tools.site.formulas _build/html`` measures them anew. A formula that is not among them gets an estimate, which does no
+harm where it is not quite right: it holds until the formula is there.
 """
 
+import json
 import re
+import sys
+from functools import cache
 from html import unescape
+from pathlib import Path
+
+from lnl_core._files import write_json
+from tools.site.browser import chromium
+
+MEASURED = Path(__file__).with_name("formula_widths.json")
+_SET = """async () => {
+    await window.MathJax?.startup?.promise;
+    const size = node => parseFloat(getComputedStyle(node.parentElement).fontSize);
+    const set = window.MathJax ? [...MathJax.startup.document.math] : [];
+    return set.filter(({display, typesetRoot}) => !display && typesetRoot?.getBoundingClientRect().width).map(
+        ({math, typesetRoot}) => [math, typesetRoot.getBoundingClientRect().width / size(typesetRoot)]);
+}"""
+"""The formulas in lines of text with their widths in the size of that text; what is folded has none."""
 
 _SCRIPT, _DIGIT, _ROMAN, _CAPITAL, _LETTER, _COMMAND = 0.72, 0.55, 0.53, 0.75, 0.56, 0.7
 _WIDTHS = {
@@ -32,8 +50,21 @@ _WORDS = {r"\text", r"\operatorname", r"\mathrm", r"\mathbf"}
 _FRACTIONS = {r"\frac", r"\tfrac", r"\dfrac", r"\binom"}
 
 
+@cache
+def measured() -> dict[str, float]:
+    """The width of each formula of the book that was measured, by its source without white space at its ends."""
+    found: dict[str, float] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return found
+
+
 def width(tex: str) -> float:
-    """About how wide a formula in a line of text is when it is set, in the size of that text."""
+    """How wide a formula in a line of text is when it is set, in the size of that text: measured, or about so."""
+    source = tex.removeprefix(r"\(").removesuffix(r"\)").strip()
+    return measured().get(source) or estimate(tex)
+
+
+def estimate(tex: str) -> float:
+    """About how wide a formula is, from the signs in it."""
     tokens = _TOKEN.findall(tex.replace(r"\(", "").replace(r"\)", ""))[::-1]
     total = 0.0
     while tokens:
@@ -81,3 +112,19 @@ def with_room(body: str) -> str:
         return f'<span class="{found[1]}" style="--room:{width(unescape(found[2])):.2f}em">{found[2]}</span>'
 
     return _INLINE.sub(wide, body)
+
+
+def measure(site: Path) -> dict[str, float]:
+    """The widths of all formulas in lines of text of a built site, rounded to a hundredth; of one that differs the last."""
+    found: dict[str, float] = {}
+    with chromium("formulas are measured") as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        for path in sorted([*site.glob("book/*.html"), *site.glob("notebooks/*.html")]):
+            page.goto(path.absolute().as_uri())
+            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+            found |= {math.strip(): round(wide, 2) for math, wide in page.evaluate(_SET)}
+    return dict(sorted(found.items()))
+
+
+if __name__ == "__main__":
+    write_json(MEASURED, measure(Path(sys.argv[1])))

@@ -6,18 +6,16 @@ The pages follow each other as in the contents; the list of records, which needs
 left out. Folds are open, formulas are set, links lead to places of the same file, and an experiment is its picture and its table.
 """
 
-import shutil
 import sys
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
 from tools import ROOT
 from tools.pipes import while_read
+from tools.site.browser import chromium
 from tools.site.contents import documents
 from tools.site.serve import SITE, server
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 JOIN = """async names => {
     const article = document.querySelector("article.bd-article"), parts = [], contents = document.createElement("ol");
     let formulas = null;
@@ -70,29 +68,18 @@ def write_pdf(target: Path, names: list[str], site: Path = SITE) -> Path:
     Raises:
         FileNotFoundError: if there is no site, no Playwright or no Chromium, with what to do.
     """
-    try:
-        started = import_module("playwright.sync_api").sync_playwright
-    except ModuleNotFoundError:
-        raise FileNotFoundError("a PDF is printed through Playwright, which is missing: run `make install`") from None
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser is None:
-        raise FileNotFoundError(
-            "a PDF is printed by Chromium or Chrome, and there is none: install your system's package `chromium`"
-        )
-    found = server(site, port=0)
-    Thread(target=found.serve_forever, daemon=True).start()
-    try:
-        with started() as playwright:
-            launched = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage"])
-            page = launched.new_page()
+    with chromium("a PDF is printed") as browser:
+        found = server(site, port=0)
+        Thread(target=found.serve_forever, daemon=True).start()
+        try:
+            page = browser.new_page()
             page.set_default_timeout(600_000)
             page.goto(f"http://127.0.0.1:{found.server_port}/{names[0]}.html")
             page.evaluate(JOIN, names)
             page.pdf(path=str(target), format="A4", print_background=True, outline=True, tagged=True)
-            launched.close()
-    finally:
-        found.shutdown()
-        found.server_close()
+        finally:
+            found.shutdown()
+            found.server_close()
     return target
 
 
