@@ -150,10 +150,21 @@ def test_no_rule_that_matches_is_lost(visit: Callable[..., Any], site: Path, nam
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("name", ["book/intro", "book/theory", "notebooks/00_quickstart"])
+@pytest.mark.parametrize("name", ["book/intro", "book/theory", "notebooks/00_quickstart", "notebooks/11_joint_unlearning"])
 def test_hardly_anything_moves_while_a_page_loads(visit: Callable[..., Any], name: str, size: dict[str, int]) -> None:
     """At most 0.1 of the screen, which web.dev's guide to cumulative layout shift calls good."""
     assert visit(name, size).evaluate(SHIFT) <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colors", ["light", "dark"])
+def test_the_colours_are_known_before_the_scripts_come(site: Path, browser: Any, colors: str) -> None:
+    context = browser.new_context(color_scheme=colors)
+    page = context.new_page()
+    page.route("**/*.js*", lambda route: route.abort())
+    page.goto((site / "book" / "notation.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == colors
+    context.close()
 
 
 @pytest.mark.slow

@@ -29,8 +29,11 @@ from tools import write_if_changed
 from tools.site import light
 from tools.site.formulas import with_room
 
-FIRST_VISIT = 'localStorage.getItem("mode") || localStorage.setItem("mode", "auto");'
-"""Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts."""
+FIRST_VISIT = """localStorage.getItem("mode") || localStorage.setItem("mode", "auto");
+if (localStorage.getItem("mode") === "auto")
+    localStorage.setItem("theme", matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");"""
+"""Says what the theme, whose script comes next, would fall back on. Its own option would leave pages uncoloured without scripts.
+The colours are known at once: the theme asks for them when its script has come, and the page would change and move then."""
 
 
 UNFOLDED = """for (const kind of ["toggle", "click"]) document.addEventListener(kind, ({target}) => {
@@ -134,8 +137,8 @@ def with_cells_of_text(body: str) -> str:
 def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if contents := context.get("generate_toctree_html"):
         context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
-    if contents := context.get("toc"):
-        context["toc"] = with_room(contents)  # the sections of the page, at its right
+    if sections := context.get("toc"):  # at the right of the page
+        context["toc"] = with_room(sections)
     if body := context.get("body"):
         context["body"] = with_cells_of_text(with_room(without_names(body)))
 

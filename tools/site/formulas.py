@@ -18,13 +18,14 @@ from tools.site.browser import chromium
 
 MEASURED = Path(__file__).with_name("formula_widths.json")
 _SET = """async () => {
-    await window.MathJax?.startup?.promise;
-    const size = node => parseFloat(getComputedStyle(node.parentElement).fontSize);
-    const set = window.MathJax ? [...MathJax.startup.document.math] : [];
-    return set.filter(({display, typesetRoot}) => !display && typesetRoot?.getBoundingClientRect().width).map(
-        ({math, typesetRoot}) => [math, typesetRoot.getBoundingClientRect().width / size(typesetRoot)]);
+    await MathJax.startup.promise;
+    document.querySelectorAll("details").forEach(each => { each.open = true; });
+    document.querySelectorAll(".toggle-hidden").forEach(each => each.classList.remove("toggle-hidden"));
+    const wide = node => node.getBoundingClientRect().width / parseFloat(getComputedStyle(node.parentElement).fontSize);
+    const inLines = [...MathJax.startup.document.math].filter(({display, typesetRoot}) => !display && typesetRoot);
+    return inLines.map(({math, typesetRoot}) => [math, wide(typesetRoot)]).filter(([, found]) => found);
 }"""
-"""The formulas in lines of text with their widths in the size of that text; what is folded has none."""
+"""The formulas in lines of text with their widths in the size of that text."""
 
 _SCRIPT, _DIGIT, _ROMAN, _CAPITAL, _LETTER, _COMMAND = 0.72, 0.55, 0.53, 0.75, 0.56, 0.7
 _WIDTHS = {
@@ -121,7 +122,9 @@ def measure(site: Path) -> dict[str, float]:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         for path in sorted([*site.glob("book/*.html"), *site.glob("notebooks/*.html")]):
             page.goto(path.absolute().as_uri())
-            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+            if not page.query_selector("span.math"):
+                continue
+            page.wait_for_function("() => window.MathJax?.startup?.promise")
             found |= {math.strip(): round(wide, 2) for math, wide in page.evaluate(_SET)}
     return dict(sorted(found.items()))
 
