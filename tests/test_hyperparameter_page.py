@@ -7,6 +7,17 @@ from tools import ROOT
 from tools.pages import hyperparameters
 
 
+def _reads(name: str, told: str) -> bool:
+    names = told.removeprefix("all but ").replace(" and ", ", ").split(", ")
+    return name not in names if told.startswith("all but ") else told == "all of them" or name in names
+
+
+def test_who_reads_is_told_in_few_words() -> None:
+    everyone = ["a", "b", "c", "d", "e", "f", "g"]
+    found = [hyperparameters.readers(names, everyone) for names in (everyone, everyone[:-1], everyone[:-2], everyone[:4], ["b"])]
+    assert found == ["all of them", "all but g", "all but f and g", "a, b, c, d", "b"]
+
+
 def test_every_declaration_is_in_the_table_of_its_owner() -> None:
     table = (ROOT / "book" / "results" / "hyperparameters.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.replace("\\|", "&").strip("|").split("|")] for line in table.splitlines() if "`" in line]
@@ -15,7 +26,7 @@ def test_every_declaration_is_in_the_table_of_its_owner() -> None:
     declared = [(name, one) for name, those in owned.items() for one in those]
     declared += [("every run", one) for one in (*TRAINING, *MEASURING, *EXECUTION)]
     for name, one in declared:
-        (row,) = [row for row in rows if row[0] == f"`{one.name}`" and name in row[4].split(", ")]
+        (row,) = [row for row in rows if row[0] == f"`{one.name}`" and _reads(name, row[4])]
         assert row[2] == one.range
         assert row[3].startswith(one.help.replace("|", "&"))
         assert row[3].endswith(f"(default: {one.source})") or not one.source

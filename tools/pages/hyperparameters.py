@@ -1,11 +1,19 @@
 """The tables of hyper-parameters, from the declarations: what each run may choose, by whom it is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lnl_core import experiments, methods
 from lnl_core.config import EXECUTION, MEASURING, TRAINING
 from lnl_core.hyperparameters import HyperParameter, in_json
 from tools.pages.rows import table_head
+
+
+def readers(names: Sequence[str], everyone: Sequence[str]) -> str:
+    """Who reads a hyper-parameter, in few words: where it is most of them, those who do not."""
+    others = [name for name in everyone if name not in names]
+    if 2 * len(others) >= len(names):
+        return ", ".join(names)
+    return f"all but {' and '.join(filter(None, (', '.join(others[:-1]), others[-1])))}" if others else "all of them"
 
 
 def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
@@ -18,8 +26,10 @@ def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
         source = f" (default: {one.source})" if one.source else ""
         cells = (f"`{one.name}`", default, one.range, one.help + "".join(where) + source)
         owners.setdefault(" | ".join(cell.replace("|", "\\|") for cell in cells), []).append(owner)
+    everyone = list(dict.fromkeys(name for names in owners.values() for name in names))
     lines = table_head("name", "default", "range", "meaning", "read by")
-    return [*lines, *(f"| {row} | {', '.join(names)} |" for row, names in owners.items()), ""]
+    one = len(everyone) == 1
+    return [*lines, *(f"| {row} | {everyone[0] if one else readers(names, everyone)} |" for row, names in owners.items()), ""]
 
 
 def tables() -> str:
