@@ -56,7 +56,7 @@ def validation(name: str) -> float:
             ("twice as long", "two updates from two passes, as the authors' code", "colours clipped instead of drawn again"),
         ),
         (
-            "8 epochs along one cycle: {} on validation digits.",
+            "8 epochs along one cycle, one run ended at {} on validation digits.",
             ("the authors' weights and rates after a warm start, own level in the foreground",),
         ),
         ("stronger weights one run ended at {}.", ("stronger adversary, own level in the foreground",)),
