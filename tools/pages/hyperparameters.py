@@ -28,8 +28,8 @@ def _table(declared: Iterable[tuple[HyperParameter, str]]) -> list[str]:
         owners.setdefault(" | ".join(cell.replace("|", "\\|") for cell in cells), []).append(owner)
     everyone = list(dict.fromkeys(name for names in owners.values() for name in names))
     lines = table_head("name", "default", "range", "meaning", "read by")
-    one = len(everyone) == 1
-    return [*lines, *(f"| {row} | {everyone[0] if one else readers(names, everyone)} |" for row, names in owners.items()), ""]
+    alone = len(everyone) == 1
+    return [*lines, *(f"| {row} | {everyone[0] if alone else readers(names, everyone)} |" for row, names in owners.items()), ""]
 
 
 def tables() -> str:
