@@ -14,6 +14,7 @@ from html import unescape
 from pathlib import Path
 
 from lnl_core._files import write_json
+from tools.pipes import while_read
 from tools.site.browser import chromium
 
 MEASURED = Path(__file__).with_name("formula_widths.json")
@@ -129,5 +130,9 @@ def measure(site: Path) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-if __name__ == "__main__":
+def main() -> None:
     write_json(MEASURED, measure(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    sys.exit(while_read(main))

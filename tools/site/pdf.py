@@ -68,18 +68,18 @@ def write_pdf(target: Path, names: list[str], site: Path = SITE) -> Path:
     Raises:
         FileNotFoundError: if there is no site, no Playwright or no Chromium, with what to do.
     """
-    with chromium("a PDF is printed") as browser:
-        found = server(site, port=0)
-        Thread(target=found.serve_forever, daemon=True).start()
-        try:
+    found = server(site, port=0)
+    Thread(target=found.serve_forever, daemon=True).start()
+    try:
+        with chromium("a PDF is printed") as browser:
             page = browser.new_page()
             page.set_default_timeout(600_000)
             page.goto(f"http://127.0.0.1:{found.server_port}/{names[0]}.html")
             page.evaluate(JOIN, names)
             page.pdf(path=str(target), format="A4", print_background=True, outline=True, tagged=True)
-        finally:
-            found.shutdown()
-            found.server_close()
+    finally:
+        found.shutdown()
+        found.server_close()
     return target
 
 
