@@ -48,7 +48,8 @@ def _links(root: Path) -> dict[tuple[str, str], str]:
     return {key: record_pages.links(records, root) for key, records in found.items()}
 
 
-def _against(values: Sequence[float], baseline: Sequence[float]) -> str:
+def against(values: Sequence[float], baseline: Sequence[float]) -> str:
+    """Whether a method lies "higher" or "lower" than the baseline, "cannot say", or that there are too few runs."""
     if min(len(values), len(baseline)) < FEWEST_RUNS:
         return f"fewer than {FEWEST_RUNS} runs"
     return ordering(values, baseline)
@@ -69,14 +70,14 @@ def pretrained_table(root: Path = ROOT) -> str:
         base = ours[split].get((pretrained.PLAIN[0], train_set), [])
         for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
             values = ours[split].get((method, train_set), [])
-            verdict = "–" if method == pretrained.PLAIN[0] else _against(values, base)
+            verdict = "–" if method == pretrained.PLAIN[0] else against(values, base)
             verdicts += [verdict] if method in (*pretrained.PLAIN[1:], *pretrained.SEARCHED) else []
             cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), verdict]
             cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING) for _ in also]
             cells += [str(len(values)), links.get((method, train_set), "–")]
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**Trained on {row_of[0]}, tested on {row_of[1]}**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
+    return "\n".join(blocks) + f"\n{summary(verdicts)}\n"
 
 
 def _block(row: dict[str, Any]) -> tuple[str, str]:
@@ -90,7 +91,8 @@ def _in_blocks(root: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: order.index(_block(row)))
 
 
-def _summary(verdicts: Sequence[str]) -> str:
+def summary(verdicts: Sequence[str]) -> str:
+    """How often each of these verdicts was given, in a sentence."""
     higher, lower, unsaid = (verdicts.count(word) for word in ("higher", "lower", "cannot say"))
     few = len(verdicts) - higher - lower - unsaid
     told = f"; {few} have fewer than {FEWEST_RUNS} runs on a side" if few else ""
@@ -176,7 +178,7 @@ def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]], where:
     """Each method against the baseline with the same exceptions, in a sentence each."""
     plain, lines = found[exceptions.METHODS[0]], []
     for method in (name for name in found if name != exceptions.METHODS[0]):
-        verdicts = {share: _against(values, plain[share]) for share, values in found[method].items()}
+        verdicts = {share: against(values, plain[share]) for share, values in found[method].items()}
         told = []
         for word in ("higher", "lower", "cannot say"):
             shares = ", ".join(_percent(share) for share, said in verdicts.items() if said == word)

@@ -10,7 +10,7 @@ from lnl_core.runs.comparison import results_table
 from lnl_core.runs.records import RunRecord
 from tools import ROOT
 from tools.pages import records as record_pages
-from tools.pages.pretrained import MISSING, _against, _summary
+from tools.pages.pretrained import MISSING, against, summary
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import answers, pretrained_faces as study
 from tools.studies.pretrained import STRENGTHS, record_of
@@ -52,14 +52,14 @@ def faces_table(root: Path = ROOT) -> str:
         for row in rows:
             where = row["setting"]
             base = next(one["values"] for one in rows if one["method"] == study.METHODS[0] and one["setting"] == where)
-            verdict = "–" if row["method"] == study.METHODS[0] else _against(row["values"], base)
+            verdict = "–" if row["method"] == study.METHODS[0] else against(row["values"], base)
             verdicts += [] if row["method"] == study.METHODS[0] else [verdict]
             ours = of_seeds(row["values"], missing=MISSING).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
             named = (where["train"], where["test"], row["method"], f"{row['published']:.4f}")
             found = (ours, verdict, str(row["n"]), record_pages.links(row["records"], root))
             lines.append(f"| {' | '.join((*named, *found))} |")
         blocks.append(f"**The {learn} is learnt, the {OTHER[learn]} is to be forgotten**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(blocks) + f"\n{_summary(verdicts)}\n"
+    return "\n".join(blocks) + f"\n{summary(verdicts)}\n"
 
 
 def search_table(root: Path = ROOT) -> str:

@@ -7,16 +7,9 @@ from lnl_core.runs.comparison import paper_numbers
 from tools import ROOT
 from tools.pages import records
 from tools.pages.rows import table_head
+from tools.pages.which_method import COLUMNS, MISSING
 from tools.studies import released as study
 from tools.studies.pretrained import record_of
-
-COLUMNS = {
-    "test_accuracy": "accuracy",
-    "bias_conflicting_accuracy": "conflicting",
-    "worst_group_accuracy": "worst cell",
-    "bias_mlp_probe_information": "leak in nats",
-}
-MISSING = "not measured"
 
 
 def released_table(root: Path = ROOT) -> str:
