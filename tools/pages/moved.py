@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
-from lnl_core.runs.records import read_record
+from lnl_core.runs.records import RunRecord, read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
+from tools.pages import records
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import ablations
 
@@ -19,20 +20,26 @@ PAIRS = {
 SEEDS = 3
 
 
-def values(row: str, root: Path = ROOT) -> list[float]:
-    """Accuracy on validation digits of each seed of a row that is there."""
+def runs(row: str, root: Path = ROOT) -> list[RunRecord]:
+    """The record of each seed of a row that is there."""
     names = [run_folder("", ablations.config_of(ablations.PARTS[row], seed)).name for seed in range(SEEDS)]
     files = [root / "results" / "ablations" / f"{name}.json" for name in names]
-    return [read_record(file).metrics["validation_accuracy"] for file in files if file.is_file()]
+    return [read_record(file) for file in files if file.is_file()]
+
+
+def values(row: str, root: Path = ROOT) -> list[float]:
+    """Accuracy on validation digits, in [0, 1], of each seed of a row that is there."""
+    return [one.metrics["validation_accuracy"] for one in runs(row, root)]
 
 
 def moved_table(root: Path = ROOT) -> str:
     """A row a method: accuracy without and with the maps, and whether the one lies above the other."""
-    lines = table_head("method", "without maps", "with maps", "with against without", "n")
+    lines = table_head("method", "without maps", "with maps", "with against without", "n", "records without", "and with maps")
     for method, rows in PAIRS.items():
         without, mapped = (values(row, root) for row in rows)
         few = min(len(without), len(mapped))
         verdict = ordering(mapped, without) if few >= FEWEST_RUNS else f"fewer than {FEWEST_RUNS} runs"
         number = str(few) if len(without) == len(mapped) else f"{len(without)} and {len(mapped)}"
-        lines.append(f"| {method} | {of_seeds(without)} | {of_seeds(mapped)} | {verdict} | {number} |")
+        links = " | ".join(records.links(runs(row, root), root) for row in rows)
+        lines.append(f"| {method} | {of_seeds(without)} | {of_seeds(mapped)} | {verdict} | {number} | {links} |")
     return "\n".join(lines) + "\n\nValidation digits, 8 epochs, σ² = 0.02; the verdict is Welch's 95 % interval.\n"
