@@ -35,7 +35,8 @@ def _table(bundle: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 def test_every_record_is_there_whole(bundle: dict[str, Any]) -> None:
-    stored = [f"{folder}/{path.stem}" for folder in records.FOLDERS for path in (ROOT / "results" / folder).glob("*.json")]
+    folders = (*records.FOLDERS, *records.SMALL)
+    stored = [f"{folder}/{path.stem}" for folder in folders for path in (ROOT / "results" / folder).glob("*.json")]
     lines = [path.read_text("utf-8").count("\n") for path in (ROOT / "results" / "fairness").glob("*.jsonl")]
     found = {row[0]: row for row in bundle["records"]}
     assert len(found) == len(bundle["records"]) == len(stored) + sum(lines)
@@ -59,7 +60,8 @@ def test_the_command_of_a_record_asks_for_its_run(bundle: dict[str, Any], monkey
         return record_of()
 
     monkeypatch.setattr(runs, "run", instead)
-    kinds = {(row[0].partition("/")[0], *row[2:4], row[5]): row for row in bundle["records"] if not row[0].startswith("fairness/")}
+    others = tuple(f"{name}/" for name in ("fairness", *records.SMALL))
+    kinds = {(row[0].partition("/")[0], *row[2:4], row[5]): row for row in bundle["records"] if not row[0].startswith(others)}
     assert len(kinds) > 25
     for row in kinds.values():
         words = shlex.split(row[13])
@@ -80,6 +82,57 @@ def test_links_of_the_tables_lead_to_records(bundle: dict[str, Any]) -> None:
     row = next(line for line in lines if line.startswith("| lnl | 0.02 |"))
     found = [read_record(ROOT / "results" / f"{one}.json") for one in re.findall(r'record\.html#([^"]+)"', row)]
     assert [(one.method, one.seed, one.setting) for one in found] == [("lnl", seed, {"color_var": 0.02}) for seed in range(3)]
+
+
+WITHOUT_RUNS = {
+    *("choosing_settings", "must_know", "hyperparameters", "roofline"),  # computed from the code
+    *("limit", "estimators", "counts", "probes", "parity"),  # of numbers drawn and counted, no network of the book
+    "mi_cost",  # seconds of a few steps
+}
+
+
+def _rows(text: str) -> list[str]:
+    """The rows of Markdown tables, but for those of a table of settings."""
+    blocks = re.findall(r"^(\|.*)\n\|---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [row for head, rows in blocks if not head.startswith("| no. | `") for row in rows.splitlines()]
+
+
+def test_every_row_of_runs_links_to_their_records() -> None:
+    linked = 0
+    for path in sorted((ROOT / "book" / "results").glob("*.md")):
+        for row in _rows(path.read_text(encoding="utf-8")) if path.stem not in WITHOUT_RUNS else ():
+            without = row.endswith("| – |") or "not measured" in row or "{cite:t}" in row
+            assert 'href="record' in row or without, f"{path.name}: {row}"
+            linked += 'href="record' in row
+    assert linked > 400
+
+
+def test_runs_of_small_studies_are_records_of_their_scores(bundle: dict[str, Any]) -> None:
+    row = next(row for row in bundle["records"] if row[0] == "search/lnl-1-0.02-seed0")
+    stored = json.loads((ROOT / "results" / "search" / "lnl-1-0.02-seed0.json").read_text(encoding="utf-8"))
+    assert [_table(bundle, row[place]) for place in (7, 8, 9)] == [
+        {"color_var": 0.02, "number": 1},
+        stored["config"],
+        stored["scores"],
+    ]
+    assert row[13].splitlines() == [
+        "rm results/search/lnl-1-0.02-seed0.json",
+        "python -m tools.studies search --only lnl-1-0.02-seed0",
+    ]
+    chosen = next(row for row in bundle["records"] if row[0].startswith("choosing/") and row[4] == 1)
+    assert set(_table(bundle, chosen[9])) == {"test_accuracy", "worst_group_accuracy"}
+
+
+def test_a_small_run_that_diverged_has_no_metric_and_one_that_is_none_is_refused(tmp_path: Path) -> None:
+    stored = json.loads((ROOT / "results" / "search" / "lnl-1-0.02-seed0.json").read_text(encoding="utf-8"))
+    path = tmp_path / "results" / "search" / "lnl-1-0.02-seed0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(stored | {"scores": None, "diverged": "the loss is nan"}), "utf-8")
+    found = records.read_small(path)
+    assert (found.metrics, found.data["diverged"]) == ({}, "the loss is nan")
+    path.write_text(json.dumps({"seed": 1}), "utf-8")
+    said = "results/search/lnl-1-0.02-seed0.json is no run of the study search ('scores'): restore it from the repository"
+    assert records.read_all(tmp_path) == {"search/lnl-1-0.02-seed0": said}
 
 
 def test_a_column_is_added_to_every_table() -> None:

@@ -84,8 +84,8 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
     write_record(old, tree / "results" / "runs" / "gray.json")
     rows = results.groups_table(tree).splitlines()
     assert rows[2:4] == [
-        "| 0.02 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) |",
-        "| 0.03 | gray | 0.900 (n = 1) | 0.700 (n = 1) | not measured | not measured | not measured |",
+        "| 0.02 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) | – |",
+        "| 0.03 | gray | 0.900 (n = 1) | 0.700 (n = 1) | not measured | not measured | not measured | – |",
     ]
     assert rows[5:] == ["The smallest group has 67 test digits."]
 
@@ -141,11 +141,13 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
         }
         write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{value}.json")
     measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
+    measured["run"] = "of no record"
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
     (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
-    assert "| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 |" in rows
-    assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 |" in rows
+    link = '<a href="records.html#colored_mnist-mi_backprop-0.02-">mi_backprop</a>'
+    assert f"| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 | {link} |" in rows
+    assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 | – |" in rows
 
 
 def test_mi_backprop_with_its_authors_network_stands_above_the_same_without_its_second_step(tree: Path) -> None:
@@ -169,7 +171,10 @@ def test_mi_backprop_with_its_authors_network_stands_above_the_same_without_its_
         measured |= {"last_epoch": {"label_loss": 0.1, "bound": bound}}
         (tree / "results" / "limit" / "runs" / f"{mi_weight}.json").write_text(json.dumps(measured), encoding="utf-8")
     rows = [row for row in results.tables(tree)["mi_backprop_network.md"].splitlines() if row.startswith("|")]
-    assert rows[-2:] == ["| 0.02 | 0.7 | 0.800 | 1.23 | 1.75 | 0.250 | 0.50 |", "| 0.02 | 0 | 0.100 | – | 1.75 | 0.250 | 0.50 |"]
+    assert rows[-2:] == [
+        "| 0.02 | 0.7 | 0.800 | 1.23 | 1.75 | 0.250 | 0.50 | – |",
+        "| 0.02 | 0 | 0.100 | – | 1.75 | 0.250 | 0.50 | – |",
+    ]
     assert "weight" not in results.tables(tree)["limit_methods.md"]
 
 
@@ -192,8 +197,9 @@ def test_each_grey_formula_has_its_own_column(tree: Path) -> None:
             record = replace(record_of(seed=seed, value=value), method="gray", profile=config.profile, config=config.to_dict())
             write_record(record, tree / "results" / folder / f"{kind}{seed}.json")
     rows = results.tables(tree)["grayscale.md"].splitlines()
-    assert "| 0.02 | 0.8374 | 0.810 ± 0.014 (n = 2) | 0.840 (n = 1) | – |" in rows
-    assert "| 0.03 | 0.8996 | – | – | – |" in rows
+    link = '<a href="records.html#colored_mnist-gray-0.02-">all of gray</a>'
+    assert f"| 0.02 | 0.8374 | 0.810 ± 0.014 (n = 2) | 0.840 (n = 1) | – | {link} |" in rows
+    assert "| 0.03 | 0.8996 | – | – | – | – |" in rows
 
 
 def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:

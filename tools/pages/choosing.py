@@ -5,6 +5,7 @@ from typing import Any
 
 from lnl_core.evaluation import Interval
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import table_head
 from tools.studies.choosing import DRAWN, FIRST_SEED, FRESH_SEEDS, METHODS, RULES, SPACE, chosen, read, settings
 from tools.studies.study import Found
@@ -48,10 +49,11 @@ def choosing_table(root: Path = ROOT) -> str:
     methods = compared(root)
     if not methods:
         return "Nothing has been measured yet.\n"
-    lines, found = table_head("method", *RULES.values()), on_test(root=root)
+    lines, found = table_head("method", *RULES.values(), "records"), on_test(root=root)
     for method in methods:
         numbers: Any = chosen(method, root)
         cells = [f"{_cell(found[method][rule])} (no.\N{NO-BREAK SPACE}{numbers[rule] + 1})" for rule in RULES]
+        cells.append(record_pages.listed(f"choosing/{method}-", f"runs of {method}"))
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + f"\n\n{_how(methods[0], root)}\n"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import table_head
 from tools.studies.confidence import COLORS, read_confidence
 
@@ -25,11 +26,12 @@ def confidence_table(root: Path = ROOT) -> str:
         *("accuracy", "mean confidence", "calibration error", "AUROC of right against wrong"),
         *("mean confidence of wrong answers", f"wrong answers with confidence {sure:g} or more"),
     )
-    lines = table_head("σ²", "network", "colours", *head, "n")
+    lines = table_head("σ²", "network", "colours", *head, "n", record_pages.HEAD)
     for one in found:
+        link = record_pages.links_of_runs([one["record"]], root)
         for colors in COLORS:
             cells = " | ".join(_cell(one[colors][name]) for name in names)
-            lines.append(f"| {one['color_var']:g} | {one['method']} | {WORDS[colors]} | {cells} | 1 |")
+            lines.append(f"| {one['color_var']:g} | {one['method']} | {WORDS[colors]} | {cells} | 1 | {link} |")
     images, bins, seed = found[0]["unbiased"]["images"], found[0]["settings"]["bins"], found[0]["seed"]
     how = f"n = 1 network a row, seed {seed}; {images:,} test digits, {bins} bins of equal width."
     return "\n".join(lines) + f"\n\n{how}\n"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lnl_core.runs.comparison import FEWEST_RUNS
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.pretrained import same_exceptions
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import digit_exceptions as study, search
@@ -26,9 +27,10 @@ def dial_table(root: Path = ROOT) -> str:
     found = dial(root=root)
     if study.METHODS[0] not in found:
         return "Nothing has been measured yet.\n"
-    lines = table_head("method", *(f"{share:.0%}: {study.count_of(share):,}" for share in study.SHARES))
+    lines = table_head("method", *(f"{share:.0%}: {study.count_of(share):,}" for share in study.SHARES), "records")
     for method, of in found.items():
         cells = [_cell(method, share, values) for share, values in of.items()]
+        cells.append(record_pages.listed(f"{study.FOLDER.name}/{method}-", f"runs of {method}"))
         lines.append(f"| {method} | {' | '.join(cells)} |")
     shared = search.SETTINGS
     how = (

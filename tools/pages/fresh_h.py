@@ -4,7 +4,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from lnl_core.config import RunConfig
+from lnl_core.runs.run import run_folder
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import table_head, where
 from tools.studies.fresh_h import UNTRAINED, read_fresh_h
 
@@ -37,14 +40,20 @@ def fresh_h_table(root: Path = ROOT) -> str:
     blocks = []
     for place, names in {"background": list(WORDS), "foreground": ["foreground"]}.items():
         head = ("old h", *(WORDS.get(name, "fresh h") for name in names), "accuracy of the fresh h (chance)", "all there is")
-        lines = table_head("σ²", "network", *head)
+        lines = table_head("σ²", "network", *head, record_pages.HEAD)
         for one in found:
             cells = [_nats(one["old"][place], "no h"), *(_nats(one["fresh"].get(name)) for name in names)]
-            cells += [_said(one["fresh"][place]), f"{one['fresh'][place]['entropy']:.2f}"]
+            cells += [_said(one["fresh"][place]), f"{one['fresh'][place]['entropy']:.2f}", _record(one, root)]
             label = f"{one['color_var']:g} | {one['method']}, seed {one['seed']}"
             lines.append(f"| {label} | {' | '.join(cells)} |")
         blocks.append(f"**Nats a place and channel, {place}**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks) + f"\n{_how(found)}\n"
+
+
+def _record(found: dict[str, Any], root: Path) -> str:
+    """The link to the run of a network; the untrained one has none."""
+    run = run_folder("", RunConfig.from_dict(found["config"])).name
+    return "–" if found["method"] == UNTRAINED else record_pages.links_of_runs([run], root)
 
 
 def _how(found: list[dict[str, Any]]) -> str:

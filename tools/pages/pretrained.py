@@ -104,28 +104,33 @@ def summary(verdicts: Sequence[str]) -> str:
 
 def search_table(root: Path = ROOT) -> str:
     """The search: by method and strength the mean accuracy on photographs of neither coat, and what was chosen."""
-    lines = table_head("method", *(f"{one:g}" for one in pretrained.STRENGTHS), "chosen")
+    lines = table_head("method", *(f"{one:g}" for one in pretrained.STRENGTHS), "chosen", "records")
     for method in pretrained.SEARCHED:
         scores, strength = pretrained.curve(method, root=root), pretrained.chosen(method, root)
         cells = [f"{mean(scores[one]):.3f}" if len(scores[one]) == len(pretrained.TRAIN_SETS) else "–" for one in scores]
-        lines.append(f"| {method} | {' | '.join(cells)} | {MISSING if strength is None else f'{strength:g}'} |")
+        cells += [MISSING if strength is None else f"{strength:g}", _of_seed_0(method)]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     base = [pretrained.record_of(pretrained.config_of(pretrained.PLAIN[0], name, 0), root=root) for name in pretrained.TRAIN_SETS]
     there = [one.metrics["other_accuracy"] for one in base if one is not None]
     told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(base) else ""
     return "\n".join(lines) + f"\n\nEach number is the mean of n = 2 runs, one on TB1 and one on TB2, seed 0.{told}\n"
 
 
+def _of_seed_0(method: str) -> str:
+    return record_pages.listed(f"{pretrained.FOLDER}/ -{method}- -seed0-", "seed 0")
+
+
 def freezing_table(root: Path = ROOT) -> str:
     """One baseline with fewer frozen blocks beside that of the table, seed 0."""
-    lines = table_head("frozen blocks", "neither coat", "TB2", "test", "seconds", "n")
+    lines = table_head("frozen blocks", "neither coat", "TB2", "test", "seconds", "n", record_pages.HEAD)
     for config in (pretrained.config_of(pretrained.PLAIN[0], "tb1", 0), *pretrained.freezing()):
         record = pretrained.record_of(config, root=root)
-        cells = [MISSING] * 4
+        cells, links = [MISSING] * 4, record_pages.links([] if record is None else [record], root)
         if record is not None:
             cells = [f"{record.metrics[f'{split}_accuracy']:.3f}" for split in ("other", *_SPLITS)]
             seconds = record.provenance["seconds"]
             cells.append(MISSING if seconds is None else f"{seconds:.0f}")
-        lines.append(f"| {config.frozen_blocks} of 16 | {' | '.join(cells)} | {0 if record is None else 1} |")
+        lines.append(f"| {config.frozen_blocks} of 16 | {' | '.join(cells)} | {0 if record is None else 1} | {links} |")
     return "\n".join(lines) + "\n"
 
 

@@ -64,21 +64,26 @@ def faces_table(root: Path = ROOT) -> str:
 
 def search_table(root: Path = ROOT) -> str:
     """By method and strength the mean accuracy on the faces of 30 to 39, and what was chosen."""
-    lines = table_head("method", *(f"{one:g}" for one in STRENGTHS), "chosen")
+    lines = table_head("method", *(f"{one:g}" for one in STRENGTHS), "chosen", "records")
     for method in study.SEARCHED:
         scores, strength = study.curve(method, root=root), study.chosen(method, root)
         cells = [f"{mean(those):.3f}" if len(those) == len(study.TRAIN_SETS) else "–" for those in scores.values()]
-        lines.append(f"| {method} | {' | '.join(cells)} | {MISSING if strength is None else f'{strength:g}'} |")
+        cells += [MISSING if strength is None else f"{strength:g}", _of_seed_0(method)]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     there = _baselines("other_accuracy", root)
     told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(study.TRAIN_SETS) else ""
     chose = "\n".join(lines) + f"\n\nMean of n = 2 runs, one on EB1 and one on EB2, seed 0; 0.000: the training diverged.{told}\n"
-    lines = table_head("trained on", "method", "baseline", *(f"{one:g}" for one in STRENGTHS))
+    lines = table_head("trained on", "method", "baseline", *(f"{one:g}" for one in STRENGTHS), "records")
     for number, name in enumerate(study.TRAIN_SETS):
         for method in study.SEARCHED:
             those = [values[number] for values in study.curve(method, "opposite_accuracy", root).values() if len(values) > number]
             cells = [f"{one:.3f}" for one in [*_baselines("opposite_accuracy", root)[number : number + 1], *those]]
-            lines.append(f"| {name.upper()} | {method} | {' | '.join(cells)} |")
+            lines.append(f"| {name.upper()} | {method} | {' | '.join(cells)} | {_of_seed_0(method, name)} |")
     return f"{chose}\nThe opposite set, which chose nothing, n = 1 a number, seed 0:\n\n" + "\n".join(lines) + "\n"
+
+
+def _of_seed_0(method: str, train_set: str = "") -> str:
+    return record_pages.listed(f"{study.FOLDER}/ -{method}- -{study.CHOSEN_ON}- {train_set}-seed0-", "seed 0")
 
 
 def _baselines(metric: str, root: Path) -> list[float]:

@@ -11,20 +11,53 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lnl_core._files import read_json
 from lnl_core.config import preset
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.experiments import find
-from lnl_core.runs.records import RunRecord, parse_record, read_record, read_record_lines
+from lnl_core.runs.records import SCHEMA, RunRecord, parse_record, read_record, read_record_lines
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 
 FOLDERS = ("runs", "ablations", "retrained", "limit/records", "newer", "pretrained", "exceptions", "pretrained_faces", "released")
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
-ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps")
+ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confidence", "answers")
 """Folders with further measurements of the network of a run."""
+
+SMALL = ("search", "choosing", "digit_exceptions")
+"""Folders of studies that keep of a run what they compare; their name is that of the study."""
 
 Record = RunRecord | str
 """A record, or why it cannot be read."""
+
+
+def read_small(path: Path) -> RunRecord:
+    """A run of the studies in SMALL as a record: its scores are the metrics, none if the training diverged.
+
+    Raises:
+        RecordError: if it is no such file.
+    """
+    found = read_json(path, "restore it from the repository")
+    try:
+        scores = {("test_accuracy" if name == "accuracy" else name): value for name, value in (found["scores"] or {}).items()}
+        setting = {name: found[name] for name in ("color_var", "number", "share") if name in found}
+        data = {name: found["config"][name] for name in ("source", "train_size")}
+        data |= {} if found["scores"] else {"diverged": str(found["diverged"])}
+        return RunRecord(
+            schema=SCHEMA,
+            experiment=found["config"]["experiment"],
+            method=found["method"],
+            setting=setting,
+            seed=found["seed"],
+            profile="custom",
+            selection="last_epoch",
+            config=found["config"],
+            metrics=scores,
+            data=data,
+            provenance=found["provenance"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{path} is no run of the study {path.parent.name} ({error}): restore it from the repository") from None
 
 
 def read_all(root: Path = ROOT) -> dict[str, Record]:
@@ -37,6 +70,12 @@ def read_all(root: Path = ROOT) -> dict[str, Record]:
                 found[f"{folder}/{path.stem}"] = read_record(path)
             except RecordError as error:
                 found[f"{folder}/{path.stem}"] = str(error).replace(f"{root}/", "")
+    for folder in SMALL:
+        for path in sorted((results / folder).glob("*.json")):
+            try:
+                found[f"{folder}/{path.stem}"] = read_small(path)
+            except RecordError as error:
+                found[f"{folder}/{path.stem}"] = str(error).replace(f"{root}/", "")
     for path in sorted((results / "fairness").glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             try:
@@ -47,9 +86,15 @@ def read_all(root: Path = ROOT) -> dict[str, Record]:
 
 
 def command(address: str, record: RunRecord) -> str:
-    """What to type in a clone to make the record again; ``git checkout`` of its commit comes before that."""
+    """What to type in a clone to make the record again; ``git checkout`` of its commit comes before that.
+
+    Not so for a study in SMALL: which runs it makes depends on the results of its earlier ones, which its commit did not have yet.
+    """
     if address.startswith("fairness/"):
         return "python -m tools.studies fairness"
+    study, _, name = address.rpartition("/")
+    if study in SMALL:
+        return f"rm {shlex.quote(_file(address))}\n{shlex.join(['python', '-m', 'tools.studies', study, '--only', name])}"
     config = record.run_config()
     named = {name: value for name, value in config.to_dict().items() if name in find(config.experiment).varied}
     profile = "short" if config.profile == "custom" else config.profile
@@ -108,8 +153,7 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
             again = command(address, record)
         except ConfigError:
             again = ""
-        about = further.get(address.rpartition("/")[2], []) if address.startswith(("runs/", "limit/")) else []
-        records.append([address, _file(address), *fields, *parts, again, about])
+        records.append([address, _file(address), *fields, *parts, again, further.get(address.rpartition("/")[2], [])])
     return {
         "names": [json.loads(one) for one in names],
         "tables": [json.loads(one) for one in tables],
@@ -156,7 +200,10 @@ def address_of(record: RunRecord, root: Path = ROOT) -> str | None:
         name = f"{record.setting['train']}-{record.setting['protected']}-{record.method}"
         lines = _lines(root / "results" / "fairness" / f"{name}.jsonl")
         return f"fairness/{name}/{lines.index(record) + 1}" if record in lines else None
-    name = run_folder("", record.run_config()).name
+    return _stored(run_folder("", record.run_config()).name, root)
+
+
+def _stored(name: str, root: Path) -> str | None:
     return next((f"{folder}/{name}" for folder in FOLDERS if (root / "results" / folder / f"{name}.json").is_file()), None)
 
 
@@ -168,6 +215,12 @@ def links(records: Iterable[RunRecord], root: Path = ROOT) -> str:
     """A link a record, named by its seed; a dash if there is none."""
     found = [(record.seed, address) for record in records if (address := address_of(record, root))]
     return " ".join(link(address, str(seed), f"record of seed {seed}") for seed, address in sorted(found)) or "–"
+
+
+def links_of_runs(names: Iterable[str], root: Path = ROOT) -> str:
+    """The same for runs that are known by the name of their folder."""
+    stored = (_stored(name, root) for name in names)
+    return links([read_record(root / "results" / f"{address}.json") for address in stored if address], root)
 
 
 def listed(words: str, text: str) -> str:

@@ -144,7 +144,8 @@ def others_table(root: Path = ROOT) -> str:
     rows: list[tuple[float, str]] = []
     for row in where(results_table(folder=folder), method="bias_balanced", color_var=color_var):
         name = "bias_balanced, here, in colours drawn by us"
-        rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | |"))
+        found = record_pages.listed(f"runs/ bias_balanced-{color_var:g}-", "its records")
+        rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | {found} |"))
     for method, name in {"lnl": "LNL", "gray": "Gray"}.items():
         value = paper_numbers(folder=folder)[method][color_var]
         cited = f"{USES[method]} | {{cite:t}}`kim2019code`"
@@ -178,10 +179,12 @@ def grayscale_table(root: Path = ROOT) -> str:
     folder = root / "results"
     published = paper_numbers(folder=folder)["gray"]
     groups = _by_configuration(read_records(folder / "runs") + read_records(folder / "ablations"))
-    lines = table_head("σ²", "published", *GRAYSCALES.values())
+    lines = table_head("σ²", "published", *GRAYSCALES.values(), "records")
     for color_var in (0.02, 0.03, 0.05):
-        configs = (preset("short", "gray", color_var=color_var, grayscale=kind) for kind in GRAYSCALES)
+        configs = [preset("short", "gray", color_var=color_var, grayscale=kind) for kind in GRAYSCALES]
         cells = [_counted_cell(groups.get(config.fingerprint(), [])) for config in configs]
+        found = any(config.fingerprint() in groups for config in configs)
+        cells.append(record_pages.listed(f"colored_mnist-gray-{color_var:g}-", "all of gray") if found else "–")
         lines.append(f"| {color_var:g} | {published[color_var]:.4f} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -202,7 +205,7 @@ GROUP_COLUMNS = {
 
 def groups_table(root: Path = ROOT) -> str:
     """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
-    lines = table_head("σ²", "method", *GROUP_COLUMNS.values())
+    lines = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)
     smallest = set()
     stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
     for color_var in (0.02, 0.03):
@@ -210,6 +213,7 @@ def groups_table(root: Path = ROOT) -> str:
             wanted = where(stored, method=method, color_var=color_var)
             for records in _by_configuration([one for one in wanted if one.data["source"] == "mnist"]).values():
                 cells = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
+                cells.append(record_pages.links(records, root))
                 lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
                 smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
     sizes = " or ".join(f"{size:.0f}" for size in sorted(smallest))
@@ -332,12 +336,13 @@ def limit_methods_table(root: Path = ROOT) -> str:
     """Each method beside the limit: accuracy on painted digits, the nats that it proves, accuracy on unbiased digits."""
     limits = {row["color_var"]: row["accuracy"] for row in limit.read_limit(root)["rows"]}
     named = ("accuracy, painted as in training", "nats of colour this proves at 95 %", "accuracy, unbiased")
-    names = ("σ²", "limit", "method", *named, "n")
+    names = ("σ²", "limit", "method", *named, "n", record_pages.HEAD)
     lines = table_head(*names)
     groups = _grouped(under_limit.read_measured(root), "color_var", "method")
     for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], ALL_METHODS.index(item[0][1]))):
         cells = [_spread([{"value": run[key]} for run in runs]) for key in ("painted_accuracy", "proved_leak", "test_accuracy")]
-        lines.append(f"| {color_var:g} | {limits[color_var]:.3f} | {method} | {' | '.join(cells)} | {len(runs)} |")
+        cells += [str(len(runs)), record_pages.links_of_runs((run["run"] for run in runs), root)]
+        lines.append(f"| {color_var:g} | {limits[color_var]:.3f} | {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -353,7 +358,7 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     readings = _readings(root)
     names = (
         *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "mi_backprop, their network"),
-        *("bound, last epoch", "least", "a figure of others: base", "and BackMI"),
+        *("bound, last epoch", "least", "a figure of others: base", "and BackMI", "records"),
     )
     lines = table_head(*names)
     for color_var in COLOR_VARS:
@@ -362,6 +367,8 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         end = ends.get(color_var)
         cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least(color_var, end['label_loss']):.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
+        found = ("mi_backprop", color_var) in rows or color_var in theirs
+        cells.append(record_pages.listed(f"colored_mnist-mi_backprop-{color_var:g}-", "mi_backprop") if found else "–")
         lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -379,7 +386,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
         for run in under_limit.read_measured(root, other_networks=True)
     ]
     least = _least(root)
-    names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats")
+    names = ("σ²", "λ", "accuracy", "bound, last epoch", "least", "colour named by a fresh MLP", "its nats", record_pages.HEAD)
     lines = table_head(*names)
     for end, one in sorted(stored, key=lambda both: (both[1].config["color_var"], -both[1].config["mi_weight"])):
         color_var = one.config["color_var"]
@@ -391,7 +398,7 @@ def mi_backprop_network_table(root: Path = ROOT) -> str:
             (one.metrics["bias_mlp_probe_information"], 2),
         )
         cells = " | ".join("–" if number is None else f"{number:.{digits}f}" for number, digits in numbers)
-        lines.append(f"| {color_var:g} | {one.config['mi_weight']:g} | {cells} |")
+        lines.append(f"| {color_var:g} | {one.config['mi_weight']:g} | {cells} | {record_pages.links([one], root)} |")
     return "\n".join(lines) + "\n"
 
 

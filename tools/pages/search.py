@@ -6,6 +6,7 @@ from lnl_core.evaluation import Interval
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import ordering
 from tools import ROOT
+from tools.pages import records as record_pages
 from tools.pages.rows import table_head
 from tools.studies import search
 
@@ -31,9 +32,10 @@ def accuracy_table(root: Path = ROOT) -> str:
     if not found:
         return "Nothing has been measured yet.\n"
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("method", *(f"σ² = {value:g}" for value in variances))
+    lines = table_head("method", *(f"σ² = {value:g}" for value in variances), "records")
     for method, of in found.items():
-        lines.append(f"| {method} | {' | '.join(_cell(of.get(value, [])) for value in variances)} |")
+        cells = [_cell(of.get(value, [])) for value in variances]
+        lines.append(f"| {method} | {' | '.join(cells)} | {_listed(method, root)} |")
     shared = search.SETTINGS
     return (
         "\n".join(lines)
@@ -41,6 +43,10 @@ def accuracy_table(root: Path = ROOT) -> str:
         f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
         f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}.\n"
     )
+
+
+def _listed(method: str, root: Path) -> str:
+    return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", f"runs of {method}")
 
 
 def _cell(values: list[float]) -> str:
@@ -60,10 +66,11 @@ def ranks_table(root: Path = ROOT) -> str:
     """A row a method: at each variance the methods that it is "higher" than, and nothing of those of which one cannot say."""
     found = on_test(root=root)
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("method", *(f"above, at σ² = {value:g}" for value in variances))
+    lines = table_head("method", *(f"above, at σ² = {value:g}" for value in variances), "records")
     for method in found:
         below = {value: [other for other in found if above(method, other, root).get(value) == "higher"] for value in variances}
-        lines.append(f"| {method} | {' | '.join(', '.join(below[value]) or '–' for value in variances)} |")
+        cells = [", ".join(below[value]) or "–" for value in variances]
+        lines.append(f"| {method} | {' | '.join(cells)} | {_listed(method, root)} |")
     return (
         "\n".join(lines) + "\n\nA method stands above another if a 95 % interval of the difference of their means (Welch) leaves "
         "out 0. With three seeds most pairs cannot be told apart, and no correction is made for the number of pairs.\n"
@@ -73,7 +80,7 @@ def ranks_table(root: Path = ROOT) -> str:
 def tried_table(root: Path = ROOT) -> str:
     """One row a setting, in two tables: what it is, and the accuracy of every method on validation digits, the choice in bold."""
     chosen = {method: search.chosen(method, root) for method in search.METHODS}
-    drawn, lines = table_head("no.", *(f"`{name}`" for name in search.SPACE)), table_head("no.", *search.METHODS)
+    drawn, lines = table_head("no.", *(f"`{name}`" for name in search.SPACE)), table_head("no.", *search.METHODS, "records")
     for number, setting in enumerate(search.settings()):
         drawn.append(f"| {number + 1} | {' | '.join(f'{value:g}' for value in setting.values())} |")
         cells = []
@@ -81,6 +88,7 @@ def tried_table(root: Path = ROOT) -> str:
             values = search.validation(method, number, root)
             mean = f"{sum(values) / len(values):.3f}" if values else "–"
             cells.append(f"**{mean}**" if chosen[method] == number else mean)
+        cells.append(record_pages.listed(f"search/ -{number}-{search.COLOR_VAR:g}-", f"runs of no. {number + 1}"))
         lines.append(f"| {number + 1} | {' | '.join(cells)} |")
     ends = [f"{least:g} to {most:g}" for least, most in search.SPACE.values()]
     drawn.append(f"| drawn from | {' | '.join(ends)} |")
