@@ -40,7 +40,7 @@ def read_small(path: Path) -> RunRecord:
     found = read_json(path, "restore it from the repository")
     try:
         scores = {("test_accuracy" if name == "accuracy" else name): value for name, value in (found["scores"] or {}).items()}
-        setting = {name: found[name] for name in ("color_var", "number", "share") if name in found}
+        setting: dict[str, float | str] = {name: found[name] for name in ("color_var", "number", "share") if name in found}
         data = {name: found["config"][name] for name in ("source", "train_size")}
         data |= {} if found["scores"] else {"diverged": str(found["diverged"])}
         return RunRecord(
