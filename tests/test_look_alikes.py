@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from lnl_core import figures
 from lnl_core.datasets.colored_mnist import MEAN_COLORS
+from lnl_core.datasets.digits import load_mini
+from tools.studies import look_alikes as study, search
+from tools.studies.study import Job, NotReady, Options
 
 LABELS = np.arange(4000) % 10
 GREY = np.zeros((4000, 28, 28), dtype=np.uint8)
@@ -58,3 +62,50 @@ def test_the_picture_has_a_row_for_each() -> None:
     titles = [panel.get_title() for panel in figure.axes]
     assert titles == [f"{name}: {part}" for name in figures.LOOK_ALIKES for part in ("training", "test")]
     assert all(panel.images[0].get_array().shape == (28, 280, 3) for panel in figure.axes)  # type: ignore[union-attr]
+
+
+NAMES = tuple(figures.LOOK_ALIKES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_study_trains_on_the_labels_of_its_data_set_and_on_the_colour_as_bias(name: str) -> None:
+    data, test = (study.painted(name, (GREY, LABELS), training, 5) for training in (True, False))
+    assert not torch.equal(data.images, test.images)
+    assert data.bias.shape == (4000, 3, 14, 14)
+    assert torch.equal(data.bias, data.bias[:, :, :1, :1].expand_as(data.bias)), "the colour of the image, at every place"
+    assert data.color is not None
+    assert torch.equal(data.bias[:, :, 0, 0], (data.color * 255).floor().long() // 32)
+    own = torch.from_numpy(LABELS)
+    if "Arjovsky" in name:
+        right = (data.labels == (own < 5).long()).double().mean()
+        green = data.color[:, 1] > 0.5
+        assert float(right) == pytest.approx(0.75, abs=0.03)
+        assert float((green == data.labels.bool()).double().mean()) == pytest.approx(0.9, abs=0.03), "of the noisy label"
+    else:
+        assert torch.equal(data.labels, own)
+
+
+def test_each_method_has_the_setting_of_the_search_on_kim_et_al_and_nothing_is_tuned_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "chosen", lambda method, root=None: {"baseline": 2, "lnl": 5}[method])
+    jobs = study.LookAlikes().jobs(Options())
+    assert len({job.key for job in jobs}) == len(NAMES) * 3 * 3
+    rates = {method: study.config_of(method, 2).lr for method in study.METHODS}
+    tried = search.settings()
+    assert rates == {"baseline": tried[2]["lr"], "gray": tried[2]["lr"], "lnl": tried[5]["lr"]}
+    assert study.config_of("lnl", 2).bias_lr == tried[5]["bias_lr"]
+    monkeypatch.setattr(search, "chosen", lambda method, root=None: None)
+    with pytest.raises(NotReady, match=r"the search of lnl is not there: run 'python -m tools\.studies search' first"):
+        study.config_of("lnl", 2)
+
+
+def test_a_small_run_is_measured_as_painted_in_training_and_as_in_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = study.config_of("baseline", 2)
+    monkeypatch.setattr(study, "config_of", lambda method, seed: base.with_options(epochs=1))
+    monkeypatch.setattr(study, "load_mnist", lambda split, data_dir: tuple(part[:300] for part in load_mini()))
+    key = (NAMES[2], "baseline", 2)
+    found = study.LookAlikes().do(Job("one", study.file_of(*key), key), Options())
+    assert set(found["scores"]) == {"painted_accuracy", "accuracy"}
+    assert found["scores"]["painted_accuracy"] > found["scores"]["accuracy"], "the background names the class in training"
+    assert not {"color_var", "source"} & set(found["config"])

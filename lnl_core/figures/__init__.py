@@ -40,6 +40,6 @@ _HOMES = {
     "photographs": ("first_of_each_kind", "answers", "answers_by_kind", "turns", "mixed", "table_figure", "dial_figure"),
     "fairness": ("AXES", "NAMES", "pareto"),
     "leakage": ("H", "FRESH", "KINDS", "nats_left", "what_h_says", "what_is_left", "over_training"),
-    "look_alikes": ("LOOK_ALIKES", "paint_kim", "paint_irm", "paint_rebias", "paint_lff", "draw_look_alikes"),
+    "look_alikes": ("LOOK_ALIKES", "paint_kim", "noisy_sides", "paint_irm", "paint_rebias", "paint_lff", "draw_look_alikes"),
 }
 __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)

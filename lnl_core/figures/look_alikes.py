@@ -48,9 +48,14 @@ def paint_kim(
     return _painted(grey, sample_colors(labels if training else rng.integers(0, 10, len(labels)), color_var, rng))
 
 
+def noisy_sides(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(N,) the labels of Arjovsky et al.: whether a digit is below 5, turned for a quarter of them."""
+    return (labels < 5) ^ (rng.random(len(labels)) < 0.25)
+
+
 def paint_irm(grey: NDArray[np.uint8], labels: NDArray[np.int64], training: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Arjovsky et al.: two classes, a quarter of the labels wrong; red or green follows the label, in the test it does not."""
-    noisy = (labels < 5) ^ (rng.random(len(labels)) < 0.25)
+    noisy = noisy_sides(labels, rng)
     green = noisy ^ (rng.random(len(labels)) < (0.1 if training else 0.9))
     small = np.repeat(np.repeat(grey[:, ::2, ::2], 2, axis=1), 2, axis=2)
     return np.stack([small * ~green[:, None, None], small * green[:, None, None], np.zeros_like(small)], axis=-1)

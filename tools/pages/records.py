@@ -24,7 +24,7 @@ FOLDERS = ("runs", "ablations", "retrained", "limit/records", "newer", "pretrain
 ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confidence", "answers")
 """Folders with further measurements of the network of a run."""
 
-SMALL = ("search", "choosing", "digit_exceptions")
+SMALL = ("search", "choosing", "digit_exceptions", "look_alikes")
 """Folders of studies that keep of a run what they compare; their name is that of the study."""
 
 Record = RunRecord | str
@@ -40,8 +40,9 @@ def read_small(path: Path) -> RunRecord:
     found = read_json(path, "restore it from the repository")
     try:
         scores = {("test_accuracy" if name == "accuracy" else name): value for name, value in (found["scores"] or {}).items()}
-        setting: dict[str, float | str] = {name: found[name] for name in ("color_var", "number", "share") if name in found}
-        data = {name: found["config"][name] for name in ("source", "train_size")}
+        named = ("data_set", "color_var", "number", "share")
+        setting: dict[str, float | str] = {name: found[name] for name in named if name in found}
+        data = {name: found["config"][name] for name in ("source", "train_size") if name in found["config"]}
         data |= {} if found["scores"] else {"diverged": str(found["diverged"])}
         return RunRecord(
             schema=SCHEMA,
