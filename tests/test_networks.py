@@ -200,9 +200,9 @@ def test_max_pooling_of_what_is_positive(size: tuple[int, int], dtype: torch.dty
             assert torch.equal(laid, features)
 
 
-@pytest.mark.parametrize("kind", ["luminance", "lightness"])
+@pytest.mark.parametrize("kind", ["luminance", "lightness", "deviation"])
 def test_grey_images_keep_the_memory_layout(kind: str) -> None:
-    images = random_images()
+    images = random_images()[:, :1].expand(-1, 3, -1, -1) if kind == "deviation" else random_images()
     for layout in (torch.contiguous_format, torch.channels_last):
         grey = Grayscale(kind)(images.contiguous(memory_format=layout))
         assert grey.is_contiguous(memory_format=layout)
@@ -229,6 +229,16 @@ def test_the_kinds_of_grey(kind: str, expected: float) -> None:
     first = next(part for part in build_network(config).extractor.modules() if isinstance(part, Grayscale))
     assert first.kind == kind
     assert (config.fingerprint() == preset("smoke", "gray").fingerprint()) is (kind == "luminance")
+
+
+def test_divided_by_its_deviation_a_digit_has_no_colour_left() -> None:
+    grey, color = random_images()[:, :1], torch.rand(len(random_images()), 3, 1, 1) * 0.9 + 0.05
+    divided = Grayscale("deviation")(grey * color)
+    assert torch.allclose(divided, Grayscale("deviation")(grey.expand_as(divided)), atol=1e-4)
+    assert torch.allclose(divided.std(dim=(2, 3), correction=0), torch.ones(len(grey), 3), atol=1e-4)
+    assert torch.allclose(Grayscale("deviation")(divided), divided, atol=1e-4), "twice is once"
+    flat = torch.full((1, 3, 8, 8), 0.5)
+    assert torch.equal(Grayscale("deviation")(flat), flat), "nothing is divided by 0"
 
 
 def test_a_kind_of_grey_is_for_the_method_gray() -> None:

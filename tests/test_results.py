@@ -130,6 +130,7 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
         ({}, "runs", 0.4344),
         ({"network": "ragonesi"}, "ablations", 0.5432),
         ({"network": "ragonesi", "mi_weight": 0.0}, "ablations", 0.3456),
+        ({"mi_weight": 0.0}, "ablations", 0.3123),
     ]
     for changes, folder, value in shown:
         config = preset("short", "mi_backprop", color_var=0.02, **changes)
@@ -146,8 +147,8 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
     link = '<a href="records.html#colored_mnist-mi_backprop-0.02-">mi_backprop</a>'
-    assert f"| 0.02 | – | – | 0.434 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 | {link} |" in rows
-    assert "| 0.03 | – | 0.876 | – | – | – | – | 0.722 | 0.901 | – |" in rows
+    assert f"| 0.02 | – | – | 0.434 | 0.312 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 | {link} |" in rows
+    assert "| 0.03 | – | 0.876 | – | – | – | – | – | 0.722 | 0.901 | – |" in rows
 
 
 def test_mi_backprop_with_its_authors_network_stands_above_the_same_without_its_second_step(tree: Path) -> None:

@@ -97,7 +97,7 @@ ELASTIC = number(
 GRAYSCALE = choice(
     "grayscale",
     "luminance",
-    ("luminance", "mean", "lightness"),
+    ("luminance", "mean", "lightness", "deviation"),
     "how a colour becomes grey, see lnl_core.networks.Grayscale",
     late=True,
 )

@@ -17,8 +17,9 @@ class Grayscale(nn.Module):
     """Replace colour by one grey value, repeated over three channels; images (B, 3, H, W) in [0, 1].
 
     Args:
-        kind: "luminance" (0.299 R + 0.587 G + 0.114 B, ITU-R BT.601), "mean" of R, G and B, or "lightness" (of HSL), the middle
-            between the largest and the smallest of the three.
+        kind: "luminance" (0.299 R + 0.587 G + 0.114 B, ITU-R BT.601), "mean" of R, G and B, "lightness" (of HSL), the middle
+            between the largest and the smallest of the three, or "deviation": each channel divided by its own standard deviation
+            over the image, so that a colour that multiplies a channel cancels. A channel of one value stays as it is.
     """
 
     def __init__(self, kind: str = "luminance") -> None:
@@ -31,6 +32,9 @@ class Grayscale(nn.Module):
         return self.kind
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.kind == "deviation":
+            deviation = images.std(dim=(2, 3), correction=0, keepdim=True)
+            return images / torch.where(deviation > 0, deviation, 1)
         if self.kind == "lightness":
             gray = (images.amax(1, keepdim=True) + images.amin(1, keepdim=True)) / 2
         else:

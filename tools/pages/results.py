@@ -37,6 +37,7 @@ from tools.pages import (
     hyperparameters,
     last_layer,
     leak_tables,
+    look_alikes,
     moved,
     numbers,
     pretrained,
@@ -352,18 +353,19 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     stored = read_records(root / "results" / "ablations")
     mine = [one for one in where(stored, method="mi_backprop") if one.config["mi_weight"] > 0]
     theirs = _by_variance(where(mine, network="ragonesi"))
+    control = _by_variance(where(stored, method="mi_backprop", network=None, mi_weight=0.0))
     least = _least(root)
     measured = [run["last_epoch"] | run for run in where(under_limit.read_measured(root), method="mi_backprop")]
     ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
     readings = _readings(root)
     names = (
-        *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "mi_backprop, their network"),
+        *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "the same with λ = 0", "mi_backprop, their network"),
         *("bound, last epoch", "least", "a figure of others: base", "and BackMI", "records"),
     )
     lines = table_head(*names)
     for color_var in COLOR_VARS:
         cells = [_accuracy(rows.get((method, color_var))) for method in ("baseline", "lnl", "mi_backprop")]
-        cells.append(theirs.get(color_var, "–"))
+        cells += [control.get(color_var, "–"), theirs.get(color_var, "–")]
         end = ends.get(color_var)
         cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least(color_var, end['label_loss']):.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
@@ -535,6 +537,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
     texts |= {"pretrained_faces_search.md": pretrained_faces.search_table(root)}
     texts |= {"moved.md": moved.moved_table(root)}
     texts |= {"digit_exceptions.md": digit_exceptions.dial_table(root)}
+    texts |= {"look_alikes.md": look_alikes.look_alikes_table(root)}
     texts |= {"released.md": released.released_table(root)}
     texts |= {"pretrained_frozen.md": pretrained.freezing_table(root), "exceptions.md": pretrained.exceptions_table(root)}
     for name, cells in _record_links(root).items():
@@ -579,7 +582,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "probes": ("labels",),
     "limit": ("limit",),
     "limit_methods": ("figure_4", "no_variance", "limit", "under_limit"),
-    "mi_backprop": ("figure_4", "their_network", "limit", "under_limit"),
+    "mi_backprop": ("figure_4", "their_network", "without_second_step", "limit", "under_limit"),
     "mi_backprop_network": ("their_network", "limit", "under_limit"),
     "mi_cost": ("mi_cost",),
     "fairness_adult": ("fairness",),
@@ -611,6 +614,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "answers_dogs_cats": ("pretrained", "answers"),
     "released": ("released",),
     "digit_exceptions": ("search", "digit_exceptions"),
+    "look_alikes": ("search", "look_alikes"),
     "roofline": (),
     "hyperparameters": (),
 }

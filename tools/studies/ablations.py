@@ -40,6 +40,9 @@ _SAME: dict[str, Any] = {"mi_weight": 0.03, "adv_weight": 0.1, "bias_lr": 0.1}
 
 _MAPS: dict[str, Any] = {"augment": 1.0, "elastic": 0.08}
 
+DIVIDED = "each channel of an image divided by its own deviation"
+"""The row of PARTS that uses how the digits were painted: the colour multiplies a channel, so the division takes it out."""
+
 PARTS: Rows = {
     "all parts": {"method": "bias_balanced"},
     "label and colour balanced: τ 1": {"method": "bias_balanced", "balance_power": 1.0},
@@ -56,6 +59,7 @@ PARTS: Rows = {
     "lnl with its own weights, and maps": {**_STRONG, "clip_norm": 10.0, **_MAPS},
     "gray": {"method": "gray"},
     "gray with the maps": {"method": "gray", **_MAPS},
+    DIVIDED: {"method": "gray", "grayscale": "deviation"},
     "baseline": {"method": "baseline"},
     "baseline with the maps": {"method": "baseline", **_MAPS},
 }
@@ -64,6 +68,7 @@ PARTS: Rows = {
 SEVERAL = (
     *("lnl with ten times these weights, which are its own", "lnl with its own weights, and maps"),
     *("gray", "gray with the maps", "baseline", "baseline with the maps", "all parts", "without any maps"),
+    DIVIDED,
 )
 """The rows of PARTS with three seeds: what the maps do for whom."""
 

@@ -44,6 +44,11 @@ def their_network() -> list[RunConfig]:
     return [*_short(["mi_backprop"], COLOR_VARS, **NETWORK), *_short(["mi_backprop"], [0.02, 0.05], **without, **NETWORK)]
 
 
+def without_second_step() -> list[RunConfig]:
+    """The control of mi_backprop with the network of Kim et al."""
+    return _short(["mi_backprop"], [0.02, 0.05], mi_weight=0.0, statistics_steps=0)
+
+
 def no_variance() -> list[RunConfig]:
     baseline = ["baseline"]
     return [*_short(METHODS, [0.0]), *_short(baseline, [0.0], (1,)), *_short(baseline, [0.0], clip_norm=10.0)]
@@ -69,6 +74,12 @@ STUDIES = (
     Runs("figure_4_full", "The same in the paper's setting, 100 epochs; for a GPU.", "runs", figure_4_full),
     Runs("grayscale", 'The method "gray" under other formulas of grey.', "ablations", grayscale),
     Runs("their_network", "mi_backprop with its authors' network, with and without its second step.", "ablations", their_network),
+    Runs(
+        "without_second_step",
+        "mi_backprop with the network of Kim et al. and without its second step.",
+        "ablations",
+        without_second_step,
+    ),
     Runs("photographs", "Dogs and cats, faces, and faces unlearnt jointly, three seeds of each.", "runs", photographs),
     Runs("no_variance", "Every method where each digit has exactly the mean colour of its class.", "limit/records", no_variance),
 )

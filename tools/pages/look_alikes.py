@@ -1,0 +1,33 @@
+"""The table of the four data sets called Colored MNIST, from the runs in results/look_alikes."""
+
+from pathlib import Path
+
+from tools import ROOT
+from tools.pages import records as record_pages
+from tools.pages.rows import of_seeds, table_head
+from tools.studies import look_alikes as study, search
+
+MEASURES = {"painted_accuracy": "painted as in training", "accuracy": "painted as in the test"}
+
+
+def values(name: str, method: str, measure: str = "accuracy", root: Path = ROOT) -> list[float]:
+    """An accuracy on test digits of every seed that is there and did not diverge."""
+    runs = [study.read(name, method, seed, root) for seed in study.SEEDS]
+    return [run["scores"][measure] for run in runs if run and run["scores"]]
+
+
+def look_alikes_table(root: Path = ROOT) -> str:
+    """One row a data set and method: accuracy on test digits that are painted as in training, and as in the test."""
+    lines = table_head("data set", "method", *MEASURES.values(), "n", "records")
+    for name, short in study.SHORT.items():
+        for method in study.METHODS:
+            found = [values(name, method, measure, root) for measure in MEASURES]
+            cells = [of_seeds(those, missing="not measured").replace(" ", "\N{NO-BREAK SPACE}") for those in found]
+            cells += [str(len(found[0])), record_pages.listed(f"look_alikes/{short}-{method}-", "by seed")]
+            lines.append(f"| {name} | {method} | {' | '.join(cells)} |")
+    shared = search.SETTINGS
+    return (
+        "\n".join(lines)
+        + "\n\nAccuracy on the 10,000 test digits, mean and standard deviation over seeds. "
+        f"{shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of {shared['batch_size']}.\n"
+    )
