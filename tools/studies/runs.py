@@ -46,7 +46,7 @@ def their_network() -> list[RunConfig]:
 
 def without_second_step() -> list[RunConfig]:
     """The control of mi_backprop with the network of Kim et al."""
-    return _short(["mi_backprop"], [0.02, 0.05], mi_weight=0.0, statistics_steps=0)
+    return [*_short(["mi_backprop"], [0.02, 0.05], mi_weight=0.0, statistics_steps=0)]
 
 
 def no_variance() -> list[RunConfig]:
