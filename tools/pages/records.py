@@ -19,7 +19,10 @@ from lnl_core.runs.records import SCHEMA, RunRecord, parse_record, read_record, 
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 
-FOLDERS = ("runs", "ablations", "retrained", "limit/records", "newer", "pretrained", "exceptions", "pretrained_faces", "released", "newer_small")
+FOLDERS = (
+    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small"),
+    *("pretrained", "exceptions", "pretrained_faces", "released"),
+)
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
 ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confidence", "answers")
 """Folders with further measurements of the network of a run."""

@@ -6,9 +6,9 @@ those of their sources where these have one. The three that stand beside them ru
 machine and every record has every metric. Last-layer retraining has 500 unbiased images; the study "last_layer" has other numbers.
 
 "newer_small" is the same in the setting of the study "search": 10,000 digits, six epochs. lnl has the setting that its search chose
-there, all others the rate that the baseline's search chose. The first network of jtt trains for half of the epochs: after one epoch of
-so few digits it is wrong on so many that their repeats make the second training ten times as long. A run takes a minute instead of
-ten.
+there, all others the rate that the baseline's search chose. The first network of jtt trains for half of the epochs: after one
+epoch of so few digits it is wrong on so many that their repeats make the second training ten times as long. A run takes a minute
+instead of ten.
 """
 
 from itertools import product
