@@ -16,15 +16,15 @@ from lnl_core.evaluation import accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import published_models, read_record, write_record
-from lnl_core.runs.run import load_model
+from lnl_core.runs.run import load_model, run_folder
 from tools import ROOT
 from tools.pages import confidence as confidence_page, last_layer as last_layer_page, which_method
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
-from tools.studies import confidence, last_layer, newer
+from tools.studies import confidence, last_layer, newer, search
 from tools.studies.__main__ import known, main
 from tools.studies.runs import SEVERAL
-from tools.studies.study import Options, Runs, run_study
+from tools.studies.study import Options, Runs, diverged, run_study
 
 
 def test_every_method_has_three_seeds_at_three_variances_and_a_variance_ends_before_the_next() -> None:
@@ -127,6 +127,53 @@ def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_o
     assert rows_of(table)["lnl"][0][0] == "0.600 ± 0.000"
 
 
+def small(root: Path, method: str, seed: int, value: float | None) -> None:
+    """A run of the small setting, or with no value one that diverged."""
+    config = newer.small_config_of(method, 0.03, seed)
+    folder, name = root / "results" / newer.SMALL, run_folder("", config).name
+    if value is None:
+        diverged(folder, name).parent.mkdir(parents=True, exist_ok=True)
+        diverged(folder, name).write_text("{}", "utf-8")
+        return
+    metrics = dict.fromkeys(which_method.COLUMNS, value)
+    made = record_of()
+    settled: dict[str, Any] = {"method": method, "config": config.to_dict(), "setting": config.setting, "seed": config.seed}
+    settled |= {"profile": "custom", "provenance": {**made.provenance, "seconds": 60.0}}
+    write_record(replace(made, metrics=metrics, **settled), folder / f"{name}.json")
+
+
+def test_the_small_table_judges_three_runs_against_the_baseline_and_counts_those_that_diverged(tmp_path: Path) -> None:
+    assert which_method.small_table(tmp_path) == "Nothing has been measured yet.\n"
+    for seed in range(3):
+        small(tmp_path, "baseline", seed, 0.4 + seed / 100)
+        small(tmp_path, "last_layer", seed, 0.8 + seed / 100)
+        small(tmp_path, "lff", seed, 0.4 if seed else None)
+    table = which_method.small_table(tmp_path)
+    assert table.count("**σ²") == 1, "a variance without runs has no table"
+    found = rows_of(table)
+    assert {name: cells[0][4] for name, cells in found.items() if name in ("baseline", "last_layer", "lff", "jtt")} == {
+        "baseline": "–",
+        "last_layer": "higher",
+        "lff": "fewer than 3 runs",
+        "jtt": "fewer than 3 runs",
+    }
+    assert found["last_layer"][0][0] == "0.810 ± 0.010"
+    assert (found["lff"][0][6], found["jtt"][0][:4]) == ("2, 1 diverged", ["not measured"] * 4)
+
+
+def test_in_the_small_setting_only_lnl_and_the_baseline_were_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = newer.small_configs()
+    assert len({config.fingerprint() for config in configs}) == len(configs) == 11 * 3 * 3
+    tried = search.settings()
+    rates = {method: {config.lr for config in configs if config.method == method} for method in newer.METHODS}
+    best = {method: tried[search.chosen(method) or 0]["lr"] for method in ("baseline", "lnl")}
+    assert rates == {method: {best["lnl" if method == "lnl" else "baseline"]} for method in newer.METHODS}
+    assert {config.seed for config in configs} == {*search.FRESH_SEEDS}, "no seed that chose"
+    assert {config.first_epochs for config in configs if config.method == "jtt"} == {3}
+    monkeypatch.setattr(search, "chosen", lambda method, root=None: None)
+    assert newer.small_configs() == []
+
+
 def test_what_is_said_of_the_methods_with_three_runs() -> None:
     said = ["`last_layer` with 500 unbiased images lies above `lnl`", "three seeds cannot tell them apart. Their worst"]
     assert not missing("which_method.md", *said)
@@ -209,7 +256,7 @@ def test_the_table_of_last_layers_has_two_rows_a_network_with_its_control(tmp_pa
     assert {name: len(rows) for name, rows in found.items() if name != "network"} == {"baseline": 4, "bias_balanced": 4, "lnl": 4}
     first, cells = last_layer.read_last_layers(tmp_path)[0], found["baseline"][0]
     assert (first["method"], first["color_var"]) == ("baseline", 0.02)
-    assert len(cells) == 1 + 4 + 1
+    assert len(cells) == 1 + 4 + 1 + 1
     assert cells[0] == f"{first['before']['test_accuracy']:.3f}"
     for cell, images, colors in ((1, 50, "unbiased"), (4, 2000, "unbiased"), (5, 2000, "training_colors")):
         values = [row["test_accuracy"] for row in first[colors] if row["images"] == images]
@@ -225,7 +272,7 @@ def test_the_table_of_confidence_has_two_rows_a_network_and_its_n(tmp_path: Path
     shutil.copytree(ROOT / confidence.FOLDER, tmp_path / confidence.FOLDER)
     lines = [line for line in confidence_page.confidence_table(tmp_path).splitlines() if line.startswith("| 0")]
     assert len(lines) == 12
-    assert all(line.endswith("| 1 |") for line in lines)
+    assert all("| 1 | <a href" in line or line.endswith("| 1 | – |") for line in lines)
     first = confidence.read_confidence(tmp_path)[0]
     assert f"| {first['unbiased']['error']:.3f} |" in lines[0]
     assert f"| {first['training_colors']['error']:.3f} |" in lines[1]

@@ -526,6 +526,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, ablation_records, forgetting.config_of),
     }
     texts |= {"which_method.md": which_method.which_method_table(root), "must_know.md": which_method.must_know_table()}
+    texts |= {"which_method_small.md": which_method.small_table(root)}
     texts |= {"confidence.md": confidence.confidence_table(root), "hyperparameters.md": hyperparameters.tables()}
     texts |= {"choosing.md": choosing.choosing_table(root), "choosing_settings.md": choosing.settings_table()}
     texts |= {"search.md": search.accuracy_table(root), "search_tried.md": search.tried_table(root)}
@@ -594,6 +595,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "leak_training": ("courses",),
     "adversaries": ("adversaries",),
     "which_method": ("newer",),
+    "which_method_small": ("search", "newer_small"),
     "must_know": (),
     "last_layer": ("last_layer",),
     "choosing": ("choosing",),

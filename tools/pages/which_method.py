@@ -4,12 +4,15 @@ from pathlib import Path
 
 from lnl_core import methods
 from lnl_core.methods.base import KNOWLEDGE
-from lnl_core.runs.records import RunRecord, read_records
+from lnl_core.runs.records import RunRecord, read_record, read_records
+from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages
+from tools.pages.pretrained import against
 from tools.pages.rows import of_seeds, table_head
-from tools.studies import newer
+from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
+from tools.studies.study import diverged
 
 COLUMNS = {
     "test_accuracy": "accuracy",
@@ -65,6 +68,47 @@ _BORROWED = (
     f" Until there are three of each, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the results"
     " page, of the same configurations; not all of these hold every number, and their seconds are of other machines."
 )
+
+
+def small_runs(method: str, color_var: float, root: Path = ROOT) -> tuple[list[RunRecord], int]:
+    """In the small setting the records of a cell that are there, and how many of its runs diverged."""
+    names = [run_folder("", newer.small_config_of(method, color_var, seed)).name for seed in range(newer.SEEDS)]
+    folder = root / "results" / newer.SMALL
+    files = [folder / f"{name}.json" for name in names]
+    lost = sum(diverged(folder, name).is_file() for name in names)
+    return [read_record(file) for file in files if file.is_file()], lost
+
+
+def small_values(method: str, color_var: float, metric: str = "test_accuracy", root: Path = ROOT) -> list[float]:
+    return [record.metrics[metric] for record in small_runs(method, color_var, root)[0]]
+
+
+def small_table(root: Path = ROOT) -> str:
+    """By variance a row a method in the small setting: means over seeds with the standard deviation, and against the baseline."""
+    blocks = []
+    for color_var in SEVERAL:
+        found = {method: small_runs(method, color_var, root) for method in newer.METHODS}
+        if not any(records for records, _ in found.values()):
+            continue
+        lines = table_head("method", *COLUMNS.values(), "against the baseline", "seconds", "n", record_pages.HEAD)
+        base = small_values(newer.BESIDE[0], color_var, root=root)
+        for method, (records, lost) in found.items():
+            cells = [of_seeds([one.metrics[name] for one in records], missing=MISSING) for name in COLUMNS]
+            accuracies = [one.metrics["test_accuracy"] for one in records]
+            cells.append("–" if method == newer.BESIDE[0] else against(accuracies, base))
+            cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
+            cells += [f"{len(records)}{f', {lost} diverged' if lost else ''}", record_pages.links(records, root)]
+            lines.append(f"| {method} | {' | '.join(cells)} |")
+        blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
+    if not blocks:
+        return "Nothing has been measured yet.\n"
+    shared = search.SETTINGS
+    how = (
+        f"Mean and standard deviation over n seeds. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches "
+        f"of {shared['batch_size']}. Whether the accuracy lies above the baseline's: Welch's 95 % interval of the difference, with "
+        "no correction for the number of comparisons. Seconds are those of whole runs with their probes on one processor core."
+    )
+    return "\n".join(blocks) + f"\n{how}\n"
 
 
 def _by_run(folder: Path) -> dict[str, RunRecord]:
