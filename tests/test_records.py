@@ -20,6 +20,7 @@ from lnl_core.runs.comparison import (
     agreement,
     decided,
     difference_interval,
+    next_run,
     of_its_preset,
     ordering,
     paper_numbers,
@@ -577,6 +578,23 @@ def test_a_method_that_scatters_more_is_never_judged_sooner(off: float) -> None:
 def test_fewer_than_three_runs_say_nothing(values: list[float]) -> None:
     assert agreement(values, 0.8) == agreement(values, 0.1) == "cannot say"
     assert ordering(values, [0.1, 0.1, 0.1]) == ordering([0.1, 0.1, 0.1], values) == "cannot say"
+
+
+def test_one_more_run_lies_between_the_ends_as_often_as_is_said() -> None:
+    low, high = next_run([0.6, 0.7, 0.8])
+    half = 4.302652729911275 * 0.1 * np.sqrt(4 / 3)  # t with two degrees of freedom
+    assert [low, high] == pytest.approx([0.7 - half, 0.7 + half])
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(4000):
+        *first, one_more = rng.normal(0.7, 0.1, 4)
+        low, high = next_run(first, 0.8)
+        inside += low <= one_more <= high
+    assert inside / 4000 == pytest.approx(0.8, abs=0.02)
+    with pytest.raises(DataError, match="how far runs scatter cannot be told from 1: give two or more"):
+        next_run([0.7])
+    with pytest.raises(DataError):
+        next_run([0.7, float("nan")])
 
 
 def test_ordering_is_the_test_of_welch() -> None:

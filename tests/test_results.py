@@ -15,7 +15,7 @@ from test_records import record_of
 
 from lnl_core._files import write_json
 from lnl_core.config import preset
-from lnl_core.runs.records import published_models, read_records, write_record
+from lnl_core.runs.records import RunRecord, published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ROOT
 from tools.pages import results
@@ -212,6 +212,25 @@ def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
         assert config["profile"] == "custom"
         assert config["train_split"] == "train"
         assert "|" not in name, "it would end its cell of the table"
+
+
+def test_choices_are_held_against_the_scatter_of_their_own_reference() -> None:
+    def runs(changes: dict[str, Any], *values: float) -> list[RunRecord]:
+        configs = [ablations.config_of(changes, seed) for seed in range(len(values))]
+        return [
+            replace(record_of(), config=config.to_dict(), metrics={"validation_accuracy": value})
+            for config, value in zip(configs, values, strict=True)
+        ]
+
+    reference = ablations.CHOICES[ablations.REFERENCE]
+    few = runs(reference, 0.7, 0.71)
+    assert results.choices_outside(few) is None
+    stored = runs(reference, 0.7, 0.71, 0.72)
+    stored += runs(ablations.CHOICES["no weight decay"], 0.5) + runs(ablations.CHOICES["rate of f 0.01"], 0.74)
+    found = results.choices_outside(stored)
+    assert found is not None
+    assert found[0] == pytest.approx((0.71 - 0.0497, 0.71 + 0.0497), abs=1e-4)
+    assert found[1] == ["no weight decay"]
 
 
 def test_no_two_ablations_of_a_table_are_the_same_run() -> None:

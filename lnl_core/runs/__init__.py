@@ -74,6 +74,7 @@ _HOMES = {
         "difference_interval",
         "agreement",
         "ordering",
+        "next_run",
         "decided",
         "of_its_preset",
         "table_markdown",

@@ -259,6 +259,19 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     return "higher" if difference > 0 else "lower"
 
 
+def next_run(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Between which ends one more run of the same kind would lie: mean ± t s sqrt(1 + 1/n), for normal values.
+
+    Raises:
+        DataError: for fewer than two values, or one that is not finite.
+    """
+    _refuse_infinite(values)
+    if len(values) < 2:
+        raise DataError(f"how far runs scatter cannot be told from {len(values)}: give two or more")
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
 def decided(answers: Sequence[str], needed: int) -> str:
     """Whether a claim "holds", "does not hold" or one "cannot say".
 

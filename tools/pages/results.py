@@ -23,7 +23,15 @@ from lnl_core.figures import fairness as fairness_figures, information as inform
 from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
 from lnl_core.runs.bench import roofline, roofline_markdown
-from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
+from lnl_core.runs.comparison import (
+    FEWEST_RUNS,
+    agreement,
+    difference_interval,
+    next_run,
+    paper_numbers,
+    results_table,
+    table_markdown,
+)
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT, write_if_changed
 from tools.pages import (
@@ -113,6 +121,32 @@ def ablation_table(
         found = groups.get(config_of(changes).fingerprint(), [])
         lines.append(f"| {name} | " + " | ".join(_cell(found, metric) for metric in columns) + f" | {len(found)} |")
     return "\n".join(lines) + "\n"
+
+
+def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list[str]] | None:
+    """Between which ends a fourth run of the reference would lie, and the choices with a mean outside; None without three runs."""
+    groups = _by_configuration(records)
+    means = {
+        name: [one.metrics["validation_accuracy"] for one in groups.get(ablations.config_of(changes).fingerprint(), [])]
+        for name, changes in ablations.CHOICES.items()
+    }
+    reference = means.pop(ablations.REFERENCE)
+    if len(reference) < FEWEST_RUNS:
+        return None
+    low, high = next_run(reference)
+    return (low, high), [name for name, those in means.items() if those and not low <= sum(those) / len(those) <= high]
+
+
+def _choices_told(records: list[RunRecord]) -> str:
+    found = choices_outside(records)
+    if found is None:
+        return f"The reference has fewer than {FEWEST_RUNS} runs, so how far its seeds scatter is not known."
+    (low, high), outside = found
+    named = f"Outside lie: {'; '.join(outside)}." if outside else "No other row lies outside."
+    return (
+        f"With 95 % a fourth run of the reference lies between {max(low, 0):.2f} and {min(high, 1):.2f} (Student's t, of its three "
+        f"runs). {named}"
+    )
 
 
 def record_table(root: Path = ROOT) -> str:
@@ -517,7 +551,7 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "mi_backprop.md": mi_backprop_table(root),
         "fairness_adult.md": fairness_table("adult-sex", root),
         "fairness_german.md": fairness_table("german-age", root),
-        "choices.md": ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records),
+        "choices.md": f"{ablation_table(ablations.CHOICES, CHOICE_COLUMNS, ablation_records)}\n{_choices_told(ablation_records)}\n",
         "fooled.md": leak_tables.fooled_table(root),
         "said.md": leak_tables.said_table(root),
         "left.md": leak_tables.left_table(root),
