@@ -16,12 +16,16 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from fontTools.ttLib import TTFont
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sphinx import addnodes
 from sphinx.builders.html._assets import _JavaScript
+from sphinx.util.typing import stringify_annotation
 
 from tools import ROOT
 from tools.pages.records import read_all
@@ -39,6 +43,7 @@ from tools.site.extension import (
     sitemap,
     size_of,
     with_cells_of_text,
+    with_numpys_names,
     with_sizes,
     without_idle_scripts,
     without_long_value,
@@ -444,6 +449,17 @@ def test_the_reference_has_no_signature_of_many_lines(site: Path) -> None:
         signatures = re.findall(r'<dt class="sig sig-object py" id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.S)
         long = [name for name, text in signatures if len(re.sub(r"<[^>]+>", "", text)) > 600]
         assert long == [], page.name
+
+
+def test_types_of_numpy_have_the_names_that_numpy_gives_them(site: Path) -> None:
+    for type_of, name in (
+        (ArrayLike, "~numpy.typing.ArrayLike"),
+        (torch.Tensor | ArrayLike, "~torch.Tensor | ~numpy.typing.ArrayLike"),
+        (NDArray[np.uint8] | None, "~numpy.typing.NDArray[~numpy.uint8] | None"),
+    ):
+        assert with_numpys_names(stringify_annotation(type_of, "smart")) == name  # type: ignore[arg-type]
+    for page in (site / "book").glob("api_*.html"):
+        assert "_typing" not in re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")), page.name
 
 
 def test_the_reference_takes_no_sentence_for_a_type(site: Path) -> None:

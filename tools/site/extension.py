@@ -20,9 +20,11 @@ from typing import Any
 from docutils import nodes
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
+from numpy.typing import ArrayLike
 from PIL import Image
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 from sphinx.writers.html5 import HTML5Translator
 
 from tools import write_if_changed
@@ -323,6 +325,20 @@ def _short_values(app: Sphinx, domain: str, kind: str, content: addnodes.desc_co
     without_long_value(content.parent.findall(addnodes.desc_signature))
 
 
+_ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")  # type: ignore[arg-type]
+_ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[([^\]]*)\]\]")
+
+
+def with_numpys_names(type_of: str) -> str:
+    """A type as autodoc spells it, with the two names that numpy has for its long ones."""
+    return _ARRAY.sub(r"~numpy.typing.NDArray[\1]", type_of.replace(_ARRAY_LIKE, "~numpy.typing.ArrayLike"))
+
+
+def _types(app: Sphinx, *_: Any) -> None:
+    for types in app.env.temp_data.get("annotations", {}).values():
+        types.update({name: with_numpys_names(type_of) for name, type_of in types.items()})
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(nodes.citation, override=True, html=(_begin_citation, _end_citation))
     app.add_js_file(None, body=FIRST_VISIT)
@@ -332,6 +348,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", _address)
     app.connect("config-inited", _anew)
     app.connect("object-description-transform", _short_values)
+    app.connect("object-description-transform", _types, priority=400)  # before autodoc writes them
     app.connect("autodoc-process-docstring", _whole_sentence, priority=400)
     app.connect("html-page-context", _card)
     app.connect("html-page-context", _idle_scripts, priority=900)
