@@ -90,11 +90,12 @@ def test_each_method_has_the_setting_of_the_search_on_kim_et_al_and_nothing_is_t
 ) -> None:
     monkeypatch.setattr(search, "chosen", lambda method, root=None: {"baseline": 2, "lnl": 5}[method])
     jobs = study.LookAlikes().jobs(Options())
-    assert len({job.key for job in jobs}) == len(NAMES) * 3 * 3
+    assert len({job.key for job in jobs}) == (len(NAMES) + 1) * 3 * 3
     rates = {method: study.config_of(method, 2).lr for method in study.METHODS}
     tried = search.settings()
     assert rates == {"baseline": tried[2]["lr"], "gray": tried[2]["lr"], "lnl": tried[5]["lr"]}
-    assert study.config_of("lnl", 2).bias_lr == tried[5]["bias_lr"]
+    assert study.config_of("lnl", 2).bias_lr == study.config_of("lnl", 2, 0.01).bias_lr == tried[5]["bias_lr"]
+    assert study.config_of("lnl", 2, 0.01).lr == 0.01
     monkeypatch.setattr(search, "chosen", lambda method, root=None: None)
     with pytest.raises(NotReady, match=r"the search of lnl is not there: run 'python -m tools\.studies search' first"):
         study.config_of("lnl", 2)
@@ -102,9 +103,9 @@ def test_each_method_has_the_setting_of_the_search_on_kim_et_al_and_nothing_is_t
 
 def test_a_small_run_is_measured_as_painted_in_training_and_as_in_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     base = study.config_of("baseline", 2)
-    monkeypatch.setattr(study, "config_of", lambda method, seed: base.with_options(epochs=1))
+    monkeypatch.setattr(study, "config_of", lambda method, seed, rate: base.with_options(epochs=1))
     monkeypatch.setattr(study, "load_mnist", lambda split, data_dir: tuple(part[:300] for part in load_mini()))
-    key = (NAMES[2], "baseline", 2)
+    key = (NAMES[2], "baseline", 2, None)
     found = study.LookAlikes().do(Job("one", study.file_of(*key), key), Options())
     assert set(found["scores"]) == {"painted_accuracy", "accuracy"}
     assert found["scores"]["painted_accuracy"] > found["scores"]["accuracy"], "the background names the class in training"

@@ -10,21 +10,22 @@ from tools.studies import look_alikes as study, search
 MEASURES = {"painted_accuracy": "painted as in training", "accuracy": "painted as in the test"}
 
 
-def values(name: str, method: str, measure: str = "accuracy", root: Path = ROOT) -> list[float]:
+def values(name: str, method: str, measure: str = "accuracy", rate: float | None = None, root: Path = ROOT) -> list[float]:
     """An accuracy on test digits of every seed that is there and did not diverge."""
-    runs = [study.read(name, method, seed, root) for seed in study.SEEDS]
+    runs = [study.read(name, method, seed, rate, root) for seed in study.SEEDS]
     return [run["scores"][measure] for run in runs if run and run["scores"]]
 
 
 def look_alikes_table(root: Path = ROOT) -> str:
     """One row a data set and method: accuracy on test digits that are painted as in training, and as in the test."""
     lines = table_head("data set", "method", *MEASURES.values(), "n", "records")
-    for name, short in study.SHORT.items():
+    for name, rate in [(name, rate) for name, lower in study.LOWER.items() for rate in dict.fromkeys((None, lower))]:
         for method in study.METHODS:
-            found = [values(name, method, measure, root) for measure in MEASURES]
+            found = [values(name, method, measure, rate, root) for measure in MEASURES]
             cells = [of_seeds(those, missing="not measured").replace(" ", "\N{NO-BREAK SPACE}") for those in found]
-            cells += [str(len(found[0])), record_pages.listed(f"look_alikes/{short}-{method}-", "by seed")]
-            lines.append(f"| {name} | {method} | {' | '.join(cells)} |")
+            of_rate = "seed" if rate is None else f"{rate:g}-seed"
+            cells += [str(len(found[0])), record_pages.listed(f"look_alikes/{study.SHORT[name]}-{method}-{of_rate}", "by seed")]
+            lines.append(f"| {name}{'' if rate is None else f', rate {rate:g}'} | {method} | {' | '.join(cells)} |")
     shared = search.SETTINGS
     return (
         "\n".join(lines)
