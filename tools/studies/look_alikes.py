@@ -3,9 +3,10 @@
 Each data set is the first 10,000 training digits of MNIST painted by the rule of its authors, see ``lnl_core.figures.LOOK_ALIKES``,
 and is tested on the 10,000 test digits twice: painted as in training and as in the test of that data set. Epochs and batch are
 those of the study "search", and so are the rates: lnl has the setting that its search chose on the digits of Kim et al., the
-others the rate that the baseline's search chose there. Nothing is tuned for the other three data sets. On the digits of Bahng et al. some
-trainings end without having learnt what they are trained on, so all three methods run there a second time, at LOWER. The task of Arjovsky et al.
-has two classes, for which two of the ten outputs are enough; their labels are noisy, in training and in the test.
+others the rate that the baseline's search chose there. Nothing is tuned for the other three data sets. On the digits of Bahng et
+al. some trainings end without having learnt what they are trained on, so all three methods run there a second time, at LOWER. The
+task of Arjovsky et al. has two classes, for which two of the ten outputs are enough; their labels are noisy, in training and in
+the test.
 """
 
 from itertools import product
@@ -84,7 +85,7 @@ class LookAlikes(Study):
     settings = search.SETTINGS
 
     def jobs(self, options: Options) -> list[Job]:
-        keys = [(*key, None) for key in product(LOOK_ALIKES, METHODS, SEEDS)]
+        keys: list[tuple[str, str, int, float | None]] = [(*key, None) for key in product(LOOK_ALIKES, METHODS, SEEDS)]
         keys += [(name, method, seed, rate) for name, rate in LOWER.items() if rate for method, seed in product(METHODS, SEEDS)]
         return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
 
