@@ -35,7 +35,7 @@ def _table(bundle: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 def test_every_record_is_there_whole(bundle: dict[str, Any]) -> None:
-    folders = (*records.FOLDERS, *records.SMALL)
+    folders = (*records.FOLDERS, *(f"{folder}/diverged" for folder in records.FOLDERS), *records.SMALL)
     stored = [f"{folder}/{path.stem}" for folder in folders for path in (ROOT / "results" / folder).glob("*.json")]
     lines = [path.read_text("utf-8").count("\n") for path in (ROOT / "results" / "fairness").glob("*.jsonl")]
     found = {row[0]: row for row in bundle["records"]}
@@ -133,6 +133,19 @@ def test_a_small_run_that_diverged_has_no_metric_and_one_that_is_none_is_refused
     path.write_text(json.dumps({"seed": 1}), "utf-8")
     said = "results/search/lnl-1-0.02-seed0.json is no run of the study search ('scores'): restore it from the repository"
     assert records.read_all(tmp_path) == {"search/lnl-1-0.02-seed0": said}
+
+
+def test_a_run_that_diverged_is_shown_with_its_reason(bundle: dict[str, Any], tmp_path: Path) -> None:
+    row = next(row for row in bundle["records"] if row[0].startswith("pretrained_faces/diverged/"))
+    stored = json.loads((ROOT / row[1]).read_text(encoding="utf-8"))
+    assert _table(bundle, row[9]) == {}
+    assert _table(bundle, row[10])["diverged"] == stored["reason"]
+    assert _table(bundle, row[8]) == stored["config"]
+    path = tmp_path / "results" / "newer_small" / "diverged" / "one.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}", "utf-8")
+    said = "results/newer_small/diverged/one.json is no run that diverged ('config'): restore it from the repository"
+    assert records.read_all(tmp_path) == {"newer_small/diverged/one": said}
 
 
 def test_a_column_is_added_to_every_table() -> None:

@@ -5,14 +5,14 @@ A record that cannot be read keeps its row, with the reason, and the others stay
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lnl_core._files import read_json
-from lnl_core.config import preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, RecordError
 from lnl_core.experiments import find
 from lnl_core.runs.records import SCHEMA, RunRecord, parse_record, read_record, read_record_lines
@@ -64,20 +64,43 @@ def read_small(path: Path) -> RunRecord:
         raise RecordError(f"{path} is no run of the study {path.parent.name} ({error}): restore it from the repository") from None
 
 
+def read_diverged(path: Path) -> RunRecord:
+    """A run that has no record because its loss was not finite, as a record without metrics; its data say why.
+
+    Raises:
+        RecordError: if it is no such file.
+    """
+    found = read_json(path, "restore it from the repository")
+    try:
+        config = RunConfig.from_dict(found["config"])
+        return RunRecord(
+            schema=SCHEMA,
+            experiment=config.experiment,
+            method=config.method,
+            setting=config.setting,
+            seed=config.seed,
+            profile=config.profile,
+            selection="last_epoch",
+            config=found["config"],
+            metrics={},
+            data={"source": config.source, "diverged": str(found["reason"])},
+            provenance=found["provenance"],
+        )
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise RecordError(f"{path} is no run that diverged ({error}): restore it from the repository") from None
+
+
 def read_all(root: Path = ROOT) -> dict[str, Record]:
     """Every record below ``results`` by its address: folder and file, ``runs/NAME``, or with the line, ``fairness/NAME/3``."""
     results = root / "results"
+    readers: dict[str, Callable[[Path], RunRecord]] = dict.fromkeys(FOLDERS, read_record)
+    readers |= {f"{folder}/diverged": read_diverged for folder in FOLDERS}
+    readers |= dict.fromkeys(SMALL, read_small)
     found: dict[str, Record] = {}
-    for folder in FOLDERS:
+    for folder, read in readers.items():
         for path in sorted((results / folder).glob("*.json")):
             try:
-                found[f"{folder}/{path.stem}"] = read_record(path)
-            except RecordError as error:
-                found[f"{folder}/{path.stem}"] = str(error).replace(f"{root}/", "")
-    for folder in SMALL:
-        for path in sorted((results / folder).glob("*.json")):
-            try:
-                found[f"{folder}/{path.stem}"] = read_small(path)
+                found[f"{folder}/{path.stem}"] = read(path)
             except RecordError as error:
                 found[f"{folder}/{path.stem}"] = str(error).replace(f"{root}/", "")
     for path in sorted((results / "fairness").glob("*.jsonl")):

@@ -18,13 +18,14 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, fresh_h, pretrained_faces, search
+from tools.pages import choosing, fresh_h, look_alikes, pretrained_faces, search
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
 from tools.studies.last_layer import read_last_layers
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
+from tools.studies.look_alikes import SHORT
 from tools.studies.search import validation
 
 VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
@@ -229,6 +230,11 @@ class Sources:
     def searched_worst(self, color_var: float) -> float:
         """The most that any run of it has on the worst cell of digit and colour."""
         return max(max(of[color_var]) for of in search.on_test("worst_group_accuracy", self._root).values() if color_var in of)
+
+    def alike(self, short: str, method: str, measure: str = "accuracy", rate: float | None = None) -> float:
+        """The mean over seeds of an accuracy on a data set called Colored MNIST, see ``results/look_alikes``."""
+        (name,) = (name for name, known in SHORT.items() if known == short)
+        return float(np.mean(look_alikes.values(name, method, measure, rate, self._root)))
 
     def validated(self, method: str, number: int, seed: int) -> float:
         """Accuracy on validation digits of a setting of that search, counted from 1 as in its table."""
