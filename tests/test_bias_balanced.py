@@ -11,12 +11,13 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_records
 from tools import ROOT
-from tools.pages import moved, results
+from tools.pages import moved
 from tools.pages.numbers import said
+from tools.pages.rows import by_configuration
 from tools.studies import ablations
 
 PAGE = said("bias_balanced.md")
-RUNS = results._by_configuration(read_records(ROOT / "results" / "ablations"))
+RUNS = by_configuration(read_records(ROOT / "results" / "ablations"))
 PAPER: dict[str, Any] = json.loads((ROOT / "results" / "paper.json").read_text(encoding="utf-8"))
 
 

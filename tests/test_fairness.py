@@ -38,7 +38,7 @@ from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network
 from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools.pages import results
+from tools.pages.fairness_tables import fairness_rows
 from tools.pages.numbers import missing, said
 from tools.studies import fairness as tool
 from tools.studies.study import Options, run_study
@@ -441,7 +441,7 @@ def test_what_is_said_of_german_credit() -> None:
     parity = [german("baseline", 0, PARITY), *(german("lnl", weight, PARITY) for weight in tool.WEIGHTS)]
     assert parity == sorted(parity, reverse=True)
     assert german("reduction_dp", 0.005, PARITY) > 0.03
-    rows = results.fairness_rows(tool.read_task("german-age"), "demographic_parity_difference")
+    rows = fairness_rows(tool.read_task("german-age"), "demographic_parity_difference")
 
     def told_apart(method: str, metric: str) -> bool:
         pairs = zip(rows[method], rows["baseline"], strict=True)

@@ -10,7 +10,7 @@ import pytest
 from lnl_core.evaluation import probe_leakage
 from lnl_core.figures import information as information_figures
 from lnl_core.information import gaussian_information, mutual_information
-from tools.pages import results
+from tools.pages.rows import spread
 from tools.studies import estimators
 
 FOUND = estimators.read_runs()
@@ -178,9 +178,9 @@ def test_words_about_probes() -> None:
 
 def test_the_table_counts_what_diverged_and_averages_the_rest() -> None:
     runs: list[dict[str, Any]] = [{"value": 1.0}, {"value": None}, {"value": 2.0}]
-    assert results._spread(runs) == "1.500 ± 0.707 (1 diverged)"
-    assert results._spread(runs[1:2]) == "– (1 diverged)"
-    assert results._spread(runs[:1]) == "1.000"
+    assert spread(runs) == "1.500 ± 0.707 (1 diverged)"
+    assert spread(runs[1:2]) == "– (1 diverged)"
+    assert spread(runs[:1]) == "1.000"
 
 
 def test_the_figure_draws_errors_and_leaves_out_what_diverged() -> None:

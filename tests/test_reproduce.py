@@ -8,14 +8,15 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, next_run, ordering, results_table
 from lnl_core.runs.records import read_records
 from tools import ROOT
-from tools.pages import results
+from tools.pages.ablation_tables import choices_outside
 from tools.pages.numbers import said
+from tools.pages.rows import by_configuration
 from tools.studies import ablations
 
 PAGE = said("reproduce.md")
 ROWS = {(row["method"], row["color_var"]): row for row in results_table()}
 SEEDED = (0.02, 0.03, 0.05)
-CHOICES = results._by_configuration(read_records(ROOT / "results" / "ablations"))
+CHOICES = by_configuration(read_records(ROOT / "results" / "ablations"))
 
 
 def validation(name: str) -> float:
@@ -70,7 +71,7 @@ def test_what_single_runs_did_is_told_with_their_numbers(sentence: str, names: t
 def test_no_choice_is_told_from_chance_by_one_run() -> None:
     several = [name for name, changes in ablations.CHOICES.items() if len(CHOICES[ablations.config_of(changes).fingerprint()]) > 1]
     assert several == [ablations.REFERENCE, "stronger adversary, gradients of f and g cut to length 10"]
-    found = results.choices_outside(read_records(ROOT / "results" / "ablations"))
+    found = choices_outside(read_records(ROOT / "results" / "ablations"))
     assert found is not None
     assert found[1] == []
     assert "**No single choice can be told from chance here.**" in PAGE

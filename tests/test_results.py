@@ -18,7 +18,7 @@ from lnl_core.config import preset
 from lnl_core.runs.records import RunRecord, published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ROOT
-from tools.pages import results
+from tools.pages import ablation_tables, figure_4_tables, results
 from tools.studies import ablations, mi_cost, models
 
 
@@ -82,7 +82,7 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
         write_record(replace(record, metrics=metrics), tree / "results" / "runs" / f"lnl{seed}.json")
     old = replace(record_of("gray", 0.03, value=0.9, profile="short"), metrics={"test_accuracy": 0.9, "worst_bias_accuracy": 0.7})
     write_record(old, tree / "results" / "runs" / "gray.json")
-    rows = results.groups_table(tree).splitlines()
+    rows = figure_4_tables.groups_table(tree).splitlines()
     assert rows[2:4] == [
         "| 0.02 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) | – |",
         "| 0.03 | gray | 0.900 (n = 1) | 0.700 (n = 1) | not measured | not measured | not measured | – |",
@@ -91,7 +91,8 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
 
 
 def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:
-    for columns in (results.CHOICE_COLUMNS, results.PART_COLUMNS, results.PLACE_COLUMNS, results.ADVERSARY_COLUMNS):
+    for table in ("CHOICE", "PART", "PLACE", "ADVERSARY"):
+        columns = getattr(ablation_tables, f"{table}_COLUMNS")
         assert "validation_accuracy" in columns
         assert not {"test_accuracy", "worst_bias_accuracy", "worst_group_accuracy"} & set(columns)
         assert [metric for metric, name in columns.items() if "test digits" in name] == ["prediction_information"]
@@ -99,13 +100,13 @@ def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_
 
 def test_what_stands_beside_ours_is_sorted_and_says_what_it_may_use(tree: Path) -> None:
     write_record(record_of("bias_balanced", 0.02, value=0.95, profile="short"), tree / "results" / "runs" / "balanced.json")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in results.others_table(tree).splitlines()[2:]]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in figure_4_tables.others_table(tree).splitlines()[2:]]
     assert [row[1].partition(" ±")[0] for row in rows] == ["0.959", "0.951", "0.9500", "around 0.943", "0.9293", "0.8374", "0.8185"]
     assert all(row[3] for row in rows)
     assert all(row[4].startswith("{cite:t}`") for row in rows if not row[0].startswith("bias_balanced"))
     works = set(re.findall(r"^@\w+\{([\w:-]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"\{cite:t\}`([\w]+)`", results.others_table())) <= works
-    assert "student" not in results.others_table(), "its test set is not stated"
+    assert set(re.findall(r"\{cite:t\}`([\w]+)`", figure_4_tables.others_table())) <= works
+    assert "student" not in figure_4_tables.others_table(), "its test set is not stated"
 
 
 def test_a_changed_number_is_noticed(tree: Path) -> None:
@@ -224,10 +225,10 @@ def test_choices_are_held_against_the_scatter_of_their_own_reference() -> None:
 
     reference = ablations.CHOICES[ablations.REFERENCE]
     few = runs(reference, 0.7, 0.71)
-    assert results.choices_outside(few) is None
+    assert ablation_tables.choices_outside(few) is None
     stored = runs(reference, 0.7, 0.71, 0.72)
     stored += runs(ablations.CHOICES["no weight decay"], 0.5) + runs(ablations.CHOICES["rate of f 0.01"], 0.74)
-    found = results.choices_outside(stored)
+    found = ablation_tables.choices_outside(stored)
     assert found is not None
     assert found[0] == pytest.approx((0.71 - 0.0497, 0.71 + 0.0497), abs=1e-4)
     assert found[1] == ["no weight decay"]

@@ -90,3 +90,11 @@ def scores(method: str, rule: str, root: Path = ROOT) -> list[float]:
     """What a rule compares, of every setting of a method whose training did not diverge."""
     found = [read(method, number, FIRST_SEED, root) for number in range(DRAWN)]
     return [run["scores"][rule] for run in found if run and run["scores"]]
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "choosing.md": choosing_table(root),
+        "choosing_settings.md": settings_table(),
+    }

@@ -40,3 +40,8 @@ def confidence_table(root: Path = ROOT) -> str:
 def diagrams(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """By name of the network what :func:`lnl_core.figures.reliability` draws, on digits in random colours."""
     return {f"{one['method']}, σ² {one['color_var']:g}": one["unbiased"] for one in read_confidence(root)}
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"confidence.md": confidence_table(root)}

@@ -44,3 +44,8 @@ def _cell(method: str, share: float, values: list[float]) -> str:
     if not values:
         return "nothing to fit to" if study.fits_to_exceptions(method) and not share else "not measured"
     return of_seeds(values) + (f" (n = {len(values)})" if len(values) < FEWEST_RUNS else "")
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"digit_exceptions.md": dial_table(root)}

@@ -75,3 +75,8 @@ def of(method: str, color_var: float, root: Path = ROOT) -> dict[str, Any]:
     """The measurement of the published network of a method, or of the untrained one."""
     found = [one for one in where(read_fresh_h(root), method=method, color_var=color_var) if one["weights"] == "float16"]
     return (found or where(read_fresh_h(root), method=method, color_var=color_var))[0]
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"fresh_h.md": fresh_h_table(root)}

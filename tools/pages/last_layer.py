@@ -30,3 +30,8 @@ def last_layer_table(root: Path = ROOT) -> str:
         blocks.append(f"**σ² = {color_var:g}, {word}**\n\n" + "\n".join(lines) + "\n")
     how = f"n = 1 network a row; mean and deviation of {draws} draws of the images. The control has digits in training colours."
     return "\n".join(blocks) + f"\n{how}\n"
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"last_layer.md": last_layer_table(root)}

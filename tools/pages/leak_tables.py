@@ -158,3 +158,13 @@ def courses(root: Path = ROOT) -> dict[str, list[list[dict[str, float]]]]:
     for course in forgetting.read_training(root):
         found.setdefault(course["name"], []).append(course["epochs"])
     return found
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "fooled.md": fooled_table(root),
+        "said.md": said_table(root),
+        "left.md": left_table(root),
+        "erased.md": erased_table(root),
+    }

@@ -32,3 +32,8 @@ def look_alikes_table(root: Path = ROOT) -> str:
         + "\n\nAccuracy on the 10,000 test digits, mean and standard deviation over seeds. "
         f"{shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of {shared['batch_size']}.\n"
     )
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"look_alikes.md": look_alikes_table(root)}

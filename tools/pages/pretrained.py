@@ -209,3 +209,13 @@ def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
         f"{start}, and the baseline with {count} exceptions, {_percent(first)} of TB2, is the first share measured above it "
         f"beyond their spread (Welch's 95 % interval): {of_seeds(plain[first])} (n = {len(plain[first])})."
     )
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "pretrained.md": pretrained_table(root),
+        "pretrained_search.md": search_table(root),
+        "pretrained_frozen.md": freezing_table(root),
+        "exceptions.md": exceptions_table(root),
+    }

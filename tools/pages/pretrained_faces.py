@@ -128,3 +128,11 @@ def turned(experiment: str, method: str, root: Path = ROOT) -> float:
             if one["method"] == method:
                 by.setdefault((kind, one["seed"]), {})[one["train_set"]] = shares["mean"]
     return mean(abs(first - second) for first, second in (tuple(sets.values()) for sets in by.values()))
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "pretrained_faces.md": faces_table(root),
+        "pretrained_faces_search.md": search_table(root),
+    }

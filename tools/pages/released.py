@@ -27,3 +27,8 @@ def released_table(root: Path = ROOT) -> str:
         lines.append(f"| {color_var:g} | {start} | {method} | {published[method][color_var]:.4f} | {' | '.join(cells)} | {link} |")
     wanted = len(study.configs())
     return "\n".join(lines) + f"\n\nOne run a row, {done} of {wanted} made; nothing is concluded from one.\n"
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {"released.md": released_table(root)}

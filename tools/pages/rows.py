@@ -31,3 +31,30 @@ def of_seeds(values: Sequence[float], digits: int = 3, missing: str = "–") -> 
     """Mean and, of more than one value, standard deviation (n - 1) over seeds; ``missing`` where there is none."""
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{spread}" if len(values) else missing
+
+
+def by_configuration(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Records that differ in nothing but the seed, by the fingerprint of seed 0."""
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        config = record.run_config()
+        groups.setdefault(type(config).from_dict({**config.to_dict(), "seed": 0}).fingerprint(), []).append(record)
+    return groups
+
+
+def cell(records: list[RunRecord], metric: str) -> str:
+    return of_seeds([record.metrics[metric] for record in records if metric in record.metrics])
+
+
+def spread(runs: list[dict[str, Any]]) -> str:
+    """Mean and standard deviation over seeds; runs that diverged are counted and left out."""
+    values = [run["value"] for run in runs if run["value"] is not None]
+    lost = f" ({len(runs) - len(values)} diverged)" if len(values) < len(runs) else ""
+    return f"{of_seeds(values)}{lost}"
+
+
+def grouped(runs: list[dict[str, Any]], *keys: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run[key] for key in keys), []).append(run)
+    return groups

@@ -98,3 +98,12 @@ def tried_table(root: Path = ROOT) -> str:
         "best settings of a method the mean of two. In bold the one that is chosen. 0.000: the training diverged. A method takes "
         "of a setting what it reads.\n"
     )
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "search.md": accuracy_table(root),
+        "search_tried.md": tried_table(root),
+        "search_ranks.md": ranks_table(root),
+    }

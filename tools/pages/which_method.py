@@ -135,3 +135,12 @@ def _how_much(records: list[RunRecord]) -> str:
     some = "" if len(records) == wanted else "; the others have not been measured yet"
     made = f"{len(records)} of the {wanted} runs {'has' if len(records) == 1 else 'have'} been made{some}."
     return f"{made} Seconds are those of whole runs with their probes, on {devices}; other work may have run beside them."
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "which_method.md": which_method_table(root),
+        "which_method_small.md": small_table(root),
+        "must_know.md": must_know_table(),
+    }

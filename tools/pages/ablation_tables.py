@@ -1,0 +1,90 @@
+"""The tables of variants of a method, one change a row, from the records in results/ablations."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lnl_core.config import RunConfig
+from lnl_core.runs.comparison import FEWEST_RUNS, next_run
+from lnl_core.runs.records import RunRecord, read_records
+from tools import ROOT
+from tools.pages.rows import by_configuration, cell, table_head
+from tools.studies import ablations, forgetting
+
+PLACE_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "foreground_probe_accuracy": "probe of the foreground",
+    "background_probe_accuracy": "probe of the background",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers (test digits)",
+}
+PART_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers (test digits)",
+}
+CHOICE_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "bias_mlp_probe_accuracy": "probe of everything",
+    "prediction_information": "nats of colour in the answers (test digits)",
+}
+ADVERSARY_COLUMNS = {
+    "validation_accuracy": "accuracy",
+    "bias_probe_accuracy": "linear probe",
+    "bias_mlp_probe_accuracy": "MLP probe",
+    "bias_mlp_probe_information": "nats left (MLP)",
+    "prediction_information": "nats of colour in the answers (test digits)",
+}
+
+
+def ablation_table(
+    rows: dict[str, dict[str, object]],
+    columns: dict[str, str],
+    records: list[RunRecord],
+    config_of: Callable[[dict[str, Any]], RunConfig] = ablations.config_of,
+) -> str:
+    """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
+    groups = by_configuration(records)
+    lines = table_head("variant", *columns.values(), "n")
+    for name, changes in rows.items():
+        found = groups.get(config_of(changes).fingerprint(), [])
+        lines.append(f"| {name} | " + " | ".join(cell(found, metric) for metric in columns) + f" | {len(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list[str]] | None:
+    """Between which ends a fourth run of the reference would lie, and the choices with a mean outside; None without three runs."""
+    groups = by_configuration(records)
+    means = {
+        name: [one.metrics["validation_accuracy"] for one in groups.get(ablations.config_of(changes).fingerprint(), [])]
+        for name, changes in ablations.CHOICES.items()
+    }
+    reference = means.pop(ablations.REFERENCE)
+    if len(reference) < FEWEST_RUNS:
+        return None
+    low, high = next_run(reference)
+    return (low, high), [name for name, those in means.items() if those and not low <= sum(those) / len(those) <= high]
+
+
+def _choices_told(records: list[RunRecord]) -> str:
+    found = choices_outside(records)
+    if found is None:
+        return f"The reference has fewer than {FEWEST_RUNS} runs, so how far its seeds scatter is not known."
+    (low, high), outside = found
+    named = f"Outside lie: {'; '.join(outside)}." if outside else "No other row lies outside."
+    return (
+        f"With 95 % a fourth run of the reference lies between {max(low, 0):.2f} and {min(high, 1):.2f} (Student's t, of its three "
+        f"runs). {named}"
+    )
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    records = read_records(root / "results" / "ablations")
+    choices = ablation_table(ablations.CHOICES, CHOICE_COLUMNS, records)
+    return {
+        "places.md": ablation_table(ablations.PLACES, PLACE_COLUMNS, records),
+        "parts.md": ablation_table(ablations.PARTS, PART_COLUMNS, records),
+        "choices.md": f"{choices}\n{_choices_told(records)}\n",
+        "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, records, forgetting.config_of),
+    }

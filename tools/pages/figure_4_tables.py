@@ -1,0 +1,137 @@
+"""The tables beside Figure 4: what is reproduced, who pays for the bias, which grey, and what others found."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lnl_core import methods
+from lnl_core.config import preset
+from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
+from lnl_core.runs.records import RunRecord, read_records
+from tools import ROOT
+from tools.pages import records as record_pages
+from tools.pages.rows import by_configuration, cell, table_head, where
+
+ALL_METHODS = tuple(methods.registered())
+
+
+def record_table(root: Path = ROOT) -> str:
+    """bias_balanced beside the published numbers on the same data, at the variances where it has records."""
+    folder = root / "results"
+    published = paper_numbers(folder=folder)
+    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published")
+    for row in where(results_table(folder=folder), method="bias_balanced"):
+        named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
+        lines.append(f"| {row['color_var']} | {_with_deviation(row)} | {row['n']} | {' | '.join(named)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _with_deviation(row: dict[str, Any]) -> str:
+    return f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["std"] is not None else "")
+
+
+USES = {
+    "bias_balanced": "the exact colour of each training image, a fitted model of p(y given b), resampling, affine and elastic maps",
+    "lnl": "bias labels: eight levels a colour channel",
+    "gray": "that the bias is the colour",
+}
+"""What a method is told or does beyond images and digits."""
+
+
+def others_table(root: Path = ROOT) -> str:
+    """What was found at the smallest variance of Figure 4 on the same data, the highest first, with what each method may use."""
+    folder, color_var = root / "results", COLOR_VARS[0]
+    paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
+    rows: list[tuple[float, str]] = []
+    for row in where(results_table(folder=folder), method="bias_balanced", color_var=color_var):
+        name = "bias_balanced, here, in colours drawn by us"
+        found = record_pages.listed(f"runs/ bias_balanced-{color_var:g}-", "its records")
+        rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | {found} |"))
+    for method, name in {"lnl": "LNL", "gray": "Gray"}.items():
+        value = paper_numbers(folder=folder)[method][color_var]
+        cited = f"{USES[method]} | {{cite:t}}`kim2019code`"
+        rows.append((value, f"| {name}, published | {value:.4f} | not stated | {cited} |"))
+    for other in paper["other_results"]:
+        if other["comparable"] and other["setting"]["color_var"] == color_var:
+            shown = ("around " if other.get("approximate") else "") + f"{other['value']:g}"
+            shown += f" ± {other['std']:.4f}" if "std" in other else ""
+            runs = other.get("runs", "not stated")
+            told = f"{other['uses']} | {{cite:t}}`{other['cite']}`: {other['note']}"
+            rows.append((other["value"], f"| {other['label']} | {shown} | {runs} | {told} |"))
+    head = table_head("method", f"accuracy at σ² = {color_var:g}", "runs", "what it may use", "where")
+    return "\n".join([*head, *(line for _, line in sorted(rows, key=lambda row: -row[0]))]) + "\n"
+
+
+def agreement_table(root: Path = ROOT) -> str:
+    """Each cell of Figure 4 with enough runs: the interval of its difference, and whether it agrees with the published number."""
+    rows = [row for row in results_table(folder=root / "results") if row["published"] is not None]
+    judged = [row for row in rows if row["n"] >= FEWEST_RUNS]
+    lines = table_head("method", "σ²", "published", "ours", "n", "difference, 90 % interval", "verdict")
+    for row in judged:
+        low, high = difference_interval(row["values"], row["published"])
+        numbers = f"{row['published']:.4f} | {row['mean']:.4f} | {row['n']} | {low:+.4f} to {high:+.4f}"
+        lines.append(f"| {row['method']} | {row['color_var']:g} | {numbers} | {agreement(row['values'], row['published'])} |")
+    few = f"The other {len(rows) - len(judged)} of the {len(rows)} published numbers have fewer than {FEWEST_RUNS} runs beside them"
+    return "\n".join(lines) + f"\n\n{few}: cannot say.\n"
+
+
+GRAYSCALES = {"luminance": "luminance", "mean": "mean of the channels", "lightness": "lightness of HSL"}
+
+
+def grayscale_table(root: Path = ROOT) -> str:
+    """The method "gray" under each formula beside the published means; luminance is that of the presets."""
+    folder = root / "results"
+    published = paper_numbers(folder=folder)["gray"]
+    groups = by_configuration(read_records(folder / "runs") + read_records(folder / "ablations"))
+    lines = table_head("σ²", "published", *GRAYSCALES.values(), "records")
+    for color_var in (0.02, 0.03, 0.05):
+        configs = [preset("short", "gray", color_var=color_var, grayscale=kind) for kind in GRAYSCALES]
+        cells = [_counted_cell(groups.get(config.fingerprint(), [])) for config in configs]
+        found = any(config.fingerprint() in groups for config in configs)
+        cells.append(record_pages.listed(f"colored_mnist-gray-{color_var:g}-", "all of gray") if found else "–")
+        lines.append(f"| {color_var:g} | {published[color_var]:.4f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _counted_cell(records: list[RunRecord], metric: str = "test_accuracy", missing: str = "–") -> str:
+    having = [record for record in records if metric in record.metrics]
+    return f"{cell(having, metric)} (n = {len(having)})" if having else missing
+
+
+GROUP_COLUMNS = {
+    "test_accuracy": "accuracy",
+    "worst_bias_accuracy": "worst colour",
+    "worst_group_accuracy": "worst group, digit × colour",
+    "bias_aligned_accuracy": "aligned",
+    "bias_conflicting_accuracy": "conflicting",
+}
+
+
+def groups_table(root: Path = ROOT) -> str:
+    """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
+    lines = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)
+    smallest = set()
+    stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
+    for color_var in (0.02, 0.03):
+        for method in ALL_METHODS:
+            wanted = where(stored, method=method, color_var=color_var)
+            for records in by_configuration([one for one in wanted if one.data["source"] == "mnist"]).values():
+                cells = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
+                cells.append(record_pages.links(records, root))
+                lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+                smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
+    sizes = " or ".join(f"{size:.0f}" for size in sorted(smallest))
+    return "\n".join(lines) + "\n" + (f"\nThe smallest group has {sizes} test digits.\n" if smallest else "")
+
+
+def tables(root: Path = ROOT) -> dict[str, str]:
+    """By file name."""
+    return {
+        "figure_4.md": table_markdown(results_table(folder=root / "results")) + "\n",
+        "agreement.md": agreement_table(root),
+        "groups.md": groups_table(root),
+        "record.md": record_table(root),
+        "others.md": others_table(root),
+        "grayscale.md": grayscale_table(root),
+    }
