@@ -375,17 +375,31 @@ def test_near_chance_is_above_chance() -> None:
     assert len([found for found in under_limit.read_measured() if found["color_var"] == 0]) == len(runs), "one run a method"
 
 
-def test_with_the_network_of_kim_et_al_mi_backprop_has_no_control() -> None:
-    """Its baseline had another optimiser and other epochs, and without its second step only the other network was run."""
+def test_with_the_network_of_kim_et_al_the_control_is_the_same_run_without_the_second_step() -> None:
+    """And not the baseline, which had another optimiser and other epochs."""
     page = said("mi_backprop.md")
     ours, baseline = preset("short", "mi_backprop"), preset("short", "baseline")
     assert (ours.optimizer, baseline.optimizer) == ("adam", "sgd")
     assert f"trained by SGD for {baseline.epochs} epochs, `mi_backprop` by Adam for {ours.epochs}" in page
     stored = read_records(ROOT / "results" / "ablations") + read_records(ROOT / "results" / "runs")
     records = [record for record in stored if (record.method, record.experiment) == ("mi_backprop", "colored_mnist")]
-    controls = {record.run_config().network for record in records if record.run_config().mi_weight == 0}
-    assert controls == {"ragonesi"}
-    assert "with this network it has not been run." in page
+    own = [record for record in records if record.run_config().network is None]
+    controls = {record.config["color_var"]: record for record in own if record.run_config().mi_weight == 0}
+    played = {record.config["color_var"]: record for record in own if record.profile == "short"}
+    assert sorted(controls) == [0.02, 0.05]
+    for color_var, control in controls.items():
+        theirs = played[color_var].run_config().to_dict()
+        changed = {name for name, value in control.run_config().to_dict().items() if theirs[name] != value}
+        assert changed == {"profile", "mi_weight", "statistics_steps", "precision"}
+        assert (control.config["precision"], theirs["precision"]) == ("float32", "bf16")
+        accuracies, nats = (
+            [record.metrics[name] for record in (control, played[color_var])]
+            for name in ("test_accuracy", "bias_mlp_probe_information")
+        )
+        assert accuracies[1] > accuracies[0], "gained"
+        assert nats[1] < nats[0], "fewer nats of the colour"
+    assert "**With the network of Kim et al. both runs that have a control gained.**" in page
+    assert "it ran in float32, the others in bfloat16" in page
     assert "cannot be told from its baseline" not in page
 
 

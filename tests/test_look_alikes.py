@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from lnl_core import figures
 from lnl_core.datasets.colored_mnist import MEAN_COLORS
 from lnl_core.datasets.digits import load_mini
+from lnl_core.runs.comparison import ordering
+from tools.pages import look_alikes
+from tools.pages.numbers import said
 from tools.studies import look_alikes as study, search
 from tools.studies.study import Job, NotReady, Options
 
@@ -99,6 +102,31 @@ def test_each_method_has_the_setting_of_the_search_on_kim_et_al_and_nothing_is_t
     monkeypatch.setattr(search, "chosen", lambda method, root=None: None)
     with pytest.raises(NotReady, match=r"the search of lnl is not there: run 'python -m tools\.studies search' first"):
         study.config_of("lnl", 2)
+
+
+def test_what_the_page_says_of_the_four() -> None:
+    page = said("related_work.md")
+    kim, irm, rebias, lff = NAMES
+
+    def verdicts(name: str, rate: float | None = None) -> list[str]:
+        base = look_alikes.values(name, "baseline", rate=rate)
+        return [ordering(look_alikes.values(name, method, rate=rate), base) for method in ("gray", "lnl")]
+
+    assert [verdicts(kim), verdicts(lff), verdicts(rebias, 0.01)] == [["higher", "higher"]] * 3
+    assert "`lnl` lies above the baseline on the digits of Kim et al., Nam et al. and, at the lower rate, of Bahng et al." in page
+    assert verdicts(irm) == ["cannot say", "cannot say"]
+    assert "`gray` ends where the baseline does" in page
+    grey, plain = (np.mean(look_alikes.values(irm, method)) for method in ("gray", "baseline"))
+    assert abs(grey - plain) < 0.001
+    for name, rate in ((irm, None), (rebias, 0.01)):
+        assert np.mean(look_alikes.values(name, "baseline", rate=rate)) == pytest.approx(0.1, abs=0.005), "on a tenth"
+    failed = {
+        (method, rate): sum(one < 0.75 for one in look_alikes.values(rebias, method, "painted_accuracy", rate))
+        for method in study.METHODS
+        for rate in (None, 0.01)
+    }
+    assert {key: count for key, count in failed.items() if count} == {("baseline", None): 3, ("lnl", None): 1}
+    assert "all three runs of the baseline and one of `lnl` were right on less than three in four" in page
 
 
 def test_a_small_run_is_measured_as_painted_in_training_and_as_in_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
