@@ -20,7 +20,7 @@ from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.methods.group_dro import ascend
 from lnl_core.methods.groups import Groups
 from lnl_core.methods.hsic import conditional_hsic, gaussian_kernel, hsic
-from lnl_core.methods.jtt import upsampled
+from lnl_core.methods.jtt import JttCourse, upsampled
 from lnl_core.methods.last_layer import last_layer_of, logistic_regression, retrain_last_layer
 from lnl_core.methods.lff import generalised_cross_entropy, relative_difficulty
 from lnl_core.methods.reweighing import equal_counts, weighted_step
@@ -215,6 +215,29 @@ def test_control_jtt_without_repeats_and_lff_without_difficulty_are_the_baseline
     equal, _ = trained("lff", some, unbiased)
     for a, b in zip(equal.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_the_first_network_of_jtt_follows_a_schedule_of_its_own(mini_train: BiasedImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the full rate from its first step it failed and named no digit but one; then nine images in ten were repeated."""
+    few = mini_train.subset(slice(0, 1280))
+    config = config_of("jtt", first_epochs=2, lr=0.037, momentum=0.9).with_options(epochs=6, schedule="one_cycle")
+    training = Training(find("jtt"), build_network(config).train(), few, config, None, None)
+    rates: list[float] = []
+    step = torch.optim.SGD.step
+
+    def noted(self: torch.optim.SGD, *args: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", noted)
+    course = training.course
+    assert isinstance(course, JttCourse)
+    network = course.train_first()
+    assert len(rates) == 2 * 40
+    assert rates[0] == pytest.approx(0.1 * 0.037)
+    assert max(rates) == pytest.approx(0.037, rel=0.05)
+    assert rates[-1] < 0.02 * 0.037 < rates[40], "the fall is that of two epochs, not of six"
+    assert float(course.errors_of(network).float().mean()) < 0.5
 
 
 def test_generalised_cross_entropy_and_difficulty_by_hand() -> None:

@@ -1,7 +1,7 @@
 """Just train twice (Liu et al. 2021, Algorithm 1): images that a first network gets wrong are repeated for the second.
 
-The first network is trained as the baseline for a few epochs, at the full learning rate, and thrown away; no bias label is read.
-It has the weights that the second one begins with. The authors choose both hyper-parameters on images whose groups are known.
+The first network is trained as the baseline for a few epochs, along the schedule of its own, and thrown away; no bias label is
+read. It has the weights that the second one begins with. The authors choose both hyper-parameters on images whose groups are known.
 """
 
 from copy import deepcopy
@@ -61,7 +61,11 @@ class JttCourse(Course):
         optimizer = training.make_optimizer(parameters, weight_decay=training.config.weight_decay)
         for epoch in range(training.config.first_epochs):
             maps = training.generator(820_000 + epoch)
-            for index in super().draw(training.generator(810_000 + epoch)):
+            batches = super().draw(training.generator(810_000 + epoch))
+            for number, index in enumerate(batches):
+                rate = training.first_rate(epoch + number / len(batches), training.config.first_epochs)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
                 if len(index) > 1:
                     optimizer.zero_grad()
                     with training.autocast():

@@ -28,7 +28,7 @@ from lnl_core.training.batches import derived_seed, generator_of
 from lnl_core.training.checkpoints import Metrics
 from lnl_core.training.checks import check_finite, check_sound
 from lnl_core.training.devices import choose_device, moved
-from lnl_core.training.optimisers import Optimizers, make_optimizer
+from lnl_core.training.optimisers import Optimizers, learning_rate, make_optimizer
 from lnl_core.training.precision import autocast
 
 
@@ -97,6 +97,10 @@ class Training:
     def learning_rate(self, base: float) -> float:
         """What the schedule makes of a learning rate now."""
         return self.optimizers.rate(base, self.progress)
+
+    def first_rate(self, progress: float, epochs: int) -> float:
+        """The rate of f and g at ``progress`` epochs of a training before this one, whose schedule has ``epochs``."""
+        return learning_rate(self.config, self.config.lr, progress, epochs)
 
 
 def _train_epoch(training: Training, bar: Any) -> Metrics:

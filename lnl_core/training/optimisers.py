@@ -13,8 +13,10 @@ from lnl_core.methods.hyperparameters import BIAS_LR
 from lnl_core.networks.parts import LNLNetwork
 
 
-def learning_rate(config: RunConfig, base: float, progress: float) -> float:
+def learning_rate(config: RunConfig, base: float, progress: float, epochs: int | None = None) -> float:
     """The learning rate at ``progress`` epochs (a fraction inside an epoch), a function of nothing else, so resuming is exact.
+
+    Of a run of ``epochs``, or of as many as the configuration has.
 
     "step" multiplies by lr_gamma every lr_step epochs; "one_cycle" rises linearly over the first 15 % of the run from a tenth
     of ``base`` and falls along a cosine to a hundredth of it.
@@ -23,7 +25,7 @@ def learning_rate(config: RunConfig, base: float, progress: float) -> float:
         return base
     if config.schedule == "step":
         return base * float(config.lr_gamma ** (int(progress) // config.lr_step))
-    share = progress / config.epochs
+    share = progress / (epochs or config.epochs)
     rise = 0.15
     if share < rise:
         return base * (0.1 + 0.9 * share / rise)
