@@ -198,12 +198,12 @@ def test_the_list_sorts_and_filters_by_keyboard(browser: Any, tmp_path: Path, bu
     page.focus("th button:has-text('test_accuracy')")
     page.keyboard.press("Enter")
     assert page.get_attribute("th:has(button:has-text('test_accuracy'))", "aria-sort") == "ascending"
-    shown = [float(text) for text in page.locator("tbody td:nth-child(7)").all_inner_texts()]
+    shown = [float(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()]
     assert shown == pytest.approx(values, abs=1e-5)
     page.keyboard.press("Enter")
-    assert [float(text) for text in page.locator("tbody td:nth-child(7)").all_inner_texts()] == shown[::-1]
+    assert [float(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()] == shown[::-1]
     page.select_option("label:has-text('metric') select", "test_demographic_parity_difference")
-    assert set(page.locator("tbody td:nth-child(7)").all_inner_texts()) == {"not measured"}
+    assert set(page.locator("tbody td:nth-child(5)").all_inner_texts()) == {"not measured"}
     assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []

@@ -61,7 +61,7 @@
       const text = `${record.address} ${record.experiment} ${record.method} ${setting} seed ${record.seed} ${record.profile} ${commit ?? ""}`.toLowerCase();
       return { ...record, setting, commit: commit ?? "", numbers: table(record.metrics), text };
     });
-    const columns = { address: "record", experiment: "experiment", method: "method", setting: "setting", seed: "seed", profile: "profile", value: "", commit: "commit" };
+    const columns = { address: "record", method: "method", setting: "setting", seed: "seed", value: "", experiment: "experiment", profile: "profile", commit: "commit" };
     const buttons = Object.entries(columns).map(([name, title]) => {
       const button = make("button", { type: "button" }, title), head = make("th", { scope: "col" }, button);
       button.addEventListener("click", () => { down = sorted === name && !down; sorted = name; show(); });
