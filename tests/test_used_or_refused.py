@@ -61,7 +61,7 @@ _BASE: dict[str, Any] = {"source": "mini", "epochs": 2, "batch_size": 8}
 _OF_METHOD: dict[str, Any] = {
     "mi_backprop": {"network": None, "statistics_steps": 3},
     "last_layer": {"unbiased_images": 20},
-    "jtt": {"repeats": 2},
+    "jtt": {"repeats": 2, "lr_gamma": 0.9},
 }
 
 

@@ -77,7 +77,7 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         end = ends.get(color_var)
         cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least(color_var, end['label_loss']):.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
-        found = ("mi_backprop", color_var) in rows or color_var in theirs
+        found = rows.get(("mi_backprop", color_var)) or theirs.get(color_var)
         cells.append(record_pages.listed(f"colored_mnist-mi_backprop-{color_var:g}-", "mi_backprop") if found else "–")
         lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -28,6 +28,7 @@ from lnl_core.networks.parts import LNLNetwork
 from tools import ROOT
 from tools.studies import search
 from tools.studies.choosing import trained, with_setting
+from tools.studies.digit_exceptions import chosen
 from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "look_alikes")
@@ -43,12 +44,10 @@ ELSEWHERE = ("color_var", "source", "train_split", "color_outside", "test_size")
 
 def config_of(method: str, seed: int, rate: float | None = None) -> RunConfig:
     """A run, on whichever data set: the setting that the search of its method chose, or the rate of the baseline's; or ``rate``."""
-    number = search.chosen("lnl" if method == "lnl" else "baseline")
-    if number is None:
+    setting = chosen(method)
+    if setting is None:
         raise NotReady(f"the search of {method} is not there: run 'python -m tools.studies search' first")
-    setting = search.settings()[number]
-    base = search.base_config(method, search.COLOR_VAR, seed)
-    config = with_setting(base, setting if method == "lnl" else {"lr": setting["lr"]})
+    config = with_setting(search.base_config(method, search.COLOR_VAR, seed), setting)
     return config if rate is None else config.with_options(lr=rate)
 
 

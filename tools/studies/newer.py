@@ -16,6 +16,7 @@ from itertools import product
 from lnl_core.config import RunConfig, preset
 from tools.studies import search
 from tools.studies.choosing import with_setting
+from tools.studies.digit_exceptions import chosen
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Runs, ShortRuns
 
@@ -32,16 +33,14 @@ def config_of(method: str, color_var: float, seed: int) -> RunConfig:
 
 def small_config_of(method: str, color_var: float, seed: int) -> RunConfig:
     """A run in the setting of the search, with a seed that the search did not choose with."""
-    number = search.chosen("lnl" if method == "lnl" else "baseline")
-    setting = search.settings()[number or 0]
     base = search.base_config(method, color_var, search.FRESH_SEEDS[seed])
-    config = with_setting(base, setting if method == "lnl" else {"lr": setting["lr"]})
-    return config.with_options(first_epochs=config.epochs // 2) if method == "jtt" else config
+    half = {} if base.unread("first_epochs") else {"first_epochs": base.epochs // 2}
+    return with_setting(base, chosen(method) or {}).with_options(**half)
 
 
 def small_configs() -> list[RunConfig]:
     """Variance by variance, and there seed by seed; none before the search is there."""
-    if search.chosen("lnl") is None or search.chosen("baseline") is None:
+    if any(chosen(method) is None for method in METHODS):
         return []
     return [small_config_of(method, value, seed) for value in SEVERAL for seed in range(SEEDS) for method in METHODS]
 
