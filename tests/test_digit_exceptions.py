@@ -46,7 +46,7 @@ def test_a_method_waits_for_the_search_and_last_layer_for_exceptions(monkeypatch
     assert len(keys) == (5 * 6 - 1) * 3
     first = [job.values[1] for job in tool.DigitExceptions().jobs(Options())]
     assert {*first[: len(first) // 3]} <= {*tool.FIRST}
-    assert tool.chosen("group_dro") == {"lr": search.settings()[2]["lr"]}
+    assert search.setting_of("group_dro") == {"lr": search.settings()[2]["lr"]}
 
 
 def test_last_layer_trains_without_the_exceptions_and_fits_to_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,10 +128,13 @@ def test_a_small_run_that_diverged_has_no_metric_and_one_that_is_none_is_refused
     path = tmp_path / "results" / "search" / "lnl-1-0.02-seed0.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(stored | {"scores": None, "diverged": "the loss is nan"}), "utf-8")
-    found = records.read_small(path)
+    found = records.read_all(tmp_path)["search/lnl-1-0.02-seed0"]
+    assert isinstance(found, RunRecord)
     assert (found.metrics, found.data["diverged"]) == ({}, "the loss is nan")
+    path.write_text(json.dumps(stored | {"scores": {"validation": None}}), "utf-8")
+    assert "has None for the metric validation and no finite number" in str(records.read_all(tmp_path)["search/lnl-1-0.02-seed0"])
     path.write_text(json.dumps({"seed": 1}), "utf-8")
-    said = "results/search/lnl-1-0.02-seed0.json is no run of the study search ('scores'): restore it from the repository"
+    said = "results/search/lnl-1-0.02-seed0.json holds no run ('config'): restore it from the repository"
     assert records.read_all(tmp_path) == {"search/lnl-1-0.02-seed0": said}
 
 
@@ -144,7 +147,7 @@ def test_a_run_that_diverged_is_shown_with_its_reason(bundle: dict[str, Any], tm
     path = tmp_path / "results" / "newer_small" / "diverged" / "one.json"
     path.parent.mkdir(parents=True)
     path.write_text("{}", "utf-8")
-    said = "results/newer_small/diverged/one.json is no run that diverged ('config'): restore it from the repository"
+    said = "results/newer_small/diverged/one.json holds no run ('config'): restore it from the repository"
     assert records.read_all(tmp_path) == {"newer_small/diverged/one": said}
 
 

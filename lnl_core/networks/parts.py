@@ -14,7 +14,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Grayscale(nn.Module):
-    """Replace colour by one grey value, repeated over three channels; images (B, 3, H, W) in [0, 1].
+    """Take the colour out of images (B, 3, H, W) in [0, 1]: three channels alike.
 
     Args:
         kind: "luminance" (0.299 R + 0.587 G + 0.114 B, ITU-R BT.601), "mean" of R, G and B, "lightness" (of HSL), the middle

@@ -23,11 +23,7 @@ PART_COLUMNS = {
     "bias_mlp_probe_accuracy": "probe of everything",
     "prediction_information": "nats of colour in the answers (test digits)",
 }
-CHOICE_COLUMNS = {
-    "validation_accuracy": "accuracy",
-    "bias_mlp_probe_accuracy": "probe of everything",
-    "prediction_information": "nats of colour in the answers (test digits)",
-}
+CHOICE_COLUMNS = PART_COLUMNS
 ADVERSARY_COLUMNS = {
     "validation_accuracy": "accuracy",
     "bias_probe_accuracy": "linear probe",

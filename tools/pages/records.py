@@ -6,7 +6,7 @@ A record that cannot be read keeps its row, with the reason, and the others stay
 import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,72 +30,51 @@ ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confiden
 SMALL = ("search", "choosing", "digit_exceptions", "look_alikes")
 """Folders of studies that keep of a run what they compare; their name is that of the study."""
 
+_RESTORE = "restore it from the repository"
+
 Record = RunRecord | str
 """A record, or why it cannot be read."""
 
 
-def read_small(path: Path) -> RunRecord:
-    """A run of the studies in SMALL as a record: its scores are the metrics, none if the training diverged.
+def _as_record(path: Path, read: Callable[[dict[str, Any]], dict[str, Any]]) -> RunRecord:
+    """What is no record as one: ``read`` gives of the file's table setting, metrics and data, the rest is in its configuration.
 
     Raises:
-        RecordError: if it is no such file.
+        RecordError: if anything is missing or of another type.
     """
-    found = read_json(path, "restore it from the repository")
+    found = read_json(path, _RESTORE)
     try:
-        scores = {("test_accuracy" if name == "accuracy" else name): value for name, value in (found["scores"] or {}).items()}
-        named = ("data_set", "color_var", "number", "share")
-        setting: dict[str, float | str] = {name: found[name] for name in named if name in found}
-        data = {name: found["config"][name] for name in ("source", "train_size") if name in found["config"]}
-        data |= {} if found["scores"] else {"diverged": str(found["diverged"])}
-        return RunRecord(
-            schema=SCHEMA,
-            experiment=found["config"]["experiment"],
-            method=found["method"],
-            setting=setting,
-            seed=found["seed"],
-            profile="custom",
-            selection="last_epoch",
-            config=found["config"],
-            metrics=scores,
-            data=data,
-            provenance=found["provenance"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RecordError(f"{path} is no run of the study {path.parent.name} ({error}): restore it from the repository") from None
-
-
-def read_diverged(path: Path) -> RunRecord:
-    """A run that has no record because its loss was not finite, as a record without metrics; its data say why.
-
-    Raises:
-        RecordError: if it is no such file.
-    """
-    found = read_json(path, "restore it from the repository")
-    try:
-        config = RunConfig.from_dict(found["config"])
-        return RunRecord(
-            schema=SCHEMA,
-            experiment=config.experiment,
-            method=config.method,
-            setting=config.setting,
-            seed=config.seed,
-            profile=config.profile,
-            selection="last_epoch",
-            config=found["config"],
-            metrics={},
-            data={"source": config.source, "diverged": str(found["reason"])},
-            provenance=found["provenance"],
-        )
+        of_run = {name: found["config"][name] for name in ("experiment", "method", "seed", "profile")}
+        own = {"schema": SCHEMA, "selection": "last_epoch", "config": found["config"], "provenance": found["provenance"]}
+        values = {**of_run, **own, **read(found)}
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise RecordError(f"{path} is no run that diverged ({error}): restore it from the repository") from None
+        raise RecordError(f"{path} holds no run ({error}): {_RESTORE}") from None
+    return parse_record(json.dumps(values), path)
+
+
+def _small(found: dict[str, Any]) -> dict[str, Any]:
+    """Of a run of the studies in SMALL: its scores are the metrics; none if the training diverged, and then the data say why."""
+    config, scores = found["config"], found["scores"] or {}
+    data = {name: config[name] for name in ("source", "train_size") if name in config}
+    return {
+        "setting": {name: found[name] for name in ("data_set", "color_var", "number", "share") if name in found},
+        "metrics": {("test_accuracy" if name == "accuracy" else name): value for name, value in scores.items()},
+        "data": data if scores else {**data, "diverged": found["diverged"]},
+    }
+
+
+def _diverged(found: dict[str, Any]) -> dict[str, Any]:
+    """Of a run that ended without a record because its loss was not finite: no metrics, and data that say why."""
+    config = RunConfig.from_dict(found["config"])
+    return {"setting": config.setting, "metrics": {}, "data": {"source": config.source, "diverged": found["reason"]}}
 
 
 def read_all(root: Path = ROOT) -> dict[str, Record]:
     """Every record below ``results`` by its address: folder and file, ``runs/NAME``, or with the line, ``fairness/NAME/3``."""
     results = root / "results"
     readers: dict[str, Callable[[Path], RunRecord]] = dict.fromkeys(FOLDERS, read_record)
-    readers |= {f"{folder}/diverged": read_diverged for folder in FOLDERS}
-    readers |= dict.fromkeys(SMALL, read_small)
+    readers |= {f"{folder}/diverged": partial(_as_record, read=_diverged) for folder in FOLDERS}
+    readers |= {folder: partial(_as_record, read=_small) for folder in SMALL}
     found: dict[str, Record] = {}
     for folder, read in readers.items():
         for path in sorted((results / folder).glob("*.json")):
@@ -148,7 +127,8 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
 
     Returns:
         ``names``: lists of names; ``tables``: [place in names, values]; ``records``: address, file, the fields of a record in the
-        order of ``fields`` with tables as places in ``tables``, command and further files; ``damaged``: address, file and reason.
+        order of ``fields`` with tables as places in ``tables``, command and further files; ``damaged``: address, file and reason;
+        ``today``: the folders whose commands are for today's commit, see :func:`command`.
     """
     names: dict[str, int] = {}
     tables: dict[str, int] = {}
@@ -186,6 +166,7 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
         "tables": [json.loads(one) for one in tables],
         "records": records,
         "damaged": damaged,
+        "today": SMALL,
     }
 
 

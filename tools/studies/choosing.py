@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import DataError, NonFiniteLossError
@@ -27,7 +26,7 @@ from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.training.loop import fit
 from tools import ROOT
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.study import Found, Job, Options, Study, stored
 
 FOLDER = Path("results", "choosing")
 METHODS = ("baseline", "reweighing", "group_dro", "lnl")
@@ -152,8 +151,7 @@ def trained(
 
 def read(method: str, number: int, seed: int, root: Path = ROOT) -> Found | None:
     """A stored run; ``None`` if it is missing."""
-    file = file_of(method, number, seed, root)
-    return read_json(file, "delete it and run 'python -m tools.studies choosing'") if file.is_file() else None
+    return stored(file_of(method, number, seed, root))
 
 
 def choice(scores: Sequence[dict[str, float] | None], rule: str) -> int:

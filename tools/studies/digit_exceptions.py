@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.methods import find
@@ -21,14 +20,13 @@ from lnl_core.methods.base import UNBIASED_TRAINING
 from tools import ROOT
 from tools.studies import search
 from tools.studies.choosing import digits, test_scores, trained, with_setting
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.study import Found, Job, Options, Study, stored
 
 FOLDER = Path("results", "digit_exceptions")
 METHODS = ("baseline", "gray", "lnl", "bias_balanced", "group_dro", "last_layer")
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 FIRST = (0.0, 0.05, 0.2)
 """The shares that are trained before the others: three seeds of a few say more than one of all."""
-SEARCHED = ("lnl",)
 SEEDS = (2, 3, 4)
 
 
@@ -39,15 +37,6 @@ def count_of(share: float) -> int:
 
 def fits_to_exceptions(method: str) -> bool:
     return UNBIASED_TRAINING in find(method).must_know
-
-
-def chosen(method: str, root: Path = ROOT) -> dict[str, float] | None:
-    """The setting of a method: all of its own search, or the rate of the baseline's; ``None`` while these are not there."""
-    number = search.chosen(method if method in SEARCHED else "baseline", root)
-    if number is None:
-        return None
-    setting = search.settings()[number]
-    return setting if method in SEARCHED else {"lr": setting["lr"]}
 
 
 def base_config(method: str, share: float, seed: int) -> RunConfig:
@@ -73,8 +62,7 @@ def file_of(method: str, share: float, seed: int, root: Path = ROOT) -> Path:
 
 def read(method: str, share: float, seed: int, root: Path = ROOT) -> Found | None:
     """A stored run; ``None`` if it is missing."""
-    file = file_of(method, share, seed, root)
-    return read_json(file, "delete it and run 'python -m tools.studies digit_exceptions'") if file.is_file() else None
+    return stored(file_of(method, share, seed, root))
 
 
 class DigitExceptions(Study):
@@ -85,13 +73,13 @@ class DigitExceptions(Study):
     def jobs(self, options: Options) -> list[Job]:
         shares = sorted(SHARES, key=lambda share: share not in FIRST)
         keys = [(method, share, seed) for share, seed, method in product(shares, SEEDS, METHODS)]
-        keys = [key for key in keys if chosen(key[0]) and not (fits_to_exceptions(key[0]) and not count_of(key[1]))]
+        keys = [key for key in keys if search.setting_of(key[0]) and not (fits_to_exceptions(key[0]) and not count_of(key[1]))]
         return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
 
     def do(self, job: Job, options: Options) -> Found:
         method, share, seed = job.values
         base = base_config(method, share, seed)
-        config = with_setting(base, chosen(method) or {})
+        config = with_setting(base, search.setting_of(method) or {})
         biased, random = (digits(base, base.train_split, options.data_dir, random) for random in (False, True))
         data, exceptions = painted(share, biased, random, seed)
         unbiased = None

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lnl_core._files import read_json
 from lnl_core.config import RunConfig
 from lnl_core.datasets import BiasedImages
 from lnl_core.datasets.colored_mnist import bias_map
@@ -28,8 +27,7 @@ from lnl_core.networks.parts import LNLNetwork
 from tools import ROOT
 from tools.studies import search
 from tools.studies.choosing import trained, with_setting
-from tools.studies.digit_exceptions import chosen
-from tools.studies.study import Found, Job, NotReady, Options, Study
+from tools.studies.study import Found, Job, NotReady, Options, Study, stored
 
 FOLDER = Path("results", "look_alikes")
 METHODS = ("baseline", "gray", "lnl")
@@ -44,7 +42,7 @@ ELSEWHERE = ("color_var", "source", "train_split", "color_outside", "test_size")
 
 def config_of(method: str, seed: int, rate: float | None = None) -> RunConfig:
     """A run, on whichever data set: the setting that the search of its method chose, or the rate of the baseline's; or ``rate``."""
-    setting = chosen(method)
+    setting = search.setting_of(method)
     if setting is None:
         raise NotReady(f"the search of {method} is not there: run 'python -m tools.studies search' first")
     config = with_setting(search.base_config(method, search.COLOR_VAR, seed), setting)
@@ -74,8 +72,7 @@ def file_of(name: str, method: str, seed: int, rate: float | None = None, root: 
 
 def read(name: str, method: str, seed: int, rate: float | None = None, root: Path = ROOT) -> Found | None:
     """A stored run; ``None`` if it is missing."""
-    file = file_of(name, method, seed, rate, root)
-    return read_json(file, "delete it and run 'python -m tools.studies look_alikes'") if file.is_file() else None
+    return stored(file_of(name, method, seed, rate, root))
 
 
 class LookAlikes(Study):

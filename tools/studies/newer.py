@@ -16,7 +16,6 @@ from itertools import product
 from lnl_core.config import RunConfig, preset
 from tools.studies import search
 from tools.studies.choosing import with_setting
-from tools.studies.digit_exceptions import chosen
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Runs, ShortRuns
 
@@ -35,12 +34,12 @@ def small_config_of(method: str, color_var: float, seed: int) -> RunConfig:
     """A run in the setting of the search, with a seed that the search did not choose with."""
     base = search.base_config(method, color_var, search.FRESH_SEEDS[seed])
     half = {} if base.unread("first_epochs") else {"first_epochs": base.epochs // 2}
-    return with_setting(base, chosen(method) or {}).with_options(**half)
+    return with_setting(base, search.setting_of(method) or {}).with_options(**half)
 
 
 def small_configs() -> list[RunConfig]:
     """Variance by variance, and there seed by seed; none before the search is there."""
-    if any(chosen(method) is None for method in METHODS):
+    if any(search.setting_of(method) is None for method in METHODS):
         return []
     return [small_config_of(method, value, seed) for value in SEVERAL for seed in range(SEEDS) for method in METHODS]
 

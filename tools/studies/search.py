@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from lnl_core._files import read_json
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation.accuracy import predict
 from lnl_core.experiments.colored_mnist import COLOR_VARS
@@ -20,7 +19,7 @@ from lnl_core.networks.parts import LNLNetwork
 from tools import ROOT
 from tools.studies.choosing import digits, drawn, test_scores, trained, with_setting
 from tools.studies.runs import SEVERAL
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.study import Found, Job, Options, Study, stored
 
 FOLDER = Path("results", "search")
 METHODS = ("baseline", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl")
@@ -38,6 +37,8 @@ SPACE = {
 """The least and the largest value of each; between them every factor is as likely as any other."""
 DRAWN, AGAIN = 8, 3
 SEARCH_SEEDS, FRESH_SEEDS = (0, 1), (2, 3, 4)
+WHOLE = ("lnl",)
+"""The methods that other studies give the whole setting that the search chose."""
 VARIANCES = (*SEVERAL, *(value for value in COLOR_VARS if value not in SEVERAL))
 
 
@@ -57,8 +58,7 @@ def file_of(method: str, number: int, color_var: float, seed: int, root: Path = 
 
 def read(method: str, number: int, color_var: float, seed: int, root: Path = ROOT) -> Found | None:
     """A stored run; ``None`` if it is missing."""
-    file = file_of(method, number, color_var, seed, root)
-    return read_json(file, "delete it and run 'python -m tools.studies search'") if file.is_file() else None
+    return stored(file_of(method, number, color_var, seed, root))
 
 
 def validation(method: str, number: int, root: Path = ROOT) -> list[float]:
@@ -84,6 +84,18 @@ def chosen(method: str, root: Path = ROOT) -> int | None:
     if not scores or any(len(values) < len(SEARCH_SEEDS) for values in scores.values()):
         return None
     return best({number: mean(values) for number, values in scores.items()}, 1)[0]
+
+
+def setting_of(method: str, root: Path = ROOT) -> dict[str, float] | None:
+    """What other studies give a method: all that its own search chose, or the rate that the baseline's chose.
+
+    ``None`` while that search is not complete. Only methods in WHOLE have all of their own.
+    """
+    number = chosen(method if method in WHOLE else "baseline", root)
+    if number is None:
+        return None
+    setting = settings()[number]
+    return setting if method in WHOLE else {"lr": setting["lr"]}
 
 
 def validation_score(network: LNLNetwork, base: RunConfig, data_dir: str | None) -> dict[str, float]:

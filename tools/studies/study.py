@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from lnl_core._files import write_json
+from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig
 from lnl_core.errors import DataError, NonFiniteLossError
 from lnl_core.runs.provenance import provenance
@@ -119,6 +119,15 @@ class Study:
             if line := self.line(found):
                 tqdm.write(f"{job.key}: {line}")
         return missing
+
+
+def stored(file: Path) -> Found | None:
+    """The stored result of a job; ``None`` if it is missing.
+
+    Raises:
+        RecordError: if the file cannot be read.
+    """
+    return read_json(file, f"delete it and run 'python -m tools.studies {file.parent.name}'") if file.is_file() else None
 
 
 def has_settings(path: Path, settings: Any) -> bool:

@@ -29,7 +29,7 @@
       if (!record) return place.append(make("p", {}, make("a", { href: "records.html" }, "Every record")));
       const { commit, dirty, ...spent } = table(record.origin);
       live.textContent = `${record.experiment}, ${record.method}, seed ${record.seed}, profile ${record.profile}.`;
-      const checkout = commit && !record.command.startsWith("rm ") ? `git checkout ${commit}\n` : "";
+      const checkout = commit && !data.today.includes(address.split("/")[0]) ? `git checkout ${commit}\n` : "";
       place.append(
         pairs("What was run", { file: record.file, ...table(record.setting), "chosen by": record.selection, commit: commit ?? "not known",
           "code changed since that commit": dirty === null ? "not known" : dirty ? "yes" : "no", ...spent }),
