@@ -151,14 +151,14 @@ def test_the_small_table_judges_three_runs_against_the_baseline_and_counts_those
     table = which_method.small_table(tmp_path)
     assert table.count("**σ²") == 1, "a variance without runs has no table"
     found = rows_of(table)
-    assert {name: cells[0][4] for name, cells in found.items() if name in ("baseline", "last_layer", "lff", "jtt")} == {
+    assert {name: cells[0][3] for name, cells in found.items() if name in ("baseline", "last_layer", "lff", "jtt")} == {
         "baseline": "–",
         "last_layer": "higher",
         "lff": "fewer than 3 runs",
         "jtt": "fewer than 3 runs",
     }
-    assert found["last_layer"][0][0] == "0.810 ± 0.010"
-    assert (found["lff"][0][6], found["jtt"][0][:4]) == ("2, 1 diverged", ["not measured"] * 4)
+    assert found["last_layer"][0][:2] == ["0.810\u00a0±\u00a00.010", "0.81\u00a0±\u00a00.01"]
+    assert (found["lff"][0][5], found["jtt"][0][:3]) == ("2, 1 diverged", ["not measured"] * 3)
 
 
 def test_in_the_small_setting_only_lnl_and_the_baseline_were_searched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,9 @@ COLUMNS = {
     "worst_group_accuracy": "worst cell",
     "bias_mlp_probe_information": "leak in nats",
 }
+SMALL_COLUMNS = {name: word for name, word in COLUMNS.items() if name != "bias_conflicting_accuracy"}
+DIGITS = {"worst_group_accuracy": 2, "bias_mlp_probe_information": 2}
+"""Columns and digits of the small table: more would not fit beside the contents."""
 MISSING = "not measured"
 RESULTS = "runs"
 """The folder of the results page, whose runs of ``newer.BESIDE`` stand in for those that this study has not made again."""
@@ -90,15 +93,15 @@ def small_table(root: Path = ROOT) -> str:
         found = {method: small_runs(method, color_var, root) for method in newer.METHODS}
         if not any(records for records, _ in found.values()):
             continue
-        lines = table_head("method", *COLUMNS.values(), "against the baseline", "seconds", "n", record_pages.HEAD)
+        lines = table_head("method", *SMALL_COLUMNS.values(), "against the baseline", "seconds", "n", record_pages.HEAD)
         base = small_values(newer.BESIDE[0], color_var, root=root)
         for method, (records, lost) in found.items():
-            cells = [of_seeds([one.metrics[name] for one in records], missing=MISSING) for name in COLUMNS]
+            cells = [of_seeds([one.metrics[name] for one in records], DIGITS.get(name, 3), MISSING) for name in SMALL_COLUMNS]
             accuracies = [one.metrics["test_accuracy"] for one in records]
             cells.append("–" if method == newer.BESIDE[0] else against(accuracies, base))
             cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
             cells += [f"{len(records)}{f', {lost} diverged' if lost else ''}", record_pages.links(records, root)]
-            lines.append(f"| {method} | {' | '.join(cells)} |")
+            lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
         blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
     if not blocks:
         return "Nothing has been measured yet.\n"
