@@ -179,6 +179,18 @@ def test_the_figure_has_a_panel_a_method_and_a_point_a_seed() -> None:
         points = np.concatenate([np.asarray(one.get_offsets()) for one in panel.collections])
         wanted = [(place, value) for place, those in enumerate(values.values()) for value in those]
         assert sorted(map(tuple, points.tolist())) == sorted(wanted)
+        assert [tick.get_text() for tick in panel.get_xticklabels()] == ["0%", "20%"]
+        assert 0.5 in [line.get_ydata()[0] for line in panel.lines if list(line.get_xdata()) == [0, 1]]  # type: ignore[index]
+    plt.close("all")
+
+
+def test_the_same_figure_turns_the_variance() -> None:
+    found = {"baseline": {0.02: [0.4], 0.025: [0.5]}}
+    figure = dial_figure(found, "A dial", chance=None, percent=False, xlabel="variance", ylabel="worst cell")
+    (panel,) = figure.axes
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["0.02", "0.025"]
+    assert all(list(line.get_ydata()) == [0.4, 0.5] for line in panel.lines), "no level of chance"
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("variance", "worst cell")
     plt.close("all")
 
 

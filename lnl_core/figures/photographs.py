@@ -209,12 +209,24 @@ def table_figure(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     return figure
 
 
-def dial_figure(found: Mapping[str, Mapping[float, Sequence[float]]], title: str, reference: str = "baseline") -> Figure:
-    """One panel a method, three a row: its accuracy by the share of exceptions, every run as a point and their mean as a line.
+def dial_figure(
+    found: Mapping[str, Mapping[float, Sequence[float]]],
+    title: str,
+    reference: str = "baseline",
+    *,
+    chance: float | None = 0.5,
+    percent: bool = True,
+    xlabel: str = "exceptions",
+    ylabel: str = "accuracy",
+) -> Figure:
+    """One panel a method, three a row: its accuracy by what is turned, every run as a point and their mean as a line.
 
     Args:
-        found: name of a method -> share of exceptions -> accuracies, one a seed; an empty list where nothing was measured.
+        found: name of a method -> what is turned, such as the share of exceptions -> accuracies, one a seed; an empty list where
+            nothing was measured.
         reference: the method whose means are in every panel, dashed.
+        chance: a dotted level.
+        percent: whether the steps of the dial are shares.
     """
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
@@ -232,10 +244,12 @@ def dial_figure(found: Mapping[str, Mapping[float, Sequence[float]]], title: str
         panel.plot([shares.index(share) for share in means[name]], list(means[name].values()), color=own["color"], linewidth=1.5)
         for place, those in enumerate(values.values()):
             panel.scatter([place] * len(those), those, s=20, zorder=3, **own)
-        panel.axhline(0.5, color="0.7", linewidth=0.8, linestyle=":")
-        panel.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares], fontsize=8)
+        if chance is not None:
+            panel.axhline(chance, color="0.7", linewidth=0.8, linestyle=":")
+        ticks = [f"{share:.0%}" if percent else f"{share:g}" for share in shares]
+        panel.set_xticks(range(len(shares)), ticks, fontsize=8 if percent else 7)
         panel.set(title=name, ylim=(0, 1))
-    figure.supxlabel("exceptions", fontsize=10)
-    figure.supylabel("accuracy", fontsize=10)
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
     figure.suptitle(title)
     return figure

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lnl_core.evaluation import Interval
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from tools import ROOT
-from tools.pages import records
+from tools.pages import records, which_method
+from tools.pages.pretrained import against
 from tools.pages.rows import table_head
-from tools.studies import forgetting
+from tools.studies import forgetting, newer, search
 from tools.studies.leakage import METHODS, read_leakage
+from tools.studies.runs import SEVERAL
 
 Model = dict[str, Any]
 
@@ -147,6 +150,43 @@ def erased_table(root: Path = ROOT) -> str:
     )
 
 
+PROBE, CONTROL, NATS = "bias_mlp_probe_accuracy", "bias_mlp_probe_control_accuracy", "bias_mlp_probe_information"
+"""What every run measures of its network with an MLP."""
+
+
+def nats_in_small(method: str, color_var: float, root: Path = ROOT) -> list[float]:
+    """The nats of colour that an MLP proves in each network of a cell of the small setting."""
+    return which_method.small_values(method, color_var, NATS, root)
+
+
+def networks_table(root: Path = ROOT) -> str:
+    """Several networks a cell, in the small setting: what an MLP reads of the colour, with intervals over networks."""
+    lines = table_head("σ²", "method", "MLP probe", "control", "nats left", "nats beside the baseline's", "n", records.HEAD)
+    for color_var in SEVERAL:
+        base = nats_in_small(newer.BESIDE[0], color_var, root)
+        for method in newer.METHODS:
+            found = which_method.small_runs(method, color_var, root)[0]
+            if len(found) < newer.SEEDS:
+                continue
+            cells = [_over_networks([one.metrics[name] for one in found]) for name in (PROBE, CONTROL, NATS)]
+            said = "–" if method == newer.BESIDE[0] else against([one.metrics[NATS] for one in found], base)
+            cells += [said, str(len(found)), records.links(found, root)]
+            lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+    if len(lines) == len(table_head("")):
+        return "Nothing has been measured yet.\n"
+    return (
+        "\n".join(lines) + f"\n\nMean over n networks, ± half a 95 % interval over them (Student's t). "
+        f"{search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; the probes learn from training "
+        "digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval of the "
+        "difference, with no correction for the number of comparisons.\n"
+    )
+
+
+def _over_networks(values: list[float]) -> str:
+    found = Interval.of(values)
+    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}"
+
+
 def shown(root: Path = ROOT) -> list[Model]:
     """The measurements that the tables and figures show, in the order of the files."""
     return [*_shown(root).values()]
@@ -167,4 +207,5 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "said.md": said_table(root),
         "left.md": left_table(root),
         "erased.md": erased_table(root),
+        "networks.md": networks_table(root),
     }

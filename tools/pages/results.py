@@ -8,6 +8,7 @@ import argparse
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lnl_core import figures
 from lnl_core._files import write_atomically, write_json
@@ -135,6 +136,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "said": ("figure_4", "leakage"),
     "left": ("figure_4", "leakage"),
     "erased": ("figure_4", "leakage"),
+    "networks": ("search", "newer_small"),
     "leak_training": ("courses",),
     "adversaries": ("adversaries",),
     "which_method": ("newer",),
@@ -146,6 +148,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "search": ("search",),
     "search_tried": ("search",),
     "search_ranks": ("search",),
+    "search_worst": ("search",),
     "fresh_h": ("fresh_h",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),
@@ -185,10 +188,17 @@ MESSAGES = {
     "pretrained_faces": "Table 2 from ImageNet's weights, gender: published (open marks)\nand ours (bars, a dot a seed)",
     "answers_faces": "Baseline and lnl answer by the age alike\n(mean of a kind filled, first face open, a mark a seed)",
     "answers_dogs_cats": "What the training set makes of each coat\n(mean of a kind filled, first photograph open, a mark a seed)",
+    "search": "The three methods with a reversed gradient gain most at strong bias\n(a dot a run, dashed: the baseline's mean)",
+    "search_worst": "Some digit in some colour is read badly by every method\n(least of a hundred accuracies, a dot a run)",
+    "digit_exceptions": "Exceptions among 10,000 digits",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
 }
 """What each picture of the stored records shows, in its title; the functions' own titles say only what is drawn."""
+
+
+VARIANCE: dict[str, Any] = {"percent": False, "xlabel": "variance σ²"}
+"""How a dial is drawn that turns the variance."""
 
 
 def _choices_drawing(root: Path) -> Drawing:
@@ -229,6 +239,13 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         ),
         "answers_dogs_cats.png": partial(
             figures.answers_by_kind, pretrained_faces.answered("dogs_cats", root), "dog", MESSAGES["answers_dogs_cats"]
+        ),
+        **{
+            f"{name}.png": partial(figures.dial_figure, search.drawn(score, root), MESSAGES[name], chance=None, **VARIANCE)
+            for name, score in {"search": "accuracy", "search_worst": "worst_group_accuracy"}.items()
+        },
+        "digit_exceptions.png": partial(
+            figures.dial_figure, digit_exceptions.dial(root=root), MESSAGES["digit_exceptions"], chance=0.1
         ),
         "limit.png": partial(information_figures.limit, rows, MESSAGES["limit"]),
         "limit_methods.png": partial(

@@ -100,6 +100,12 @@ def tried_table(root: Path = ROOT) -> str:
     )
 
 
+def drawn(name: str, root: Path = ROOT) -> Tested:
+    """What the figures show of every method, with an empty list where nothing was measured, the baseline first."""
+    found = on_test(name, root)
+    return {method: {value: of.get(value, []) for value in COLOR_VARS} for method, of in found.items()}
+
+
 def tables(root: Path = ROOT) -> dict[str, str]:
     """By file name."""
     return {

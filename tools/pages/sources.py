@@ -18,7 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, fresh_h, look_alikes, pretrained_faces, search
+from tools.pages import choosing, fresh_h, leak_tables, look_alikes, pretrained_faces, search
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -137,6 +137,10 @@ class Sources:
     def newer(self, method: str, color_var: float, metric: str = "test_accuracy") -> float:
         """The mean over the seeds that there are of a method of the study "newer"."""
         return float(np.mean(self.every("newer", method, color_var, metric)))
+
+    def small_nats(self, method: str, color_var: float) -> float:
+        """The mean over three networks of the small setting, see :func:`tools.pages.leak_tables.nats_in_small`."""
+        return float(np.mean(leak_tables.nats_in_small(method, color_var, self._root)))
 
     def grey_off(self, grayscale: str, *color_vars: float) -> list[float]:
         """How far the method "gray" under another formula lies from the published numbers, at these variances."""
