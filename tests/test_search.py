@@ -121,18 +121,26 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
     assert not missing(
         "equal_search.md",
         "which of the three is best cannot be said",
-        "Each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at 0.02 and 0.03",
+        "Each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at $0.02$, $0.03$ and $0.035$",
+        "`lnl` does so at all seven variances (n = 3 each)",
+        "At $0.025$ `blind_eye_grl` lies above `lnl`, at $0.045$ `lnl` above `blind_eye_grl`, and at $0.04$ `blind_eye_grl` above `grl`.",
         "neither can be told from the baseline's",
-        "at 0.03 both lie above it",
+        "from $0.025$ to $0.045$ both lie above it",
         "Chosen on one seed, it would have been the choice.",
     )
     reversing, others = ("grl", "blind_eye_grl", "lnl"), ("baseline", "blind_eye", "lnl_adv")
-    for color_var in (0.02, 0.03):
-        assert {page.above(one, other)[color_var] for one in reversing for other in others} == {"higher"}
-        assert {page.above(one, other)[color_var] for one in reversing for other in reversing} == {"cannot say"}
+    for color_var in COLOR_VARS:
+        for one in reversing if color_var in (0.02, 0.03, 0.035) else ("lnl",):
+            assert {page.above(one, other)[color_var] for other in others} == {"higher"}
+    among = {(one, other): page.above(one, other) for one in reversing for other in reversing if one != other}
+    higher = {(*pair, value) for pair, of in among.items() for value, verdict in of.items() if verdict == "higher"}
+    assert higher == {("blind_eye_grl", "lnl", 0.025), ("lnl", "blind_eye_grl", 0.045), ("blind_eye_grl", "grl", 0.04)}
+    assert len(among) // 2 * len(COLOR_VARS) == 21
     for method in ("blind_eye", "lnl_adv"):
-        assert page.above(method, "baseline")[0.02] == "cannot say"
-        assert page.above(method, "baseline")[0.03] == "higher"
+        found = page.above(method, "baseline")
+        assert {found[value] for value in COLOR_VARS if 0.025 <= value <= 0.045} == {"higher"}
+        assert found[0.02] == "cannot say"
     first = [tool.validation("lnl", number)[0] for number in range(tool.DRAWN)]
     assert first.index(max(first)) == 7 != tool.chosen("lnl")
     assert {len(values) for of in page.on_test().values() for values in of.values()} == {3}
+    assert {len(of) for of in page.on_test().values()} == {len(COLOR_VARS)}
