@@ -121,9 +121,11 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
     assert not missing(
         "equal_search.md",
         "which of the three is best cannot be said",
-        "Each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at $0.02$, $0.03$ and $0.035$",
+        "Each of `grl`, `blind_eye_grl` and `lnl` lies above each of `baseline`, `blind_eye` and `lnl_adv` at $0.02$, $0.03$",
+        "and $0.035$; `lnl`",
         "`lnl` does so at all seven variances (n = 3 each)",
-        "At $0.025$ `blind_eye_grl` lies above `lnl`, at $0.045$ `lnl` above `blind_eye_grl`, and at $0.04$ `blind_eye_grl` above `grl`.",
+        "At $0.025$ `blind_eye_grl` lies above `lnl`, at $0.045$ `lnl` above `blind_eye_grl`",
+        "and at $0.04$ `blind_eye_grl` above `grl`.",
         "neither can be told from the baseline's",
         "from $0.025$ to $0.045$ both lie above it",
         "Chosen on one seed, it would have been the choice.",

@@ -71,6 +71,8 @@ SEVERAL = (
     DIVIDED,
 )
 """The rows of PARTS with three seeds: what the maps do for whom."""
+FIVE = (DIVIDED,)
+"""The row with five: it stands beside the record."""
 
 REFERENCE = "reference: image's colour everywhere"
 """The row of CHOICES that the others differ from; it has three seeds too, so that the table has a noise of its own."""
@@ -115,7 +117,8 @@ def configs() -> list[RunConfig]:
     """The runs of all tables, then the further seeds; what two tables share is named once by the study."""
     first = [config_of(changes) for table in TABLES.values() for changes in table.values()]
     again = [CHOICES[REFERENCE], *(PARTS[name] for name in SEVERAL)]
-    return [*first, *(config_of(changes, seed) for changes in again for seed in (1, 2))]
+    five = (config_of(PARTS[name], seed) for name in FIVE for seed in (3, 4))
+    return [*first, *(config_of(changes, seed) for changes in again for seed in (1, 2)), *five]
 
 
 STUDIES = (Runs("ablations", "What each choice and part of two methods does, one changed at a time.", "ablations", configs),)
