@@ -11,7 +11,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_records
 from tools import ROOT
-from tools.pages import moved
+from tools.pages import figure_4_tables, moved
 from tools.pages.numbers import said
 from tools.pages.rows import by_configuration
 from tools.studies import ablations
@@ -73,6 +73,9 @@ def test_who_knows_how_the_digits_were_painted_needs_no_method() -> None:
     assert all(abs(one.metrics["bias_mlp_probe_accuracy"] - 0.1) < 0.02 for one in divided[0])
     assert f"The plain network then has {np.mean(accuracies[0]):.3f} on validation digits" in PAGE
     assert "the probe of its features is at chance" in PAGE
+    first = figure_4_tables.others_table().splitlines()[2]
+    assert first.startswith(f"| {ablations.DIVIDED}, no method, here | 0.99"), "above every other row"
+    assert "It is above every other row, `bias_balanced` among them." in PAGE
 
 
 def test_single_runs_beside_three() -> None:

@@ -102,8 +102,10 @@ def test_what_stands_beside_ours_is_sorted_and_says_what_it_may_use(tree: Path) 
     write_record(record_of("bias_balanced", 0.02, value=0.95, profile="short"), tree / "results" / "runs" / "balanced.json")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in figure_4_tables.others_table(tree).splitlines()[2:]]
     assert [row[1].partition(" ±")[0] for row in rows] == ["0.959", "0.951", "0.9500", "around 0.943", "0.9293", "0.8374", "0.8185"]
-    assert all(row[3] for row in rows)
-    assert all(row[4].startswith("{cite:t}`") for row in rows if not row[0].startswith("bias_balanced"))
+    assert all(row[4] for row in rows)
+    assert [row[0] for row in rows if row[2] != "not stated"] == ["bias_balanced, here, in colours drawn by us"]
+    assert "0.475 (n = 1)" in [row[2] for row in rows], "a worst cell is measured by us alone"
+    assert all(row[5].startswith("{cite:t}`") for row in rows if not row[0].startswith("bias_balanced"))
     works = set(re.findall(r"^@\w+\{([\w:-]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"\{cite:t\}`([\w]+)`", figure_4_tables.others_table())) <= works
     assert "student" not in figure_4_tables.others_table(), "its test set is not stated"

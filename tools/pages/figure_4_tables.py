@@ -4,14 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lnl_core import methods
 from lnl_core.config import preset
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import records as record_pages
-from tools.pages.rows import by_configuration, cell, table_head, where
+from tools.pages import dial, records as record_pages
+from tools.pages.rows import by_configuration, cell, of_seeds, table_head, where
+from tools.studies import ablations
 
 ALL_METHODS = tuple(methods.registered())
 
@@ -33,34 +36,51 @@ def _with_deviation(row: dict[str, Any]) -> str:
 
 USES = {
     "bias_balanced": "the exact colour of each training image, a fitted model of p(y given b), resampling, affine and elastic maps",
+    "divided": "that one colour multiplies the channels of an image; no bias labels",
     "lnl": "bias labels: eight levels a colour channel",
     "gray": "that the bias is the colour",
 }
 """What a method is told or does beyond images and digits."""
+NOT_STATED = "not stated"
 
 
 def others_table(root: Path = ROOT) -> str:
     """What was found at the smallest variance of Figure 4 on the same data, the highest first, with what each method may use."""
     folder, color_var = root / "results", COLOR_VARS[0]
     paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
-    rows: list[tuple[float, str]] = []
-    for row in where(results_table(folder=folder), method="bias_balanced", color_var=color_var):
-        name = "bias_balanced, here, in colours drawn by us"
-        found = record_pages.listed(f"runs/ bias_balanced-{color_var:g}-", "its records")
-        rows.append((row["mean"], f"| {name} | {_with_deviation(row)} | {row['n']} | {USES['bias_balanced']} | {found} |"))
+    rows = _ours_beside_others(root, color_var)
     for method, name in {"lnl": "LNL", "gray": "Gray"}.items():
         value = paper_numbers(folder=folder)[method][color_var]
         cited = f"{USES[method]} | {{cite:t}}`kim2019code`"
-        rows.append((value, f"| {name}, published | {value:.4f} | not stated | {cited} |"))
+        rows.append((value, f"| {name}, published | {value:.4f} | {NOT_STATED} | {NOT_STATED} | {cited} |"))
     for other in paper["other_results"]:
         if other["comparable"] and other["setting"]["color_var"] == color_var:
             shown = ("around " if other.get("approximate") else "") + f"{other['value']:g}"
             shown += f" ± {other['std']:.4f}" if "std" in other else ""
-            runs = other.get("runs", "not stated")
+            runs = other.get("runs", NOT_STATED)
             told = f"{other['uses']} | {{cite:t}}`{other['cite']}`: {other['note']}"
-            rows.append((other["value"], f"| {other['label']} | {shown} | {runs} | {told} |"))
-    head = table_head("method", f"accuracy at σ² = {color_var:g}", "runs", "what it may use", "where")
+            rows.append((other["value"], f"| {other['label']} | {shown} | {NOT_STATED} | {runs} | {told} |"))
+    head = table_head("method", f"accuracy at σ² = {color_var:g}", "worst cell", "runs", "what it may use", "where")
     return "\n".join([*head, *(line for _, line in sorted(rows, key=lambda row: -row[0]))]) + "\n"
+
+
+def _ours_beside_others(root: Path, color_var: float) -> list[tuple[float, str]]:
+    """Accuracy on test digits and the line: bias_balanced, and the plain network whose images lost their colour before."""
+    rows = dial.records_of_rows(root)
+    balanced = [one for row, found in rows if where([row], method="bias_balanced", color_var=color_var) for one in found]
+    divided = ablations.config_of(ablations.PARTS[ablations.DIVIDED])
+    plain = by_configuration(read_records(root / "results" / "ablations")).get(divided.fingerprint(), [])
+    found = []
+    for name, key, records, words in (
+        ("bias_balanced, here, in colours drawn by us", "bias_balanced", balanced, f"runs/ bias_balanced-{color_var:g}-"),
+        (f"{ablations.DIVIDED}, no method, here", "divided", plain, "ablations/colored_mnist-gray-"),
+    ):
+        if records:
+            accuracies = [one.metrics["test_accuracy"] for one in records]
+            worst = _counted_cell(records, "worst_group_accuracy", "not measured")
+            cells = [f"{of_seeds(accuracies, 4)}", worst, str(len(records)), USES[key], record_pages.listed(words, "its records")]
+            found.append((float(np.mean(accuracies)), f"| {name} | {' | '.join(cells)} |"))
+    return found
 
 
 def agreement_table(root: Path = ROOT) -> str:
