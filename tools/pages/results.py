@@ -37,6 +37,7 @@ from tools.pages import (
     information_tables,
     last_layer,
     leak_tables,
+    left_out,
     look_alikes,
     moved,
     numbers,
@@ -61,7 +62,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released),
+    *(digit_exceptions, look_alikes, released, left_out),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
@@ -161,6 +162,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "answers_faces": ("pretrained_faces", "answers"),
     "answers_dogs_cats": ("pretrained", "answers"),
     "released": ("released",),
+    "left_out": (),
     "digit_exceptions": ("search", "digit_exceptions"),
     "look_alikes": ("search", "look_alikes"),
     "roofline": (),
