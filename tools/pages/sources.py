@@ -18,7 +18,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, fresh_h, leak_tables, look_alikes, pretrained_faces, search
+from tools.pages import choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
 from tools.pages.rows import where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -230,6 +230,10 @@ class Sources:
     def searched(self, method: str, color_var: float, name: str = "accuracy") -> float:
         """The mean over fresh seeds of a score on test digits of the setting that the search chose, see ``results/search``."""
         return float(np.mean(search.on_test(name, self._root)[method][color_var]))
+
+    def exceptional(self, method: str, share: float, name: str = "accuracy") -> float:
+        """The mean over seeds of a score with this share of exceptions among the digits, see ``results/digit_exceptions``."""
+        return float(np.mean(digit_exceptions.dial(name, self._root)[method][share]))
 
     def searched_worst(self, color_var: float) -> float:
         """The most that any run of it has on the worst cell of digit and colour."""
