@@ -68,7 +68,8 @@ def test_what_the_maps_do_for_others_is_concluded_from_three_runs_each() -> None
 def test_who_knows_how_the_digits_were_painted_needs_no_method() -> None:
     divided = [moved.runs(name) for name in (ablations.DIVIDED, "all parts")]
     accuracies = [[one.metrics["validation_accuracy"] for one in runs] for runs in divided]
-    assert [len(values) for values in accuracies] == [3, 3]
+    assert [len(values) for values in accuracies] == [5, 3]
+    assert "n = 5 and 3" in PAGE
     assert ordering(*accuracies) == "higher"
     assert all(abs(one.metrics["bias_mlp_probe_accuracy"] - 0.1) < 0.02 for one in divided[0])
     assert f"The plain network then has {np.mean(accuracies[0]):.3f} on validation digits" in PAGE

@@ -230,7 +230,7 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     sources = Sources()
     of = {method: sources.every("newer", method, 0.02, "test_accuracy") for method in ("last_layer", "reweighing", "group_dro")}
     of |= {method: sources.every("runs", method, 0.02, "test_accuracy") for method in ("baseline", "lnl")}
-    assert {len(values) for values in of.values()} == {3}
+    assert min(len(values) for values in of.values()) >= 3
     above = (("last_layer", "lnl"), ("reweighing", "baseline"), ("group_dro", "baseline"))
     assert {ordering(of[one], of[other]) for one, other in above} == {"higher"}
     assert ordering(of["group_dro"], of["reweighing"]) == "cannot say"

@@ -79,9 +79,9 @@ def test_links_of_the_tables_lead_to_records(bundle: dict[str, Any]) -> None:
         linked += bool(addresses)
     assert linked >= 12
     lines = (ROOT / "book" / "results" / "figure_4.md").read_text(encoding="utf-8").splitlines()
-    row = next(line for line in lines if line.startswith("| lnl | 0.02 |"))
+    row = next(line for line in lines if line.startswith("| grl | 0.02 |"))
     found = [read_record(ROOT / "results" / f"{one}.json") for one in re.findall(r'record\.html#([^"]+)"', row)]
-    assert [(one.method, one.seed, one.setting) for one in found] == [("lnl", seed, {"color_var": 0.02}) for seed in range(3)]
+    assert [(one.method, one.seed, one.setting) for one in found] == [("grl", seed, {"color_var": 0.02}) for seed in range(3)]
 
 
 WITHOUT_RUNS = {

@@ -626,8 +626,9 @@ def test_the_claims_of_the_paper_are_not_decided_by_cells_of_one_run() -> None:
     rows = {(row["method"], row["color_var"]): row for row in results_table()}
     variances = sorted({color_var for _, color_var in rows})
     answers = [ordering(rows["lnl", one]["values"], rows["baseline", one]["values"]) for one in variances]
-    assert [rows["lnl", one]["n"] for one in variances] == [3, 1, 3, 1, 1, 1, 3]
-    assert answers == ["higher" if rows["lnl", one]["n"] == 3 else "cannot say" for one in variances]
+    several = [rows["lnl", one]["n"] >= 3 for one in variances]
+    assert several == [True, False, True, False, False, False, True]
+    assert answers == ["higher" if enough else "cannot say" for enough in several]
     assert all(rows["lnl", one]["mean"] > rows["baseline", one]["mean"] for one in variances)
     assert decided(answers, len(variances)) == "cannot say"
 

@@ -17,7 +17,8 @@ PAIRS = {
     "baseline": ("baseline", "baseline with the maps"),
 }
 """By method the rows of PARTS without and with the maps."""
-SEEDS = 3
+SEEDS = 5
+"""More than most rows have."""
 
 
 def runs(row: str, root: Path = ROOT) -> list[RunRecord]:
