@@ -32,21 +32,23 @@ def accuracy_table(root: Path = ROOT) -> str:
     if not found:
         return "Nothing has been measured yet.\n"
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("method", *(f"σ² = {value:g}" for value in variances), "records")
+    lines = table_head("σ² =", *(f"{value:g}" for value in variances))
     for method, of in found.items():
         cells = [_cell(of.get(value, [])) for value in variances]
-        lines.append(f"| {method} | {' | '.join(cells)} | {_listed(method, root)} |")
+        lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} |")
     shared = search.SETTINGS
     return (
         "\n".join(lines)
         + f"\n\nMean of n = {len(search.FRESH_SEEDS)} fresh seeds, ± half a 95 % interval over them (Student's t), on the 10,000 "
         f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
-        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}.\n"
+        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}. "
+        "A method's name links to its runs.\n"
     )
 
 
 def _listed(method: str, root: Path) -> str:
-    return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", f"runs of {method}")
+    """The name of a method, which links to its runs."""
+    return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", method)
 
 
 def _cell(values: list[float]) -> str:
@@ -66,11 +68,11 @@ def ranks_table(root: Path = ROOT) -> str:
     """A row a method: at each variance the methods that it is "higher" than, and nothing of those of which one cannot say."""
     found = on_test(root=root)
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("method", *(f"above, at σ² = {value:g}" for value in variances), "records")
+    lines = table_head("above, at σ² =", *(f"{value:g}" for value in variances))
     for method in found:
         below = {value: [other for other in found if above(method, other, root).get(value) == "higher"] for value in variances}
         cells = [", ".join(below[value]) or "–" for value in variances]
-        lines.append(f"| {method} | {' | '.join(cells)} | {_listed(method, root)} |")
+        lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} |")
     return (
         "\n".join(lines) + "\n\nA method stands above another if a 95 % interval of the difference of their means (Welch) leaves "
         "out 0. With three seeds most pairs cannot be told apart, and no correction is made for the number of pairs.\n"
