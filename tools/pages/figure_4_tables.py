@@ -20,13 +20,15 @@ ALL_METHODS = tuple(methods.registered())
 
 
 def record_table(root: Path = ROOT) -> str:
-    """bias_balanced beside the published numbers on the same data, at the variances where it has records."""
+    """bias_balanced beside the published numbers on the same data, and beside a plain network on images without their colour."""
     folder = root / "results"
-    published = paper_numbers(folder=folder)
-    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published")
+    published, plain = paper_numbers(folder=folder), by_configuration(read_records(folder / "ablations"))
+    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published", "no method, divided")
     for row in where(results_table(folder=folder), method="bias_balanced"):
         named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
-        lines.append(f"| {row['color_var']} | {_with_deviation(row)} | {row['n']} | {' | '.join(named)} |")
+        divided = plain.get(ablations.divided_config(row["color_var"]).fingerprint(), [])
+        cells = (_with_deviation(row), row["n"], *named, _counted_cell(divided, missing="not measured"))
+        lines.append(f"| {row['color_var']} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -68,8 +70,8 @@ def _ours_beside_others(root: Path, color_var: float) -> list[tuple[float, str]]
     """Accuracy on test digits and the line: bias_balanced, and the plain network whose images lost their colour before."""
     rows = dial.records_of_rows(root)
     balanced = [one for row, found in rows if where([row], method="bias_balanced", color_var=color_var) for one in found]
-    divided = ablations.config_of(ablations.PARTS[ablations.DIVIDED])
-    plain = by_configuration(read_records(root / "results" / "ablations")).get(divided.fingerprint(), [])
+    divided = ablations.divided_config(color_var).fingerprint()
+    plain = by_configuration(read_records(root / "results" / "ablations")).get(divided, [])
     found = []
     for name, key, records, words in (
         ("bias_balanced, here, in colours drawn by us", "bias_balanced", balanced, f"runs/ bias_balanced-{color_var:g}-"),
