@@ -58,6 +58,10 @@ class Sources:
         """Mean accuracy on unbiased test digits over the seeds of the results table."""
         return float(self._rows[method, color_var]["mean"])
 
+    def n(self, method: str, color_var: float) -> int:
+        """How many seeds that mean is of."""
+        return int(self._rows[method, color_var]["n"])
+
     def spread(self, method: str, *color_vars: float) -> list[float]:
         """Standard deviation over those seeds, at each of these variances."""
         return [float(self._rows[method, color_var]["std"]) for color_var in color_vars]
