@@ -15,6 +15,7 @@ def test_a_study_that_is_not_whole_has_a_row_and_a_whole_one_has_none() -> None:
     partly = [name for name, (there, planned) in found.items() if there < planned]
     assert partly
     assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == partly
+    assert not {*left_out.OF_THE_MACHINE} & {*found}, "the page is the same wherever it is made"
     there, planned = found[partly[0]]
     assert f"| {there:,} | {planned:,} |" in table
     assert f"The other {len(found) - len(partly)} studies are whole." in table

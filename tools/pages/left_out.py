@@ -9,11 +9,16 @@ from tools.studies.__main__ import known
 from tools.studies.study import Options, diverged
 
 
+OF_THE_MACHINE = ("mi_cost",)
+"""Studies whose jobs are those of the machine that lists them."""
+
+
 @cache
 def _planned() -> dict[str, tuple[str, tuple[Path, ...]]]:
     """By study what it is about, and the results that it asks for, below the root of the project."""
+    studies = {name: study for name, study in known().items() if name not in OF_THE_MACHINE}
     return {
-        name: (study.about, tuple(job.file.relative_to(ROOT) for job in study.jobs(Options()))) for name, study in known().items()
+        name: (study.about, tuple(job.file.relative_to(ROOT) for job in study.jobs(Options()))) for name, study in studies.items()
     }
 
 
