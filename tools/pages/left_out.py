@@ -8,7 +8,6 @@ from tools.pages.rows import table_head
 from tools.studies.__main__ import known
 from tools.studies.study import Options, diverged
 
-
 OF_THE_MACHINE = ("mi_cost",)
 """Studies whose jobs are those of the machine that lists them."""
 
