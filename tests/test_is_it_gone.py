@@ -583,7 +583,7 @@ def test_what_is_said_of_the_leak_over_training() -> None:
         "far below them from the first epoch on, rises a little at first and then stays",
         "the colour is still named more than five times as often as by chance",
         "**What $h$ sees of the baseline grows** while what a fresh probe sees does not",
-        "in three runs each of a small size",
+        "in three small runs each",
     )
     courses: dict[str, list[list[dict[str, float]]]] = {}
     for course in forgetting.read_training():
@@ -655,7 +655,7 @@ def test_the_order_of_what_is_left() -> None:
         "at five of the seven the least of all methods",
         "`grl` left more than `lnl` at every variance, `blind_eye_grl` now more and now less",
         "left about twice as much as `lnl` everywhere, or more",
-        "every method leaves more at 0.02 than at 0.05, the baseline included, and `baseline`, `gray`, `blind_eye` and "
+        "every method leaves more at 0.02 than at 0.05, and `baseline`, `gray`, `blind_eye` and "
         "`lnl_adv` do so at each step between",
         "more than a third of all there is at $\\sigma^2 = 0.02$ and a seventh at 0.05, at every variance more than `lnl` leaves",
         "four fifths of the baseline's nats at $\\sigma^2 = 0.02$, three quarters at 0.03, and half at 0.05",
