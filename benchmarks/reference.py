@@ -31,7 +31,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
     label_head = nn.Sequential(
         nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(),
         nn.AvgPool2d(7), nn.Flatten(), nn.Linear(64, 10),
-    )  # fmt: skip
+    )
     return extractor, label_head
 
 

@@ -80,7 +80,8 @@ def test_last_layer_trains_without_the_exceptions_and_fits_to_them(monkeypatch: 
 def test_what_is_said_of_exceptions_among_digits() -> None:
     assert not missing(
         "pretrained.md",
-        "which cannot be told from the 0.729 of `lnl` without exceptions; with 2,000 it lies above it.",
+        "2,000 exceptions do more than unlearning without any; of 500 these runs cannot say.",
+        "not to be told from the 0.729 of `lnl` without exceptions; with 2,000 it lies above it.",
         "both lie above the baseline, and `group_dro` above `lnl`.",
         "`bias_balanced` lies above all others at each share that was run, with exceptions and without.",
         "`last_layer` lies below the baseline with the same exceptions",

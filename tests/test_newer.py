@@ -206,10 +206,10 @@ def test_what_is_said_of_the_small_setting() -> None:
 
 
 def test_what_is_said_of_three_networks_a_cell() -> None:
-    assert not missing("is_it_gone.md", "the interval over networks lies above no nats in all 33 cells")
+    assert not missing("is_it_gone.md", "the interval over networks lies above 0 nats in all 33 cells")
     assert not missing(
         "which_method.md",
-        "in all 33 cells, eleven methods at three variances, the whole 95 % interval over networks lies above no nats.",
+        "in all 33 cells, eleven methods at three variances, the whole 95 % interval over networks lies above 0 nats.",
         "`bias_balanced` at all three variances, and `lnl` at $\\sigma^2 = 0.02$ and $\\sigma^2 = 0.03$.",
         "Of the others none was seen to hold less",
     )

@@ -99,7 +99,7 @@ def test_a_record_is_json_with_the_documented_fields(tmp_path: Path) -> None:
     values = json.loads(write_record(record_of(), tmp_path / "run.json").read_text())
     assert list(values) == [
         "schema", "experiment", "method", "setting", "seed", "profile", "selection", "config", "metrics", "data", "provenance",
-    ]  # fmt: skip
+    ]
     assert values["schema"] == SCHEMA
     assert values["setting"] == {"color_var": 0.03}
 

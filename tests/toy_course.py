@@ -174,7 +174,7 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], None]] = {
         without_tests, reordered, changed_tests, doubled_tests, doubled_answer, same_ids, other_kernel, fifty_megabytes, by_colab,
         by_vs_code, by_jupyterlite,
     )
-}  # fmt: skip
+}
 """What happens to notebooks and is no reason to lose a mark."""
 
 ATTACKS: dict[str, dict[str, str]] = {

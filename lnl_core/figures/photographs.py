@@ -219,14 +219,15 @@ def dial_figure(
     xlabel: str = "exceptions",
     ylabel: str = "accuracy",
 ) -> Figure:
-    """One panel a method, three a row: its accuracy by what is turned, every run as a point and their mean as a line.
+    """One panel a method, three a row: its accuracy over the steps of a dial, every run as a point and their mean as a line.
 
     Args:
-        found: name of a method -> what is turned, such as the share of exceptions -> accuracies, one a seed; an empty list where
-            nothing was measured.
+        found: name of a method -> step of the dial, such as the share of exceptions -> accuracies, one a seed; an empty list
+            where nothing was measured.
         reference: the method whose means are in every panel, dashed.
-        chance: a dotted level.
-        percent: whether the steps of the dial are shares.
+        chance: drawn as a dotted level; ``None`` draws none.
+        percent: whether the steps are shares in [0, 1], written as per cent, or written as they are.
+        xlabel, ylabel: of the whole figure.
     """
     columns = min(3, len(found))
     rows = -(-len(found) // columns)

@@ -541,14 +541,14 @@ def _row(result: Result, course: dict[str, Assignment]) -> dict[str, Any]:
         "id": student["id"], "name": student["name"], "assignment": result["assignment"], "points": points, "max": worth,
         "open": sum(task["worth"] for task in open_), "status": status, "on class list": "yes" if student["listed"] else "no",
         "note": note, "moodle": student["moodle"], "canvas": student["canvas"],
-    }  # fmt: skip
+    }
 
 
 def _absent(student: Student, name: str, worth: float) -> dict[str, Any]:
     return {
         "id": student.id, "name": student.name, "assignment": name, "points": None, "max": worth, "open": 0.0,
         "status": "nothing handed in", "on class list": "yes", "note": "", "moodle": student.moodle, "canvas": student.canvas,
-    }  # fmt: skip
+    }
 
 
 def moodle(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,7 +102,7 @@ def _plan(way: str, limits: Limits, folder: str, root: str) -> dict[str, Any]:
         "HOME": home, "TMPDIR": f"{home}/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student", "MPLBACKEND": "agg",
         "PYTHONPATH": str(Path(lnl_core.__path__[0]).resolve().parent), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1",
         "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LNL_DEVICE": "cpu",
-    }  # fmt: skip
+    }
     if "LD_LIBRARY_PATH" in os.environ:
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     binds = bound()
@@ -123,7 +123,7 @@ def _plan(way: str, limits: Limits, folder: str, root: str) -> dict[str, Any]:
         },
         "environment": environment,
         "command": [python, str(_HERE / "runner.py")],
-    }  # fmt: skip
+    }
 
 
 def _command(way: str, plan: dict[str, Any]) -> list[str]:

@@ -23,7 +23,7 @@ def record_table(root: Path = ROOT) -> str:
     """bias_balanced beside the published numbers on the same data, and beside a plain network on images without their colour."""
     folder = root / "results"
     published, plain = paper_numbers(folder=folder), by_configuration(read_records(folder / "ablations"))
-    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published", "no method, divided")
+    lines = table_head("σ²", "bias_balanced", "n", "LNL, published", "Gray, published", "plain network, channels divided")
     for row in where(results_table(folder=folder), method="bias_balanced"):
         named = (f"{published[method][row['color_var']]:.4f}" for method in ("lnl", "gray"))
         divided = plain.get(ablations.divided_config(row["color_var"]).fingerprint(), [])

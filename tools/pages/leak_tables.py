@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lnl_core.evaluation import Interval
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from tools import ROOT
 from tools.pages import records, which_method
 from tools.pages.pretrained import against
-from tools.pages.rows import table_head
+from tools.pages.rows import table_head, with_interval
 from tools.studies import forgetting, newer, search
 from tools.studies.leakage import METHODS, read_leakage
 from tools.studies.runs import SEVERAL
@@ -161,30 +160,26 @@ def nats_in_small(method: str, color_var: float, root: Path = ROOT) -> list[floa
 
 def networks_table(root: Path = ROOT) -> str:
     """Several networks a cell, in the small setting: what an MLP reads of the colour, with intervals over networks."""
-    lines = table_head("σ²", "method", "MLP probe", "control", "nats left", "nats beside the baseline's", "n", records.HEAD)
+    rows = []
     for color_var in SEVERAL:
         base = nats_in_small(newer.BESIDE[0], color_var, root)
         for method in newer.METHODS:
             found = which_method.small_runs(method, color_var, root)[0]
             if len(found) < newer.SEEDS:
                 continue
-            cells = [_over_networks([one.metrics[name] for one in found]) for name in (PROBE, CONTROL, NATS)]
+            cells = [with_interval([one.metrics[name] for one in found]) for name in (PROBE, CONTROL, NATS)]
             said = "–" if method == newer.BESIDE[0] else against([one.metrics[NATS] for one in found], base)
             cells += [said, str(len(found)), records.links(found, root)]
-            lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
-    if len(lines) == len(table_head("")):
+            rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+    if not rows:
         return "Nothing has been measured yet.\n"
+    head = table_head("σ²", "method", "MLP probe", "control", "nats left", "nats beside the baseline's", "n", records.HEAD)
     return (
-        "\n".join(lines) + f"\n\nMean over n networks, ± half a 95 % interval over them (Student's t). "
+        "\n".join([*head, *rows]) + f"\n\nMean over n networks, ± half a 95 % interval over them (Student's t). "
         f"{search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; the probes learn from training "
         "digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval of the "
         "difference, with no correction for the number of comparisons.\n"
     )
-
-
-def _over_networks(values: list[float]) -> str:
-    found = Interval.of(values)
-    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}"
 
 
 def shown(root: Path = ROOT) -> list[Model]:

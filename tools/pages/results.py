@@ -192,7 +192,7 @@ MESSAGES = {
     "answers_dogs_cats": "What the training set makes of each coat\n(mean of a kind filled, first photograph open, a mark a seed)",
     "search": "The three methods with a reversed gradient gain most at strong bias\n(a dot a run, dashed: the baseline's mean)",
     "search_worst": "Some digit in some colour is read badly by every method\n(least of a hundred accuracies, a dot a run)",
-    "digit_exceptions": "Exceptions among digits help every method,\nand most those that are told the bias",
+    "digit_exceptions": "bias_balanced is the most accurate at every share of exceptions that was run",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
 }

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lnl_core.evaluation import Interval
 from lnl_core.runs.records import RunRecord
 
 Row = TypeVar("Row", RunRecord, dict[str, Any])
@@ -31,6 +32,14 @@ def of_seeds(values: Sequence[float], digits: int = 3, missing: str = "–") -> 
     """Mean and, of more than one value, standard deviation (n - 1) over seeds; ``missing`` where there is none."""
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{spread}" if len(values) else missing
+
+
+def with_interval(values: Sequence[float], missing: str = "–") -> str:
+    """Mean and half of a 95 % interval over the values (Student's t), in three digits; ``missing`` where there is none."""
+    if not values:
+        return missing
+    found = Interval.of(values)
+    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}"
 
 
 def by_configuration(records: list[RunRecord]) -> dict[str, list[RunRecord]]:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from lnl_core.evaluation import Interval
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import ordering
 from tools import ROOT
 from tools.pages import records as record_pages
-from tools.pages.rows import table_head
+from tools.pages.rows import table_head, with_interval
 from tools.studies import search
 
 Tested = dict[str, dict[float, list[float]]]
@@ -34,7 +33,7 @@ def accuracy_table(root: Path = ROOT) -> str:
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
     lines = table_head("σ² =", *(f"{value:g}" for value in variances))
     for method, of in found.items():
-        cells = [_cell(of.get(value, [])) for value in variances]
+        cells = [with_interval(of.get(value, []), "not measured") for value in variances]
         lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} |")
     shared = search.SETTINGS
     return (
@@ -49,13 +48,6 @@ def accuracy_table(root: Path = ROOT) -> str:
 def _listed(method: str, root: Path) -> str:
     """The name of a method, which links to its runs."""
     return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", method)
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return "not measured"
-    found = Interval.of(values)
-    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}"
 
 
 def above(one: str, other: str, root: Path = ROOT) -> dict[float, str]:

@@ -10,7 +10,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from tools.studies.study import Runs
 
 SEVERAL = (0.02, 0.03, 0.05)
-"""The variances with three seeds; the others have one."""
+"""The variances whose further seeds are made first."""
 NETWORK: dict[str, Any] = {"network": "ragonesi"}
 METHODS = (*find("colored_mnist").methods, "mi_backprop")
 """The last two are none of the paper's."""
@@ -24,7 +24,10 @@ def _short(methods: Sequence[str], color_vars: Sequence[float], seeds: Sequence[
 
 
 def further_seeds() -> Iterator[RunConfig]:
-    """What makes three seeds of every cell and five of :data:`FIVE`. In bf16, as the first ones: a mean never mixes precisions."""
+    """What makes three seeds of every cell and five of :data:`FIVE`. In bf16, as the first ones: a mean never mixes precisions.
+
+    Where the processor has no instructions for bf16 they take several times as long as in float32.
+    """
     yield from (run for color_var in SEVERAL for run in _short(FIVE, [color_var], (3, 4), precision="bf16"))
     between = [color_var for color_var in COLOR_VARS if color_var not in SEVERAL]
     yield from (run for color_var in between for run in _short(METHODS[:-1], [color_var], (1, 2), precision="bf16"))
