@@ -279,9 +279,25 @@ def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: P
     assert lnl.nth(2).inner_text().split() == ["lnl", "not", "measured"]
     places = lnl.nth(0).locator("i:not([hidden])").evaluate_all("dots => dots.map(dot => parseFloat(dot.style.left))")
     assert places == pytest.approx([100 * value for value in runs], abs=1e-4)
+    page.select_option("select", "1")
+    (every,) = (of for name, of in dial.of_both().items() if name == dial.SMALL)
+    small = {method: by["0.05"] for method, by in every["test_accuracy"].items()}
+    assert opened.said().startswith(f"At σ² = 0.05 the accuracies go from {min(np.mean(runs) for runs in small.values()):.3f} (")
+    assert page.locator(".columns caption").all_inner_texts() == ["Accuracy", "Worst cell, digit × colour"]
+    worst = page.locator("tr:has(th:text-is('lnl'))").nth(1).inner_text().split()
+    assert worst == ["lnl", f"{np.mean(every['worst_group_accuracy']['lnl']['0.05']):.3f}", "3"]
     assert opened.too_wide() <= 0
     opened.context.close()
     assert opened.faults == []
+
+
+def test_in_the_small_setting_the_dial_has_three_runs_of_every_cell_that_was_run() -> None:
+    small = dial.small_values()
+    assert [*small] == ["test_accuracy", "worst_group_accuracy"]
+    for of_method in small.values():
+        assert {*of_method} >= {*dial.values()["test_accuracy"]} - {"mi_backprop"}
+        assert {len(runs) for by in of_method.values() for runs in by.values()} == {3}
+        assert {len(by) for method, by in of_method.items() if method != "mi_backprop"} == {7}
 
 
 LNL = np.mean(dial.values()["test_accuracy"]["lnl"]["0.02"])

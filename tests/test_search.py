@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lnl_core.config import RunConfig
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import NonFiniteLossError
 from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.runs.comparison import ordering
+from lnl_core.runs.run import run_folder
+from tools import ROOT
 from tools.pages import search as page
 from tools.pages.numbers import missing
-from tools.studies import choosing, search as tool
+from tools.studies import choosing, figure_4_small, newer, runs, search as tool
 from tools.studies.study import Job, Options
 
 
@@ -114,6 +118,43 @@ def test_a_setting_that_diverges_is_a_result_without_scores(monkeypatch: pytest.
     assert tool.Search().line(found) == "the label loss became nan"
 
 
+# The methods of Figure 4 that are not searched
+
+
+def test_the_methods_left_out_make_figure_4_whole_and_no_run_is_made_twice() -> None:
+    mine = figure_4_small.configs()
+    assert {*page.ORDER} == {*runs.METHODS} == {*tool.METHODS, *figure_4_small.METHODS}
+    assert len({config.fingerprint() for config in mine}) == len(mine) == 3 * (7 + 7 + 4)
+    assert not {config.fingerprint() for config in mine} & {config.fingerprint() for config in newer.small_configs()}
+    cells = {(config.method, config.color_var) for config in mine}
+    cells |= {("bias_balanced", value) for value in (0.02, 0.03, 0.05)}
+    assert cells == {(method, value) for method in figure_4_small.METHODS for value in COLOR_VARS}
+    assert {config.seed for config in mine} == {*tool.FRESH_SEEDS}
+    assert {(config.train_size, config.epochs, config.precision) for config in mine} == {(10_000, 6, "float32")}
+
+
+def test_their_rates_are_the_baselines_choice_but_for_the_one_with_its_own_optimiser() -> None:
+    rate = tool.settings()[tool.chosen("baseline") or 0]["lr"]
+    rates = {(config.method, config.lr, config.optimizer) for config in figure_4_small.configs()}
+    own = preset("short", "mi_backprop").lr
+    assert rates == {("gray", rate, "sgd"), ("bias_balanced", rate, "sgd"), ("mi_backprop", own, "adam")}
+
+
+def test_without_the_search_there_is_nothing_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "chosen", lambda method, root=None: None)
+    assert figure_4_small.configs() == []
+
+
+def test_a_cell_with_a_missing_run_is_not_shown(tmp_path: Path) -> None:
+    one = figure_4_small.config_of("gray", 0.03, 0)
+    folder = tmp_path / "results" / "figure_4_small"
+    folder.mkdir(parents=True)
+    (stored_run,) = (ROOT / "results" / "figure_4_small").glob(f"{run_folder('', one).name}.json")
+    (folder / stored_run.name).write_bytes(stored_run.read_bytes())
+    assert page.not_searched(root=tmp_path) == {}
+    assert len(page.not_searched()["gray"][0.03]) == 3
+
+
 # What the page says of the stored runs
 
 
@@ -128,6 +169,7 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
         "and at $0.04$ `blind_eye_grl` above `grl`.",
         "neither can be told from the baseline's",
         "from $0.025$ to $0.045$ both lie above it",
+        "and at $0.05$ `lnl_adv` alone (n = 3 each)",
         "Chosen on one seed, it would have been the choice.",
     )
     reversing, others = ("grl", "blind_eye_grl", "lnl"), ("baseline", "blind_eye", "lnl_adv")
@@ -142,7 +184,41 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
         found = page.above(method, "baseline")
         assert {found[value] for value in COLOR_VARS if 0.025 <= value <= 0.045} == {"higher"}
         assert found[0.02] == "cannot say"
+        assert found[0.05] == ("higher" if method == "lnl_adv" else "cannot say")
+    means = {method: {value: np.mean(of) for value, of in values.items()} for method, values in page.on_test().items()}
+    between = [value for value in COLOR_VARS if 0.025 <= value <= 0.045]
+    gains = {(one, value): means[one][value] - means["baseline"][value] for one in ("blind_eye", "lnl_adv") for value in between}
+    assert min(gains, key=lambda cell: gains[cell]) == ("blind_eye", 0.045)
+    assert max(gains, key=lambda cell: gains[cell]) == ("lnl_adv", 0.035)
     first = [tool.validation("lnl", number)[0] for number in range(tool.DRAWN)]
     assert first.index(max(first)) == 7 != tool.chosen("lnl")
     assert {len(values) for of in page.on_test().values() for values in of.values()} == {3}
     assert {len(of) for of in page.on_test().values()} == {len(COLOR_VARS)}
+
+
+def test_what_is_said_of_the_methods_that_were_not_searched() -> None:
+    assert not missing(
+        "equal_search.md",
+        "It lies above `baseline`, `blind_eye` and `lnl_adv` at all seven variances",
+        "from `grl` and `blind_eye_grl` it cannot be told at any, and",
+        "from `lnl` at one alone, $0.045$, where it lies below (n = 3 each).",
+        "It lies above every other method from $0.035$ on",
+        "it cannot be told from `grl` at $0.02$ and $0.025$ and from `lnl` at $0.03$.",
+        "Each of its runs lies above every run of every other method there, at each variance",
+    )
+    found, worst = page.of_all(), page.of_all("worst_group_accuracy")
+    assert {len(of) for method, of in found.items() if method != "mi_backprop"} == {7}
+    assert {len(values) for of in found.values() for values in of.values()} == {3}
+    gray, balanced = found["gray"], found["bias_balanced"]
+    for method in ("baseline", "blind_eye", "lnl_adv"):
+        assert {ordering(gray[value], found[method][value]) for value in COLOR_VARS} == {"higher"}
+    for method in ("grl", "blind_eye_grl"):
+        assert {ordering(gray[value], found[method][value]) for value in COLOR_VARS} == {"cannot say"}
+    beside = {value: ordering(gray[value], found["lnl"][value]) for value in COLOR_VARS}
+    assert {value for value, verdict in beside.items() if verdict != "cannot say"} == {0.045}
+    assert beside[0.045] == "lower"
+    others = [(method, value) for method, of in found.items() for value in of if method != "bias_balanced"]
+    unsure = {cell for cell in others if ordering(balanced[cell[1]], found[cell[0]][cell[1]]) != "higher"}
+    assert unsure == {("grl", 0.02), ("grl", 0.025), ("lnl", 0.03)}
+    assert all(np.mean(balanced[value]) > np.mean(found[method][value]) for method, value in others)
+    assert all(min(worst["bias_balanced"][value]) > max(worst[method][value]) for method, value in others)

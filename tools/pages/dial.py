@@ -13,6 +13,7 @@ from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import of_its_preset, results_table
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
+from tools.pages import search
 from tools.pages.rows import where
 from tools.studies.leakage import read_leakage
 
@@ -23,6 +24,10 @@ MEASURES = {
     "nats_left": ("Nats of the colour that a probe finds", float(np.log(10))),
 }
 """What is shown, by metric: its words, and the largest value it can have."""
+
+SMALL_MEASURES = {"accuracy": "test_accuracy", "worst_group_accuracy": "worst_group_accuracy"}
+"""Those of the small setting, by what they are called there."""
+WHOLE, SMALL = "60,000 digits, preset short", "10,000 digits, six epochs, three seeds"
 
 Values = dict[str, dict[str, dict[str, list[float]]]]
 """By measure, method and variance: a value a run."""
@@ -54,24 +59,48 @@ def values(root: Path = ROOT) -> Values:
     return found
 
 
+def small_values(root: Path = ROOT) -> Values:
+    """The same of all methods in the small setting, see :mod:`tools.pages.search`."""
+    found: Values = {}
+    for name, measure in SMALL_MEASURES.items():
+        by_method = search.of_all(name, root)
+        found[measure] = {
+            method: {f"{color_var:g}": [round(one, 4) for one in runs] for color_var, runs in of.items()}
+            for method, of in by_method.items()
+        }
+    return found
+
+
+def of_both(root: Path = ROOT) -> dict[str, Values]:
+    """By setting, the one that is shown first comes first."""
+    return {WHOLE: values(root), SMALL: small_values(root)}
+
+
 def data(colors: dict[str, str], root: Path = ROOT) -> dict[str, Any]:
     """What dial.js reads; ``colors`` are those of the figures, by method."""
-    shown = values(root)
-    measures = [{"name": words, "most": most, "values": shown[measure]} for measure, (words, most) in MEASURES.items()]
-    methods = {method: colors[method] for method in shown["test_accuracy"]}
-    return {"color_vars": [f"{one:g}" for one in COLOR_VARS], "methods": methods, "measures": measures}
+    both = of_both(root)
+    settings = [{"name": name, "measures": [_measure(one, of) for one, of in shown.items()]} for name, shown in both.items()]
+    methods = {method: colors[method] for method in both[WHOLE]["test_accuracy"]}
+    return {"color_vars": [f"{one:g}" for one in COLOR_VARS], "methods": methods, "settings": settings}
+
+
+def _measure(name: str, of_methods: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    words, most = MEASURES[name]
+    return {"name": words, "most": most, "values": of_methods}
 
 
 def table(root: Path = ROOT) -> str:
-    """A table a measure, methods by variances: means over the runs, and how many there are where it is more than one."""
-    shown, parts = values(root), []
-    for measure, (words, _) in MEASURES.items():
-        head = "".join(f"<th scope='col'>{color_var:g}</th>" for color_var in COLOR_VARS)
-        rows = [f"<tr><th scope='col'>method, at σ²</th>{head}</tr>"]
-        for method in shown["test_accuracy"]:
-            cells = (shown[measure].get(method, {}).get(f"{color_var:g}", []) for color_var in COLOR_VARS)
-            rows.append(f"<tr><th scope='row'>{method}</th>" + "".join(f"<td>{_cell(runs)}</td>" for runs in cells) + "</tr>")
-        parts.append(f'<table class="table"><caption>{words}</caption>' + "\n".join(rows) + "</table>")
+    """A table a setting and measure, methods by variances: means over the runs, and how many there are where more than one."""
+    parts = []
+    for setting, shown in of_both(root).items():
+        for measure, of in shown.items():
+            head = "".join(f"<th scope='col'>{color_var:g}</th>" for color_var in COLOR_VARS)
+            rows = [f"<tr><th scope='col'>method, at σ²</th>{head}</tr>"]
+            for method in shown["test_accuracy"]:
+                cells = (of.get(method, {}).get(f"{color_var:g}", []) for color_var in COLOR_VARS)
+                rows.append(f"<tr><th scope='row'>{method}</th>" + "".join(f"<td>{_cell(runs)}</td>" for runs in cells) + "</tr>")
+            caption = f"{MEASURES[measure][0]} ({setting})"
+            parts.append(f'<table class="table"><caption>{caption}</caption>' + "\n".join(rows) + "</table>")
     return '<div class="pst-scrollable-table-container" tabindex="0">' + "".join(parts) + "</div>"
 
 

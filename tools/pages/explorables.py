@@ -210,7 +210,7 @@ def entropy_picture() -> str:
 
 def dial_picture(shown: dict[str, Any]) -> str:
     """The accuracies at the smallest variance: a dot a run."""
-    first, accuracy = shown["color_vars"][0], shown["measures"][0]["values"]
+    first, accuracy = shown["color_vars"][0], shown["settings"][0]["measures"][0]["values"]
     rows = {name: [(value, color) for value in accuracy[name].get(first, [])] for name, color in shown["methods"].items()}
     means = ", ".join(f"{name} {np.mean([value for value, _ in dots]):.2f}" for name, dots in rows.items() if dots)
     return f"<p>Accuracy at σ² = {first}, a dot a run:</p>" + still(f"Accuracies from 0 to 1, in the mean {means}", rows)

@@ -11,8 +11,8 @@ from tools.pages import records, which_method
 from tools.pages.pretrained import against
 from tools.pages.rows import table_head, with_interval
 from tools.studies import forgetting, newer, search
-from tools.studies.leakage import METHODS, read_leakage
-from tools.studies.runs import SEVERAL
+from tools.studies.leakage import METHODS, OF_SEEDS, read_leakage
+from tools.studies.runs import FIVE, SEVERAL
 
 Model = dict[str, Any]
 
@@ -149,6 +149,9 @@ def erased_table(root: Path = ROOT) -> str:
     )
 
 
+NETWORKS = ("σ²", "method", "probe", "control", "nats left", "nats beside the baseline's", "n")
+LEAST = 3
+"""From how many networks an interval over them is printed."""
 PROBE, CONTROL, NATS = "bias_mlp_probe_accuracy", "bias_mlp_probe_control_accuracy", "bias_mlp_probe_information"
 """What every run measures of its network with an MLP."""
 
@@ -173,12 +176,45 @@ def networks_table(root: Path = ROOT) -> str:
             rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
     if not rows:
         return "Nothing has been measured yet.\n"
-    head = table_head("σ²", "method", "MLP probe", "control", "nats left", "nats beside the baseline's", "n", records.HEAD)
     return (
-        "\n".join([*head, *rows]) + f"\n\nMean over n networks, ± half a 95 % interval over them (Student's t). "
-        f"{search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; the probes learn from training "
-        "digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval of the "
+        "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
+        f"(Student's t). {search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; the probes learn "
+        "from training digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval of the "
         "difference, with no correction for the number of comparisons.\n"
+    )
+
+
+def of_seeds(method: str, color_var: float, root: Path = ROOT) -> list[Model]:
+    """The measured networks of a cell in the full setting, seed 0 first."""
+    every = [*_shown(root).values(), *read_leakage(root, OF_SEEDS)]
+    return [model for model in every if (model["method"], model["color_var"]) == (method, color_var)]
+
+
+def _strongest(model: Model, name: str) -> float:
+    return float(max(probe[name]["mean"] for probe in model["probes"].values()))
+
+
+def full_networks_table(root: Path = ROOT) -> str:
+    """Several networks a cell in the full setting, with intervals over networks, as :func:`networks_table`."""
+    rows = []
+    for color_var in SEVERAL:
+        found = {method: of_seeds(method, color_var, root) for method in reversed(FIVE)}
+        nats = {method: [float(nats_left(model)["mean"]) for model in models] for method, models in found.items()}
+        for method, models in found.items():
+            if len(models) < LEAST:
+                continue
+            cells = [with_interval([_strongest(model, name) for model in models]) for name in ("accuracy", "control")]
+            said = "–" if method == newer.BESIDE[0] else against(nats[method], nats[newer.BESIDE[0]])
+            cells += [with_interval(nats[method]), said, str(len(models))]
+            cells.append(records.links_of_runs([model["record"] for model in models], root))
+            rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
+    if not rows:
+        return "Nothing has been measured yet.\n"
+    return (
+        "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
+        "(Student's t); a network's own numbers are means over five probes of the strongest of three kinds, as in the table of one "
+        "network a cell. Beside the baseline's: Welch's 95 % interval of the difference, with no correction for the number of "
+        f"comparisons. Cells with fewer than {LEAST} networks are left out.\n"
     )
 
 
@@ -203,4 +239,5 @@ def tables(root: Path = ROOT) -> dict[str, str]:
         "left.md": left_table(root),
         "erased.md": erased_table(root),
         "networks.md": networks_table(root),
+        "networks_full.md": full_networks_table(root),
     }

@@ -1,15 +1,20 @@
 """The tables and the figure of methods after the same search, from the runs in results/search."""
 
+from itertools import product
 from pathlib import Path
 
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import ordering
+from lnl_core.runs.records import read_record
+from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages
 from tools.pages.rows import table_head, with_interval
-from tools.studies import search
+from tools.studies import figure_4_small, runs as figure_4, search
 
 Tested = dict[str, dict[float, list[float]]]
+ORDER = (*(method for method in figure_4.METHODS if method not in figure_4_small.METHODS), *figure_4_small.METHODS)
+"""The methods of Figure 4, those that the search leaves out last."""
 
 
 def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
@@ -25,28 +30,53 @@ def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
     return found
 
 
+METRICS = {"accuracy": "test_accuracy"}
+"""What a score of the search is called in a run record, where its name differs."""
+
+
+def not_searched(name: str = "accuracy", root: Path = ROOT) -> Tested:
+    """The same of the methods of Figure 4 that the search leaves out."""
+    found: Tested = {}
+    for method, color_var in product(figure_4_small.METHODS, COLOR_VARS):
+        folder = root / "results" / figure_4_small.folder_of(method, color_var)
+        configs = [figure_4_small.config_of(method, color_var, seed) for seed in range(figure_4_small.SEEDS)]
+        files = [folder / f"{run_folder('', config).name}.json" for config in configs]
+        if all(file.is_file() for file in files):
+            found.setdefault(method, {})[color_var] = [read_record(file).metrics[METRICS.get(name, name)] for file in files]
+    return found
+
+
+def of_all(name: str = "accuracy", root: Path = ROOT) -> Tested:
+    """Both together, in the order of Figure 4."""
+    found = {**on_test(name, root), **not_searched(name, root)}
+    return {method: found[method] for method in ORDER if method in found}
+
+
 def accuracy_table(root: Path = ROOT) -> str:
     """One row a method: accuracy on unbiased test digits at every variance where all seeds are there."""
-    found = on_test(root=root)
+    found = of_all(root=root)
     if not found:
         return "Nothing has been measured yet.\n"
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("σ² =", *(f"{value:g}" for value in variances))
+    lines = table_head("σ² =", *(f"{value:g}" for value in variances), "settings tried here")
     for method, of in found.items():
         cells = [with_interval(of.get(value, []), "not measured") for value in variances]
-        lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} |")
+        tried = search.DRAWN if method in search.METHODS else 0
+        lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} | {tried} |")
     shared = search.SETTINGS
     return (
         "\n".join(lines)
         + f"\n\nMean of n = {len(search.FRESH_SEEDS)} fresh seeds, ± half a 95 % interval over them (Student's t), on the 10,000 "
         f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
-        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}. "
-        "A method's name links to its runs.\n"
+        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}, those with no setting tried as the "
+        "text says. A method's name links to its runs.\n"
     )
 
 
 def _listed(method: str, root: Path) -> str:
     """The name of a method, which links to its runs."""
+    if method not in search.METHODS:
+        return record_pages.listed(f"_small/ -{method}-", method)
     return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", method)
 
 
@@ -95,9 +125,8 @@ def tried_table(root: Path = ROOT) -> str:
 
 
 def drawn(name: str, root: Path = ROOT) -> Tested:
-    """What the figures show of every method, with an empty list where nothing was measured, the baseline first."""
-    found = on_test(name, root)
-    return {method: {value: of.get(value, []) for value in COLOR_VARS} for method, of in found.items()}
+    """What the figures show of every method, with an empty list where nothing was measured."""
+    return {method: {value: of.get(value, []) for value in COLOR_VARS} for method, of in of_all(name, root).items()}
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:

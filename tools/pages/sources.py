@@ -142,6 +142,10 @@ class Sources:
         """The mean over the seeds that there are of a method of the study "newer"."""
         return float(np.mean(self.every("newer", method, color_var, metric)))
 
+    def newer_spread(self, method: str, color_var: float) -> float:
+        """The standard deviation of the accuracy over these seeds."""
+        return float(np.std(self.every("newer", method, color_var, "test_accuracy"), ddof=1))
+
     def small_nats(self, method: str, color_var: float) -> float:
         """The mean over three networks of the small setting, see :func:`tools.pages.leak_tables.nats_in_small`."""
         return float(np.mean(leak_tables.nats_in_small(method, color_var, self._root)))
@@ -232,12 +236,16 @@ class Sources:
         return choosing.least(method, rule, self._root)
 
     def searched(self, method: str, color_var: float, name: str = "accuracy") -> float:
-        """The mean over fresh seeds of a score on test digits of the setting that the search chose, see ``results/search``."""
-        return float(np.mean(search.on_test(name, self._root)[method][color_var]))
+        """The mean over fresh seeds of a score on test digits in the small setting, see ``results/search``."""
+        return float(np.mean(search.of_all(name, self._root)[method][color_var]))
 
     def exceptional(self, method: str, share: float, name: str = "accuracy") -> float:
         """The mean over seeds of a score with this share of exceptions among the digits, see ``results/digit_exceptions``."""
         return float(np.mean(digit_exceptions.dial(name, self._root)[method][share]))
+
+    def drawn(self, share: float, name: str) -> float:
+        """The mean over seeds of what ``bias_balanced`` draws with this share of exceptions, see ``results/digit_draws``."""
+        return digit_exceptions.drawn(share, name, self._root)
 
     def searched_worst(self, color_var: float) -> float:
         """The most that any run of it has on the worst cell of digit and colour."""

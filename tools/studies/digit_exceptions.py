@@ -17,6 +17,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.methods import find
 from lnl_core.methods.base import UNBIASED_TRAINING
+from lnl_core.methods.bias_balanced import Balance
 from tools import ROOT
 from tools.studies import search
 from tools.studies.choosing import digits, test_scores, trained, with_setting
@@ -93,4 +94,45 @@ class DigitExceptions(Study):
         return str(found["scores"] or found["diverged"])
 
 
-STUDIES = (DigitExceptions(),)
+def draws(weights: torch.Tensor, exceptions: torch.Tensor) -> dict[str, float]:
+    """What drawing with these weights (N,) does to an epoch of N draws, in expectation; (N,) bool says which are exceptions.
+
+    ``exceptions`` is the share of draws that are exceptions, ``most`` how often the likeliest image is drawn, and ``effective``
+    the number of equally likely images that would have the same sum of squared chances, 1 / sum p^2.
+    """
+    chance = weights.double() / weights.double().sum()
+    most, effective = len(chance) * chance.max(), 1 / chance.square().sum()
+    return {"exceptions": float(chance[exceptions].sum()), "most": float(most), "effective": float(effective)}
+
+
+class DigitDraws(Study):
+    name = "digit_draws"
+    about = "Which digits bias_balanced draws, by how many are exceptions."
+    settings = search.SETTINGS
+    device = "cpu"
+
+    def jobs(self, options: Options) -> list[Job]:
+        keys = [(share, seed) for share in SHARES for seed in SEEDS]
+        return [Job(f"{share:g}-seed{seed}", draws_file(share, seed), (share, seed)) for share, seed in keys]
+
+    def do(self, job: Job, options: Options) -> Found:
+        share, seed = job.values
+        base = base_config(DRAWS, share, seed)
+        biased, random = (digits(base, base.train_split, options.data_dir, random) for random in (False, True))
+        data, exceptions = painted(share, biased, random, seed)
+        said = {"settings": search.SETTINGS, "share": share, "seed": seed, "images": len(data)}
+        return {**said, **draws(Balance.of(data, base).weights, exceptions)}
+
+    def line(self, found: Found) -> str:
+        return f"{found['exceptions']:.2f} of the draws are exceptions"
+
+
+DRAWS = "bias_balanced"
+"""The method whose draws are counted."""
+
+
+def draws_file(share: float, seed: int, root: Path = ROOT) -> Path:
+    return root / "results" / "digit_draws" / f"{share:g}-seed{seed}.json"
+
+
+STUDIES = (DigitExceptions(), DigitDraws())

@@ -1,9 +1,9 @@
 """Figure 4 in the setting of the study "search": the three methods that it does not search, at all seven variances.
 
-10,000 digits, six epochs, three seeds that the search did not choose with. gray and bias_balanced have the rate that the baseline's
-search chose, mi_backprop, which learns with Adam, that of its preset. bias_balanced at three of the variances is a part of the study
-"newer_small" and not run again. With the six of the search these are all nine methods, at a minute a run where the preset "short"
-takes ten to twenty.
+10,000 digits, six epochs, three seeds that the search did not choose with. gray and bias_balanced have the rate that the
+baseline's search chose, mi_backprop, which learns with Adam, that of its preset. bias_balanced at three of the variances is a part
+of the study "newer_small" and not run again. With the six of the search these are all nine methods, at one to five minutes a run
+where the preset "short" takes ten to twenty.
 """
 
 from lnl_core.config import RunConfig

@@ -31,9 +31,14 @@ from lnl_core.networks import LNLNetwork
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import MODEL, RECORD, load_model, run_folder
 from tools import ROOT
+from tools.studies.runs import FIVE, SEVERAL
 from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "leakage")
+OF_SEEDS = Path("results", "leakage_seeds")
+"""Where further seeds have theirs; the tables of one network a cell do not read them."""
+FURTHER = (3, 4)
+"""The seeds whose weights were kept."""
 METHODS = ("baseline", "gray", "blind_eye", "grl", "blind_eye_grl", "lnl_adv", "lnl", "mi_backprop", "bias_balanced")
 """The methods of Figure 4 and mi_backprop, in the order of the table."""
 SCHEMA = 2
@@ -164,14 +169,14 @@ def _is_measured(part: Any) -> bool:
     return isinstance(part, str | bool) or is_number(part)
 
 
-def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
+def read_leakage(root: Path = ROOT, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """The stored measurements of models, by method, variance and seed in the order of the table.
 
     Raises:
         RecordError: if a file cannot be read, or was measured with other settings than the rest.
     """
     found = []
-    for path in sorted((root / FOLDER).glob("colored_mnist-*.json")):
+    for path in sorted((root / folder).glob("colored_mnist-*.json")):
         try:
             one = json.loads(read_text(path))
             known = one["schema"] == SCHEMA and one["method"] in METHODS and isinstance(one["settings"], dict)
@@ -181,10 +186,14 @@ def read_leakage(root: Path = ROOT) -> list[dict[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
-            raise RecordError(f"{path.name} is no measurement of this version: delete it and run 'python -m tools.studies leakage'")
+            raise RecordError(
+                f"{path.name} is no measurement of this version: delete it and run 'python -m tools.studies {folder.name}'"
+            )
         found.append(one)
     if len({json.dumps(one["settings"]) for one in found}) > 1:
-        raise RecordError(f"the files in {FOLDER} were measured with different settings: run 'python -m tools.studies leakage'")
+        raise RecordError(
+            f"the files in {folder} were measured with different settings: run 'python -m tools.studies {folder.name}'"
+        )
     return sorted(found, key=lambda one: (METHODS.index(one["method"]), one["color_var"], one["seed"]))
 
 
@@ -192,11 +201,14 @@ class Leakage(Study):
     name = "leakage"
     about = "What probes, fresh h's and codes read of the colour in the networks of the study figure_4."
     settings = SETTINGS
+    folder = FOLDER
 
     def jobs(self, options: Options) -> list[Job]:
-        configs = (preset("short", method, color_var=var, source="mnist") for var in COLOR_VARS for method in METHODS)
-        named = {run_folder("", config).name: config for config in configs}
-        return [Job(name, ROOT / FOLDER / f"{name}.json", config) for name, config in named.items()]
+        named = {run_folder("", config).name: config for config in self.configs()}
+        return [Job(name, ROOT / self.folder / f"{name}.json", config) for name, config in named.items()]
+
+    def configs(self) -> list[RunConfig]:
+        return [preset("short", method, color_var=var, source="mnist") for var in COLOR_VARS for method in METHODS]
 
     def do(self, job: Job, options: Options) -> Found:
         files = trained(options.work, job.values)
@@ -208,4 +220,18 @@ class Leakage(Study):
         return f"{found['probes']['linear']['accuracy']['mean']:.3f} by a linear probe"
 
 
-STUDIES = (Leakage(),)
+class LeakageOfSeeds(Leakage):
+    name = "leakage_seeds"
+    about = "What probes read of the colour in further seeds of three methods, so that a cell has three networks."
+    folder = OF_SEEDS
+
+    def configs(self) -> list[RunConfig]:
+        return [
+            preset("short", method, color_var=var, seed=seed, source="mnist", precision="bf16")
+            for var in SEVERAL
+            for method in FIVE
+            for seed in FURTHER
+        ]
+
+
+STUDIES = (Leakage(), LeakageOfSeeds())

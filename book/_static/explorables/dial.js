@@ -13,8 +13,9 @@
     };
     const slider = make("input", { type: "range", min: 0, max: data.color_vars.length - 1, step: 1, value: 0, id: "dial-variance" });
     const shown = make("output", { for: "dial-variance" }), live = make("p", { class: "said", role: "status" });
-    const most = Math.max(...data.measures.flatMap(one => Object.values(one.values).flatMap(by => Object.values(by).map(runs => runs.length))));
-    const panels = data.measures.map(measure => {
+    const all = data.settings.flatMap(one => one.measures);
+    const most = Math.max(...all.flatMap(one => Object.values(one.values).flatMap(by => Object.values(by).map(runs => runs.length))));
+    const panel = measure => {
       const rows = Object.entries(data.methods).map(([method, color]) => {
         const track = make("div", { class: "track", "aria-hidden": "true" }), missing = make("span", { hidden: "" }, "not measured");
         const number = make("td"), count = make("td");
@@ -26,14 +27,17 @@
       const head = make("tr", {}, ...["method", `0 to ${Number(measure.most.toFixed(2))}`, "mean", "n"].map(words => make("th", { scope: "col" }, words)));
       const table = make("table", { class: "table" }, make("caption", {}, measure.name), head, ...rows.map(one => one.row));
       return { measure, rows, table };
-    });
+    };
+    const settings = data.settings.map(one => one.measures.map(panel));
+    const choice = make("select", { id: "dial-runs" }, ...data.settings.map((one, i) => make("option", { value: i }, one.name)));
+    const tables = make("div", { class: "columns" });
     root.replaceChildren(
       make("div", { class: "dial" }, make("label", {}, "Variance of the colours σ² = ", shown, slider),
         make("p", {}, "Left: colour gives the digit away. Right: less so. Each dot is a run.")),
-      make("div", { class: "columns" }, ...panels.map(one => one.table)), live);
+      make("p", {}, make("label", {}, "Runs with ", choice)), tables, live);
 
     function show() {
-      const at = data.color_vars[slider.value];
+      const at = data.color_vars[slider.value], panels = settings[choice.value];
       shown.textContent = at;
       slider.setAttribute("aria-valuetext", `variance ${at}`);
       for (const { measure, rows } of panels) for (const { method, track, missing, dots, number, count } of rows) {
@@ -56,8 +60,13 @@
       });
       live.textContent = `At σ² = ${at} the accuracies go from ${words(accuracies[0])} to ${words(accuracies.at(-1))}. ${missing.join(". ")}${missing.length ? "." : ""}`;
     }
+    function choose() {
+      tables.replaceChildren(...settings[choice.value].map(one => one.table));
+      show();
+    }
     slider.addEventListener("input", show);
-    show();
+    choice.addEventListener("change", choose);
+    choose();
   }
 
   // the text first: this frame is shown before the experiment takes its time
