@@ -14,6 +14,7 @@ from test_records import record_of
 from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import Interval, accuracy
 from lnl_core.experiments.splits import load_data
+from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import published_models, read_record, write_record
 from lnl_core.runs.run import load_model, run_folder
@@ -21,7 +22,7 @@ from tools import ROOT
 from tools.pages import confidence as confidence_page, last_layer as last_layer_page, leak_tables, which_method
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
-from tools.studies import confidence, last_layer, newer, search
+from tools.studies import confidence, last_layer, leakage, newer, search
 from tools.studies.__main__ import known, main
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Options, Runs, diverged, run_study
@@ -226,6 +227,24 @@ def test_what_is_said_of_three_networks_a_cell() -> None:
     table = leak_tables.networks_table()
     assert table.count("lower") == len(lower)
     assert table.count("| 3 |") == 33
+
+
+def test_what_is_said_of_three_networks_a_cell_in_the_full_setting() -> None:
+    said = "at 0.02 `lnl` and `bias_balanced` hold less than the baseline and cannot be told apart:"
+    assert not missing("is_it_gone.md", said)
+    models = {method: leak_tables.of_seeds(method, 0.02) for method in ("baseline", "lnl", "bias_balanced")}
+    assert {name: [model["seed"] for model in of] for name, of in models.items()} == {key: [0, 3, 4] for key in models}
+    found = {method: [nats_left(model)["mean"] for model in of] for method, of in models.items()}
+    assert [ordering(found[method], found["baseline"]) for method in ("lnl", "bias_balanced")] == ["lower"] * 2
+    assert ordering(found["lnl"], found["bias_balanced"]) == "cannot say"
+    table = leak_tables.full_networks_table()
+    assert table.count("| lower | 3 |") == 2
+
+
+def test_cells_of_fewer_than_three_networks_are_left_out(tmp_path: Path) -> None:
+    assert leak_tables.full_networks_table(tmp_path) == "Nothing has been measured yet.\n"
+    shutil.copytree(ROOT / leakage.FOLDER, tmp_path / leakage.FOLDER)
+    assert leak_tables.full_networks_table(tmp_path) == "Nothing has been measured yet.\n", "one network a cell"
 
 
 def test_what_is_said_of_the_methods_with_three_runs() -> None:

@@ -178,9 +178,9 @@ def networks_table(root: Path = ROOT) -> str:
         return "Nothing has been measured yet.\n"
     return (
         "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
-        f"(Student's t). {search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; the probes learn "
-        "from training digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval of the "
-        "difference, with no correction for the number of comparisons.\n"
+        f"(Student's t). {search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; MLP probes learn "
+        "from training digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval "
+        "of the difference, with no correction for the number of comparisons.\n"
     )
 
 
