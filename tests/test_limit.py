@@ -396,9 +396,9 @@ def test_with_the_network_of_kim_et_al_the_control_is_the_same_run_without_the_s
             [record.metrics[name] for record in (control, played[color_var])]
             for name in ("test_accuracy", "bias_mlp_probe_information")
         )
-        assert accuracies[1] > accuracies[0], "gained"
+        assert accuracies[1] > accuracies[0], "ended higher"
         assert nats[1] < nats[0], "fewer nats of the colour"
-    assert "**With the network of Kim et al. both runs that have a control gained.**" in page
+    assert "**With the network of Kim et al. both runs that have a control ended higher than it.**" in page
     assert "it ran in float32, the others in bfloat16" in page
     assert "cannot be told from its baseline" not in page
 

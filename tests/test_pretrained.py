@@ -185,6 +185,14 @@ def test_the_figure_has_a_panel_a_method_and_a_point_a_seed() -> None:
     plt.close("all")
 
 
+def test_the_lowest_panel_of_each_column_names_its_steps_also_above_an_empty_place() -> None:
+    figure = dial_figure({name: {0.0: [0.5], 0.2: [0.6]} for name in ("baseline", "a", "b", "c")}, "A dial")
+    figure.canvas.draw()
+    named = [panel.xaxis.get_tick_params()["labelbottom"] for panel in figure.axes[:4]]
+    assert named == [False, True, True, True]
+    plt.close("all")
+
+
 def test_the_same_figure_turns_the_variance() -> None:
     found = {"baseline": {0.02: [0.4], 0.025: [0.5]}}
     figure = dial_figure(found, "A dial", chance=None, percent=False, xlabel="variance", ylabel="worst cell")

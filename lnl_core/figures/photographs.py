@@ -250,6 +250,7 @@ def dial_figure(
         ticks = [f"{share:.0%}" if percent else f"{share:g}" for share in shares]
         panel.set_xticks(range(len(shares)), ticks, fontsize=8 if percent else 7)
         panel.set(title=name, ylim=(0, 1))
+        panel.tick_params(labelbottom=number + columns >= len(found))  # also above a place in the grid that is left empty
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     figure.suptitle(title)

@@ -31,7 +31,7 @@ def folder_of(method: str, color_var: float) -> str:
 
 def configs() -> list[RunConfig]:
     """A method at a time, all seeds of a variance together; none before the search is there."""
-    if search.setting_of("baseline") is None:
+    if any(search.setting_of(method) is None for method in METHODS):
         return []
     cells = [(method, value) for method in METHODS for value in search.VARIANCES if folder_of(method, value) == FOLDER]
     return [config_of(*cell, seed) for cell in cells for seed in range(SEEDS)]
