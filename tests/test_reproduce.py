@@ -9,7 +9,7 @@ from lnl_core.runs.comparison import FEWEST_RUNS, agreement, next_run, ordering,
 from lnl_core.runs.records import read_records
 from tools import ROOT
 from tools.pages.ablation_tables import choices_outside
-from tools.pages.numbers import said
+from tools.pages.numbers import missing, said
 from tools.pages.rows import by_configuration
 from tools.studies import ablations
 
@@ -108,6 +108,12 @@ def test_the_verdicts_of_the_chapter_are_those_of_the_rule() -> None:
     off = ", ".join(f"{abs(ROWS['lnl', color_var]['difference']):.3f}" for color_var in SEEDED)
     assert f"its mean is off by {' and '.join(off.rsplit(', ', 1))}" in PAGE
     assert max(abs(ROWS["lnl", color_var]["difference"]) for color_var in set(COLOR_VARS) - set(SEEDED)) < 0.02
+
+
+def test_the_table_of_mi_backprop_says_how_many_seeds_its_deviations_are_of() -> None:
+    counts = {color_var: {ROWS[method, color_var]["n"] for method in ("baseline", "lnl")} for color_var in SEEDED}
+    assert counts == {0.02: {5}, 0.03: {3}, 0.05: {5}}
+    assert not missing("mi_backprop.md", "± is over five seeds at 0.02 and 0.05 and three at 0.03, all else single runs.")
 
 
 def test_orders_of_methods_are_those_of_the_test_of_welch() -> None:
