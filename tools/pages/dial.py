@@ -25,9 +25,8 @@ MEASURES = {
 }
 """What is shown, by metric: its words, and the largest value it can have."""
 
-SMALL_MEASURES = {"accuracy": "test_accuracy", "worst_group_accuracy": "worst_group_accuracy"}
-"""Those of the small setting, by what they are called there."""
 WHOLE, SMALL = "60,000 digits, preset short", "10,000 digits, six epochs, three seeds"
+"""What the two settings are called."""
 
 Values = dict[str, dict[str, dict[str, list[float]]]]
 """By measure, method and variance: a value a run."""
@@ -62,7 +61,7 @@ def values(root: Path = ROOT) -> Values:
 def small_values(root: Path = ROOT) -> Values:
     """The same of all methods in the small setting, see :mod:`tools.pages.search`."""
     found: Values = {}
-    for name, measure in SMALL_MEASURES.items():
+    for name, measure in search.METRICS.items():
         by_method = search.of_all(name, root)
         found[measure] = {
             method: {f"{color_var:g}": [round(one, 4) for one in runs] for color_var, runs in of.items()}

@@ -6,6 +6,7 @@ from typing import Any
 
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
+from lnl_core.runs.comparison import FEWEST_RUNS
 from tools import ROOT
 from tools.pages import records, which_method
 from tools.pages.pretrained import against
@@ -150,8 +151,7 @@ def erased_table(root: Path = ROOT) -> str:
 
 
 NETWORKS = ("σ²", "method", "probe", "control", "nats left", "nats beside the baseline's", "n")
-LEAST = 3
-"""From how many networks an interval over them is printed."""
+"""The columns of a table of several networks a cell."""
 PROBE, CONTROL, NATS = "bias_mlp_probe_accuracy", "bias_mlp_probe_control_accuracy", "bias_mlp_probe_information"
 """What every run measures of its network with an MLP."""
 
@@ -201,7 +201,7 @@ def full_networks_table(root: Path = ROOT) -> str:
         found = {method: of_seeds(method, color_var, root) for method in reversed(FIVE)}
         nats = {method: [float(nats_left(model)["mean"]) for model in models] for method, models in found.items()}
         for method, models in found.items():
-            if len(models) < LEAST:
+            if len(models) < FEWEST_RUNS:
                 continue
             cells = [with_interval([_strongest(model, name) for model in models]) for name in ("accuracy", "control")]
             said = "–" if method == newer.BESIDE[0] else against(nats[method], nats[newer.BESIDE[0]])
@@ -214,7 +214,7 @@ def full_networks_table(root: Path = ROOT) -> str:
         "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
         "(Student's t); a network's own numbers are means over five probes of the strongest of three kinds, as in the table of one "
         "network a cell. Beside the baseline's: Welch's 95 % interval of the difference, with no correction for the number of "
-        f"comparisons. Cells with fewer than {LEAST} networks are left out.\n"
+        f"comparisons. Cells with fewer than {FEWEST_RUNS} networks are left out.\n"
     )
 
 

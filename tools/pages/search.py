@@ -15,6 +15,8 @@ from tools.studies import figure_4_small, runs as figure_4, search
 Tested = dict[str, dict[float, list[float]]]
 ORDER = (*(method for method in figure_4.METHODS if method not in figure_4_small.METHODS), *figure_4_small.METHODS)
 """The methods of Figure 4, those that the search leaves out last."""
+METRICS = {"accuracy": "test_accuracy", "worst_group_accuracy": "worst_group_accuracy"}
+"""The scores of the search, and what they are called in a run record."""
 
 
 def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
@@ -30,24 +32,20 @@ def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
     return found
 
 
-METRICS = {"accuracy": "test_accuracy"}
-"""What a score of the search is called in a run record, where its name differs."""
-
-
 def not_searched(name: str = "accuracy", root: Path = ROOT) -> Tested:
-    """The same of the methods of Figure 4 that the search leaves out."""
+    """The same as :func:`on_test` of the methods of Figure 4 that the search leaves out, from their run records."""
     found: Tested = {}
     for method, color_var in product(figure_4_small.METHODS, COLOR_VARS):
         folder = root / "results" / figure_4_small.folder_of(method, color_var)
         configs = [figure_4_small.config_of(method, color_var, seed) for seed in range(figure_4_small.SEEDS)]
         files = [folder / f"{run_folder('', config).name}.json" for config in configs]
         if all(file.is_file() for file in files):
-            found.setdefault(method, {})[color_var] = [read_record(file).metrics[METRICS.get(name, name)] for file in files]
+            found.setdefault(method, {})[color_var] = [read_record(file).metrics[METRICS[name]] for file in files]
     return found
 
 
 def of_all(name: str = "accuracy", root: Path = ROOT) -> Tested:
-    """Both together, in the order of Figure 4."""
+    """:func:`on_test` and :func:`not_searched` together, in the order of ORDER."""
     found = {**on_test(name, root), **not_searched(name, root)}
     return {method: found[method] for method in ORDER if method in found}
 

@@ -94,6 +94,14 @@ class DigitExceptions(Study):
         return str(found["scores"] or found["diverged"])
 
 
+DRAWS = "bias_balanced"
+"""The method whose draws are counted."""
+
+
+def draws_file(share: float, seed: int, root: Path = ROOT) -> Path:
+    return root / "results" / "digit_draws" / f"{share:g}-seed{seed}.json"
+
+
 def draws(weights: torch.Tensor, exceptions: torch.Tensor) -> dict[str, float]:
     """What drawing with these weights (N,) does to an epoch of N draws, in expectation; (N,) bool says which are exceptions.
 
@@ -109,7 +117,6 @@ class DigitDraws(Study):
     name = "digit_draws"
     about = "Which digits bias_balanced draws, by how many are exceptions."
     settings = search.SETTINGS
-    device = "cpu"
 
     def jobs(self, options: Options) -> list[Job]:
         keys = [(share, seed) for share in SHARES for seed in SEEDS]
@@ -125,14 +132,6 @@ class DigitDraws(Study):
 
     def line(self, found: Found) -> str:
         return f"{found['exceptions']:.2f} of the draws are exceptions"
-
-
-DRAWS = "bias_balanced"
-"""The method whose draws are counted."""
-
-
-def draws_file(share: float, seed: int, root: Path = ROOT) -> Path:
-    return root / "results" / "digit_draws" / f"{share:g}-seed{seed}.json"
 
 
 STUDIES = (DigitExceptions(), DigitDraws())

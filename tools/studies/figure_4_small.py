@@ -14,6 +14,7 @@ from tools.studies.study import ShortRuns
 FOLDER = "figure_4_small"
 METHODS = ("gray", "mi_backprop", "bias_balanced")
 OWN_RATE = ("mi_backprop",)
+"""The methods with another optimiser than the baseline, which keep the rate of their preset."""
 SEEDS = newer.SEEDS
 
 
