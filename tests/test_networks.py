@@ -27,11 +27,14 @@ from lnl_core.networks import (
     digit_network,
     face_network,
     frozen_part,
+    imagenet_weights,
     mobilenet_v2_network,
     parameter_count,
     resnet18_network,
+    untrained_bias_head,
     with_features,
 )
+from lnl_core.runs.run import run
 from lnl_core.training import fit
 
 METHODS = experiments.find("colored_mnist").methods
@@ -499,6 +502,34 @@ def test_weights_with_a_wrong_hash_or_of_another_network_are_refused_in_one_sent
         resnet18_network(2, 8, weights=saved(mobilenet_state, tmp_path))
     with pytest.raises(ConfigError, match="frozen_blocks must lie between 0 and 15, got 16: f must have one to train"):
         mobilenet_v2_network(2, 8, frozen_blocks=16)
+
+
+def test_imagenet_weights_are_looked_for_in_the_folder_that_a_run_is_given(
+    mobilenet_state: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.models import MobileNet_V2_Weights
+
+    path = tmp_path / "weights" / Path(MobileNet_V2_Weights.IMAGENET1K_V1.url).name
+    path.parent.mkdir()
+    torch.save(mobilenet_state, path)
+    wrong = r"is not the file that its name says .*b0353104"  # so it was this file that was looked at
+    config = preset("smoke", "lnl", experiment="dogs_cats", network="mobilenet_v2", weights="imagenet")
+    with pytest.raises(DataError, match=wrong):
+        build_network(config, tmp_path)
+    with pytest.raises(DataError, match=wrong):
+        run(config.with_options(source="synthetic"), tmp_path / "run", data_dir=tmp_path, device="cpu", progress=False)
+    with pytest.raises(DataError, match=wrong):
+        imagenet_weights("mobilenet_v2", tmp_path)
+
+    def offline(*arguments: object, **options: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(MobileNet_V2_Weights, "get_state_dict", offline)
+    with pytest.raises(DataError, match="ImageNet weights cannot be downloaded"):
+        build_network(config, tmp_path / "elsewhere")
+    fresh = untrained_bias_head(config)  # an h that starts again needs no weights of f and g
+    own = build_network(config.with_options(weights=None)).bias_head
+    assert all(map(torch.equal, fresh.state_dict().values(), own.state_dict().values()))
 
 
 def test_imagenet_weights_in_the_data_folder_are_taken_from_there_and_checked(

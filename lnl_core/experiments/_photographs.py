@@ -16,7 +16,13 @@ from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of
 from lnl_core.hyperparameters import HyperParameter, choice, count, text
 from lnl_core.networks.parts import LNLNetwork, ending_in_a_vector
-from lnl_core.networks.photographs import MOBILENET_BLOCKS, mobilenet_v2_network, resnet18_network, small_cnn_network
+from lnl_core.networks.photographs import (
+    MOBILENET_BLOCKS,
+    imagenet_file,
+    mobilenet_v2_network,
+    resnet18_network,
+    small_cnn_network,
+)
 from lnl_core.training.augment import random_photographs
 
 if TYPE_CHECKING:
@@ -129,6 +135,10 @@ class PhotographExperiment(Experiment, ABC):
         self.move(batch, random_photographs(batch.images, config.augment, generator, config.elastic), config)
         if batch.bias.ndim == 4:
             batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
+
+    def with_files(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
+        there = imagenet_file(str(config.network), data_dir) if config.get("weights") == "imagenet" else None
+        return config if there is None else config.with_options(weights=str(there))
 
     def without_files(self, config: "RunConfig") -> "RunConfig":
         return config if config.get("weights") is None else config.with_options(weights=None)

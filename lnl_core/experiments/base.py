@@ -184,6 +184,10 @@ class Experiment:
         """Put moved images into a batch: grid_sample forgets the memory layout on a CPU, and all layers would follow it."""
         batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
 
+    def with_files(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
+        """The configuration with the path of each file of the data folder that the network begins with."""
+        return config
+
     def without_files(self, config: "RunConfig") -> "RunConfig":
         """The configuration without the files that only the beginning of training needs."""
         return config

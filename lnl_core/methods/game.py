@@ -30,7 +30,7 @@ from lnl_core.methods.hyperparameters import (
     WARMUP_EPOCHS,
 )
 from lnl_core.methods.two_passes import first_pass, second_pass
-from lnl_core.networks.build import build_network
+from lnl_core.networks.build import untrained_bias_head
 from lnl_core.networks.parts import BiasHeads, LNLNetwork
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Game(Method):
         if value_of(config, ADVERSARY_RESET):
             layers = [module for module in network.bias_head.modules() if [*module.parameters(recurse=False)]]
             fixed = [type(layer).__name__ for layer in layers if not hasattr(layer, "reset_parameters")]
-            if fixed and _layout(build_network(config).bias_head) != _layout(network.bias_head):
+            if fixed and _layout(untrained_bias_head(config)) != _layout(network.bias_head):
                 raise ConfigError(
                     f"adversary_reset needs an h that can draw new weights: give {fixed[0]} a method reset_parameters()"
                 )
@@ -144,7 +144,7 @@ class GameCourse(Course):
         anew.
         """
         seed, own = self.training.seed(700_000 + self.training.epoch), self.training.network.bias_head
-        fresh = build_network(self.training.config.with_options(seed=seed)).bias_head
+        fresh = untrained_bias_head(self.training.config.with_options(seed=seed))
         if _layout(fresh) == _layout(own):
             own.load_state_dict(fresh.state_dict())
         else:

@@ -37,6 +37,7 @@ _HOMES = {
         "resnet18_network",
         "mobilenet_v2_network",
         "small_cnn_network",
+        "imagenet_file",
         "imagenet_weights",
         "read_weights",
         "load_body",
@@ -44,6 +45,6 @@ _HOMES = {
     "frozen": ("Frozen", "frozen_part", "with_features"),
     "faces": ("face_network",),
     "census": ("census_network",),
-    "build": ("build_network",),
+    "build": ("build_network", "untrained_bias_head"),
 }
 __getattr__, __dir__, __all__ = lazy(__name__, _HOMES)

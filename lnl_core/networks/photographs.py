@@ -7,6 +7,7 @@ from http.client import HTTPException
 from importlib import import_module
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -153,21 +154,31 @@ def small_cnn_network(classes: int, bias_classes: int, *, bias: str = "color", g
 _PUBLISHED = {"resnet18": "ResNet18_Weights", "mobilenet_v2": "MobileNet_V2_Weights"}
 
 
-def imagenet_weights(network: str = "resnet18") -> dict[str, Tensor]:
+def _published(network: str) -> Any:
+    return getattr(import_module("torchvision.models"), _PUBLISHED[network]).IMAGENET1K_V1
+
+
+def imagenet_file(network: str, data_dir: Path | str | None = None) -> Path | None:
+    """The file that torchvision downloads for :func:`imagenet_weights`, if it lies under its name in the folder ``weights`` of the
+    data folder (see :func:`lnl_core.datasets.digits.data_folder`), else ``None``."""
+    path = data_folder(data_dir) / "weights" / PurePosixPath(_published(network).url).name
+    return path if path.is_file() else None
+
+
+def imagenet_weights(network: str = "resnet18", data_dir: Path | str | None = None) -> dict[str, Tensor]:
     """torchvision's ImageNet weights ("IMAGENET1K_V1") of "resnet18" or "mobilenet_v2".
 
-    They are taken from the folder ``weights`` of the data folder if the file that torchvision downloads lies there under its name,
-    else from torch's cache (``torch.hub.get_dir()/checkpoints``), else downloaded once; the hash in its name is checked.
+    They are read from :func:`imagenet_file` if it is there, else from torch's cache (``torch.hub.get_dir()/checkpoints``), else
+    downloaded once; the hash in its name is checked.
 
     Raises:
         DataError: if they are neither there nor reachable, or the file is another one.
     """
-    published = getattr(import_module("torchvision.models"), _PUBLISHED[network]).IMAGENET1K_V1
-    there = data_folder(None) / "weights" / PurePosixPath(published.url).name
-    if there.is_file():
+    there = imagenet_file(network, data_dir)
+    if there is not None:
         return read_weights(there)
     try:
-        state: dict[str, Tensor] = published.get_state_dict(progress=False, check_hash=True)
+        state: dict[str, Tensor] = _published(network).get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError, HTTPException) as error:
         raise DataError(
             f"torchvision's ImageNet weights cannot be downloaded ({error}): give the path of a file with them, or weights=None"

@@ -349,7 +349,7 @@ def run(
         _unlock(_lock(folder))
     started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
     splits = _Splits(config, data_dir, place)
-    network = build_network(config)
+    network = build_network(config, data_dir)
     splits.compute_features(network, config)
     with _claimed(folder, config):
         done = _finished(folder, config)

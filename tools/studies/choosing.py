@@ -139,7 +139,7 @@ def trained(
 ) -> Found:
     """One run with the scores of ``measure``, on ``data`` or else the digits of ``base``; a training that diverged has none, and
     says why. ``unbiased`` is for a method that asks for it."""
-    network = build_network(config)
+    network = build_network(config, data_dir)
     data = digits(base, config.train_split, data_dir, False) if data is None else data
     clock = time.process_time()
     try:
