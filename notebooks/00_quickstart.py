@@ -308,7 +308,8 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #   background prevent this. This is our choice and not the paper's, see [deviations](../book/deviations.md).
 # - **Weights and epochs** were chosen for the small data, on validation digits and never on the test digits.
 #
-# The full profile runs the authors' values on full MNIST, short runs fewer epochs of our choice on it. Only records of these two
+# The full profile runs the authors' values on full MNIST, short runs fewer epochs on it, with labels,
+# weights and rates of our choice. Only records of these two
 # enter the table of [07_results](07_results.ipynb).
 
 # %% [markdown]

@@ -193,7 +193,8 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 
 # %% [markdown]
 # So $\sigma^2$ is the variance *before* cutting. An implementation that clamps to $[0,1]$ instead of drawing again puts extra
-# probability on 0 and 1, which is another data set; [deviations](../book/deviations.md) names public copies that do.
+# probability on 0 and 1, which is another data set. Public data sets of the same kind do: those of
+# LfF and REPAIR clamp. [Deviations](../book/deviations.md) says what is done here.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is h asked to predict?

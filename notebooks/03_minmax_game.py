@@ -19,8 +19,8 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# > **In one sentence.** Two players with reversed gradients circle each other; noise, weight decay and a faster $h$ bring them to
-# > rest, and too strong an adversary lowers the accuracy on unbiased data.
+# > **In one sentence.** Two players with reversed gradients circle each other; noise or weight decay brings them to rest, with noise
+# > the sooner if $h$ is somewhat faster, and too strong an adversary lowers the accuracy on unbiased data.
 # >
 # > **Read before.** [02 Derivation](02_derivation.ipynb).
 # >
@@ -196,8 +196,8 @@ plt.show()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: left, a spiral that winds outwards from the start; right, a closed ring around the star at the origin.* Alternating
-# steps keep the ring and do not spiral out, which is an advantage of the authors' two updates per batch. But on a ring the game does
-# not come to rest either.
+# steps keep the ring and do not spiral out. But on a ring the game does not come to rest either. The authors' two updates per batch do
+# not alternate in this sense: the first moves $f$ and $g$, and the second moves $f$ and $h$ together, which is the step on the left.
 #
 # ## What $\mu$ and the ratio of rates change
 #
@@ -340,8 +340,8 @@ for name, setting in cases.items():
 #
 # ## What the entropy term does
 #
-# It acts when $h$ is sure, that is, far out. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero, and stronger the
-# larger $|w|$ is. Against the outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$
+# It acts away from the centre. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero. Near the centre it grows with $w^2$; it
+# is strongest at $|aw|\approx2.4$, and where $h$ is certain it vanishes. Against the outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$
 # in the squared radius and loses $2\eta\lambda\,a^2w^2/4$, which is $\eta\lambda R^4/16$ on average over a turn. The two cancel at
 #
 # $$R=2\sqrt{\eta/\lambda}.$$
@@ -633,7 +633,8 @@ plt.show()
 # ```
 #
 # A little momentum speeds it up, as if the rate were $\eta/(1-\beta)$. Much momentum turns the inward spiral outwards, because
-# momentum goes straight on where the game turns. In a minimisation nothing turns, and large momentum does no harm.
+# momentum goes straight on where the game turns. In a minimisation nothing turns, and momentum
+# below one does not make it diverge at such a rate.
 #
 # </details>
 
@@ -641,8 +642,8 @@ plt.show()
 # ## Summary
 #
 # - Reversed gradients make a rotation: continuous play circles, simultaneous steps spiral out, alternating steps stay on the ring.
-# - Curvature brings it to rest, above all that of $h$, and a faster $h$ (up to a point) strengthens this. The entropy term limits the
-#   circle but has no effect at its centre.
+# - Curvature brings it to rest: noise in the features or weight decay. With noise a faster $h$ (up to a point) strengthens this;
+#   without either it pushes outwards. The entropy term limits the circle but has no effect at its centre.
 # - If $h$ is too slow, its loss is high and looks like success. A fresh head on frozen features shows what is left.
 # - On biased data complete forgetting overshoots: choose $\lambda$ and $\mu$ by accuracy on unbiased validation data.
 #

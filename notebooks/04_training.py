@@ -248,7 +248,8 @@ if "validation_accuracy" in last:
 #
 # $$I\big(b(X);f(X)\big)\;=\;H(b)-H\big(b\mid f(X)\big)\;\ge\;H(b)-L_B ,$$
 #
-# so the distance of the loss from $H(b)$ is what $h$ demonstrably reads, in nats. Our $L_B$ adds the three channels, so $H(b)$ does too.
+# so the distance of the loss from $H(b)$ is what $h$ demonstrably reads, in nats. This holds for each colour channel. Our $L_B$ adds the
+# three channels, so we plot the sum of the three distances. It counts what channels have in common more than once.
 
 
 # %%
@@ -297,7 +298,7 @@ figures.lines(
     title="What h reads from f(x) while training",
     xlabel="epoch",
     ylabel="H(b) minus bias loss, in nats",
-    levels={"H(b), all there is to read": ceiling, "nothing read": 0.0},
+    levels={"H(b), sum over channels": ceiling, "nothing read": 0.0},
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -361,7 +362,7 @@ print(f"They lie {max(accuracies) - min(accuracies):.3f} apart; each is a single
 # ## What if the machine stops?
 #
 # `fit` writes a checkpoint after every epoch: weights, momentum, history. The learning rate depends on the epoch alone and the order of
-# the batches on seed and epoch alone, so nothing else needs to be saved. Stop a run in the third epoch, start again, and compare with a
+# the batches on seed and epoch alone, so nothing else needs to be saved. Stop a run at the end of the third epoch, start again, and compare with a
 # run that was not stopped.
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
@@ -400,7 +401,7 @@ print(
 )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# Half of the third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an
+# The third epoch was lost and nothing else. On a CPU the result is identical to the bit; on a GPU some sums are taken in an
 # order that varies, and the last digits may too. Called on a folder that holds *another* configuration, `fit` refuses instead of
 # mixing the two.
 #

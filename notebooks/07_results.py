@@ -151,8 +151,8 @@ print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which records may enter the table?
 #
-# The rule is in `lnl_core.runs.results_table`: profile `full` (the authors' hyper-parameters, 100 epochs) or `short` (10 to 20 epochs
-# with values chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the table says
+# The rule is in `lnl_core.runs.results_table`: profile `full` (the authors' hyper-parameters, 100 epochs) or `short` (8 to 20 epochs
+# with labels, weights and rates chosen on validation digits, for machines without a GPU), on the full data, never both in one mean; the table says
 # which. `smoke` never enters, `demo` never enters, and a run with any changed hyper-parameter calls itself `custom` and never enters,
 # however well it did. Test the rule with the two runs of this page.
 

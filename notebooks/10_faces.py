@@ -20,7 +20,7 @@
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # > **In one sentence.** Where age and gender are one variable in training, an adversary with two values cannot tell the bias from
-# > the label, and in our runs unlearning gained or lost 0.02 at most on the opposite sets.
+# > the label, and in our runs neither unlearning method can be told from the baseline on the opposite sets (means within 0.03, n = 3).
 # >
 # > **Read before.** [01 Biased data](01_biased_data.ipynb), [From mutual information to a game](../book/theory.md), [09 Dogs and
 # > cats](09_dogs_and_cats.ipynb).

@@ -177,7 +177,8 @@ for method, network in networks.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # A line can have three results.
 #
-# - The fresh $h$ is above chance and the old one is not: **the old one was too slow**, and the colour was not forgotten.
+# - The fresh $h$ is above chance and the old one is not: **the colour was not forgotten.** The old one was too slow, or it had learnt in
+#   the training colours to name the colour by the digit; this line does not tell which.
 # - Neither is above chance: **cannot say.** Either readers of *this kind* see nothing *at these places*, or the fresh one had too few
 #   images and steps. In [the chapter](../book/is_it_gone.md) fresh ones are trained on 55,000 digits.
 # - The old one is above chance itself: $f$ does not hide the colour from it.
@@ -209,7 +210,8 @@ for method, maps in features.items():
 # %% [markdown]
 # *How to read a line.* A **control** clearly above chance, one in ten, would mean that the measurement itself is wrong. **Nats at
 # least** is the lower end of the 95 % interval of $H(B)$ minus the probe's held-out cross-entropy, out of $\log 10$. The mean over
-# images is the V-information of this kind of probe, a lower bound of $I(B;F)$ that is known from a sample only; hence the lower end.
+# images is at most the V-information of this kind of probe, which is a lower bound of $I(B;F)$; it is known from a sample only, hence
+# the lower end.
 # "Found" says that the whole interval of the accuracy is above chance and control.
 
 # %% tags=["nbval-ignore-output"]

@@ -1,11 +1,18 @@
 """The way through the book: the order of the contents, and that every chapter leads on to the next."""
 
+import ast
 import re
 import shutil
+import textwrap
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lnl_core.experiments import find
+from lnl_core.experiments.colored_mnist import COLOR_VARS
 from tools import ROOT
 from tools.site import contents
 from tools.site.notebooks import read_script
@@ -234,6 +241,37 @@ def test_the_solution_of_a_page_runs_and_says_something(code: str, capsys: pytes
 
 def test_there_are_solutions_to_run() -> None:
     assert len(SOLUTIONS) >= 28
+
+
+def imports_of(text: str) -> set[tuple[str, str]]:
+    """What the Python blocks of a page import from this project, as (module, name)."""
+    blocks = re.findall(r"^[ >]*```python\n(.*?)^[ >]*```", text, flags=re.M | re.S)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(textwrap.dedent(block)))]
+    named = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in named if f"{node.module}.".startswith(("lnl_core.", "tools."))]
+    return {(str(node.module), one.name) for node in ours for one in node.names}
+
+
+WITH_CODE = [path for path in sorted([*(ROOT / "book").glob("*.md"), ROOT / "README.md"]) if imports_of(path.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
+def test_what_the_code_of_a_page_imports_is_there(path: Path) -> None:
+    for module, name in imports_of(path.read_text("utf-8")):
+        assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"
+
+
+def test_the_script_for_slurm_asks_for_the_grid_of_figure_4() -> None:
+    text = (ROOT / "book" / "sweeps.md").read_text("utf-8")
+    assert ("lnl_core.runs.sweep", "grid") in imports_of(text)
+    (block,) = [code for code in code_of(text) if "SLURMCluster" in code]
+    (asked,) = re.findall(r"^    configs = (grid\(.*\))$", block, flags=re.M)
+    (lines,) = [[line for line in block.splitlines() if line.startswith("from lnl_core")]]
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    configs = eval(asked, names)
+    assert {(one.color_var, one.seed) for one in configs} == {(value, seed) for value in COLOR_VARS for seed in range(3)}
+    assert {one.method for one in configs} == {*find("colored_mnist").methods}
 
 
 def test_what_the_list_of_the_reviewers_names_is_there() -> None:

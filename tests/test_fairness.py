@@ -346,8 +346,8 @@ def test_what_is_said_of_adult() -> None:
         "With lnl and blind_eye the parity difference falls too, and the leakage falls at the first weight and hardly after it.",
         "lnl at weight 1 takes a good third off the parity difference and more than two thirds off the leakage for "
         "less than a hundredth of accuracy, and the odds difference stays as it was",
-        "The balanced loss of bias_balanced halves the parity difference by itself, at weight 0, **and leaves the "
-        "leakage where it was**",
+        "The balanced loss of bias_balanced halves the parity difference by itself, at weight 0, "
+        "**and does not lower the leakage**",
         "What an MLP probe reads from the features of lnl stays above the nats that the label itself tells of the sex",
         "At weight 4 the runs of lnl and blind_eye spread widely",
     )
@@ -357,7 +357,7 @@ def test_what_is_said_of_adult() -> None:
     assert adult("lnl", 1, "test_accuracy") > adult("baseline", 0, "test_accuracy") - 0.01
     assert adult("lnl", 1, ODDS) < adult("baseline", 0, ODDS) + 0.01
     assert adult("bias_balanced", 0, PARITY) < 0.6 * adult("baseline", 0, PARITY)
-    assert adult("bias_balanced", 0, LEAK) > 0.85 * adult("baseline", 0, LEAK)
+    assert beside_baseline("bias_balanced", 0, LEAK).low > 0
     assert min(adult("lnl", weight, LEAK) for weight in tool.WEIGHTS) > adult("lnl", 1, "test_information")
     assert adult("lnl", 4, ODDS) > adult("lnl", 1, ODDS)
     assert [adult("lnl", weight, PARITY) for weight in tool.WEIGHTS] == sorted(
@@ -371,13 +371,51 @@ def test_what_is_said_of_adult() -> None:
     assert spread[4.0] > 2 * spread[1.0]
 
 
+def beside_baseline(method: str, weight: float, metric: str) -> Interval:
+    """On Adult, the 95 % interval of the mean difference from the baseline of the same seed."""
+    found = stored("adult-sex")
+    theirs = {record.seed: record.metrics[metric] for record in found["baseline", 0.0]}
+    return Interval.of([record.metrics[metric] - theirs[record.seed] for record in found[method, float(weight)]])
+
+
+def test_what_is_said_of_the_odds_at_the_largest_weight() -> None:
+    assert not missing(
+        "fairness.md",
+        "the mean odds difference is larger than the baseline's in each of the four methods.",
+        "In mi_backprop and bias_balanced the difference is clear (paired by seed, n = 10, 95 %; bias_balanced has it at weight 0 "
+        "already), in lnl and blind_eye its interval contains 0;",
+    )
+    found = {method: beside_baseline(method, 4, ODDS) for method in UNLEARNING}
+    assert min(one.mean for one in found.values()) > 0
+    assert {method for method, one in found.items() if one.low > 0} == {"mi_backprop", "bias_balanced"}
+    assert beside_baseline("bias_balanced", 0, ODDS).low > 0
+
+
+def test_what_is_said_of_what_the_settings_chosen_by_parity_took() -> None:
+    assert not missing(
+        "fairness.md",
+        "the settings chosen by parity took a half (blind_eye) to more than nine tenths (mi_backprop)",
+        "For bias_balanced six of the ten choices are weight 0, where nothing is unlearnt, and the change cannot be told from none",
+    )
+    rows = fairness_rows(tool.read_task("adult-sex"), "demographic_parity_difference")
+    took = {
+        method: Interval.of([a.metrics[LEAK] - b.metrics[LEAK] for a, b in zip(rows[method], rows["baseline"], strict=True)])
+        for method in UNLEARNING
+    }
+    assert {method for method, one in took.items() if one.high < 0} == {*UNLEARNING} - {"bias_balanced"}
+    assert sum(one.setting["weight"] == 0 for one in rows["bias_balanced"]) == 6
+    shares = {method: -one.mean / level("adult-sex", "baseline", 0, LEAK) for method, one in took.items()}
+    assert shares["mi_backprop"] > 0.9
+    assert round(shares["blind_eye"], 1) == 0.5
+
+
 def test_what_is_said_of_mi_backprop_on_adult() -> None:
     assert not missing(
         "fairness.md",
         "With mi_backprop the mean parity difference and the mean leakage fall together as the weight grows.",
         "At weight 2 it is as accurate as lnl at weight 1, with a parity difference that is larger by less than a "
         "hundredth and a third of its leakage or less, and its seeds agree more closely",
-        "No network reaches 0 nats.",
+        "No mean over the ten seeds reaches 0 nats.",
         "to more than nine tenths (mi_backprop)",
     )
     adult = partial(level, "adult-sex")

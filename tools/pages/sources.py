@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lnl_core.errors import RecordError
+from lnl_core.evaluation import Interval
 from lnl_core.evaluation.fairness import UNLEARNING
 from lnl_core.figures.leakage import nats_left
 from lnl_core.information.limit import unbiased_accuracy
@@ -19,7 +20,7 @@ from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
 from tools.pages import choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
-from tools.pages.rows import where
+from tools.pages.rows import by_configuration, where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
 from tools.studies.last_layer import read_last_layers
@@ -61,6 +62,18 @@ class Sources:
     def n(self, method: str, color_var: float) -> int:
         """How many seeds that mean is of."""
         return int(self._rows[method, color_var]["n"])
+
+    def divided(self, color_var: float) -> float:
+        """Mean test accuracy of a plain network on images whose channels were divided by their own deviations."""
+        return float(np.mean(self._divided(color_var)))
+
+    def divided_n(self, color_var: float) -> int:
+        """How many seeds that mean is of."""
+        return len(self._divided(color_var))
+
+    def _divided(self, color_var: float) -> list[float]:
+        same = ablations.divided_config(color_var).fingerprint()
+        return [one.metrics["test_accuracy"] for one in by_configuration(read_records(self._folder / "ablations"))[same]]
 
     def spread(self, method: str, *color_vars: float) -> list[float]:
         """Standard deviation over those seeds, at each of these variances."""
@@ -283,6 +296,21 @@ class Sources:
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""
         return nats_left(self._leakage[method, color_var])["mean"]
+
+    def held(self, method: str, color_var: float) -> float:
+        """The same as the mean over the measured networks of a cell in the full setting."""
+        return self._held(method, color_var).mean
+
+    def held_half(self, method: str, color_var: float) -> float:
+        """Half of its 95 % interval over networks."""
+        return self._held(method, color_var).high - self._held(method, color_var).mean
+
+    def held_n(self, method: str, color_var: float) -> int:
+        """How many networks those are."""
+        return len(leak_tables.of_seeds(method, color_var, self._root))
+
+    def _held(self, method: str, color_var: float) -> Interval:
+        return Interval.of([nats_left(model)["mean"] for model in leak_tables.of_seeds(method, color_var, self._root)])
 
     def saved(self, method: str, color_var: float) -> float:
         """The share of the code length that the features save a reader."""
