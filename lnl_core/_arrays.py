@@ -159,3 +159,8 @@ def number(name: str, value: Any, holds: Callable[[float], bool], wanted: str) -
     if found is None or not holds(found):
         raise DataError(f"{name} must be {wanted}, got {value!r}")
     return found
+
+
+def exact(values: Tensor) -> Tensor:
+    """The same in float64: on its device, or on the CPU where the device has no float64, as Apple's MPS."""
+    return (values.cpu() if values.device.type == "mps" else values).double()

@@ -406,7 +406,13 @@ def evaluate(
         network.to(memory_format=torch.channels_last)
     test = load_data(config, "test", data_dir)
     metrics = measure(
-        network, test, train=_trained_on(config, data_dir), probe_data=load_probe_data(config, data_dir), seed=config.seed
+        network,
+        test,
+        train=_trained_on(config, data_dir),
+        probe_data=load_probe_data(config, data_dir),
+        probe_limit=config.probe_images,
+        probe_steps=config.probe_steps,
+        seed=config.seed,
     )
     result = {
         "method": config.method,
@@ -439,7 +445,10 @@ def probe(
     source: Source = None,
     device: Device = "auto",
 ) -> None:
-    """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls."""
+    """Read the bias from a trained model's features with fresh probes, and print JSON: means, 95 % intervals, controls.
+
+    Up to 4000 unbiased images are read, whatever probe_images the run has: half train the probes, and half are asked about.
+    """
     from lnl_core.evaluation import code_length, feature_maps, find_probe, leakage
     from lnl_core.experiments.splits import load_data, load_probe_data, resolve
     from lnl_core.runs.run import load_model, model_config
@@ -448,8 +457,10 @@ def probe(
     chosen = _items(kinds, "--kinds")
     for kind in chosen:
         find_probe(kind)
-    config = model_config(folder)
-    config = resolve(config if source is None else _experiment(config.experiment).on_source(config, source), data_dir)
+    trained = model_config(folder)
+    experiment = _experiment(trained.experiment)
+    config = resolve(trained if source is None else experiment.on_source(trained, source), data_dir)
+    experiment.check_unseen(trained.source, config.source)
     network = load_model(folder).to(choose_device(device))
     images = load_probe_data(config, data_dir)
     images = load_data(config, "test", data_dir) if images is None else images

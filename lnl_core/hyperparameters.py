@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from lnl_core.errors import ConfigError
 
 
@@ -52,6 +54,8 @@ class HyperParameter:
         """
         if value is None and self.optional:
             return None
+        if isinstance(value, np.generic):
+            value = value.item()
         checks = {"count": self._count, "number": self._number, "choice": self._choice, "flag": self._flag, "text": self._text}
         return checks[self.kind](value)
 
@@ -93,10 +97,11 @@ class HyperParameter:
     def _number(self, value: Any) -> float:
         large = isinstance(value, int) and value > self.most  # more digits than a float holds
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not (large or math.isfinite(value)) or value < 0:
-            raise ConfigError(f"{self.name} must be a finite number that is not negative, got {shown(value)}")
+        if not number or not (large or math.isfinite(value)) or value < self.least:
+            least = f"of at least {self.least:g}" if self.least else "that is not negative"
+            raise ConfigError(f"{self.name} must be a finite number {least}, got {shown(value)}")
         if value > self.most:
-            between = f"lie between 0 and {self.most:g}" if self.most == 1 else f"be at most {self.most:g}"
+            between = f"lie between {self.least:g} and {self.most:g}" if self.most == 1 else f"be at most {self.most:g}"
             raise ConfigError(f"{self.name} must {between}, got {shown(value)}")
         return float(value)
 

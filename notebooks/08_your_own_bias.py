@@ -130,7 +130,7 @@ print(f"profile {profile}, seed {SEED}; the digits stay grey, so the colour vari
 # | `images` | $(N,3,28,28)$ uint8 | what $f$ sees |
 # | `labels` | $(N)$ whole numbers | what $g$ learns |
 # | `bias` | $(N)$, or $(N,\ldots)$ with one label a place; 255: no label here | what $h$ learns, and $f$ should not hold |
-# | `group` | $(N)$ whole numbers | which kind of bias an image has; for evaluation and probes, never for training |
+# | `group` | $(N)$ whole numbers | which kind of bias an image has; for evaluation and probes, and for training with `bias_balanced` alone |
 #
 # The next cells write the file `textures.py`, piece by piece. **First function**: load. Yours may read files; it returns grey images and
 # labels of a split. The three splits share no digit.

@@ -8,7 +8,10 @@ import torch
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
 from lnl_core.errors import ConfigError
+from lnl_core.methods import find
+from lnl_core.networks import build_network
 from lnl_core.training.augment import move, random_maps, random_photographs
+from lnl_core.training.loop import Training
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -106,28 +109,30 @@ def test_changed_images_keep_the_memory_layout_of_the_training(channels_last: bo
     on_digits: dict[str, Any] = {"bias_labels": "image", "bias_places": "everywhere", "augment": 1.0}
     for config, black in ((preset("demo", **on_digits), True), (preset("demo", experiment="dogs_cats", augment=0.5), False)):
         batch = animals("tb1", n=8).batch(slice(0, 8), channels_last=channels_last)
-        augment(batch, config.with_options(channels_last=channels_last), seeded(), black=black)
+        augment(batch, config.with_options(channels_last=channels_last), seeded(), black=black, colors=not black)
         assert batch.images.is_contiguous(memory_format=layout)
 
 
 def test_colour_labels_follow_the_photograph_and_labels_of_the_whole_image_stay() -> None:
     from lnl_core.datasets import animals, synthetic_faces
     from lnl_core.datasets.readers.photographs import color_levels
-    from lnl_core.training.augment import augment
+    from lnl_core.training.augment import augment, labels_are_colors
 
     config = preset("demo", experiment="dogs_cats")
-    batch = animals("tb1", n=16).batch(slice(0, 16))
+    data = animals("tb1", n=16)
+    batch = data.batch(slice(0, 16))
     before = batch.bias.clone()
-    augment(batch, config, seeded(), black=False)
+    augment(batch, config, seeded(), black=False, colors=labels_are_colors(data))
     assert torch.equal(batch.bias, color_levels((batch.images * 255).round().to(torch.uint8), batch.bias.shape[-1]).long())
     assert not torch.equal(batch.bias, before)
     plain = animals("tb1", n=16).batch(slice(0, 16))
     plain.images = torch.full_like(plain.images, 32 / 255)  # the lowest value of level 1
-    augment(plain, config.with_options(augment=1.0), seeded(), black=False)
+    augment(plain, config.with_options(augment=1.0), seeded(), black=False, colors=True)
     assert set(plain.bias.flatten().tolist()) == {1}
-    faces = synthetic_faces("eb1", n=16).batch(slice(0, 16))
+    people = synthetic_faces("eb1", n=16)
+    faces = people.batch(slice(0, 16))
     ages = faces.bias.clone()
-    augment(faces, preset("demo", experiment="faces"), seeded(), black=False)
+    augment(faces, preset("demo", experiment="faces"), seeded(), black=False, colors=labels_are_colors(people))
     assert torch.equal(faces.bias, ages)
 
 
@@ -140,3 +145,32 @@ def test_digits_stand_on_black_and_photographs_do_not(few: BiasedImages) -> None
     assert not on_black(synthetic_faces("eb1", n=16))
     table = BiasedImages(torch.zeros(4, 3), [0] * 4, [0] * 4, [0] * 4, classes=2, bias_classes=2)
     assert not on_black(table)
+
+
+def of_textures(bias: torch.Tensor, classes: int) -> BiasedImages:
+    """Photographs with labels of something else than their colour."""
+    from lnl_core.datasets import animals
+
+    data = animals("tb1", n=len(bias))
+    return BiasedImages(data.images, data.labels, bias, data.group, classes=2, bias_classes=classes)
+
+
+def training_of(data: BiasedImages, **changes: Any) -> Training:
+    config = preset("smoke", "lnl", experiment="dogs_cats", **{"augment": 1.0, **changes})
+    network = build_network(config)
+    return Training(find("lnl"), network, data, config)
+
+
+def test_labels_of_something_else_than_the_colour_stay_as_they_are() -> None:
+    alike = torch.randint(0, 3, (32, 1, 1, 1), generator=seeded()).expand(32, 3, 4, 4).contiguous()
+    batch = training_of(of_textures(alike, 3)).batch(torch.arange(32), seeded())
+    assert torch.equal(batch.bias, alike)
+    kept = training_of(of_textures(alike[:, 0, 0, 0], 3)).batch(torch.arange(32), seeded())
+    assert torch.equal(kept.bias, alike[:, 0, 0, 0])
+
+
+def test_labels_that_differ_from_place_to_place_and_are_no_colours_are_refused() -> None:
+    differing = torch.randint(0, 3, (32, 3, 4, 4), generator=seeded())
+    with pytest.raises(ConfigError, match=r"^augment and elastic move the images and not their bias labels"):
+        training_of(of_textures(differing, 3))
+    training_of(of_textures(differing, 3), **{"augment": 0.0})

@@ -238,6 +238,27 @@ def test_a_model_is_not_evaluated_on_digits_it_has_seen(tmp_path: Path, lnl: Com
     refused(lnl("evaluate", tmp_path / "model.safetensors", "--source", "mini"), "training digits of mnist", "leave --source out")
 
 
+@pytest.mark.parametrize("experiment", ["faces", "jlu_faces"])
+@pytest.mark.parametrize("command", ["evaluate", "probe"])
+def test_a_model_is_not_measured_on_faces_it_may_have_seen(experiment: str, command: str, tmp_path: Path, lnl: Command) -> None:
+    config = preset("smoke", "baseline", experiment=experiment).with_options(source="imdb")
+    runs.save_model(build_network(config), config, tmp_path / "model.safetensors")
+    for other in ("imdb_cleaned", "imdb_authors"):
+        refused(lnl(command, tmp_path / "model.safetensors", "--source", other), f"{other} lists the photographs of imdb", "leave")
+    found = experiments.find(experiment)
+    found.check_unseen("imdb", "imdb")
+    found.check_unseen("utkface", "imdb")
+
+
+def test_evaluate_probes_with_as_many_images_and_steps_as_the_run(tmp_path: Path, lnl: Command) -> None:
+    small = ("--set", "probe_images=30", "--set", "probe_steps=7")
+    assert lnl("train", "--out", tmp_path / "run", *SMALL, *small).code == 0
+    found, record = json.loads(lnl("evaluate", tmp_path / "run").out), read_record(tmp_path / "run" / "record.json")
+    probed = {name: value for name, value in found["metrics"].items() if "probe" in name}
+    assert len(probed) > 4
+    assert probed == pytest.approx({name: record.metrics[name] for name in probed}, abs=1e-4)
+
+
 def test_probes_of_what_is_not_there(finished: Path, tmp_path: Path, lnl: Command) -> None:
     refused(lnl("probe", finished, "--kinds", "linear,tree"), "unknown probe 'tree'", "choose one of linear, mlp, conv")
     refused(lnl("probe", finished, "--seeds", "0"), "'--seeds'", "1")

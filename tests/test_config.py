@@ -6,12 +6,13 @@ import pickle
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lnl_core import experiments, methods
 from lnl_core.config import EXECUTION, PROFILES, TRAINING, RunConfig, declared, preset, resolve_profile
 from lnl_core.errors import ConfigError, LNLError
-from lnl_core.hyperparameters import HyperParameter
+from lnl_core.hyperparameters import HyperParameter, number
 from lnl_core.runs.records import read_record
 from tools import ROOT
 
@@ -497,3 +498,20 @@ def test_the_variance_of_digits_is_refused_elsewhere(experiment: str) -> None:
 def test_fingerprint_is_twelve_hex_digits() -> None:
     assert len(preset("demo").fingerprint()) == 12
     int(preset("demo").fingerprint(), 16)
+
+
+def test_a_number_may_have_a_least_value_above_zero() -> None:
+    temperature = number("temperature", 1.0, "of the softmax", least=0.5, most=2)
+    assert (temperature.range, temperature.checked(0.5)) == ("a number from 0.5 to 2", 0.5)
+    for wrong, message in ((0.1, "must be a finite number of at least 0.5, got 0.1"), (3, "must be at most 2, got 3")):
+        with pytest.raises(ConfigError, match=f"^temperature {message}$"):
+            temperature.checked(wrong)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numbers: dict[str, Any] = {"seed": np.int64(3), "color_var": np.float64(0.02), "channels_last": np.bool_(False)}
+    config = preset("smoke", "lnl", **numbers)
+    assert config == preset("smoke", "lnl", seed=3, color_var=0.02, channels_last=False)
+    assert (type(config.seed), type(config.color_var), type(config.channels_last)) == (int, float, bool)
+    with pytest.raises(ConfigError, match=r"^seed must be a whole number of at least 0, got 1\.5$"):
+        preset("smoke", **{"seed": np.float64(1.5)})  # type: ignore[arg-type]

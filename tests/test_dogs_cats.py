@@ -12,8 +12,9 @@ import requests
 import torch
 from PIL import Image
 
+from lnl_core import experiments
 from lnl_core.config import RunConfig, preset
-from lnl_core.datasets import IGNORE, BiasedImages, dogs_cats
+from lnl_core.datasets import IGNORE, BiasedImages, animals, dogs_cats
 from lnl_core.datasets.dogs_cats import DOGS_CATS_SPLITS, measured_groups, unlabelled_test_images
 from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labels, write_test_labels
 from lnl_core.datasets.readers.photographs import centre_brightness, color_levels
@@ -180,6 +181,22 @@ def test_whoever_is_trained_on_unbiased_images_gets_the_exceptions_there_and_now
     assert not pictures(unbiased) & (pictures(train) | pictures(load_data(config, "opposite")))
     assert len(train) + 12 == len(load_data(animals_of(train_size=None), "train"))
     assert load_unbiased(animals_of("last_layer")) is None
+
+
+def photographs_of(config: RunConfig, name: str, *rest: object, **options: object) -> BiasedImages:
+    return animals(name, n={"tb1": 120, "tb2": 80}[name], size=64, seed=3)
+
+
+def test_sizes_cut_neither_the_exceptions_nor_the_unbiased_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments.find("dogs_cats"), "photographs", photographs_of)
+    changes: dict[str, Any] = {"source": "kaggle", "train_set": "tb1", "exceptions": 0.3}
+    unbiased = load_unbiased(animals_of("last_layer", unbiased_images=24, **changes, train_size=None, test_size=10))
+    assert unbiased is not None
+    assert kinds(unbiased) == [[12, 12], [12, 12]]
+    train = load_data(animals_of(**changes, train_size=20), "train")
+    (dark_cats, bright_cats), (dark_dogs, bright_dogs) = kinds(train)
+    assert (bright_cats, dark_dogs, dark_cats + bright_dogs) == (12, 12, 20)
+    assert len(load_data(animals_of(**changes, test_size=10), "opposite")) == 10
 
 
 def test_too_few_exceptions_and_groups_without_any_are_one_sentence(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every file that is read: with a byte-order mark it is the same; cut short, or with null or text for a number, one sentence."""
 
 import json
+import os
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,7 @@ from cases import every
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from lnl_core._files import write_json
 from lnl_core.config import preset
 from lnl_core.datasets.readers.census_files import read_census
 from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labels
@@ -264,3 +266,13 @@ def test_all_records_of_the_project_are_read() -> None:
 def test_lists_of_names_without_a_last_line_break_keep_their_last_name(tmp_path: Path) -> None:
     bright, _ = names(tmp_path, b"cat.0.jpg\ndog.2.jpg")
     assert bright == {"cat.0.jpg", "dog.2.jpg"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_file_has_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600

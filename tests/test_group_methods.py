@@ -12,9 +12,10 @@ from cases import every
 from torch import Tensor, nn
 
 from lnl_core import experiments
+from lnl_core._arrays import exact
 from lnl_core.config import RunConfig, preset
-from lnl_core.datasets import BiasedImages, colored_mnist
-from lnl_core.errors import ConfigError, DataError
+from lnl_core.datasets import BiasedImages, animals, colored_mnist
+from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.methods import CONDITIONAL_HSIC, HSIC, find, registered, who_moves
 from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.methods.group_dro import ascend
@@ -22,11 +23,11 @@ from lnl_core.methods.groups import Groups
 from lnl_core.methods.hsic import conditional_hsic, gaussian_kernel, hsic
 from lnl_core.methods.jtt import JttCourse, upsampled
 from lnl_core.methods.last_layer import last_layer_of, logistic_regression, retrain_last_layer
-from lnl_core.methods.lff import generalised_cross_entropy, relative_difficulty
+from lnl_core.methods.lff import LffCourse, generalised_cross_entropy, relative_difficulty
 from lnl_core.methods.reweighing import equal_counts, weighted_step
 from lnl_core.methods.statistics_network import bias_codes
 from lnl_core.networks import LNLNetwork, build_network
-from lnl_core.training import fit
+from lnl_core.training import checkpoints, fit
 from lnl_core.training.loop import Training
 
 NEW = ("reweighing", "subsampling", "group_dro", "last_layer", "jtt", "lff", "hsic", "conditional_hsic")
@@ -381,3 +382,65 @@ def test_the_command_says_what_each_method_must_know() -> None:
     said = CliRunner().invoke(app, ["methods"]).output.splitlines()
     assert "group_dro: must know group labels" in said
     assert "lff: must know nothing more than images and labels" in said
+
+
+def test_frozen_layers_are_those_of_the_first_network_whether_features_are_kept_or_not() -> None:
+    changes: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 2, "precision": "float32", "augment": 0.5}
+    config = preset("smoke", "lff", experiment="dogs_cats", **changes)
+    network, data = build_network(config), animals("tb1", n=8, size=64)
+    course = LffCourse(find("lff"), Training(find("lff"), network, data, config))
+    mine, other = network.state_dict(), course.prejudiced.state_dict()
+    frozen = [name for name in mine if name.startswith("extractor.frozen.")]
+    assert frozen
+    assert all(torch.equal(mine[name], other[name]) for name in frozen)
+    assert not torch.equal(mine["label_head.fc.weight"], other["label_head.fc.weight"])
+
+
+def begun(data: BiasedImages, folder: Path) -> RunConfig:
+    """Leave a checkpoint of a first epoch; the run that it is of."""
+    config = config_of("reweighing").with_options(epochs=2)
+
+    def stop(network: LNLNetwork) -> dict[str, float]:
+        if [*folder.glob("*.safetensors")]:
+            raise KeyboardInterrupt
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(build_network(config), data, config, device="cpu", progress=False, out_dir=folder, validate=stop)
+    return config
+
+
+@pytest.mark.parametrize("changed", ["group", "color"])
+def test_a_training_does_not_go_on_with_other_groups_or_colours(changed: str, some: BiasedImages, tmp_path: Path) -> None:
+    config = begun(some, tmp_path)
+    other = some.subset(slice(0, len(some)))
+    setattr(other, changed, getattr(some, changed).flip(0))
+    with pytest.raises(RecordError, match="was trained on other data"):
+        fit(build_network(config), other, config, device="cpu", progress=False, out_dir=tmp_path)
+    fit(build_network(config), some, config, device="cpu", progress=False, out_dir=tmp_path)
+
+
+def test_a_checkpoint_of_before_groups_and_colours_were_remembered_goes_on(
+    some: BiasedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = checkpoints.fingerprint
+    with monkeypatch.context() as before:
+        before.setattr(checkpoints, "fingerprint", lambda data: known(data).partition("-")[0])
+        config = begun(some, tmp_path)
+    history = fit(build_network(config), some, config, device="cpu", progress=False, out_dir=tmp_path)
+    assert len(history) == 2
+
+
+def test_exact_numbers_are_on_the_cpu_where_the_device_has_none() -> None:
+    class OnMps:
+        device = torch.device("mps")
+
+        def cpu(self) -> Tensor:
+            return torch.ones(2)
+
+        def double(self) -> Tensor:
+            raise TypeError("MPS has no float64")
+
+    found = exact(OnMps())  # type: ignore[arg-type]
+    assert (found.dtype, found.device.type) == (torch.float64, "cpu")
+    assert exact(torch.ones(2)).dtype == torch.float64

@@ -74,6 +74,14 @@ def test_results_of_other_settings_are_made_again_and_a_choice_of_jobs_leaves_th
     assert [json.loads((tmp_path / f"square-{number}.json").read_text())["value"] for number in (1, 2)] == [1, 8]
 
 
+def test_a_study_that_works_in_one_process_does_not_ignore_workers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["toy", "--workers", "2"], {"toy": Toy(tmp_path)}) == 2
+    assert "toy does one job after another in this process: leave --workers out" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+    assert STUDIES["figure_4"].several
+    assert not STUDIES["figure_4_small"].several
+
+
 def test_the_list_says_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_study(Toy(tmp_path), Options(progress=False), "*-0")
     capsys.readouterr()

@@ -267,6 +267,40 @@ def test_the_record_of_another_run_in_its_place_is_kept(
     assert json.loads(place.read_text()) == values
 
 
+@pytest.mark.parametrize("name", ["in its place", "under another name"])
+def test_a_record_of_another_precision_is_not_taken_for_the_one_that_was_asked_for(
+    name: str, stage: type[Stage], tmp_path: Path, record: RunRecord
+) -> None:
+    asked = {"float32": "bf16", "bf16": "float32"}[mine := record.config["precision"]]
+    place = tmp_path / f"{name_of(tiny()[0]) if name == 'in its place' else 'other'}.json"
+    write_record(record, place)
+    report = sweep(tiny(precision=asked), tmp_path)
+    assert (stage.started, report.skipped, report.finished) == ([], [], [])
+    (reason,) = report.failed.values()
+    assert f"precision {mine!r} instead of {asked!r}" in reason
+    assert sweep(tiny(precision=mine), tmp_path).skipped == sweep(tiny(), tmp_path).skipped == [name_of(tiny()[0])]
+
+
+@pytest.mark.parametrize("other", ["has written a good one", "has renamed it"])
+def test_a_damaged_record_that_another_sweep_has_seen_to_is_left_alone(
+    other: str, stage: type[Stage], tmp_path: Path, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / f"{name_of(tiny()[0])}.json"
+    place.write_text("{")
+
+    def meanwhile(*arguments: object) -> None:
+        if other == "has renamed it":
+            place.rename(tmp_path / "elsewhere")
+        else:
+            write_record(record, place)
+
+    monkeypatch.setattr(module, "_check_data", meanwhile)
+    report = sweep(tiny(), tmp_path)
+    assert report.set_aside == {}
+    assert read_record(place).seed == 0
+    assert [*tmp_path.glob("*.damaged*")] == []
+
+
 def test_a_run_that_another_sweep_works_on_is_waited_for(stage: type[Stage], tmp_path: Path, record: RunRecord) -> None:
     """The other sweep is this test: it holds the lock, then leaves the record, then opens the lock."""
     zero, one = (name_of(config) for config in tiny(0, 1))

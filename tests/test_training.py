@@ -14,7 +14,7 @@ from torch import Tensor
 from lnl_core import experiments
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages
-from lnl_core.errors import ConfigError, NonFiniteLossError, RecordError
+from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
 from lnl_core.evaluation import accuracy
 from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, build_network, digit_network
@@ -553,3 +553,8 @@ def test_of_the_authors_two_updates_the_first_is_shortened(mini_train: BiasedIma
     data = mini_train.subset(slice(0, 32))
     free, short = (moves_of_one_step(data, clip_norm=norm, updates="alternating") for norm in (0.0, 1e-3))
     assert joined(short, "label_head").norm() < 1.05e-3 < 0.1 < joined(free, "label_head").norm()
+
+
+def test_one_image_is_no_training_set(few: BiasedImages) -> None:
+    with pytest.raises(DataError, match=r"^training needs two images or more, got 1: give more data$"):
+        train(config_of(), few.subset(slice(0, 1)))

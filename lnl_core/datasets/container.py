@@ -39,8 +39,8 @@ class BiasedImages:
         labels: (N,) whole numbers, class labels counted from 0.
         bias: (N, ...) whole numbers in 0..bias_classes-1, one label an image (N,) or one a place, such as (N, 3, 14, 14);
             255 means "no label here".
-        group: (N,) whole numbers from 0, which of a few kinds of bias the image was given; evaluation and probes use it,
-            training never.
+        group: (N,) whole numbers from 0, which of a few kinds of bias the image was given; evaluation and probes use it, and
+            of the methods "bias_balanced" alone, where there is no ``color``.
         color: (N, 3) floats in [0, 1], the colour an image was painted with; ``None`` where the bias is not a colour.
         source: where the images come from, one word, for the record.
         bias_classes: number of bias classes K.

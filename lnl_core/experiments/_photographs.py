@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
-from lnl_core.datasets.colored_mnist import COLOR_LEVELS
-from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.datasets.readers.photographs import color_levels
+from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of
@@ -23,7 +20,6 @@ from lnl_core.networks.photographs import (
     resnet18_network,
     small_cnn_network,
 )
-from lnl_core.training.augment import random_photographs
 
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
@@ -93,6 +89,8 @@ class PhotographExperiment(Experiment, ABC):
     fallback = "synthetic"
     test_set = "test"
     """What the data set calls its test set."""
+    same_photographs: tuple[str, ...] = ()
+    """Sources that list the same photographs: what one holds out for the test another may train on."""
     test_title = "test"
     """What the results table calls it."""
 
@@ -130,11 +128,11 @@ class PhotographExperiment(Experiment, ABC):
     def measured_splits(self, config: "RunConfig") -> tuple[str, ...]:
         return ("opposite", "test") if config.train_set in OPPOSITE else ("test",)
 
-    def augment(self, batch: Batch, config: "RunConfig", generator: torch.Generator) -> None:
-        """Labels of the colour at each place are read again from the changed photographs."""
-        self.move(batch, random_photographs(batch.images, config.augment, generator, config.elastic), config)
-        if batch.bias.ndim == 4:
-            batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()
+    def check_unseen(self, trained_on: str, source: str) -> None:
+        if trained_on != source and {trained_on, source} <= {*self.same_photographs}:
+            raise ConfigError(
+                f"{source} lists the photographs of {trained_on}, so this model may have seen its test images: leave --source out"
+            )
 
     def with_files(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
         there = imagenet_file(str(config.network), data_dir) if config.get("weights") == "imagenet" else None

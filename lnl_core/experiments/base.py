@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from lnl_core._files import variable
-from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.digits import data_folder
 from lnl_core.errors import ConfigError
 from lnl_core.hyperparameters import HyperParameter, choice, count, either
@@ -175,14 +174,6 @@ class Experiment:
     def validation_split(self, config: "RunConfig") -> str | None:
         """The split whose accuracy is measured after each epoch; ``None`` where nothing is held out."""
         return None
-
-    def augment(self, batch: Batch, config: "RunConfig", generator: torch.Generator) -> None:
-        """Give a batch other shapes, in place; only asked where the experiment offers "images"."""
-        raise ConfigError(f"augment and elastic are for images: leave them out of {self.name}")
-
-    def move(self, batch: Batch, images: Tensor, config: "RunConfig") -> None:
-        """Put moved images into a batch: grid_sample forgets the memory layout on a CPU, and all layers would follow it."""
-        batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
 
     def with_files(self, config: "RunConfig", data_dir: Path | str | None = None) -> "RunConfig":
         """The configuration with the path of each file of the data folder that the network begins with."""

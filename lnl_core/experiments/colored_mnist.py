@@ -4,18 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from lnl_core import datasets
 from lnl_core.datasets.colored_mnist import BIAS_LABELS, BIAS_PLACES, COLOR_OUTSIDE, resolve_source
-from lnl_core.datasets.container import Batch, BiasedImages
+from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError
 from lnl_core.experiments._shared import MI_AUTHORS, MI_OURS
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Values, source
 from lnl_core.hyperparameters import choice, count, number
 from lnl_core.networks.digit import digit_network, ragonesi_network
 from lnl_core.networks.parts import BiasHeads, LNLNetwork, PixelBiasHead, VectorBiasHead, ending_in_a_vector
-from lnl_core.training.augment import random_maps
 
 if TYPE_CHECKING:
     from lnl_core.config import RunConfig
@@ -225,9 +222,6 @@ class ColoredMnist(Experiment):
 
     def validation_split(self, config: "RunConfig") -> str | None:
         return "validation" if config.train_split == "train" else None
-
-    def augment(self, batch: Batch, config: "RunConfig", generator: torch.Generator) -> None:
-        self.move(batch, random_maps(batch.images, config.augment, generator, config.elastic), config)
 
     def on_source(self, config: "RunConfig", source: str) -> "RunConfig":
         """The authors' files have no validation split."""

@@ -120,8 +120,15 @@ class DogsCats(PhotographExperiment):
         else:
             ordered = config.with_options(seed=0)  # so that the halves are the same for every seed
             own, opposite = (super(DogsCats, self).load(ordered, name, data_dir, **options) for name in ("train", "opposite"))
+            if config.get("train_size") is not None:
+                own = own.subset(slice(0, config.train_size))
             data = _with_exceptions(config, split, own, opposite)
         return _one_coat_an_image(data) if _coat(config) else data
+
+    def size(self, config: "RunConfig", split: str) -> int | None:
+        """With ``exceptions`` the training set is cut before they join it, and the unbiased images are not cut."""
+        mixed = config.get("exceptions") is not None and config.source != "synthetic"
+        return None if mixed and split in ("train", "trainval", "unbiased") else super().size(config, split)
 
     def load_unbiased(self, config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
         return self.load_split(config, "unbiased", data_dir) if config.get("exceptions") else None
@@ -194,13 +201,14 @@ def _with_exceptions(config: "RunConfig", split: str, own: BiasedImages, opposit
     if split == "opposite":
         places = [torch.nonzero(opposite.labels == label)[:, 0] for label in range(2)]
         return opposite.subset(torch.cat([place[len(place) // 2 :] for place in places]).sort().values)
-    exceptions, partners = (_first_half(data, count, config.seed) for data in (opposite, own))
-    if split == "unbiased":
-        return _joined(opposite.subset(exceptions), own.subset(partners))
-    if not count:
+    if not count and split != "unbiased":
         return own
-    if UNBIASED_TRAINING not in methods.find(config.method).must_know:
-        return _joined(opposite.subset(exceptions), own)
+    exceptions = opposite.subset(_first_half(opposite, count, config.seed))
+    if split != "unbiased" and UNBIASED_TRAINING not in methods.find(config.method).must_know:
+        return _joined(exceptions, own)
+    partners = _first_half(own, count, config.seed)
+    if split == "unbiased":
+        return _joined(exceptions, own.subset(partners))
     rest = torch.ones(len(own), dtype=torch.bool)
     rest[partners] = False
     return own.subset(torch.nonzero(rest)[:, 0])

@@ -60,6 +60,7 @@ class Faces(PhotographExperiment):
     folders = {"utkface": "utkface", "imdb": "imdb"}
     may_lack = (BETWEEN,)
     table_sources = ("utkface", "imdb", "imdb_cleaned", "imdb_authors")
+    same_photographs = ("imdb", "imdb_cleaned", "imdb_authors")
 
     def check(self, config: "RunConfig") -> None:
         one_of(config, "learn", tuple(OTHER), self.name)

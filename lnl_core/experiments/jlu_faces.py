@@ -45,6 +45,7 @@ class JluFaces(PhotographExperiment):
     required = ("train_set",)
     folders = {"utkface": "utkface", "imdb": "imdb"}
     table_sources = ("utkface", "imdb", "imdb_cleaned", "imdb_authors")
+    same_photographs = ("imdb", "imdb_cleaned", "imdb_authors")
     test_set, test_title = "ebd", "EBD"
 
     def setting(self, config: "RunConfig") -> Setting:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from lnl_core._arrays import exact
 from lnl_core.datasets.container import Batch
 from lnl_core.methods.base import GROUP_LABELS, Method, Moves
 from lnl_core.methods.groups import Groups
@@ -46,17 +47,18 @@ class GroupDroCourse(WeightedCourse):
     def __init__(self, method: Method, training: "Training") -> None:
         super().__init__(method, training)
         self.groups = Groups.of(training.data)
-        self.q = (self.groups.counts > 0).double() / self.groups.present
+        self.q = exact(self.groups.counts > 0) / self.groups.present
 
     def draw(self, generator: torch.Generator) -> list[Tensor]:
         return list(self.groups.drawn_equally(generator).split(self.training.config.batch_size))
 
     def weigh(self, losses: Tensor, batch: Batch, index: Tensor) -> Tensor:
         group, size = self.groups.of_image[index], len(self.q)
+        group = group.to(self.q.device)
         counts = torch.bincount(group, minlength=size).clamp(min=1)
-        means = torch.zeros_like(self.q).index_add(0, group, losses.double()) / counts
+        means = torch.zeros_like(self.q).index_add(0, group, exact(losses)) / counts
         self.q = ascend(self.q, means, self.training.config.group_step)
-        return (self.q / counts)[group].to(losses.dtype)
+        return (self.q / counts)[group].to(losses.dtype).to(losses.device)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"group_weights": self.q}

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def bias_of_images(data: BiasedImages) -> tuple[Tensor, int]:
     """One bias an image, (N,) int64, and how many there are: the nearest mean colour of painted digits, else the bias label.
 
-    Neither is ``data.group``, which says what was planted and stays with evaluation.
+    Neither is ``data.group``, which says what was planted.
 
     Raises:
         DataError: several bias labels an image, or an image without one.
@@ -77,5 +77,5 @@ class Groups:
 
     def drawn_equally(self, generator: torch.Generator) -> Tensor:
         """(N,) indices, as many as there are images, on their device: every group equally often in the mean, with replacement."""
-        weights = self.weights.double().cpu()
+        weights = self.weights.cpu().double()
         return torch.multinomial(weights, len(weights), replacement=True, generator=generator).to(self.of_image.device)

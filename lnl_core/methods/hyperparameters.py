@@ -83,7 +83,11 @@ ADVERSARY_RESET = count(
     late=True,
 )
 CLIP_NORM = number(
-    "clip_norm", 0.0, "largest norm of the joint gradient of f and g; longer ones are shortened to it; 0 means no limit", late=True
+    "clip_norm",
+    0.0,
+    "largest norm of the joint gradient of f and g; longer ones are shortened to it; 0 means no limit; a method's second network "
+    "has none",
+    late=True,
 )
 AUGMENT = number("augment", 0.0, "strength of random affine maps of the training images, 0 to 1", most=1.0, needs=_IMAGES)
 ELASTIC = number(

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
+from lnl_core._arrays import exact
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.methods.base import UNBIASED_TRAINING, Course, Method, Moves
@@ -83,13 +84,13 @@ def last_features(network: LNLNetwork, data: BiasedImages) -> Tensor:
     """What the last linear layer of g reads of each image, in evaluation mode; the network is left in the mode it was in.
 
     Returns:
-        (N, D) float64 on the data's device.
+        (N, D) float64 on the data's device, see :func:`lnl_core._arrays.exact`.
 
     Raises:
         ConfigError: see :func:`last_layer_of`.
     """
     layer, parts = last_layer_of(network), list[Tensor]()
-    hook = layer.register_forward_pre_hook(lambda module, inputs: parts.append(inputs[0].double()))
+    hook = layer.register_forward_pre_hook(lambda module, inputs: parts.append(exact(inputs[0])))
     was_training = network.training
     network.eval()
     for start in range(0, len(data), 512):
@@ -109,7 +110,7 @@ def solved_layer(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor
     Returns:
         Weights (classes, D), intercepts (classes,), and the penalty, see :func:`chosen_penalty`.
     """
-    mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
+    mean, deviation, labels = features.mean(0), features.std(0).clamp(min=1e-6), labels.to(features.device)
     x = (features - mean) / deviation
     penalty = chosen_penalty(x, labels, classes)
     weight, bias = logistic_regression(x, labels, classes, penalty)

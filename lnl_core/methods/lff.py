@@ -17,6 +17,7 @@ from lnl_core.datasets.container import Batch
 from lnl_core.methods.base import Losses, Method, Moves
 from lnl_core.methods.hyperparameters import GCE_POWER, OF_IMAGES
 from lnl_core.methods.reweighing import Weighted, WeightedCourse, label_losses
+from lnl_core.networks.frozen import Frozen
 
 if TYPE_CHECKING:
     from lnl_core.training.loop import Training
@@ -45,14 +46,19 @@ class Lff(Weighted):
 
 
 class LffCourse(WeightedCourse):
-    """``prejudiced`` is the second network, with weights of its own; its rate follows the schedule of the first."""
+    """``prejudiced`` is the second network, with weights of its own; its rate follows the schedule of the first.
+
+    Layers that are :class:`~lnl_core.networks.frozen.Frozen` are those of the first. ``clip_norm`` does not hold for its steps.
+    """
 
     def __init__(self, method: Method, training: "Training") -> None:
         super().__init__(method, training)
         self.prejudiced = deepcopy(training.network)
+        frozen = {part for one in self.prejudiced.modules() if isinstance(one, Frozen) for part in one.modules()}
         with seeded(training.seed(830_000)):
             for module in self.prejudiced.modules():
-                getattr(module, "reset_parameters", lambda: None)()
+                if module not in frozen:
+                    getattr(module, "reset_parameters", lambda: None)()
         moving = nn.ModuleList([self.prejudiced.extractor, self.prejudiced.label_head])
         self.optimizer = training.make_optimizer(moving.parameters(), weight_decay=training.config.weight_decay)
         self.modules["prejudiced"] = self.prejudiced

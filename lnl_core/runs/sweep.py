@@ -180,8 +180,7 @@ def sweep(
         out.mkdir(parents=True, exist_ok=True)
         for job in queue:
             if job.state == "damaged":
-                report.set_aside[job.name] = set_aside(job.path).name
-                _log.warning("%s is unreadable: set aside as %s", job.path, report.set_aside[job.name])
+                _move_aside(job, report)
         _drive(jobs, queue, executor, report, progress)
     finally:
         executor.stop()
@@ -219,19 +218,33 @@ def _jobs(configs: Sequence[RunConfig], out: Path, work: Path | None, data_dir: 
         job = Job(config, out / f"{name}.json", None if work is None else work / name)
         jobs[name] = job
         if config.fingerprint() in known:
-            job.state = "done"
+            job.state, job.reason = _known(config, known[config.fingerprint()])
         elif job.path.exists():
             job.state, job.reason = _trouble(job)
     return list(jobs.values())
 
 
-def _recorded(out: Path) -> set[str]:
-    """The fingerprints of all runs that have a record in a folder, whatever the file is called."""
-    found = set()
+def _recorded(out: Path) -> dict[str, list[tuple[Path, RunConfig]]]:
+    """The runs that have a record in a folder, whatever the file is called, by fingerprint, which leaves the precision out."""
+    found: dict[str, list[tuple[Path, RunConfig]]] = {}
     for path in out.glob("*.json"):
         with suppress(LNLError, TypeError):
-            found.add(read_record(path).run_config().fingerprint())
+            config = read_record(path).run_config()
+            found.setdefault(config.fingerprint(), []).append((path, config))
     return found
+
+
+def _known(config: RunConfig, found: list[tuple[Path, RunConfig]]) -> tuple[str, str]:
+    """Whether one of these records is of the precision that the run asks for by name, or why not."""
+    reason = ""
+    for path, other in found:
+        try:
+            same_run(config, other, path)
+        except RecordError as error:
+            reason = str(error)
+        else:
+            return "done", ""
+    return "refused", reason
 
 
 def _trouble(job: Job) -> tuple[str, str]:
@@ -247,6 +260,15 @@ def _trouble(job: Job) -> tuple[str, str]:
     except TypeError:
         return "refused", f"{job.path} holds a configuration that cannot be read: move it away"
     return "done", ""  # it arrived while we were looking
+
+
+def _move_aside(job: Job, report: SweepReport) -> None:
+    """Rename a damaged record, unless another sweep has done so, or has written a good one, since it was looked at."""
+    state = _trouble(job)[0] if job.path.exists() else "open"
+    if state == "damaged":
+        with suppress(FileNotFoundError):
+            report.set_aside[job.name] = set_aside(job.path).name
+            _log.warning("%s is unreadable: set aside as %s", job.path, report.set_aside[job.name])
 
 
 def _check_data(jobs: Sequence[Job], data_dir: str | None) -> None:

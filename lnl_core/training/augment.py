@@ -13,6 +13,7 @@ from lnl_core.config import RunConfig
 from lnl_core.datasets.colored_mnist import COLOR_LEVELS
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.datasets.readers.photographs import color_levels
+from lnl_core.errors import ConfigError
 from lnl_core.methods.base import value_of
 from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
 
@@ -83,15 +84,35 @@ def on_black(data: BiasedImages) -> bool:
     return bool((border.flatten(1) == 0).all(dim=1).float().mean() > 0.5)
 
 
-def augment(batch: Batch, config: RunConfig, generator: torch.Generator, *, black: bool) -> None:
-    """Give a batch other shapes, in place; labels of the colour at each place are read again from changed photographs.
+def labels_are_colors(data: BiasedImages) -> bool:
+    """Whether the labels at each place are the colour levels of the images there, so that they can be read again from moved ones.
+
+    Decided by the first 256 images.
+
+    Raises:
+        ConfigError: labels at each place that are something else and differ from place to place: nobody can say where they move to.
+    """
+    some, bias = data.images[:256], data._bias[:256]
+    if some.ndim < 4 or bias.ndim < 4 or (bias == bias[..., :1, :1]).all():
+        return False
+    if torch.equal(color_levels(some, bias.shape[-1], COLOR_LEVELS).to(bias), bias):
+        return True
+    raise ConfigError(
+        "augment and elastic move the images and not their bias labels at each place: leave them out, or label all places of an "
+        "image alike"
+    )
+
+
+def augment(batch: Batch, config: RunConfig, generator: torch.Generator, *, black: bool, colors: bool) -> None:
+    """Give a batch other shapes, in place.
 
     Args:
-        black: see :func:`on_black`: these are neither mirrored nor continued beyond their edge, and their labels stay.
+        black: see :func:`on_black`: these are neither mirrored nor continued beyond their edge.
+        colors: see :func:`labels_are_colors`: these labels are read again from the moved images, others stay.
     """
     strength, elastic = value_of(config, AUGMENT), value_of(config, ELASTIC)
     images = (random_maps if black else random_photographs)(batch.images, strength, generator, elastic)
     # grid_sample forgets the memory layout on a CPU, and all layers would follow it.
     batch.images = images.contiguous(memory_format=torch.channels_last) if config.channels_last else images
-    if not black and batch.bias.ndim == 4:
+    if colors:
         batch.bias = color_levels(batch.images.mul(255).round().to(torch.uint8), batch.bias.shape[-1], COLOR_LEVELS).long()

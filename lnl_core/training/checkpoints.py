@@ -42,13 +42,17 @@ def _config_of(metadata: dict[str, str]) -> RunConfig:
 
 
 def fingerprint(data: BiasedImages) -> str:
-    """Twelve hex digits that tell data sets apart: sizes, all labels, and every so many images with their bias labels."""
+    """Hex digits that tell data sets apart: of sizes, all labels and some images with their bias labels; after a hyphen of the
+    groups and colours, which some methods read. Older checkpoints have the first part alone."""
     index = torch.arange(0, len(data), max(1, len(data) // 256), device=data.device)
     some = data.subset(index)
     digest = hashlib.sha256(str(tuple(data.images.shape)).encode())
     for part in (data.labels, some.images, some.bias):
         digest.update(part.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    more = hashlib.sha256()
+    for part in (data.group, *(() if data.color is None else (data.color,))):
+        more.update(part.cpu().contiguous().numpy().tobytes())
+    return f"{digest.hexdigest()[:12]}-{more.hexdigest()[:12]}"
 
 
 def remembered(training: "Training") -> dict[str, Tensor]:
@@ -157,7 +161,7 @@ def resume(training: "Training", folder: Path, data: str) -> None:
         return
     tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
     same_run(training.config, _config_of(metadata), folder)
-    if metadata.get("data") != data:
+    if metadata.get("data") not in (data, data.partition("-")[0]):
         raise RecordError(f"the checkpoint in {folder} was trained on other data: choose another folder or delete this one")
     _load_weights(training.network, tensors, folder)
     training.optimizers.load_state(tensors)

@@ -15,7 +15,7 @@ from lnl_core._files import user_path
 from lnl_core._memory import keep_freed_memory
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
-from lnl_core.errors import ConfigError
+from lnl_core.errors import ConfigError, DataError
 from lnl_core.methods import find
 from lnl_core.methods.base import Course, Method, value_of
 from lnl_core.methods.hyperparameters import AUGMENT, ELASTIC
@@ -23,7 +23,7 @@ from lnl_core.methods.jlu import JLU, Jlu, JluCourse, Turns, Updates
 from lnl_core.methods.mi_backprop import MI_BACKPROP
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.training import checkpoints
-from lnl_core.training.augment import augment, on_black
+from lnl_core.training.augment import augment, labels_are_colors, on_black
 from lnl_core.training.batches import derived_seed, generator_of
 from lnl_core.training.checkpoints import Metrics
 from lnl_core.training.checks import check_finite, check_sound
@@ -63,7 +63,8 @@ class Training:
 
     def __post_init__(self) -> None:
         self.optimizers = Optimizers(self.network, self.config)
-        self.black = on_black(self.data)
+        self.moves = bool(value_of(self.config, AUGMENT) or value_of(self.config, ELASTIC))
+        self.black, self.colors = on_black(self.data), self.moves and labels_are_colors(self.data)
         self.course = self.method.course(self)
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -86,8 +87,8 @@ class Training:
     def batch(self, index: Tensor, maps: torch.Generator) -> Batch:
         """The examples at ``index``, moved by random maps where the run asks for them."""
         batch = self.data.batch(index, channels_last=self.config.channels_last)
-        if value_of(self.config, AUGMENT) or value_of(self.config, ELASTIC):
-            augment(batch, self.config, maps, black=self.black)
+        if self.moves:
+            augment(batch, self.config, maps, black=self.black, colors=self.colors)
         return batch
 
     def make_optimizer(self, parameters: Any, *, weight_decay: float) -> torch.optim.Optimizer:
@@ -145,6 +146,8 @@ def _train(
     place = choose_device(str(device))
     config = checkpoints.settled(config, place, folder)
     data = moved(network, data, config, place)
+    if len(data) < 2:
+        raise DataError(f"training needs two images or more, got {len(data)}: give more data")
     method.check_network(network, data, config)
     training = Training(method, network, data, config, folder, unbiased)
     fingerprint = checkpoints.fingerprint(data)

@@ -39,12 +39,13 @@ def steps(workers: int, data_dir: str | None) -> list[Step]:
     python = [sys.executable, "-m"]
     bench = [*python, "lnl_core", "bench", "--out", str(WORK / "bench.json")]
     data = ["--data-dir", data_dir] if data_dir else []
-    train = ["--workers", str(workers), "--threads", "1", "--work", str(WORK / "work"), *data]
+    one = ["--threads", "1", "--work", str(WORK / "work"), *data]
+    several = ["--workers", str(workers), *one]
     return [
         ("tests", [*python, "pytest", "-q", "-m", "gpu", "tests"]),
         ("bench", bench),
-        *((name, [*python, "tools.studies", name, *train]) for name in STUDIES_IN_ORDER),
-        ("search again", [*python, "tools.studies", "search", *train]),  # its second part is known when the first is there
+        *((name, [*python, "tools.studies", name, *(one if name == "search" else several)]) for name in STUDIES_IN_ORDER),
+        ("search again", [*python, "tools.studies", "search", *one]),  # its second part is known when the first is there
     ]
 
 

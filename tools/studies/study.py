@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig
-from lnl_core.errors import DataError, NonFiniteLossError
+from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import write_record
 from lnl_core.runs.run import run, run_folder
@@ -77,12 +77,14 @@ class Study:
         about: one sentence.
         settings: what the results were made with; a file that says other ``settings`` counts as missing. ``None`` if it says none.
         device: that the work is done on, for its provenance.
+        several: whether it starts several processes where ``workers`` asks for them.
     """
 
     name: str
     about: str
     settings: Any = None
     device: str = "cpu"
+    several: bool = False
 
     def jobs(self, options: Options) -> list[Job]:
         """All that the study measures, done or not."""
@@ -149,6 +151,8 @@ def measured(do: Callable[[], Any], device: str = "cpu") -> Any:
 class Runs(Study):
     """A study whose jobs are training runs, each ending in a record: a sweep, so with its checkpoints, retries and processes."""
 
+    several = True
+
     def __init__(self, name: str, about: str, folder: str, configs: Callable[[], Sequence[RunConfig]]) -> None:
         self.name, self.about, self.folder, self.configs = name, about, ROOT / "results" / folder, configs
 
@@ -169,6 +173,8 @@ def diverged(folder: Path, name: str) -> Path:
 
 class ShortRuns(Runs):
     """Runs so short that a process of its own for each would cost more than the training: one after another in this one."""
+
+    several = False
 
     def left(self, jobs: Sequence[Job]) -> list[Job]:
         return [job for job in super().left(jobs) if not diverged(self.folder, job.key).is_file()]
@@ -196,7 +202,16 @@ class ShortRuns(Runs):
 
 
 def run_study(study: Study, options: Options, only: str = "*") -> Report:
-    """Do the jobs of a study whose key matches ``only`` and that have no result yet."""
+    """Do the jobs of a study whose key matches ``only`` and that have no result yet.
+
+    Raises:
+        ConfigError: several workers, of a study that works in this process alone.
+    """
+    if options.workers > 1 and not study.several:
+        raise ConfigError(
+            f"{study.name} does one job after another in this process: leave --workers out, or start it several times with other "
+            "jobs each (--only)"
+        )
     jobs = [job for job in study.jobs(options) if fnmatchcase(job.key, only)]
     left = study.left(jobs)
     missing = study.work(left, options) if left else {}
