@@ -103,6 +103,14 @@ CHOICES: Rows = {
 """One choice away from the reference at a time."""
 
 
+_THIRD = ("lnl with ten times these weights, which are its own", "all parts", "without any maps")
+OF_ONE_PRECISION: tuple[tuple[str, tuple[dict[str, Any], ...], tuple[int, ...]], ...] = (
+    ("bf16", (CHOICES[REFERENCE],), (3, 4)),
+    ("float32", tuple(PARTS[name] for name in _THIRD), (3,)),
+)
+"""Precision, rows and seeds: with these, rows that are compared have three runs in the same precision. A mean never mixes two."""
+
+
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     """The configuration of one row: what ``changes`` make of the reference, which is lnl, or of another method's preset."""
     changed = {**_BASE, **({} if "method" in changes else _REFERENCE), **changes}
@@ -119,7 +127,12 @@ def configs() -> list[RunConfig]:
     first = [config_of(changes) for table in TABLES.values() for changes in table.values()]
     again = [CHOICES[REFERENCE], *(PARTS[name] for name in SEVERAL)]
     five = (config_of(PARTS[name], seed) for name in FIVE for seed in (3, 4))
-    return [*first, *(config_of(changes, seed) for changes in again for seed in (1, 2)), *five]
+    return [*first, *(config_of(changes, seed) for changes in again for seed in (1, 2)), *five, *_of_one_precision()]
+
+
+def _of_one_precision() -> list[RunConfig]:
+    named = [(precision, changes, seed) for precision, rows, seeds in OF_ONE_PRECISION for changes in rows for seed in seeds]
+    return [config_of(changes, seed).with_options(precision=precision) for precision, changes, seed in named]
 
 
 def divided_config(color_var: float, seed: int = 0) -> RunConfig:
