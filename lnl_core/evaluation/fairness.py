@@ -263,7 +263,12 @@ def probe_metrics(features: Tensor, bias: Tensor, *, limit: int = 4000, seeds: i
     return metrics
 
 
-def chosen(records: Sequence[Any], criterion: str = "demographic_parity_difference", allowed: float = 0.02) -> Any:
+def chosen(
+    records: Sequence[Any],
+    criterion: str = "demographic_parity_difference",
+    allowed: float = 0.02,
+    beside: Sequence[Any] = (),
+) -> Any:
     """Of one method's records of one seed, the one to report: no test row takes part in the choice.
 
     Among the settings that cost at most ``allowed`` in validation accuracy against the most accurate one, the one whose
@@ -273,14 +278,17 @@ def chosen(records: Sequence[Any], criterion: str = "demographic_parity_differen
         records: :class:`lnl_core.runs.records.RunRecord` with the metrics of :func:`fairness_by_split`; the baseline, as the
             setting of weight 0, should be among them.
         criterion: "demographic_parity_difference" or "equalized_odds_difference".
+        beside: further records that the cost is measured against and that are not chosen from, such as the baseline of a method
+            that is another one at weight 0. Where all cost more than is allowed, the most accurate one is chosen.
 
     Raises:
         DataError: no records, or one without the criterion.
     """
     if not records:
         raise DataError("there are no records to choose from")
-    best = max(record.metrics["validation_accuracy"] for record in records)
+    best = max(record.metrics["validation_accuracy"] for record in (*records, *beside))
     kept = [record for record in records if record.metrics["validation_accuracy"] >= best - allowed]
+    kept = kept or [max(records, key=lambda record: record.metrics["validation_accuracy"])]
     wanted = f"validation_{criterion}"
     for record in kept:
         if wanted not in record.metrics:

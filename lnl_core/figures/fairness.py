@@ -46,7 +46,7 @@ def _by_weight(records: Sequence[RunRecord], *metrics: str) -> list[list[list[fl
     return [[[record.metrics[metric] for record in groups[weight]] for metric in metrics] for weight in sorted(groups)]
 
 
-def _curve(panel: Axes, name: str, records: Sequence[RunRecord], metric: str) -> None:
+def _curve(panel: Axes, name: str, records: Sequence[RunRecord], metric: str, overlap: float) -> None:
     """One method: a light dot a run, and per weight the mean with its intervals, joined in the order of the weights."""
     color, marker = _STYLE[name] if name in _STYLE else METHOD_STYLE.get(name, ("0.4", "X"))
     points = _by_weight(records, metric, "test_accuracy")
@@ -54,7 +54,7 @@ def _curve(panel: Axes, name: str, records: Sequence[RunRecord], metric: str) ->
         return
     for xs, ys in points:
         panel.scatter(xs, ys, s=7, color=color, marker=marker, alpha=0.25, linewidths=0, rasterized=True)
-    middle = [[Interval.of(values) for values in point] for point in points]
+    middle = [[Interval.of(values, overlap=overlap) for values in point] for point in points]
     spread = [np.array([[one.mean - one.low, one.high - one.mean] for one in side]).T for side in zip(*middle, strict=True)]
     across, up = ([one.mean for one in side] for side in zip(*middle, strict=True))
     face = "white" if name in _STYLE else color
@@ -62,7 +62,7 @@ def _curve(panel: Axes, name: str, records: Sequence[RunRecord], metric: str) ->
     panel.errorbar(across, up, xerr=spread[0], yerr=spread[1], label=NAMES.get(name, name), **look)
 
 
-def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
+def pareto(records: Mapping[str, Sequence[RunRecord]], title: str, *, overlap: float = 0.0) -> Figure:
     """Accuracy against demographic parity difference, equalised odds difference and leakage, a curve over the weight a method.
 
     Light dots are single runs; marks are means over the seeds with 95 % intervals (Student's t) in both directions. Filled marks
@@ -70,6 +70,7 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
 
     Args:
         records: by method, of one task, with the metrics that the study ``fairness`` writes.
+        overlap: of the splits, where the seeds split the same rows anew, see :meth:`lnl_core.evaluation.Interval.of`.
 
     Raises:
         DataError: no records.
@@ -79,7 +80,7 @@ def pareto(records: Mapping[str, Sequence[RunRecord]], title: str) -> Figure:
     figure, axes = _figure(8.4, 7.2, nrows=2, ncols=2, sharey=True)
     for panel, (metric, name) in zip(axes.flat, AXES.items(), strict=False):
         for method, runs in records.items():
-            _curve(panel, method, runs, metric)
+            _curve(panel, method, runs, metric, overlap)
         panel.set_xlabel(name)
     for panel in axes[:, 0]:
         panel.set_ylabel("accuracy on test rows")

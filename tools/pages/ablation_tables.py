@@ -8,7 +8,7 @@ from lnl_core.config import RunConfig
 from lnl_core.runs.comparison import FEWEST_RUNS, next_run
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages.rows import by_configuration, cell, table_head
+from tools.pages.rows import by_precision, cell, precision_cell, table_head
 from tools.studies import ablations, forgetting
 
 PLACE_COLUMNS = {
@@ -40,26 +40,29 @@ def ablation_table(
     config_of: Callable[[dict[str, Any]], RunConfig] = ablations.config_of,
 ) -> str:
     """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
-    groups = by_configuration(records)
-    lines = table_head("variant", *columns.values(), "n")
+    groups = by_precision(records)
+    lines = table_head("variant", *columns.values(), "n", "precision")
     for name, changes in rows.items():
-        found = groups.get(config_of(changes).fingerprint(), [])
-        lines.append(f"| {name} | " + " | ".join(cell(found, metric) for metric in columns) + f" | {len(found)} |")
+        of_row = groups.get(config_of(changes).fingerprint(), {})
+        found = next(iter(of_row.values()), [])
+        cells = [*(cell(found, metric) for metric in columns), str(len(found)), precision_cell(of_row)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list[str]] | None:
-    """Between which ends a fourth run of the reference would lie, and the choices with a mean outside; None without three runs."""
-    groups = by_configuration(records)
-    means = {
-        name: [one.metrics["validation_accuracy"] for one in groups.get(ablations.config_of(changes).fingerprint(), [])]
-        for name, changes in ablations.CHOICES.items()
-    }
-    reference = means.pop(ablations.REFERENCE)
-    if len(reference) < FEWEST_RUNS:
+    """Between which ends one more run of the reference would lie, and which choices have a mean outside; None without three runs.
+
+    Only runs in the reference's precision are compared.
+    """
+    groups = by_precision(records)
+    known = {name: groups.get(ablations.config_of(changes).fingerprint(), {}) for name, changes in ablations.CHOICES.items()}
+    precision, runs = next(iter(known.pop(ablations.REFERENCE).items()), ("", []))
+    if len(runs) < FEWEST_RUNS:
         return None
-    low, high = next_run(reference)
-    return (low, high), [name for name, those in means.items() if those and not low <= sum(those) / len(those) <= high]
+    low, high = next_run([one.metrics["validation_accuracy"] for one in runs])
+    of_its = {name: [one.metrics["validation_accuracy"] for one in found.get(precision, [])] for name, found in known.items()}
+    return (low, high), [name for name, those in of_its.items() if those and not low <= sum(those) / len(those) <= high]
 
 
 def _choices_told(records: list[RunRecord]) -> str:
@@ -70,7 +73,7 @@ def _choices_told(records: list[RunRecord]) -> str:
     named = f"Outside lie: {'; '.join(outside)}." if outside else "No other row lies outside."
     return (
         f"With 95 % a fourth run of the reference lies between {max(low, 0):.2f} and {min(high, 1):.2f} (Student's t, of its three "
-        f"runs). {named}"
+        f"runs). {named} Only rows of its precision are compared with it."
     )
 
 

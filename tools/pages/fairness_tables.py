@@ -21,19 +21,25 @@ CRITERIA = {"demographic_parity_difference": "demographic parity", "equalized_od
 
 
 def fairness_rows(found: dict[str, list[RunRecord]], criterion: str) -> dict[str, list[RunRecord]]:
-    """By method the record of each seed that validation rows choose; where a method has weights, weight 0 is one of them."""
+    """By method the record of each seed that validation rows choose; where a method has weights, weight 0 is one of them.
+
+    At weight 0 a method is the baseline, but for those of ``fairness.OWN_ZERO``; their cost is measured against the baseline too.
+    """
     rows: dict[str, list[RunRecord]] = {}
     for method in FAIRNESS_ROWS:
         start = "logistic" if method.startswith("reduction") else "baseline" if method in UNLEARNING else method
         for seed in sorted({record.seed for record in found.get(method, [])}):
-            candidates = [r for name in dict.fromkeys((start, method)) for r in found.get(name, []) if r.seed == seed]
-            rows.setdefault(method, []).append(chosen(candidates, criterion))
+            own, others = ([r for r in found.get(name, []) if r.seed == seed] for name in (method, start))
+            beside = others if method in fairness.OWN_ZERO else []
+            candidates = own if beside or start == method else [*others, *own]
+            rows.setdefault(method, []).append(chosen(candidates, criterion, beside=beside))
     return rows
 
 
 def fairness_table(task: str, root: Path = ROOT) -> str:
     """One row a method, chosen once by each criterion: means over the seeds with half of their 95 % intervals."""
     found = fairness.read_task(task, root / "results" / "fairness")
+    shared = fairness.overlap(task, found.get("baseline", []))
     lines = []
     for criterion, name in CRITERIA.items():
         lines += [f"**Setting chosen by {name}**", "", "| method | " + " | ".join(FAIRNESS_COLUMNS.values()) + " | n |"]
@@ -41,17 +47,17 @@ def fairness_table(task: str, root: Path = ROOT) -> str:
         rows = fairness_rows(found, criterion)
         for method in FAIRNESS_ROWS:
             records = rows.get(method, [])
-            cells = " | ".join(_interval_cell(records, metric) for metric in FAIRNESS_COLUMNS)
+            cells = " | ".join(_interval_cell(records, metric, shared) for metric in FAIRNESS_COLUMNS)
             lines.append(f"| {fairness_figures.NAMES.get(method, method)} | {cells} | {len(records)} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _interval_cell(records: list[RunRecord], metric: str) -> str:
+def _interval_cell(records: list[RunRecord], metric: str, shared: float) -> str:
     values = [record.metrics[metric] for record in records if metric in record.metrics]
     if not values:
         return "–"
-    found = Interval.of(values)
+    found = Interval.of(values, overlap=shared)
     return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"
 
 

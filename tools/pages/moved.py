@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
-from lnl_core.runs.records import RunRecord, read_record
-from lnl_core.runs.run import run_folder
+from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
 from tools.pages import records
-from tools.pages.rows import of_seeds, table_head
+from tools.pages.rows import by_configuration, of_seeds, table_head
 from tools.studies import ablations
 
 PAIRS = {
@@ -17,15 +16,12 @@ PAIRS = {
     "baseline": ("baseline", "baseline with the maps"),
 }
 """By method the rows of PARTS without and with the maps."""
-SEEDS = 5
-"""More than most rows have."""
 
 
 def runs(row: str, root: Path = ROOT) -> list[RunRecord]:
-    """The record of each seed of a row that is there."""
-    names = [run_folder("", ablations.config_of(ablations.PARTS[row], seed)).name for seed in range(SEEDS)]
-    files = [root / "results" / "ablations" / f"{name}.json" for name in names]
-    return [read_record(file) for file in files if file.is_file()]
+    """The records of a row, of one precision."""
+    stored = by_configuration(read_records(root / "results" / "ablations"))
+    return stored.get(ablations.config_of(ablations.PARTS[row]).fingerprint(), [])
 
 
 def values(row: str, root: Path = ROOT) -> list[float]:
@@ -40,10 +36,13 @@ def moved_table(root: Path = ROOT) -> str:
         without, mapped = (values(row, root) for row in rows)
         few = min(len(without), len(mapped))
         verdict = ordering(mapped, without) if few >= FEWEST_RUNS else f"fewer than {FEWEST_RUNS} runs"
+        if len({one.run_config().precision for row in rows for one in runs(row, root)}) > 1:
+            verdict = "not compared: of two precisions"
         number = str(few) if len(without) == len(mapped) else f"{len(without)} and {len(mapped)}"
         links = " | ".join(records.links(runs(row, root), root) for row in rows)
         lines.append(f"| {method} | {of_seeds(without)} | {of_seeds(mapped)} | {verdict} | {number} | {links} |")
-    return "\n".join(lines) + "\n\nValidation digits, 8 epochs, σ² = 0.02; the verdict is Welch's 95 % interval.\n"
+    told = "Validation digits, 8 epochs, σ² = 0.02; the verdict is Welch's 95 % interval. A mean is of runs in one precision."
+    return "\n".join(lines) + f"\n\n{told}\n"
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:

@@ -43,12 +43,28 @@ def with_interval(values: Sequence[float], missing: str = "–") -> str:
 
 
 def by_configuration(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Records that differ in nothing but the seed, by the fingerprint of seed 0."""
-    groups: dict[str, list[RunRecord]] = {}
+    """Records that differ in nothing but the seed, by the fingerprint of seed 0; each of one precision (:func:`by_precision`)."""
+    return {name: next(iter(found.values())) for name, found in by_precision(records).items()}
+
+
+def by_precision(records: list[RunRecord]) -> dict[str, dict[str, list[RunRecord]]]:
+    """The same by precision, first the one with most runs and float32 of as many: a mean is of runs in one precision."""
+    groups: dict[str, dict[str, list[RunRecord]]] = {}
     for record in records:
         config = record.run_config()
-        groups.setdefault(type(config).from_dict({**config.to_dict(), "seed": 0}).fingerprint(), []).append(record)
-    return groups
+        name = config.with_options(seed=0).fingerprint()
+        groups.setdefault(name, {}).setdefault(config.precision, []).append(record)
+    order = lambda item: (-len(item[1]), item[0] != "float32")  # noqa: E731
+    return {name: dict(sorted(found.items(), key=order)) for name, found in groups.items()}
+
+
+def precision_cell(found: dict[str, list[RunRecord]]) -> str:
+    """The precision that a row is of, and how many runs in the other it leaves out."""
+    if not found:
+        return "–"
+    name, *others = found
+    left = sum(len(found[other]) for other in others)
+    return name + (f" ({left} in the other left out)" if left else "")
 
 
 def cell(records: list[RunRecord], metric: str) -> str:

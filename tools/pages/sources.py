@@ -177,11 +177,8 @@ class Sources:
 
     @cached_property
     def _variants(self) -> dict[str, list[RunRecord]]:
-        """The ablations by the fingerprint of their configuration at seed 0."""
-        found: dict[str, list[RunRecord]] = {}
-        for one in self._records("ablations"):
-            found.setdefault(one.run_config().with_options(seed=0).fingerprint(), []).append(one)
-        return found
+        """The ablations by the fingerprint of their configuration at seed 0, each of one precision."""
+        return by_configuration(self._records("ablations"))
 
     def _seeds_of(self, table: str, row: str, metric: str) -> list[float]:
         config_of = forgetting.config_of if table == "adversaries" else ablations.config_of

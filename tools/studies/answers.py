@@ -26,6 +26,7 @@ from tools.studies.study import Found, Job, NotReady, Options, Study
 
 FOLDER = Path("results", "answers")
 METHODS = ("baseline", "lnl")
+SEEDS = (0, 1, 2)
 SETTINGS: dict[str, Any] = {"split": "test", "ordered_by_seed": 0}
 KINDS = {
     "dogs_cats": [f"{coat} {species}" for species, coat in product(CLASS_NAMES, GROUP_NAMES[:2])],

@@ -8,7 +8,7 @@ Neither the opposite set nor the test set takes part. Then seeds 1 and 2 are tra
 have no such weight: nothing of theirs is chosen. A control is the baseline trained for twice the epochs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from statistics import mean
