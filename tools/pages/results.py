@@ -194,7 +194,8 @@ MESSAGES = {
     "answers_faces": "Baseline and lnl answer by the age alike\n(mean of a kind filled, first face open, a mark a seed)",
     "answers_dogs_cats": "What the training set makes of each coat\n(mean of a kind filled, first photograph open, a mark a seed)",
     "search": "Reversed gradients, grey images and bias_balanced gain most at strong bias\n(a dot a run, dashed: the baseline)",
-    "search_worst": "At strong bias all but bias_balanced hardly read some digit in some colour\n(a dot a run: the worst of a hundred)",
+    "search_worst": "At strong bias all but bias_balanced hardly read some digit in some colour\n"
+    "(a dot a run: the worst of a hundred)",
     "digit_exceptions": "bias_balanced falls with 1 % of exceptions and leads from 5 % on\n(a dot a run, dashed: the baseline)",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",

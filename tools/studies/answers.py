@@ -37,7 +37,7 @@ KINDS = {
 
 def networks(root: Path = ROOT) -> Iterator[RunConfig]:
     """The runs whose networks are asked, as far as their strengths are chosen."""
-    yield from (config for method, _, config in pretrained.cells(root) if method in METHODS)
+    yield from (config for method, _, config in pretrained.cells(root, SEEDS) if method in METHODS)
     faces = (config for *_, config in pretrained_faces.cells(root))
     yield from (one for one in faces if one.method in METHODS and one.learn == pretrained_faces.CHOSEN_ON)
 
