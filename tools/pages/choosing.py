@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lnl_core.evaluation import Interval
 from tools import ROOT
 from tools.pages import records as record_pages
-from tools.pages.rows import table_head
+from tools.pages.rows import of_seeds, table_head, with_interval
 from tools.studies.choosing import DRAWN, FIRST_SEED, FRESH_SEEDS, METHODS, RULES, SPACE, chosen, read, settings
 from tools.studies.study import Found
 
@@ -40,8 +39,8 @@ def drawing(root: Path = ROOT) -> Tested:
 
 
 def _cell(values: list[float]) -> str:
-    found = Interval.of(values)
-    return f"{found.mean:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{found.high - found.mean:.3f}" if values else "diverged"
+    lost = f" (n = {len(values)})" if len(values) < len(FRESH_SEEDS) else ""
+    return f"{with_interval(values) if len(values) > 1 else of_seeds(values)}{lost}" if values else "diverged"
 
 
 def choosing_table(root: Path = ROOT) -> str:

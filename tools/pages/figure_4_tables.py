@@ -73,14 +73,14 @@ def _ours_beside_others(root: Path, color_var: float) -> list[tuple[float, str]]
     divided = ablations.divided_config(color_var).fingerprint()
     plain = by_configuration(read_records(root / "results" / "ablations")).get(divided, [])
     found = []
-    for name, key, records, words in (
-        ("bias_balanced, here, in colours drawn by us", "bias_balanced", balanced, f"runs/ bias_balanced-{color_var:g}-"),
-        (f"{ablations.DIVIDED}, no method, here", "divided", plain, "ablations/colored_mnist-gray-"),
+    for name, key, records in (
+        ("bias_balanced, here, in colours drawn by us", "bias_balanced", balanced),
+        (f"{ablations.DIVIDED}, no method, here", "divided", plain),
     ):
         if records:
             accuracies = [one.metrics["test_accuracy"] for one in records]
             worst = _counted_cell(records, "worst_group_accuracy", "not measured")
-            cells = [f"{of_seeds(accuracies, 4)}", worst, str(len(records)), USES[key], record_pages.listed(words, "its records")]
+            cells = [f"{of_seeds(accuracies, 4)}", worst, str(len(records)), USES[key], record_pages.links(records, root)]
             found.append((float(np.mean(accuracies)), f"| {name} | {' | '.join(cells)} |"))
     return found
 

@@ -171,7 +171,7 @@ def exceptions_table(root: Path = ROOT) -> str:
                 why = exceptions.without(method, share)
                 count = "" if len(those) == FEWEST_RUNS else f" (n = {len(those)})"
                 cells.append(why or (f"{of_seeds(those)}{count}" if those else MISSING))
-            cells.append(record_pages.listed(f"{exceptions.FOLDER}/ {method}", f"runs of {method}"))
+            cells.append(record_pages.listed(f"{exceptions.FOLDER}/dogs_cats-{method}-", f"runs of {method}"))
             lines.append(f"| {method} | {' | '.join(cells)} |")
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
     found = dial(root=root)
