@@ -8,7 +8,7 @@ from lnl_core.config import RunConfig
 from lnl_core.runs.comparison import FEWEST_RUNS, next_run
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages.rows import by_precision, cell, precision_cell, table_head
+from tools.pages.rows import by_precision, cell, of_precision, precision_cell, table_head
 from tools.studies import ablations, forgetting
 
 PLACE_COLUMNS = {
@@ -38,14 +38,15 @@ def ablation_table(
     columns: dict[str, str],
     records: list[RunRecord],
     config_of: Callable[[dict[str, Any]], RunConfig] = ablations.config_of,
+    precision: str | None = None,
 ) -> str:
-    """One row a variant, in the order of ``rows``; a variant that has not been run has dashes."""
+    """One row a variant, in the order of ``rows`` and, where it has runs in both, in this precision; one not run has dashes."""
     groups = by_precision(records)
     lines = table_head("variant", *columns.values(), "n", "precision")
     for name, changes in rows.items():
         of_row = groups.get(config_of(changes).fingerprint(), {})
-        found = next(iter(of_row.values()), [])
-        cells = [*(cell(found, metric) for metric in columns), str(len(found)), precision_cell(of_row)]
+        found = of_precision(of_row, precision)
+        cells = [*(cell(found, metric) for metric in columns), str(len(found)), precision_cell(of_row, precision)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -57,7 +58,8 @@ def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list
     """
     groups = by_precision(records)
     known = {name: groups.get(ablations.config_of(changes).fingerprint(), {}) for name, changes in ablations.CHOICES.items()}
-    precision, runs = next(iter(known.pop(ablations.REFERENCE).items()), ("", []))
+    precision = ablations.PRECISION["choices"]
+    runs = known.pop(ablations.REFERENCE).get(precision, [])
     if len(runs) < FEWEST_RUNS:
         return None
     low, high = next_run([one.metrics["validation_accuracy"] for one in runs])
@@ -80,9 +82,9 @@ def _choices_told(records: list[RunRecord]) -> str:
 def tables(root: Path = ROOT) -> dict[str, str]:
     """By file name."""
     records = read_records(root / "results" / "ablations")
-    choices = ablation_table(ablations.CHOICES, CHOICE_COLUMNS, records)
+    choices = ablation_table(ablations.CHOICES, CHOICE_COLUMNS, records, precision=ablations.PRECISION["choices"])
     return {
-        "places.md": ablation_table(ablations.PLACES, PLACE_COLUMNS, records),
+        "places.md": ablation_table(ablations.PLACES, PLACE_COLUMNS, records, precision=ablations.PRECISION["places"]),
         "parts.md": ablation_table(ablations.PARTS, PART_COLUMNS, records),
         "choices.md": f"{choices}\n{_choices_told(records)}\n",
         "adversaries.md": ablation_table(forgetting.ADVERSARIES, ADVERSARY_COLUMNS, records, forgetting.config_of),

@@ -51,7 +51,7 @@ from tools.pages import (
 from tools.pages.drawn import Drawing
 from tools.pages.estimator_tables import ESTIMATORS
 from tools.pages.fairness_tables import CRITERIA, FAIRNESS_ROWS, fairness_rows
-from tools.pages.rows import by_configuration, where
+from tools.pages.rows import by_precision, of_precision, where
 from tools.pipes import while_read
 from tools.studies import ablations, estimators, fairness, forgetting, limit, under_limit
 from tools.studies.maps import read_maps
@@ -96,7 +96,7 @@ def _record_links(root: Path) -> dict[str, list[str]]:
     """The links of each row to its records, of the tables whose rows are runs, by file name."""
     rows = dial.records_of_rows(root)
     judged = [found for row, found in rows if row["published"] is not None and row["n"] >= FEWEST_RUNS]
-    variants_of = by_configuration(read_records(root / "results" / "ablations"))
+    variants_of = by_precision(read_records(root / "results" / "ablations"))
     links = {
         "figure_4.md": [found for _, found in rows],
         "agreement.md": judged,
@@ -104,7 +104,8 @@ def _record_links(root: Path) -> dict[str, list[str]]:
     }
     for name, variants in {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}.items():
         config_of = forgetting.config_of if name == "adversaries" else ablations.config_of
-        links[f"{name}.md"] = [variants_of.get(config_of(one).fingerprint(), []) for one in variants.values()]
+        runs_of = [variants_of.get(config_of(one).fingerprint(), {}) for one in variants.values()]
+        links[f"{name}.md"] = [of_precision(runs, ablations.PRECISION.get(name)) for runs in runs_of]
     for task in fairness.TASKS:
         stored = fairness.read_task(task, root / "results" / "fairness")
         both = (fairness_rows(stored, criterion) for criterion in CRITERIA)
@@ -208,8 +209,9 @@ VARIANCE: dict[str, Any] = {"percent": False, "xlabel": "variance σ²"}
 
 
 def _choices_drawing(root: Path) -> Drawing:
-    groups = by_configuration(read_records(root / "results" / "ablations"))
-    found = {name: groups.get(ablations.config_of(changes).fingerprint(), []) for name, changes in ablations.CHOICES.items()}
+    groups, precision = by_precision(read_records(root / "results" / "ablations")), ablations.PRECISION["choices"]
+    known = {name: groups.get(ablations.config_of(changes).fingerprint(), {}) for name, changes in ablations.CHOICES.items()}
+    found = {name: of_precision(runs, precision) for name, runs in known.items()}
     values = {name: [record.metrics["validation_accuracy"] for record in records] for name, records in found.items() if records}
     means = [sum(runs) / len(runs) for runs in values.values()]
     least, most = f"{min(means):.2f}", f"{max(means):.2f}"

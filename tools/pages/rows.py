@@ -58,13 +58,16 @@ def by_precision(records: list[RunRecord]) -> dict[str, dict[str, list[RunRecord
     return {name: dict(sorted(found.items(), key=order)) for name, found in groups.items()}
 
 
-def precision_cell(found: dict[str, list[RunRecord]]) -> str:
+def of_precision(found: dict[str, list[RunRecord]], wanted: str | None = None) -> list[RunRecord]:
+    """The runs of a row in the precision that its table wants, else those of :func:`by_configuration`."""
+    return found.get(wanted or "") or next(iter(found.values()), [])
+
+
+def precision_cell(found: dict[str, list[RunRecord]], wanted: str | None = None) -> str:
     """The precision that a row is of, and how many runs in the other it leaves out."""
-    if not found:
-        return "–"
-    name, *others = found
-    left = sum(len(found[other]) for other in others)
-    return name + (f" ({left} in the other left out)" if left else "")
+    shown = of_precision(found, wanted)
+    left = sum(map(len, found.values())) - len(shown)
+    return shown[0].run_config().precision + (f" ({left} in the other left out)" if left else "") if shown else "–"
 
 
 def cell(records: list[RunRecord], metric: str) -> str:

@@ -20,7 +20,7 @@ from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
 from tools.pages import choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
-from tools.pages.rows import by_configuration, where
+from tools.pages.rows import by_configuration, by_precision, of_precision, where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
 from tools.studies.last_layer import read_last_layers
@@ -176,13 +176,14 @@ class Sources:
         return [abs(second[run] - stored[run]) for run in set(second) & set(stored)]
 
     @cached_property
-    def _variants(self) -> dict[str, list[RunRecord]]:
-        """The ablations by the fingerprint of their configuration at seed 0, each of one precision."""
-        return by_configuration(self._records("ablations"))
+    def _variants(self) -> dict[str, dict[str, list[RunRecord]]]:
+        """The ablations by the fingerprint of their configuration at seed 0 and by precision."""
+        return by_precision(self._records("ablations"))
 
-    def _seeds_of(self, table: str, row: str, metric: str) -> list[float]:
+    def _seeds_of(self, table: str, row: str, metric: str, precision: str = "") -> list[float]:
         config_of = forgetting.config_of if table == "adversaries" else ablations.config_of
-        found = self._variants.get(config_of(VARIANTS[table][row]).fingerprint())
+        runs = self._variants.get(config_of(VARIANTS[table][row]).fingerprint(), {})
+        found = of_precision(runs, precision or ablations.PRECISION.get(table))
         if not found:
             raise RecordError(f"the row {row!r} of {table} has no record yet: leave its number out, or run it")
         return [one.metrics[metric] for one in found]

@@ -106,9 +106,13 @@ CHOICES: Rows = {
 _THIRD = ("lnl with ten times these weights, which are its own", "all parts", "without any maps")
 OF_ONE_PRECISION: tuple[tuple[str, tuple[dict[str, Any], ...], tuple[int, ...]], ...] = (
     ("bf16", (CHOICES[REFERENCE],), (3, 4)),
+    ("float32", (CHOICES[REFERENCE],), (5,)),
     ("float32", tuple(PARTS[name] for name in _THIRD), (3,)),
 )
-"""Precision, rows and seeds: with these, rows that are compared have three runs in the same precision. A mean never mixes two."""
+"""Precision, rows and seeds: with these, rows that are compared have three runs in the same precision, and the reference has three
+in either. A mean never mixes two."""
+PRECISION = {"choices": "bf16", "places": "bf16"}
+"""By table the precision of most of its rows, in which a row is shown where it has runs in both."""
 
 
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
