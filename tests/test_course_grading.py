@@ -432,6 +432,25 @@ def test_a_worker_with_another_grader_is_refused() -> None:
         grading._on_worker("other", b"", "", "", "unsafe", QUICK)
 
 
+SHOWN = "The grader could not examine this notebook (RecursionError): show it to your lecturer."
+
+
+def test_a_notebook_that_the_grader_stumbles_over_stops_nobody_elses(
+    small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbles(*_: Any) -> Any:
+        raise RecursionError("too deep")
+
+    submitted, plan = small
+    monkeypatch.setattr(grading, "trouble", lambda _: "")
+    with monkeypatch.context() as patch:
+        patch.setattr(grading, "grade_one", stumbles)
+        assert grading._on_worker(grading._code(), b"", "", NAME, "unsafe", QUICK) == grading.problem(SHOWN)
+    monkeypatch.setattr(grading, "read_cells", stumbles)
+    jobs = grading._jobs(grading.find(submitted, [NAME]), {}, plan, "unsafe")
+    assert [job.problem for job in jobs] == [SHOWN] * 3
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -1,6 +1,7 @@
 """Where submissions are looked for, and how a damaged notebook becomes one again."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ def test_no_name_leads_out_of_the_folder_of_results(name: str, tmp_path: Path) -
     assert (tmp_path / one.student.id).resolve().parent == tmp_path
     assert not one.student.id.startswith(".")
     assert one.student.id.isprintable()
+
+
+def test_names_that_are_not_utf_8_become_text_and_stay_apart(tmp_path: Path) -> None:
+    for name in (b"Andr\xe9_1_assignsubmission_file_", b"Andr\xe8_2_assignsubmission_file_"):
+        put(tmp_path / "moodle" / os.fsdecode(name), *(["a.ipynb", os.fsdecode(b"\xff.ipynb")] if b"_1_" in name else ["n.ipynb"]))
+    put(tmp_path / "loose", *(os.fsdecode(b"Andr" + letter + b".ipynb") for letter in (b"\xe9", b"\xe8")))
+    found = [one for folder in ("moodle", "loose") for one in find(tmp_path / folder, [NAME]).submissions]
+    assert sorted(one.student.id for one in found) == ["Andr_xe8", "Andr_xe9", "moodle-1", "moodle-2"]
+    assert {one.student.name for one in found} == {"", "Andr?"}
+    assert [one.problem for one in found if one.problem] == [
+        "There are 2 notebooks, a.ipynb and ?.ipynb, and one is wanted: hand in that which is to be graded."
+    ]
 
 
 def test_the_class_list_knows_students_by_number_and_name(tmp_path: Path) -> None:
@@ -203,6 +216,7 @@ def test_a_cell_that_pretends_to_be_a_test_is_not_used(assignment: Assignment) -
         (b"[" * 100_000, "its text is not JSON"),
         (b"[1, 2]", "no notebook, or it has no cells"),
         (b'{"cells": 3, "worksheets": 4}', "no notebook, or it has no cells"),
+        (b'{"worksheets": [{"cells": 5}, 6]}', "no notebook, or it has no cells"),
         (
             b'{"cells": [{"cell_type": "code", "source": 7}, null, 5, {"cell_type": []}]}'.replace(b'"code"', b'"x"'),
             "it has no cells",

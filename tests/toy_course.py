@@ -263,6 +263,10 @@ class Evil:
 total = np.array([Evil()], dtype=object)"""
     },
     "deep": {"total": "total = []\nfor _ in range(10**5): total = [total]"},
+    "surrogates": {
+        "double": "def double(x):\n    print('\\ud800')\n    raise ValueError('\\udc80')",
+        "total": "print('\\ud800')\nassert False, '\\ud800'",
+    },
     "markup": {"total": "assert False, '[square-for-double] <script>alert(1)</script>'"},
 }
 """Answers that attack: what each puts into its cells, with {other} and {source} for files and {folder} for a folder that are not

@@ -81,6 +81,11 @@ class Examined:
     peak: int = 0
 
 
+def _text(said: Any, length: int) -> str:
+    """What a student's process said, as text that can be written into a file: of surrogates nothing is left but question marks."""
+    return str(said)[:length].encode("utf-8", "replace").decode()
+
+
 def _failure(told: Any) -> Failure | None:
     """The error in a reply, whoever wrote it."""
     if told is None:
@@ -94,7 +99,7 @@ def _failure(told: Any) -> Failure | None:
     places = tuple(
         (one[0], one[1]) for one in lines if isinstance(one, list) and len(one) == 3 and [type(x) for x in one[:2]] == [int, int]
     )
-    return Failure(kind, str(told.get("message", ""))[:2000], places[:20])
+    return Failure(kind, _text(told.get("message", ""), 2000), places[:20])
 
 
 @dataclass
@@ -127,7 +132,7 @@ def _execute(box: Sandbox, cells: Sequence[Cell], assignment: Assignment, upto: 
             done.stopped = box.out_of_time()
             return done
         done.failures[place] = _failure(reply.get("error"))
-        done.printed[place] = str(reply.get("printed", ""))[:2000]
+        done.printed[place] = _text(reply.get("printed", ""), 2000)
         if test and task:  # a name that was not asked for could stand in for one of the test's own
             done.answers[cell.name] = {name: reply["answers"][name] for name in task.answers if name in reply["answers"]}
         if upto and cell.name == upto:
@@ -168,7 +173,7 @@ class _Functions:
 
     def _answer(self, name: str, found: Any) -> Any:
         if isinstance(found, dict) and found.get("is") == "nothing":
-            raise wire.NotData(f"{name}: {str(found.get('why'))[:300]}")
+            raise wire.NotData(f"{name}: {_text(found.get('why'), 300)}")
         if not (isinstance(found, dict) and found.get("is") == "function"):
             return wire.decode(found)
 
@@ -294,8 +299,9 @@ def _hidden(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[s
                 return f"A hidden test called one of your functions, and it {_SLOW}.", "", bare
             return f"A hidden test called one of your functions with other inputs, and it raised {raised.kind}.", "", bare
         if isinstance(error, AssertionError):
-            named = _NAMED.fullmatch(str(error))
-            return (named[2], named[1], None) if named else (str(error) or "A hidden test did not pass.", "", None)
+            said = _text(error, 2000)  # with a part of the answer, maybe
+            named = _NAMED.fullmatch(said)
+            return (named[2], named[1], None) if named else (said or "A hidden test did not pass.", "", None)
         return f"A hidden test could not use your answer ({type(error).__name__}): look at its type and its shape.", "", None
     return "", "", None
 

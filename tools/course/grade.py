@@ -135,6 +135,11 @@ def problem(sentence: str) -> Result:
     }
 
 
+def _not_examined(error: Exception) -> str:
+    """What a student is told of a fault of the grader's own, which must not stop the grading of a class."""
+    return f"The grader could not examine this notebook ({type(error).__name__}): show it to your lecturer."
+
+
 def _place(cell: Cell, line: int) -> str:
     return f"cell {cell.name}, line {line}" if cell.name else f"a cell of your own, line {line}"
 
@@ -205,12 +210,15 @@ def _key(data: bytes, assignment: Assignment | None, plan: Plan, way: str) -> st
 
 
 def _on_worker(code: str, *job: Any) -> Result:
-    """One job, wherever it is done."""
+    """One job, wherever it is done. A notebook that the grader stumbles over is the problem of that one submission."""
     if code != _code():
         raise ConfigError("a Dask worker has another version of the grader: install the same on both, and start the worker again")
     if reason := trouble(job[3]):
         raise ConfigError(f"a machine that grades has no sandbox ({reason}): stop its worker, or give it one")
-    return grade_one(*job)
+    try:
+        return grade_one(*job)
+    except Exception as error:
+        return problem(_not_examined(error))
 
 
 def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> list[Job]:
@@ -226,6 +234,8 @@ def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> 
                 problem = "" if name else "The notebook belongs to no assignment of this course: hand in the right one."
             except DataError as error:
                 problem = str(error)
+            except Exception as error:
+                problem = _not_examined(error)
         if name and name not in course:
             continue  # of an assignment that was not asked for
         file = plan.results / (name or "unknown") / f"{quote(one.student.id, safe=' @+')[:180]}.json"

@@ -151,22 +151,28 @@ def _joined(found: list[Submission]) -> list[Submission]:
     """One submission for each student and assignment, with a problem where it cannot be graded."""
     joined: dict[tuple[str, str], Submission] = {}
     for one in found:
-        one = replace(one, student=replace(one.student, id=_safe(one.student.id)))
+        one = replace(one, student=replace(one.student, id=_safe(one.student.id), name=_readable(one.student.name)))
         key = (one.student.id, one.assignment)
         joined[key] = replace(one, files=joined[key].files + one.files) if key in joined else one
     return [replace(one, problem=_problem(one)) for one in joined.values()]
 
 
+def _readable(name: str) -> str:
+    """A name as text that can be printed and written: bytes of a file's name that are not UTF-8 are question marks."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def _safe(name: str) -> str:
-    """A name that is a folder's name and no way out of one."""
-    return re.sub(r"^\.|[\x00-\x1f/\\\x7f]", "_", name)[:100]
+    """A name that is a folder's name and no way out of one. Bytes that are not UTF-8 stay apart, as in ``Andr_xe9``."""
+    text = re.sub(r"[\udc80-\udcff]", lambda found: f"_x{ord(found[0]) - 0xDC00:02x}", name)
+    return _readable(re.sub(r"^\.|[\x00-\x1f/\\\x7f]", "_", text)[:100])
 
 
 def _problem(one: Submission) -> str:
     if not one.files:
         return "The submission holds no notebook: hand in the .ipynb file."
     if len(one.files) > 1:
-        names = " and ".join(path.name for path in one.files[:3])
+        names = " and ".join(_readable(path.name) for path in one.files[:3])
         return f"There are {len(one.files)} notebooks, {names}, and one is wanted: hand in that which is to be graded."
     if not stat.S_ISREG(one.files[0].lstat().st_mode):
         return "The submission is a link or no ordinary file: hand in the .ipynb file itself."

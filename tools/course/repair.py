@@ -40,6 +40,10 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def read_cells(data: bytes) -> list[Cell]:
     """The cells of a notebook file of format 3 or 4. Outputs are dropped at once, however large they are.
 
@@ -60,7 +64,7 @@ def read_cells(data: bytes) -> list[Cell]:
     cells = found.get("cells")
     if not isinstance(cells, list):
         sheets = found.get("worksheets")
-        cells = [cell for sheet in (sheets if isinstance(sheets, list) else []) for cell in _table(sheet).get("cells") or []]
+        cells = [cell for sheet in _list(sheets) for cell in _list(_table(sheet).get("cells"))]
     read = []
     for cell in map(_table, cells):
         kind = cell.get("cell_type")
