@@ -54,6 +54,12 @@ def test_moodles_download(tmp_path: Path) -> None:
     assert {one.student.name for one in find(tmp_path, [NAME]).submissions} == {"Ada Lovelace", "Bo Ek", "Cy Zed"}
 
 
+def test_a_file_called_like_somebody_elses_is_its_owners(tmp_path: Path) -> None:
+    put(tmp_path, "Eve_3_assignsubmission_file_x_1_assignsubmission_file_n.ipynb", "Ada_1_assignsubmission_file_n.ipynb")
+    assert seen(tmp_path) == {"moodle-1": ("", 1), "moodle-3": ("", 1)}
+    assert {one.student.name for one in find(tmp_path, [NAME]).submissions} == {"Ada", "Eve"}
+
+
 def test_canvass_download(tmp_path: Path) -> None:
     put(tmp_path, f"lovelaceada_12345_67890_{NAME}.ipynb", f"ekbo_LATE_12346_67891_{NAME}-2.ipynb")
     assert seen(tmp_path) == {"canvas-12345": (NAME, 1), "canvas-12346": (NAME, 1)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from lnl_core._files import read_text
 from lnl_core.errors import DataError
 
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_\w+?_(?P<file>.*)")
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_\w+?_(?P<file>.*)")
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_(?P<file>.+)", re.IGNORECASE)
 _HIDDEN = (".ipynb_checkpoints", "__MACOSX")
 
