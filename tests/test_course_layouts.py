@@ -65,6 +65,22 @@ def test_canvass_download(tmp_path: Path) -> None:
     assert seen(tmp_path) == {"canvas-12345": (NAME, 1), "canvas-12346": (NAME, 1)}
 
 
+@pytest.mark.parametrize(
+    ("layout", "names", "odd"),
+    [
+        ("Moodle", ("Ada_1_assignsubmission_file_/n.ipynb", f"Eve_2_assignsubmission_file_/{NAME}/n.ipynb"), ""),
+        ("Moodle", ("Ada_1_assignsubmission_file_/n.ipynb", "Bo_2_assignsubmission_file_/n.ipynb", f"eve/{NAME}/n.ipynb"), "eve"),
+        ("Canvas", ("ada_12_34_n.ipynb", "eve_56_78_x_1_assignsubmission_file_n.ipynb"), ""),
+        ("nbgrader", (f"ada/{NAME}/n.ipynb", f"bo/{NAME}/n.ipynb", "eve_56_78_n.ipynb", "notes.txt"), "eve_56_78_n.ipynb"),
+    ],
+)
+def test_one_student_does_not_change_the_layout_of_the_class(layout: str, names: tuple[str, ...], odd: str, tmp_path: Path) -> None:
+    found = find(put(tmp_path, *names), [NAME])
+    assert found.layout == layout
+    assert len(found.submissions) == 2
+    assert found.notes == ([f"{odd} was left out: rename it as the others are ({layout}) if it is a submission."] if odd else [])
+
+
 def test_files_named_by_student(tmp_path: Path) -> None:
     put(tmp_path, "ada.ipynb", f"bo_{NAME}.ipynb", f"{NAME}-cy.ipynb", "dee/whatever.ipynb", "notes.txt")
     assert seen(tmp_path) == {"ada": ("", 1), "bo": (NAME, 1), "cy": (NAME, 1), "dee": ("", 1)}

@@ -84,7 +84,7 @@ _REPORT = (
 {% for row in rows %}<tr><td>{{ row.id }}</td><td>{{ row.assignment }}</td><td>{{ row.points }}</td>
 <td>{{ row.note or row.status }}</td></tr>
 {% else %}<tr><td colspan="4">none</td></tr>{% endfor %}</table>
-{% if notes %}<h2>The class list</h2><ul>{% for one in notes %}<li>{{ one }}</li>{% endfor %}</ul>{% endif %}
+{% if notes %}<h2>The folder and the class list</h2><ul>{% for one in notes %}<li>{{ one }}</li>{% endfor %}</ul>{% endif %}
 </main></body></html>
 """
 )

@@ -85,66 +85,74 @@ def _split(name: str, assignments: Sequence[str]) -> tuple[str, str]:
     return name, ""
 
 
-def _exchange(folder: Path, assignments: Sequence[str]) -> Iterator[Submission]:
+def _exchange(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
     """nbgrader: ``student/assignment/notebook.ipynb``."""
-    for student in _entries(folder):
-        for inner in _entries(student) if student.is_dir() and not student.is_symlink() else ():
-            if inner.name in assignments and inner.is_dir() and not inner.is_symlink():
-                yield Submission(Student(student.name), inner.name, tuple(_notebooks(inner)))
+    for inner in _entries(path) if path.is_dir() and not path.is_symlink() else ():
+        if inner.name in assignments and inner.is_dir() and not inner.is_symlink():
+            yield Submission(Student(path.name), inner.name, tuple(_notebooks(inner)))
 
 
-def _moodle(folder: Path, assignments: Sequence[str]) -> Iterator[Submission]:
+def _moodle(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
     """Moodle: a folder ``Ada Lovelace_123456_assignsubmission_file_`` a student, or files with that beginning."""
-    for path in _entries(folder):
-        if found := _MOODLE.fullmatch(path.name + ("_" if path.is_dir() and not path.name.endswith("_") else "")):
-            student = Student(f"moodle-{found['number']}", found["name"], moodle=found["number"])
-            if path.is_dir() and not path.is_symlink():
-                yield Submission(student, files=tuple(_notebooks(path)))
-            elif path.suffix == ".ipynb":
-                yield Submission(student, _split(Path(found["file"]).stem, assignments)[1], (path,))
-
-
-def _canvas(folder: Path, assignments: Sequence[str]) -> Iterator[Submission]:
-    """Canvas: files ``lovelaceada_12345_67890_notebook.ipynb``, with ``LATE`` and a number of the attempt now and then."""
-    for path in _entries(folder):
-        found = _CANVAS.fullmatch(path.stem)
-        if found and path.suffix == ".ipynb":
-            name = _split(re.sub(r"-\d+$", "", found["file"]), assignments)[1]
-            yield Submission(Student(f"canvas-{found['number']}", found["name"], canvas=found["number"]), name, (path,))
-
-
-def _loose(folder: Path, assignments: Sequence[str]) -> Iterator[Submission]:
-    """A file or a folder a student: ``ada.ipynb``, ``ada_a1_biased_data.ipynb``, ``ada/anything.ipynb``."""
-    for path in _entries(folder):
+    if found := _MOODLE.fullmatch(path.name + ("_" if path.is_dir() and not path.name.endswith("_") else "")):
+        student = Student(f"moodle-{found['number']}", found["name"], moodle=found["number"])
         if path.is_dir() and not path.is_symlink():
-            yield Submission(Student(path.name), files=tuple(_notebooks(path)))
+            yield Submission(student, files=tuple(_notebooks(path)))
         elif path.suffix == ".ipynb":
-            student, assignment = _split(path.stem, assignments)
-            if student:
-                yield Submission(Student(student), assignment, (path,))
+            yield Submission(student, _split(Path(found["file"]).stem, assignments)[1], (path,))
 
 
-LAYOUTS: dict[str, Callable[[Path, Sequence[str]], Iterator[Submission]]] = {
-    "nbgrader": _exchange,
-    "Moodle": _moodle,
-    "Canvas": _canvas,
-    "files named by student": _loose,
-}
-"""Those that are tried, in order; the first that finds something is taken."""
+def _canvas(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
+    """Canvas: files ``lovelaceada_12345_67890_notebook.ipynb``, with ``LATE`` and a number of the attempt now and then."""
+    found = _CANVAS.fullmatch(path.stem)
+    if found and path.suffix == ".ipynb":
+        name = _split(re.sub(r"-\d+$", "", found["file"]), assignments)[1]
+        yield Submission(Student(f"canvas-{found['number']}", found["name"], canvas=found["number"]), name, (path,))
+
+
+def _loose(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
+    """A file or a folder a student: ``ada.ipynb``, ``ada_a1_biased_data.ipynb``, ``ada/anything.ipynb``."""
+    if path.is_dir() and not path.is_symlink():
+        yield Submission(Student(path.name), files=tuple(_notebooks(path)))
+    elif path.suffix == ".ipynb":
+        student, assignment = _split(path.stem, assignments)
+        if student:
+            yield Submission(Student(student), assignment, (path,))
+
+
+Look = Callable[[Path, Sequence[str]], Iterator[Submission]]
+"""What a layout sees in one entry of the folder, a file or a folder, given the names of the assignments."""
+LAYOUTS: dict[str, Look] = {"nbgrader": _exchange, "Moodle": _moodle, "Canvas": _canvas}
+"""Of these the one that accounts for the most entries is taken, the first of those that do: nobody changes it for a class."""
+LAST = "files named by student"
+"""What is taken where none of them finds anything."""
 
 
 def find(folder: Path, assignments: Sequence[str]) -> Found:
-    """The submissions in ``folder``.
+    """The submissions in ``folder``, and a note for each folder and notebook in it that is none in the layout of the others.
 
     Raises:
         DataError: if there is no such folder, or nothing in it that is a submission.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}: name the one that holds the submissions")
-    for layout, look in LAYOUTS.items():
-        if found := list(look(folder, assignments)):
-            return Found(layout, _joined(found))
-    raise DataError(f"{folder} holds no submission: put folders or .ipynb files of students there, as the page on grading shows")
+    entries = _entries(folder)
+    seen = {name: _seen(entries, look, assignments) for name, look in LAYOUTS.items()}
+    layout = max(seen, key=lambda name: len(seen[name]))
+    if not seen[layout]:
+        layout, seen[LAST] = LAST, _seen(entries, _loose, assignments)
+    if not (taken := seen[layout]):
+        raise DataError(
+            f"{folder} holds no submission: put folders or .ipynb files of students there, as the page on grading shows"
+        )
+    left = [path for path in entries if path not in taken and (path.is_dir() or path.suffix == ".ipynb")]
+    notes = [f"{_safe(path.name)} was left out: rename it as the others are ({layout}) if it is a submission." for path in left]
+    return Found(layout, _joined([one for found in taken.values() for one in found]), notes)
+
+
+def _seen(entries: Sequence[Path], look: Look, assignments: Sequence[str]) -> dict[Path, list[Submission]]:
+    """The entries in which a layout sees submissions, and which."""
+    return {path: found for path in entries if (found := list(look(path, assignments)))}
 
 
 def _joined(found: list[Submission]) -> list[Submission]:
