@@ -34,6 +34,7 @@ ELSEWHERE = {"stubborn-loop", "exits-nicely", "kills-all", "calls-home"}  # thei
 TRIED = sorted(set(ATTACKS) - ELSEWHERE)
 OWN = {"good", "empty", "square", "syntax", "twice", "nothing", "junk", "alien"}
 HALF = {"without_tests", "by_vs_code"}
+CALLS = SOURCE.replace('total is not the sum of the table."', 'No."\nassert double(total) == 2 * total, "double"')
 
 
 def points(result: Result) -> dict[str, float | None]:
@@ -317,10 +318,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_same_command_goes_on(
 def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
     sandboxed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_course(
-        tmp_path, SOURCE.replace('total is not the sum of the table."', 'No."\nassert double(total) == 2 * total, "double"')
-    )
-    assignment = read_course(tmp_path)[NAME]
+    assignment = read_course(write_course(tmp_path, CALLS))[NAME]
     notebook = answered(assignment)
     notebook["cells"].append({"cell_type": "code", "source": "import os\nos._exit(0)", "metadata": {}, "id": "end"})
     cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
@@ -334,6 +332,28 @@ def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
     examined = examining.examine(assignment, cells, choose(), replace(QUICK, cell=20.0, wall=60.0))
     assert [(one.passed, one.message) for one in examined.verdicts] == [(True, ""), (True, ""), (None, "")]
     assert len(started) == 2
+
+
+def test_a_call_that_outlasts_its_test_leaves_no_answer_to_a_later_one(sandboxed: None, tmp_path: Path) -> None:
+    assignment = read_course(write_course(tmp_path, CALLS))[NAME]
+    slow = "import time\ndef double(x):\n    if isinstance(x, np.ndarray): time.sleep(4)\n    return 2 * x"
+    cells, _ = mend(read_cells(json.dumps(answered(assignment, double=slow)).encode()), assignment)
+    examined = examining.examine(assignment, cells, choose(), replace(QUICK, call=20.0, wall=60.0))
+    assert [(one.passed, one.message) for one in examined.verdicts] == [
+        (False, "A hidden test called one of your functions, and it took longer than it may."),
+        (True, ""),
+        (None, ""),
+    ]
+    assert examined.late, "it is examined again alone"
+
+
+def test_a_hidden_test_that_an_answer_makes_endless_is_late(sandboxed: None, tmp_path: Path) -> None:
+    write_course(tmp_path, SOURCE.replace("assert not abs(total", "while total > 1e6: pass\nassert not abs(total"))
+    assignment = read_course(tmp_path)[NAME]
+    cells, _ = mend(read_cells(json.dumps(answered(assignment, total="total = 1e9")).encode()), assignment)
+    examined = examining.examine(assignment, cells, choose(), QUICK)
+    assert [one.message for one in examined.verdicts] == ["", "A hidden test of your answer took longer than it may.", ""]
+    assert examined.late
 
 
 def test_forms_for_moodle_and_canvas(tmp_path: Path) -> None:

@@ -184,8 +184,15 @@ class _Functions:
         return ask
 
     def _call(self, handle: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self.alive:  # the test goes on after its process was ended
+            raise RuntimeError
         try:
             reply = self.box.call(handle, wire.encode(list(args)), wire.encode(kwargs))
+        except TimeoutError:  # the alarm of the test: a reply is left unread, which must not become that of a later call
+            self.alive = False
+            self.box.close()
+            self.raised = Failure("TimeLimit")
+            raise
         except Stopped as stopped:
             self.alive = False
             self.raised = Failure("Stopped", stopped.why)
@@ -298,6 +305,8 @@ def _hidden(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[s
             if raised.kind == "TimeLimit":
                 return f"A hidden test called one of your functions, and it {_SLOW}.", "", bare
             return f"A hidden test called one of your functions with other inputs, and it raised {raised.kind}.", "", bare
+        if isinstance(error, TimeoutError):
+            return f"A hidden test of your answer {_SLOW}.", "", Failure("TimeLimit")
         if isinstance(error, AssertionError):
             said = _text(error, 2000)  # with a part of the answer, maybe
             named = _NAMED.fullmatch(said)
