@@ -8,7 +8,9 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -111,6 +113,15 @@ def test_a_release_is_locked_empty_and_holds_no_secret(name: str) -> None:
         assert not cell.get("outputs")
     stubs = [cell for cell in released.cells if "NotImplementedError" in cell.source or cell.source == "YOUR ANSWER HERE"]
     assert {own(cell)["grade_id"] for cell in stubs} >= {own(cell)["grade_id"] for cell in notebook.cells if own(cell)["solution"]}
+
+
+def test_nbgrader_copies_no_script_beside_a_released_notebook() -> None:
+    config = SimpleNamespace(**{name: SimpleNamespace() for name in ("CourseDirectory", "ExecutePreprocessor", "ClearSolutions")})
+    text = (COURSE / "nbgrader_config.py").read_text(encoding="utf-8")
+    exec(compile(text, "nbgrader_config.py", "exec"), {"get_config": lambda: config})
+    for name in ("a10_new.py", "project.py", *(script.name for script in scripts())):
+        assert any(fnmatch(name, pattern) for pattern in config.CourseDirectory.ignore), name
+    assert not any(fnmatch("a1_biased_data.ipynb", pattern) for pattern in config.CourseDirectory.ignore)
 
 
 def test_secrets_are_the_lines_inside_the_regions() -> None:
