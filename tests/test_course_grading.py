@@ -25,6 +25,7 @@ from tools import ROOT
 from tools.course import examine as examining, feedback, grade as grading
 from tools.course.assignment import Assignment, read_course
 from tools.course.grade import Plan, Result, grade
+from tools.course.layouts import Found, Student, Submission
 from tools.course.repair import mend, read_cells
 from tools.course.sandbox import Limits, Sandbox, choose, trouble
 
@@ -354,6 +355,15 @@ def test_a_hidden_test_that_an_answer_makes_endless_is_late(sandboxed: None, tmp
     examined = examining.examine(assignment, cells, choose(), QUICK)
     assert [one.message for one in examined.verdicts] == ["", "A hidden test of your answer took longer than it may.", ""]
     assert examined.late
+
+
+def test_two_long_names_have_two_files_of_results(tmp_path: Path) -> None:
+    names = ["\u0391\u03bb\u03ad\u03be\u03b1\u03bd\u03b4\u03c1\u03bf\u03c2 " * 5 + end for end in ("\u0391", "\u0392")]
+    found = Found("", [Submission(Student(name), problem="No.") for name in (*names, "ada l+1@x")])
+    jobs = grading._jobs(found, {}, Plan(tmp_path, tmp_path), "unsafe")
+    assert [job.problem for job in jobs] == ["No."] * 3
+    assert max(len(job.file.stem) for job in jobs) <= 180
+    assert jobs[2].file.name == "ada l+1@x.json"
 
 
 def test_forms_for_moodle_and_canvas(tmp_path: Path) -> None:

@@ -221,6 +221,12 @@ def _on_worker(code: str, *job: Any) -> Result:
         return problem(_not_examined(error))
 
 
+def _file_name(student: str) -> str:
+    """A name that any file system takes; of a long one the beginning, with digits that tell it from others that begin so."""
+    name = quote(student, safe=" @+")
+    return name if len(name) <= 180 else f"{name[:160]}-{hashlib.sha256(student.encode()).hexdigest()[:12]}"
+
+
 def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> list[Job]:
     jobs: dict[Path, Job] = {}
     for one in found.submissions:
@@ -238,7 +244,7 @@ def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> 
                 problem = _not_examined(error)
         if name and name not in course:
             continue  # of an assignment that was not asked for
-        file = plan.results / (name or "unknown") / f"{quote(one.student.id, safe=' @+')[:180]}.json"
+        file = plan.results / (name or "unknown") / f"{_file_name(one.student.id)}.json"
         job = Job(one, course.get(name), file, problem=problem)
         if file in jobs:  # the same student by two ways
             job.problem = "There are two notebooks for this assignment, and one is wanted: hand in that which is to be graded."
