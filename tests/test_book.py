@@ -693,6 +693,43 @@ def test_the_page_that_is_being_rendered_is_said() -> None:
     assert _page_in_work("copying assets... [ 50%] a.css") is None
 
 
+def test_a_build_that_was_interrupted_is_not_built_upon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sphinx would not repeat the warnings of the pages that it had read by then."""
+    built = tmp_path / "_build"
+    left = [built / "html" / "old.html", built / ".doctrees" / "old.doctree"]
+    there: list[bool] = []
+
+    class Sphinx:
+        """Writes two files, and is interrupted the first time."""
+
+        returncode = 0
+
+        def __init__(self, *_: object, **__: object) -> None:
+            there.append(any(path.exists() for path in left))
+            for path in left:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+
+        def __enter__(self) -> "Sphinx":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        @property
+        def stdout(self) -> Iterator[str]:
+            yield "reading sources... [ 50%] page\n"
+            if len(there) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("subprocess.Popen", Sphinx)
+    with pytest.raises(KeyboardInterrupt):
+        render(tmp_path / "source", tmp_path)
+    for _ in range(2):
+        render(tmp_path / "source", tmp_path)
+    assert there == [False, False, True], "after a build that came to its end the next one goes on from it"
+
+
 @pytest.mark.slow
 def test_a_warning_fails_the_build_every_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second build must fail as well, although Sphinx has read the page by then."""

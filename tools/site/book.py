@@ -5,8 +5,8 @@
     python -m tools.site.book --smoke             smoke profile, all under _build/test
 
 Where there is no site yet, the pages are rendered first with the notebooks as they are in the repository, so that they can be read
-while the notebooks are executed. Sphinx reads only staged files that changed. Warnings are errors; after a failed build the next
-one starts afresh, since Sphinx does not repeat the warnings of pages that it has read already.
+while the notebooks are executed. Sphinx reads only staged files that changed. Warnings are errors; after a build that
+failed or was interrupted the next one starts afresh, since Sphinx does not repeat the warnings of pages that it has read already.
 """
 
 import argparse
@@ -161,6 +161,10 @@ def render(staged: Path, output: Path) -> Path:
     """
     built = output / "_build"
     _forget_removed_pages(staged, built)
+    unfinished = built / ".unfinished"  # is there after a build that was interrupted, whose warnings nobody has seen
+    if unfinished.exists():
+        _forget(built)
+    unfinished.touch()
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(staged), "--path-output", str(output), "-W", "--keep-going"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
@@ -182,6 +186,7 @@ def render(staged: Path, output: Path) -> Path:
         _forget(built)
         print("\n".join(complaints or text.splitlines()[-30:]), file=sys.stderr)
         sys.exit(f"the site could not be built without warnings: {os.path.relpath(log)} has the whole log")
+    unfinished.unlink(missing_ok=True)
     return built / "html"
 
 
