@@ -84,7 +84,7 @@ gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as ma
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"
-	@$(BIN)/python -m tools.course.release sync
+	@$(BIN)/python -m tools.course.release $(if $(wildcard assignments/release),make,sync)
 
 badge: $(INSTALLED)  ## what reviewers' lists ask and files answer; makes five printed numbers and a run again (SEED=7 repeats a draw)
 	@$(BIN)/python -m tools.badge $(if $(SEED),--seed "$(SEED)")

@@ -256,20 +256,23 @@ def test_what_uses_runs_waits_for_the_first_notebook(tmp_path: Path, monkeypatch
     assert {path.name.partition(".")[0] for path in (tmp_path / "one" / "executed").glob("*.ipynb")} == {"02_third"}
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
-def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) -> None:
-    """In a folder of its own, with a Python that only says what it was asked to do."""
+def _make(folder: Path, *words: str) -> list[str]:
+    """What make says in a folder of its own, with a Python that only says what it was asked to do."""
     for name in ("Makefile", "pyproject.toml", "environment.yml"):
-        shutil.copy(ROOT / name, tmp_path)
-    programs = tmp_path / ".venv" / "bin"
-    programs.mkdir(parents=True)
+        shutil.copy(ROOT / name, folder)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
     for name in ("python", "pip"):
         (programs / name).write_text('#!/bin/sh\necho "python $@"\n')
         (programs / name).chmod(0o755)
-    command = ["make", "-C", str(tmp_path), "--no-print-directory", "book", f"PYTHON={sys.executable}"]
+    command = ["make", "-C", str(folder), "--no-print-directory", *words, f"PYTHON={sys.executable}"]
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    says, get_uv, install, looks, book = done.stdout.splitlines()
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) -> None:
+    says, get_uv, install, looks, book = _make(tmp_path, "book")
     assert says.startswith("installing into .venv")
     assert "3 GB" in says
     assert get_uv.split()[:4] == ["python", "-m", "pip", "install"]
@@ -280,7 +283,12 @@ def test_make_says_at_once_what_it_does_and_how_much_it_fetches(tmp_path: Path) 
     assert book == "python -m tools.site.book"
     assert "pytorch.org" not in install, "only where it is asked for"
     (tmp_path / ".venv" / ".installed").unlink()
-    command[-2:] = ["install", "CPU=yes", command[-1]]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    install = done.stdout.splitlines()[2]
+    install = _make(tmp_path, "install", "CPU=yes")[2]
     assert "--extra-index-url https://download.pytorch.org/whl/cpu --index-strategy unsafe-best-match" in install
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_a_release_that_is_there_gets_a_new_address_too(tmp_path: Path) -> None:
+    assert _make(tmp_path, "configure")[-1] == "python -m tools.course.release sync"
+    (tmp_path / "assignments" / "release").mkdir(parents=True)
+    assert _make(tmp_path, "configure")[-1] == "python -m tools.course.release make"
