@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -279,12 +281,18 @@ def test_install_cells_hold_the_address(tmp_path: Path) -> None:
 
 @pytest.mark.slow  # nbgrader's command line takes seconds to start
 def test_nbgrader_itself_makes_the_same_release(tmp_path: Path) -> None:
+    """With the command of the teaching page, after `make assignments`, whose release must not keep it from its gradebook."""
     name = "a2_mutual_information"
     shutil.copytree(COURSE / "source" / name, tmp_path / "source" / name)
     shutil.copy(COURSE / "nbgrader_config.py", tmp_path)
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "--no-db", name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    make(tmp_path)
+    page = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+    (words,) = re.findall(rf"^nbgrader (generate_assignment .*{name})$", page, flags=re.MULTILINE)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "nbgrader", *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "gradebook.db").is_file(), done.stderr
     (made,) = (tmp_path / "release" / name).iterdir()  # and no script with solutions beside it
     ours = release(source(name))
     assert json.loads(made.read_text(encoding="utf-8"))["cells"] == json.loads(course.to_text(ours))["cells"]
