@@ -112,6 +112,22 @@ def test_a_wrong_answer_loses_what_it_should_and_gets_one_name(path: Path) -> No
     assert outcome.named == {answer.name}, outcome.errors
 
 
+def test_a_control_that_shuffles_in_place_is_seen_beside_the_students_code() -> None:
+    """Hidden tests cannot see it: the grader hands arrays over as copies."""
+    notebook = assignment("a5_is_it_gone")
+    cells = {cell.id: cell for cell in notebook.cells}
+    cells["control"].source = (
+        "def control_accuracy(z, bias, seed):\n"
+        "    np.random.default_rng(seed + 1).shuffle(bias)\n"
+        "    return probe_accuracy(z, bias, seed)"
+    )
+    cells["test-control"].source = cells["test-control"].source.split("### BEGIN HIDDEN TESTS")[0]
+    outcome = execute(notebook)
+    assert outcome.errors == {
+        "test-control": "AssertionError: control_accuracy shuffles the array that it is given: shuffle a copy."
+    }
+
+
 def test_every_misconception_is_explained_and_has_a_wrong_answer() -> None:
     used = set()
     for script in scripts():
