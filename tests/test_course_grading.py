@@ -25,7 +25,7 @@ from tools import ROOT
 from tools.course import examine as examining, feedback, grade as grading
 from tools.course.assignment import Assignment, read_course
 from tools.course.grade import Plan, Result, grade
-from tools.course.layouts import Found, Student, Submission
+from tools.course.layouts import Found, Student, Submission, find
 from tools.course.repair import mend, read_cells
 from tools.course.sandbox import Limits, Sandbox, choose, trouble
 
@@ -477,7 +477,7 @@ def test_a_notebook_that_the_grader_stumbles_over_stops_nobody_elses(
         patch.setattr(grading, "grade_one", stumbles)
         assert grading._on_worker(grading._code(), b"", "", NAME, "unsafe", QUICK) == grading.problem(SHOWN)
     monkeypatch.setattr(grading, "read_cells", stumbles)
-    jobs = grading._jobs(grading.find(submitted, [NAME]), {}, plan, "unsafe")
+    jobs = grading._jobs(find(submitted, [NAME]), {}, plan, "unsafe")
     assert [job.problem for job in jobs] == [SHOWN] * 3
 
 
