@@ -218,7 +218,8 @@ def _on_worker(code: str, *job: Any) -> Result:
     try:
         return grade_one(*job)
     except Exception as error:
-        return problem(_not_examined(error))
+        machine = isinstance(error, OSError)  # such as a full disk: once more, alone
+        return {**problem(_not_examined(error)), "late": machine}
 
 
 def _file_name(student: str) -> str:

@@ -164,6 +164,7 @@ def render(staged: Path, output: Path) -> Path:
     unfinished = built / ".unfinished"  # is there after a build that was interrupted, whose warnings nobody has seen
     if unfinished.exists():
         _forget(built)
+    built.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(staged), "--path-output", str(output), "-W", "--keep-going"]
