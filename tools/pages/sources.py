@@ -19,7 +19,7 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
+from tools.pages import ablation_tables, choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
 from tools.pages.rows import by_configuration, by_precision, of_precision, where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -191,6 +191,15 @@ class Sources:
     def variant(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
         """A row of a table of variants ("places", "parts", "choices" or "adversaries"): the mean of a metric over its runs."""
         return float(np.mean(self._seeds_of(table, row, metric)))
+
+    def runs_of(self, table: str, row: str, precision: str) -> list[float]:
+        """The accuracy on validation digits of each run of a row in a precision."""
+        return self._seeds_of(table, row, "validation_accuracy", precision)
+
+    def outside(self) -> int:
+        """How many rows of "choices" lie outside of what one more run of its reference may give."""
+        found = ablation_tables.choices_outside(self._records("ablations"))
+        return len(found[1]) if found else 0
 
     def scatter(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
         """How far the runs of a row lie apart."""
