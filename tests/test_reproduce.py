@@ -99,9 +99,10 @@ def test_the_reference_in_both_precisions() -> None:
     )
     assert len(exact) == len(coarse) == 3
     assert ordering(exact, coarse) == "higher"
-    assert "**The arithmetic moves the reference as far as any choice does.**" in PAGE
-    singles = [runs_of(changes)[0].metrics["validation_accuracy"] for changes in ablations.CHOICES.values()]
-    assert np.mean(exact) - np.mean(coarse) > 0.9 * (np.median(singles) - min(singles))
+    assert "**The arithmetic moves the reference farther than most choices do.**" in PAGE
+    others = [changes for name, changes in ablations.CHOICES.items() if name != ablations.REFERENCE]
+    moved = [abs(runs_of(changes)[0].metrics["validation_accuracy"] - np.mean(coarse)) for changes in others]
+    assert sum(one < np.mean(exact) - np.mean(coarse) for one in moved) > len(moved) / 2
 
 
 def test_how_far_runs_scatter() -> None:
