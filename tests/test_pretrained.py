@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.errors import NonFiniteLossError
 from lnl_core.figures import dial_figure
 from lnl_core.methods import find
+from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import pretrained as page
+from tools.pages.numbers import missing
 from tools.studies import exceptions, pretrained, study as study_file
 from tools.studies.study import Options, ShortRuns, run_study
 
@@ -211,3 +214,44 @@ def test_why_a_method_is_left_out_is_said_in_its_cell(share: float, tmp_path: Pa
     for method, why in (("group_dro", "has nothing to balance"), ("last_layer", "needs 20 unbiased photographs")):
         cell = row_of(table, "The other half of TB2", method)[place]
         assert cell == (why if exceptions.without(method, share) else "not measured")
+
+
+def test_what_is_said_of_table_1() -> None:
+    assert not missing(
+        "pretrained.md",
+        "From ImageNet's weights two unlearning methods lie above the baseline on both tests when trained on TB2, and none does",
+        "**Trained on TB2, `blind_eye` and `lnl` gain**: they lie above the baseline on TB1 and on the test set alike",
+        "`lnl_adv` does so on the test set alone.",
+        "`blind_eye_grl` lies above the baseline there and `grl` below it (n = 3 each). On the test set none can be told apart.",
+        "one network of `lnl` is worse on TB2 than every baseline",
+        "`gray` lies above the baseline on both opposite sets and, trained on TB2, on the test set (n = 3 each).",
+        "The row with twice the epochs cannot be told from the baseline there, on either test (n = 3).",
+    )
+    verdicts: dict[str, set[tuple[str, str, str]]] = {}
+    for split, train_set in product(("opposite", "test"), pretrained.TRAIN_SETS):
+        found = page._values(f"{split}_accuracy", ROOT)
+        plain = found["baseline", train_set]
+        for method in ("gray", *pretrained.SEARCHED, pretrained.LONGER):
+            assert len(found[method, train_set]) == len(plain) == 3
+            verdicts.setdefault(ordering(found[method, train_set], plain), set()).add((method, train_set, split))
+    gray = {("gray", "tb1", "opposite"), ("gray", "tb2", "opposite"), ("gray", "tb2", "test")}
+    both = {(method, "tb2", split) for method in ("blind_eye", "lnl") for split in ("opposite", "test")}
+    assert verdicts["higher"] == gray | both | {("lnl_adv", "tb2", "test"), ("blind_eye_grl", "tb1", "opposite")}
+    assert verdicts["lower"] == {("grl", "tb1", "opposite")}
+    opposite = page._values("opposite_accuracy", ROOT)
+    assert sum(one < min(opposite["baseline", "tb1"]) for one in opposite["lnl", "tb1"]) >= 1
+
+
+def test_what_the_seed_of_the_search_said() -> None:
+    """With its seed and two of the table's."""
+    of_cells: dict[tuple[str, str, str], list[float]] = {}
+    for method, train_set, config in pretrained.cells(seeds=(0, 1, 2)):
+        record = pretrained.record_of(config)
+        assert record is not None
+        for split in ("opposite", "test"):
+            of_cells.setdefault((method, train_set, split), []).append(record.metrics[f"{split}_accuracy"])
+    searched = {key: values for key, values in of_cells.items() if key[0] in pretrained.SEARCHED}
+    told = {key: ordering(values, of_cells["baseline", *key[1:]]) for key, values in searched.items()}
+    assert {told["lnl_adv", "tb2", split] for split in ("opposite", "test")} == {"higher"}
+    assert {verdict for (_, train_set, _), verdict in told.items() if train_set == "tb1"} == {"cannot say"}
+    assert not missing("pretrained.md", "trained on TB1 nothing could be told apart.")
