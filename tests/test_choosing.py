@@ -153,3 +153,11 @@ def test_the_table_and_the_figure_have_what_the_runs_say(tmp_path: Path) -> None
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(tool.RULES.values())
     (line,) = [line for line in axes.get_lines() if line.get_label() == "lnl"]
     assert line.get_ydata() == pytest.approx([np.mean(values) for values in page.on_test()["lnl"].values()])
+
+
+def test_a_cell_says_how_many_of_its_seeds_are_left() -> None:
+    nbsp = "\N{NO-BREAK SPACE}"
+    assert page._cell([]) == "diverged"
+    assert page._cell([0.5]) == "0.500 (n = 1)"
+    assert page._cell([0.5, 0.5]) == f"0.500{nbsp}±{nbsp}0.000 (n = 2)"
+    assert page._cell([0.5, 0.5, 0.5]) == f"0.500{nbsp}±{nbsp}0.000"

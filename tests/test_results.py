@@ -19,6 +19,7 @@ from lnl_core.runs.records import RunRecord, published_models, read_records, wri
 from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ROOT
 from tools.pages import ablation_tables, figure_4_tables, results
+from tools.pages.rows import by_configuration
 from tools.studies import ablations, mi_cost, models
 
 
@@ -56,10 +57,10 @@ def test_tables_hold_means_and_numbers_of_runs(tree: Path) -> None:
     assert "| lnl | 0.03 | 0.9137 | 0.8765 (single run) | -0.0372 | 1 | full |" in made["figure_4.md"]
     row = next(line for line in made["choices.md"].splitlines() if line.startswith("| reference"))
     assert "| 0.482 ± 0.071 |" in row
-    assert row.endswith("| 2 | – |")
+    assert row.endswith("| 2 | auto | – |")
     other = next(line for line in made["choices.md"].splitlines() if line.startswith("| no weight decay"))
-    assert set(other.split("|")[2:-3]) == {" – "}
-    assert other.endswith("| 0 | – |")
+    assert set(other.split("|")[2:-4]) == {" – "}
+    assert other.endswith("| 0 | – | – |")
 
 
 def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Path) -> None:
@@ -218,8 +219,8 @@ def test_every_ablation_differs_from_the_reference_in_what_it_names() -> None:
 
 
 def test_choices_are_held_against_the_scatter_of_their_own_reference() -> None:
-    def runs(changes: dict[str, Any], *values: float) -> list[RunRecord]:
-        configs = [ablations.config_of(changes, seed) for seed in range(len(values))]
+    def runs(changes: dict[str, Any], *values: float, precision: str = "bf16") -> list[RunRecord]:
+        configs = [ablations.config_of(changes, seed).with_options(precision=precision) for seed in range(len(values))]
         return [
             replace(record_of(), config=config.to_dict(), metrics={"validation_accuracy": value})
             for config, value in zip(configs, values, strict=True)
@@ -234,6 +235,17 @@ def test_choices_are_held_against_the_scatter_of_their_own_reference() -> None:
     assert found is not None
     assert found[0] == pytest.approx((0.71 - 0.0497, 0.71 + 0.0497), abs=1e-4)
     assert found[1] == ["no weight decay"]
+    stored += runs(reference, 0.3, 0.4, precision="float32") + runs(ablations.CHOICES["no reversal: μ 0"], 0.1, precision="float32")
+    assert ablation_tables.choices_outside(stored) == found, "runs in the other precision are compared with nothing"
+    rows = {"reference": reference, "none": ablations.CHOICES["no reversal: μ 0"]}
+    table = ablation_tables.ablation_table(rows, {"validation_accuracy": "accuracy"}, stored, precision="bf16")
+    assert table.splitlines()[2:] == [
+        "| reference | 0.710 ± 0.010 | 3 | bf16 (2 in the other left out) |",
+        "| none | 0.100 | 1 | float32 |",
+    ]
+    equal = runs(reference, 0.7, 0.71) + runs(reference, 0.3, 0.4, precision="float32")
+    (kept,) = by_configuration(equal).values()
+    assert {one.run_config().precision for one in kept} == {"float32"}, "of as many"
 
 
 def test_no_two_ablations_of_a_table_are_the_same_run() -> None:
