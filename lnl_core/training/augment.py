@@ -107,7 +107,7 @@ def augment(batch: Batch, config: RunConfig, generator: torch.Generator, *, blac
     """Give a batch other shapes, in place.
 
     Args:
-        black: see :func:`on_black`: these are neither mirrored nor continued beyond their edge.
+        black: see :func:`on_black`: these are neither mirrored nor continued beyond their edge, and their labels stay.
         colors: see :func:`labels_are_colors`: these labels are read again from the moved images, others stay.
     """
     strength, elastic = value_of(config, AUGMENT), value_of(config, ELASTIC)

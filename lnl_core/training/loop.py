@@ -64,7 +64,8 @@ class Training:
     def __post_init__(self) -> None:
         self.optimizers = Optimizers(self.network, self.config)
         self.moves = bool(value_of(self.config, AUGMENT) or value_of(self.config, ELASTIC))
-        self.black, self.colors = on_black(self.data), self.moves and labels_are_colors(self.data)
+        self.black = on_black(self.data)
+        self.colors = self.moves and not self.black and labels_are_colors(self.data)
         self.course = self.method.course(self)
 
     def autocast(self) -> AbstractContextManager[Any]:

@@ -54,8 +54,9 @@ def by_precision(records: list[RunRecord]) -> dict[str, dict[str, list[RunRecord
         config = record.run_config()
         name = config.with_options(seed=0).fingerprint()
         groups.setdefault(name, {}).setdefault(config.precision, []).append(record)
-    order = lambda item: (-len(item[1]), item[0] != "float32")  # noqa: E731
-    return {name: dict(sorted(found.items(), key=order)) for name, found in groups.items()}
+    return {
+        name: dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0] != "float32"))) for name, found in groups.items()
+    }
 
 
 def of_precision(found: dict[str, list[RunRecord]], wanted: str | None = None) -> list[RunRecord]:
