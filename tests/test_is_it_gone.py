@@ -659,7 +659,6 @@ def test_the_order_of_what_is_left() -> None:
         "`lnl_adv` do so at each step between",
         "more than a third of all there is at $\\sigma^2 = 0.02$ and a seventh at 0.05, at every variance more than `lnl` leaves",
         "four fifths of the baseline's nats at $\\sigma^2 = 0.02$, three quarters at 0.03, and half at 0.05",
-        "No kind of probe is the strongest for all networks.",
         "a reader still pays most of the full price for the labels. The baseline's features save two thirds of it",
     )
     for method in tool.METHODS:

@@ -333,7 +333,7 @@ def test_of_the_stored_models_only_bias_balanced_passes_what_is_left_on_the_test
     """And that only where colours vary."""
     assert not missing(
         "the_limit.md",
-        "`bias_balanced` is, at every variance of Figure 4. The other methods stay below, and about them this bound says nothing.",
+        "Each run of `bias_balanced` is, at every variance of Figure 4. The runs of the other methods stay below,",
     )
     limits = {row["color_var"]: unbiased_accuracy(row["accuracy"]) for row in limit.read_limit()["rows"]}
     for found in under_limit.read_measured():
@@ -346,7 +346,7 @@ def test_without_variance_there_is_a_network_of_every_method_and_all_know_the_co
     assert not missing(
         "the_limit.md",
         "Every network but one is right on nearly all painted digits, which proves more than 2.1 of the 2.30 nats there are",
-        "All this is one run a method",
+        "Without variance all this is one run a method",
         "Two runs of the baseline of `short` (seeds 0 and 1) learnt no digit at $\\sigma^2 = 0$",
     )
     runs = {found["method"]: found for found in under_limit.read_measured() if found["color_var"] == 0}

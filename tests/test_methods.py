@@ -364,9 +364,8 @@ def test_h_does_not_move_at_rate_zero(few: BiasedImages) -> None:
 
 def after_one_batch(data: BiasedImages, updates: str, momentum: float) -> tuple[dict[str, Tensor], dict[str, Tensor], RunConfig]:
     """Parameters before and after one batch of all of ``data``."""
-    config = config_of(
-        "lnl", epochs=1, batch_size=len(data), weight_decay=0.0, updates=updates, momentum=momentum, lr=0.02, bias_lr=0.05
-    )
+    rates = {"momentum": momentum, "lr": 0.02, "bias_lr": 0.05, "weight_decay": 0.0}
+    config = config_of("lnl", epochs=1, batch_size=len(data), updates=updates, precision="float32", **rates)
     network = build_network(config)
     before = {name: value.clone() for name, value in network.named_parameters()}
     fit(network, data, config, device="cpu", progress=False)

@@ -248,7 +248,7 @@ def test_no_temporary_files_stay(few: BiasedImages, tmp_path: Path) -> None:
 
 def test_losses_are_means_over_the_batches_of_an_epoch(few: BiasedImages) -> None:
     """At rate zero the weights stay, so the mean over batches can be recomputed (batches are of equal size)."""
-    config = config_of("baseline", epochs=1, lr=0.0, weight_decay=0.0)
+    config = config_of("baseline", epochs=1, lr=0.0, weight_decay=0.0, precision="float32")
     network = build_network(config)
     _, history = train(config, few)
     seen = []
