@@ -197,6 +197,9 @@ def test_sizes_cut_neither_the_exceptions_nor_the_unbiased_images(monkeypatch: p
     (dark_cats, bright_cats), (dark_dogs, bright_dogs) = kinds(train)
     assert (bright_cats, dark_dogs, dark_cats + bright_dogs) == (12, 12, 20)
     assert len(load_data(animals_of(**changes, test_size=10), "opposite")) == 10
+    synthetic = load_data(animals_of(exceptions=0.3, train_size=20), "train")
+    (_, bright_cats), (dark_dogs, _) = kinds(synthetic)
+    assert (len(synthetic), bright_cats, dark_dogs) == (20 + 12, 6, 6), "12 of the 40 of the other set"
 
 
 def test_too_few_exceptions_and_groups_without_any_are_one_sentence(tmp_path: Path) -> None:

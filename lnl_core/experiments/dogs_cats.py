@@ -125,10 +125,11 @@ class DogsCats(PhotographExperiment):
             data = _with_exceptions(config, split, own, opposite)
         return _one_coat_an_image(data) if _coat(config) else data
 
-    def size(self, config: "RunConfig", split: str) -> int | None:
+    def load_split(self, config: "RunConfig", split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
         """With ``exceptions`` the training set is cut before they join it, and the unbiased images are not cut."""
-        mixed = config.get("exceptions") is not None and config.source != "synthetic"
-        return None if mixed and split in ("train", "trainval", "unbiased") else super().size(config, split)
+        if config.get("exceptions") is not None and split in ("train", "trainval", "unbiased"):
+            return self.load(self.resolve(config, data_dir), split, data_dir, **options)
+        return super().load_split(config, split, data_dir, **options)
 
     def load_unbiased(self, config: "RunConfig", data_dir: Path | str | None = None) -> BiasedImages | None:
         return self.load_split(config, "unbiased", data_dir) if config.get("exceptions") else None
