@@ -504,21 +504,31 @@ def test_weights_with_a_wrong_hash_or_of_another_network_are_refused_in_one_sent
         mobilenet_v2_network(2, 8, frozen_blocks=16)
 
 
+WRONG_FILE = r"is not the file that its name says .*b0353104"
+
+
+def another_file_of_that_name(state: dict[str, Tensor], data_dir: Path) -> Path:
+    """Weights that are not ImageNet's, where the data folder would have ImageNet's for MobileNetV2."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    path = data_dir / "weights" / Path(MobileNet_V2_Weights.IMAGENET1K_V1.url).name
+    path.parent.mkdir()
+    torch.save(state, path)
+    return path
+
+
 def test_imagenet_weights_are_looked_for_in_the_folder_that_a_run_is_given(
     mobilenet_state: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from torchvision.models import MobileNet_V2_Weights
 
-    path = tmp_path / "weights" / Path(MobileNet_V2_Weights.IMAGENET1K_V1.url).name
-    path.parent.mkdir()
-    torch.save(mobilenet_state, path)
-    wrong = r"is not the file that its name says .*b0353104"  # so it was this file that was looked at
+    another_file_of_that_name(mobilenet_state, tmp_path)
     config = preset("smoke", "lnl", experiment="dogs_cats", network="mobilenet_v2", weights="imagenet")
-    with pytest.raises(DataError, match=wrong):
+    with pytest.raises(DataError, match=WRONG_FILE):  # so it was this file that was looked at
         build_network(config, tmp_path)
-    with pytest.raises(DataError, match=wrong):
+    with pytest.raises(DataError, match=WRONG_FILE):
         run(config.with_options(source="synthetic"), tmp_path / "run", data_dir=tmp_path, device="cpu", progress=False)
-    with pytest.raises(DataError, match=wrong):
+    with pytest.raises(DataError, match=WRONG_FILE):
         imagenet_weights("mobilenet_v2", tmp_path)
 
     def offline(*arguments: object, **options: object) -> None:
@@ -537,11 +547,9 @@ def test_imagenet_weights_in_the_data_folder_are_taken_from_there_and_checked(
 ) -> None:
     from torchvision.models import MobileNet_V2_Weights
 
-    path = tmp_path / "weights" / Path(MobileNet_V2_Weights.IMAGENET1K_V1.url).name
-    path.parent.mkdir()
-    torch.save(mobilenet_state, path)
+    path = another_file_of_that_name(mobilenet_state, tmp_path)
     monkeypatch.setenv("LNL_DATA_DIR", str(tmp_path))
-    with pytest.raises(DataError, match=r"is not the file that its name says .*b0353104"):
+    with pytest.raises(DataError, match=WRONG_FILE):
         mobilenet_v2_network(2, 8, weights="imagenet")
     wanted: list[dict[str, Any]] = []
 
