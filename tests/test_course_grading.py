@@ -357,6 +357,54 @@ def test_a_hidden_test_that_an_answer_makes_endless_is_late(sandboxed: None, tmp
     assert examined.late
 
 
+def test_an_answer_that_asks_for_all_memory_costs_its_own_task_alone(sandboxed: None, tmp_path: Path) -> None:
+    write_course(tmp_path, SOURCE.replace("assert not abs(total", "np.zeros((int(total), 1000))\nassert not abs(total"))
+    assignment = read_course(tmp_path)[NAME]
+    cells, _ = mend(read_cells(json.dumps(answered(assignment, total="total = 4e5")).encode()), assignment)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    examined = examining.examine(assignment, cells, choose(), QUICK)
+    message = "A hidden test could not use your answer (MemoryError): look at its type and its shape."
+    assert [one.message for one in examined.verdicts] == ["", message, ""]
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def hand_in(submitted: Path, plan: Plan, **answers: str) -> dict[str, str]:
+    """Grade bo's notebook with other answers: the row of the table."""
+    (submitted / "bo.ipynb").write_text(json.dumps(answered(read_course(plan.course)[NAME], **answers)))
+    grade(submitted, plan)
+    return next(row for row in rows(plan.results / "grades.csv") if row["id"] == "bo")
+
+
+def mark(plan: Plan, task: str, points: float) -> None:
+    """What nbgrader's formgrader does when a person enters points."""
+    with grading._gradebook(plan) as gradebook:
+        grade_of = gradebook.find_grade(task, NAME, NAME, "bo")
+        grade_of.manual_score, grade_of.needs_manual_grade = points, False
+        gradebook.db.commit()
+
+
+def test_a_mark_holds_for_the_text_that_was_read(small: tuple[Path, Plan]) -> None:
+    submitted, plan = small
+    for name in ("ada", "cy"):
+        (submitted / f"{name}.ipynb").unlink()
+    hand_in(submitted, plan)
+    mark(plan, "why", 15.0)
+    mark(plan, "test-total", 30.0)  # a person says so, whatever the test says
+    row = hand_in(submitted, plan, double="def double(x): return 3 * x")
+    assert (row["points"], row["open"], row["status"]) == ("15.0", "30.0", "to be read by a person"), "the text is the same"
+    mark(plan, "test-total", 30.0)
+    row = hand_in(submitted, plan, double="def double(x): return 3 * x", why="For another reason.")
+    assert (row["points"], row["open"]) == ("30.0", "20.0")
+    (submitted / "bo.ipynb").write_text("no JSON")
+    grade(submitted, plan)
+    row = hand_in(submitted, plan, double="def double(x): return 3 * x", why="For another reason.")
+    assert (row["points"], row["open"]) == ("30.0", "20.0"), "nobody has read it meanwhile"
+    mark(plan, "why", 5.0)
+    grade(submitted, plan)
+    row = hand_in(submitted, plan, double="def double(x): return 3 * x", why="For another reason.")
+    assert (row["points"], row["status"]) == ("35.0", "graded")
+
+
 def test_two_long_names_have_two_files_of_results(tmp_path: Path) -> None:
     names = ["\u0391\u03bb\u03ad\u03be\u03b1\u03bd\u03b4\u03c1\u03bf\u03c2 " * 5 + end for end in ("\u0391", "\u0392")]
     found = Found("", [Submission(Student(name), problem="No.") for name in (*names, "ada l+1@x")])

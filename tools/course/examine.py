@@ -9,11 +9,13 @@ import contextlib
 import io
 import re
 import signal
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -289,7 +291,7 @@ def _hidden(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[s
     functions.raised = None
     names = {"__name__": "hidden", **_given(functions.assignment, given), **answers}
     try:
-        with _quiet(), _alarm(functions.limits.cell):
+        with _quiet(), _alarm(functions.limits.cell), _room(functions.limits.memory):
             exec(compile(task.hidden, "<hidden tests>", "exec"), names)
     except Exception as error:
         if (raised := functions.raised) and not (isinstance(error, AssertionError) and raised.kind != "AssertionError"):
@@ -331,6 +333,28 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _room(memory: int) -> Iterator[None]:
+    """Let a hidden test have ``memory`` bytes more than the process has now, for an answer whose shape makes it ask for all there is.
+
+    Beyond, NumPy and torch raise an error, as of any answer that cannot be used. The limit is one of the whole process, so that it is
+    set where :func:`_alarm` has one, too.
+    """
+    if threading.current_thread() is not threading.main_thread() or not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    most = now + memory if before[0] == resource.RLIM_INFINITY else min(now + memory, before[0])
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @contextlib.contextmanager

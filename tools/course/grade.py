@@ -464,8 +464,18 @@ def _mark(result: Result) -> str:
     return hashlib.sha256(repr((result["key"], result["problem"], points)).encode()).hexdigest()[:32]
 
 
+def _answers(notebook: Any) -> dict[str, str]:
+    """Digits of what a student wrote, by graded cell: of a text that a person reads its own, of a test all answers above it."""
+    found, above = {}, ""
+    for cell in notebook.cells:
+        above += f"{cell.source}\0" if is_solution(cell) else ""
+        if is_grade(cell):
+            found[own(cell)["grade_id"]] = hashlib.sha256((cell.source if is_solution(cell) else above).encode()).hexdigest()[:32]
+    return found
+
+
 def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, Assignment], plan: Plan) -> None:
-    """Enter new results by nbgrader's own preprocessors. What a person has marked stays."""
+    """Enter new results by nbgrader's own preprocessors. What a person has marked stays while the answer is the one that was read."""
     from nbgrader.preprocessors import SaveAutoGrades, SaveCells
 
     quiet = logging.getLogger("tools.course")
@@ -494,13 +504,22 @@ def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, 
                 submission = gradebook.update_or_create_submission(name, student["id"])
                 if result["problem"]:
                     for one in submission.notebooks[0].grades:
-                        one.auto_score, one.needs_manual_grade = 0.0, False
+                        one.auto_score, one.needs_manual_grade = 0.0, one.manual_score is not None and one.needs_manual_grade
                     gradebook.db.commit()
                 else:
                     notebook = read_notebook(plan.out / "autograded" / student["id"] / name / f"{name}.ipynb")
                     resources = {"nbgrader": {"notebook": name, "assignment": name, "student": student["id"]}}
                     resources["nbgrader"]["db_url"] = str(gradebook.engine.url)
-                    SaveAutoGrades(log=quiet).preprocess(notebook, resources)
+                    read = {one.name for one in submission.notebooks[0].grades if one.manual_score is not None}
+                    read -= {one.name for one in submission.notebooks[0].grades if one.needs_manual_grade}
+                    SaveAutoGrades(log=quiet).preprocess(notebook, resources)  # which asks for all of these to be read again
+                    gradebook.db.expire_all()  # it wrote through a connection of its own
+                    answers, before = _answers(notebook), recorded.get(f"answers {entry}") or {}
+                    for one in read:
+                        if before.get(one, answers[one]) == answers[one]:
+                            gradebook.find_grade(one, name, name, student["id"]).needs_manual_grade = False
+                    gradebook.db.commit()
+                    recorded[f"answers {entry}"] = answers
             recorded[entry] = _mark(result)
     write_json(place, recorded)
 
@@ -524,7 +543,7 @@ def _publish(
             if result["assignment"]:
                 submission = gradebook.find_submission(result["assignment"], result["student"]["id"])
                 scores = {
-                    one.name: one.score if not one.needs_manual_grade or one.manual_score is not None else None
+                    one.name: None if one.needs_manual_grade else one.score
                     for one in submission.notebooks[0].grades
                 }
                 for task in result["tasks"]:
