@@ -337,10 +337,10 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _room(memory: int) -> Iterator[None]:
-    """Let a hidden test have ``memory`` bytes more than the process has now, for an answer whose shape makes it ask for all there is.
+    """Let a hidden test have ``memory`` bytes more than the process has now: an answer can make it ask for all that there is.
 
-    Beyond, NumPy and torch raise an error, as of any answer that cannot be used. The limit is one of the whole process, so that it is
-    set where :func:`_alarm` has one, too.
+    Beyond, NumPy and torch raise an error, as of any answer that cannot be used. The whole process has the limit, so that it is set
+    only where :func:`_alarm` has one, too.
     """
     if threading.current_thread() is not threading.main_thread() or not sys.platform.startswith("linux"):
         yield

@@ -475,7 +475,7 @@ def _answers(notebook: Any) -> dict[str, str]:
 
 
 def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, Assignment], plan: Plan) -> None:
-    """Enter new results by nbgrader's own preprocessors. What a person has marked stays while the answer is the one that was read."""
+    """Enter new results by nbgrader's own preprocessors. A person's mark stays while the answer is the one that was read."""
     from nbgrader.preprocessors import SaveAutoGrades, SaveCells
 
     quiet = logging.getLogger("tools.course")
