@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -95,6 +95,17 @@ def _rows(text: str) -> list[str]:
     """The rows of Markdown tables, but for those of a table of settings."""
     blocks = re.findall(r"^(\|.*)\n\|---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
     return [row for head, rows in blocks if not head.startswith("| no. | `") for row in rows.splitlines()]
+
+
+def test_a_run_in_another_precision_has_a_link_of_its_own(tmp_path: Path) -> None:
+    """Both have the same name, as a run on another machine has."""
+    (path, *_) = sorted((ROOT / "results" / "runs").glob("colored_mnist-lnl-0.02-*.json"))
+    first = read_record(path)
+    second = replace(first, config={**first.config, "precision": "float32"})
+    for folder, record in (("runs", first), ("precision", second)):
+        write_record(record, tmp_path / "results" / folder / path.name)
+    assert records.address_of(first, tmp_path) == f"runs/{path.stem}"
+    assert records.address_of(second, tmp_path) == f"precision/{path.stem}"
 
 
 def test_every_row_of_runs_links_to_their_records() -> None:

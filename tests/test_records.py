@@ -26,6 +26,7 @@ from lnl_core.runs.comparison import (
     paper_numbers,
     results_table,
     table_markdown,
+    welch_interval,
 )
 from lnl_core.runs.provenance import describe_environment, provenance, versions
 from lnl_core.runs.records import (
@@ -606,12 +607,15 @@ def test_ordering_is_the_test_of_welch() -> None:
         answer = ordering(one.tolist(), two.tolist())
         found = ttest_ind(one, two, equal_var=False)
         assert (answer != "cannot say") == (found.pvalue < 0.05)
+        assert welch_interval(one.tolist(), two.tolist(), 0.9) == pytest.approx(tuple(found.confidence_interval(0.9)))
         if answer != "cannot say":
             assert answer == ("higher" if one.mean() > two.mean() else "lower")
         seen.add(answer)
     assert seen == {"higher", "lower", "cannot say"}
     assert ordering([0.5] * 3, [0.4] * 3) == "higher"
     assert ordering([0.5] * 3, [0.5] * 3) == "cannot say"
+    with pytest.raises(DataError, match="cannot be told from 1: give two or more of each"):
+        welch_interval([0.5, 0.6], [0.5])
 
 
 def test_a_claim_needs_enough_answers_and_is_refuted_by_too_many_others() -> None:

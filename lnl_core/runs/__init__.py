@@ -73,6 +73,7 @@ _HOMES = {
         "results_table",
         "difference_interval",
         "agreement",
+        "welch_interval",
         "ordering",
         "next_run",
         "decided",

@@ -235,6 +235,26 @@ def agreement(values: Sequence[float], published: float, margin: float = MARGIN)
     return "differs" if low > margin or high < -margin else "cannot say"
 
 
+def welch_interval(values: Sequence[float], others: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the difference of two means, ``values`` less ``others``, for normal values of unlike scatter (Welch).
+
+    Raises:
+        DataError: for fewer than two values of either, or one that is not finite.
+    """
+    _refuse_infinite([*values, *others])
+    if min(len(values), len(others)) < 2:
+        raise DataError(f"how far runs scatter cannot be told from {min(len(values), len(others))}: give two or more of each")
+    difference = float(np.mean(values) - np.mean(others))
+    squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
+    half = 0.0
+    if sum(squares) > 0:
+        freedom = sum(squares) ** 2 / sum(
+            square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
+        )
+        half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(sum(squares))
+    return difference - half, difference + half
+
+
 def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     """Whether one method's runs score "higher" or "lower" than another's, or one "cannot say".
 
@@ -246,17 +266,10 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     _refuse_infinite([*values, *others])
     if min(len(values), len(others)) < FEWEST_RUNS:
         return "cannot say"
-    difference = float(np.mean(values) - np.mean(others))
-    squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
-    half = 0.0
-    if sum(squares) > 0:
-        freedom = sum(squares) ** 2 / sum(
-            square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
-        )
-        half = float(stdtrit(freedom, 0.975)) * math.sqrt(sum(squares))
-    if abs(difference) <= half:
+    low, high = welch_interval(values, others)
+    if low <= 0 <= high:
         return "cannot say"
-    return "higher" if difference > 0 else "lower"
+    return "higher" if low > 0 else "lower"
 
 
 def next_run(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 
 FOLDERS = (
-    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small", "figure_4_small"),
+    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small", "figure_4_small", "precision"),
     *("pretrained", "exceptions", "pretrained_faces", "released"),
 )
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
@@ -203,16 +203,21 @@ def _lines(path: Path) -> list[RunRecord]:
 
 
 def address_of(record: RunRecord, root: Path = ROOT) -> str | None:
-    """Where the record of a run is stored, looked for in the order of FOLDERS; None if it is not there."""
+    """Where the record of a run is stored, looked for in the order of FOLDERS; None if it is not there.
+
+    The same run in another precision or on another machine has the same name, in another folder.
+    """
     if "protected" in record.setting:  # a table of people: its runs are lines of one file
         name = f"{record.setting['train']}-{record.setting['protected']}-{record.method}"
         lines = _lines(root / "results" / "fairness" / f"{name}.jsonl")
         return f"fairness/{name}/{lines.index(record) + 1}" if record in lines else None
-    return _stored(run_folder("", record.run_config()).name, root)
+    found = _stored(run_folder("", record.run_config()).name, root)
+    alike = (address for address in found if len(found) == 1 or read_record(root / "results" / f"{address}.json") == record)
+    return next(alike, next(iter(found), None))
 
 
-def _stored(name: str, root: Path) -> str | None:
-    return next((f"{folder}/{name}" for folder in FOLDERS if (root / "results" / folder / f"{name}.json").is_file()), None)
+def _stored(name: str, root: Path) -> list[str]:
+    return [f"{folder}/{name}" for folder in FOLDERS if (root / "results" / folder / f"{name}.json").is_file()]
 
 
 def link(address: str, words: str, said: str) -> str:
@@ -227,8 +232,8 @@ def links(records: Iterable[RunRecord], root: Path = ROOT) -> str:
 
 def links_of_runs(names: Iterable[str], root: Path = ROOT) -> str:
     """The same for runs that are known by the name of their folder."""
-    stored = (_stored(name, root) for name in names)
-    return links([read_record(root / "results" / f"{address}.json") for address in stored if address], root)
+    stored = (address for name in names for address in _stored(name, root)[:1])
+    return links([read_record(root / "results" / f"{address}.json") for address in stored], root)
 
 
 def listed(words: str, text: str) -> str:

@@ -41,6 +41,7 @@ from tools.pages import (
     look_alikes,
     moved,
     numbers,
+    precision,
     pretrained,
     pretrained_faces,
     records as record_pages,
@@ -62,7 +63,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released, left_out),
+    *(digit_exceptions, look_alikes, released, precision, left_out),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
@@ -165,6 +166,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "answers_faces": ("pretrained_faces", "answers"),
     "answers_dogs_cats": ("pretrained", "answers"),
     "released": ("released",),
+    "precision": ("figure_4", "precision"),
     "left_out": (),
     "digit_exceptions": ("search", "digit_exceptions"),
     "digit_draws": ("digit_draws",),
