@@ -368,6 +368,30 @@ def test_an_answer_that_asks_for_all_memory_costs_its_own_task_alone(sandboxed: 
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_file_that_cannot_be_read_costs_its_author_alone(
+    after: int, small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, or only when its turn comes."""
+    submitted, plan = small
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    monkeypatch.setattr(grading, "_record", lambda *_: None)
+    monkeypatch.setattr(grading, "_publish", lambda *_: None)
+    monkeypatch.setattr(grading, "grade_one", lambda *_: grading.problem("x"))
+    read, times = Path.read_bytes, iter(range(9))
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "bo.ipynb" and next(times) >= after:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(grading, "_executor", lambda _: nullcontext((pool, 1)))
+        results = {one["student"]["id"]: one["problem"] for one in grade(submitted, plan).results}
+    assert results == {"ada": "x", "bo": "The file cannot be read (Permission denied): hand it in once more.", "cy": "x"}
+
+
 def hand_in(submitted: Path, plan: Plan, **answers: str) -> dict[str, str]:
     """Grade bo's notebook with other answers: the row of the table."""
     (submitted / "bo.ipynb").write_text(json.dumps(answered(read_course(plan.course)[NAME], **answers)))

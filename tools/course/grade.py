@@ -135,6 +135,10 @@ def problem(sentence: str) -> Result:
     }
 
 
+def _not_read(error: OSError) -> str:
+    return f"The file cannot be read ({error.strerror or type(error).__name__}): hand it in once more."
+
+
 def _not_examined(error: Exception) -> str:
     """What a student is told of a fault of the grader's own, which must not stop the grading of a class."""
     return f"The grader could not examine this notebook ({type(error).__name__}): show it to your lecturer."
@@ -233,7 +237,10 @@ def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> 
     for one in found.submissions:
         data, problem = b"", one.problem
         if not problem:
-            data = one.files[0].read_bytes()
+            try:
+                data = one.files[0].read_bytes()
+            except OSError as error:
+                problem = _not_read(error)
         name = one.assignment or plan.only or (next(iter(course)) if len(course) == 1 else "")
         if not name and not problem:
             try:
@@ -319,7 +326,11 @@ def _work(
         while left and len(active) < ahead:
             job = left.pop()
             assert job.assignment is not None
-            data = job.submission.files[0].read_bytes()
+            try:
+                data = job.submission.files[0].read_bytes()
+            except OSError as error:
+                done(job, problem(_not_read(error)))
+                continue
             one = (data, job.assignment.text, job.assignment.name, way, limits[job.assignment.name])
             active[executor.submit(_on_worker, _code(), *one)] = job
         for future in wait(active, return_when=FIRST_COMPLETED).done:
