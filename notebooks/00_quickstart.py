@@ -304,8 +304,8 @@ print("this is the paper's setting" if comparable else "these two columns are NO
 #
 # - **Data**: the 5,000 real MNIST digits that come with the installation, not the 60,000 of the full set.
 # - **Bias labels**: the demo labels every place of the $14\times14$ map with the image's colour ("image"). The authors label only the
-#   stroke ("pixel"). With so few digits $f$ learns to hide the colour in the background, which has no label. Labels in the
-#   background prevent this. This is our choice and not the paper's, see [deviations](../book/deviations.md).
+#   stroke ("pixel"). With so few digits the authors' labels gained little on validation digits; a possible reason is that $f$ keeps the
+#   colour in the background, which then has no label. This is our choice and not the paper's, see [deviations](../book/deviations.md).
 # - **Weights and epochs** were chosen for the small data, on validation digits and never on the test digits.
 #
 # The full profile runs the authors' values on full MNIST, short runs fewer epochs on it, with labels,

@@ -340,8 +340,8 @@ for name, setting in cases.items():
 #
 # ## What the entropy term does
 #
-# It acts away from the centre. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero. Near the centre it grows with $w^2$; it
-# is strongest at $|aw|\approx2.4$, and where $h$ is certain it vanishes. Against the outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$
+# It acts away from the centre. Its pull on $a$ is $-\lambda\,a\,w^2 s(1-s)$: towards zero. Near the centre it grows with $w^2$; for a given $a$ it
+# is strongest at $|aw|\approx2.4$, for a given $w$ at $1.5$, and where $h$ is certain it vanishes. Against the outward spiral of the simultaneous game ($\mu=r=1$) that makes a balance. A step gains $\eta^2R^2/4$
 # in the squared radius and loses $2\eta\lambda\,a^2w^2/4$, which is $\eta\lambda R^4/16$ on average over a turn. The two cancel at
 #
 # $$R=2\sqrt{\eta/\lambda}.$$

@@ -272,8 +272,8 @@ for color, other in ((i, j), (j, i)):
     print(f"painted {COLOR_NAMES[color]}: answer {color} {table[color]:.0%}, answer {other} {table[other]:.0%}, chance 10%")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# *The picture: one dot a pair of colours and network; the labelled dots are the four closest pairs.* The total variation is the largest
-# share of answers that could change when one colour is swapped for the other. For the baseline it grows with the distance of the paints;
+# *The picture: one dot a pair of colours and network; the labelled dots are the four closest pairs.* The total variation is the least share of answers that
+# must change when one colour is swapped for the other; as many more may change and cancel out. For the baseline it grows with the distance of the paints;
 # that is the paper's remark about ones and threes, for all pairs at once. For lnl most dots lie much lower.
 #
 # ## Does repainting a digit change the answer?

@@ -27,7 +27,7 @@
 # > **Reading time.** 15 minutes.
 #
 # In Colored MNIST the bias was painted on. Here it comes with the photographs: the paper's authors sorted the 25,000 training images
-# of Kaggle's *Dogs vs. Cats* by the colour of the animal, and trained networks on sets in which **every dog is bright and every cat
+# of Kaggle's *Dogs vs. Cats* by the colour of the animal, similarly to Lakkaraju et al., as they say, and trained networks on sets in which **every dog is bright and every cat
 # is dark**, or the other way round. This page builds the same protocol, on synthetic animals if you have no photographs, and asks
 # what can be learnt from such a set at all.
 #

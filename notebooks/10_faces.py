@@ -148,7 +148,8 @@ print(f"the colour variance {COLOR_VAR} is for digits")
 # ## The protocol
 #
 # IMDB holds 460,723 face crops with an age and a gender each (section 4.3 of the paper). The labels are noisy, so the authors kept the
-# 112,340 images on which other networks agree with them; the last part of this page does that on synthetic faces. Then
+# 112,340 images on which other networks agree with them; the last part of this page does that on synthetic faces. Then,
+# in a protocol that they call similar to that of Alvi et al.,
 #
 # - a fifth of the faces is withheld, and those of them aged 0-29 or 40+ are the **test set**;
 # - of the rest, **EB1** ("extreme bias") takes women of 0-29 and men of 40+, and **EB2** women of 40+ and men of 0-29;

@@ -433,7 +433,7 @@ gaps = {name: ages[men].mean() - ages[~men].mean() for name, ages in believed.it
 
 kind = records["M2"].data["source"]
 print(
-    f"the report: {sum(JLU_SIZES['ebd'])} faces of cricketers, one run; ours: {len(test)} faces, {kind}, one seed, profile {profile}\n"
+    f"the report: {sum(JLU_SIZES['ebd'])} faces of cricketers, how many runs is not said; ours: {len(test)} faces, {kind}, one seed, profile {profile}\n"
 )
 print(f"{'model':<8}{'α':>5}{'published':>11}{'ours':>8}{'years off':>11}{'gap in years':>14}")
 for name, (_, alpha) in MODELS.items():
@@ -464,7 +464,7 @@ print(
 print("One seed: a direction, no proof." if profile != "smoke" else "Smoke: these numbers mean nothing.")
 
 # %% [markdown]
-# And the report's own three points, one run each on 956 faces, lie within twice what sampling alone would do. They, too, show no more
+# And the report's own three points, on 956 faces, lie within twice what sampling alone would do. They, too, show no more
 # than what happened. Runs that may stand beside them are the ones on photographs, full or short; these are the records that the
 # project has.
 

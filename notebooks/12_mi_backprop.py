@@ -458,7 +458,7 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 # ```
 #
 # The label loss rises: in training, colour and digit go together, and features that do not tell the one cannot tell the other. The
-# estimate is no guide, since $T$ is then too slow for $f$. The authors warn of a $\lambda$ that is too high for the same reason.
+# estimate is no guide, since $T$ is then too slow for $f$. The authors warn of a $\lambda$ that is too high, too, and give no reason.
 #
 # </details>
 

@@ -490,6 +490,15 @@ def test_every_probe_finds_colour_in_every_network_and_none_on_shuffled_labels()
             assert probe["control_information"]["mean"] < 0.01, name
 
 
+def test_of_three_networks_of_lnl_one_has_an_h_above_chance() -> None:
+    further = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / tool.OF_SEEDS).glob("*-lnl-0.02-*.json")]
+    read = [model["adversary"]["unbiased"] for model in (at("lnl", 0.02), *further)]
+    assert sorted(round(one["accuracy"] - one["chance"], 2) for one in read) == [0, 0, 0.02]
+    assert sorted(round(one["information"], 2) for one in read) == [0, 0, 0.02]
+    assert not missing("intro.md", "the adversary of `lnl` is at chance, in the third it is right two hundredths more often.")
+    assert not missing("is_it_gone.md", "Of two more of `lnl` at the smallest variance one has two hundredths of both.")
+
+
 @pytest.mark.parametrize("color_var", VARIANCES)
 @pytest.mark.parametrize("method", ["lnl", "grl", "blind_eye_grl"])
 def test_an_h_at_chance_a_fresh_h_at_chance_and_a_probe_that_is_not(method: str, color_var: float) -> None:

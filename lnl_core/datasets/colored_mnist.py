@@ -27,7 +27,7 @@ BIAS_LABELS = ("pixel", "image")
 BIAS_PLACES = ("foreground", "background", "everywhere")
 COLOR_OUTSIDE = ("redraw", "clip")
 COLOR_NAMES = ("crimson", "teal", "lemon", "bondi blue", "carrot orange", "strong violet", "cyan", "your pink", "lime", "maroon")
-"""Names of the ten mean colours, by digit; they are this book's, the paper shows the colours without names."""
+"""Names of the ten mean colours, by digit; the paper names teal and bondi blue, the others are this book's."""
 MEAN_COLORS = (
     np.array(
         [
@@ -46,7 +46,8 @@ MEAN_COLORS = (
     )
     / 255
 )
-"""(10, 3) mean colours in [0, 1], by digit; credited to the paper's supplementary material by the copies of its code."""
+"""(10, 3) mean colours in [0, 1], by digit; from three public copies of the script, one of which credits the
+paper's supplementary material."""
 COLOR_LEVELS = 8
 """Levels a channel of the bias label: 0..255 in eight even steps of 32 (section 5.1)."""
 

@@ -120,7 +120,7 @@ class ColoredMnist(Experiment):
             "redraw",
             COLOR_OUTSIDE,
             "a colour drawn outside (0, 1) is drawn again or clipped",
-            source="public copies of the authors' script",
+            source="a public copy of the authors' script",
             only={"source": ("auto", "mnist", "mini")},
         ),
         TRAIN_SIZE,

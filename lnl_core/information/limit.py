@@ -143,7 +143,7 @@ def fano_accuracy(information: float, classes: int = 10) -> float:
 
 
 def unbiased_accuracy(accuracy: float, classes: int = 10) -> float:
-    r"""The largest accuracy on unbiased test digits that goes with one of a on the training distribution.
+    r"""An upper limit of the accuracy on unbiased test digits, from one of a on the training distribution.
 
     .. math:: a_\text{test} \le 1 - \frac{1 - a}{K}
 

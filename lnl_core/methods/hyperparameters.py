@@ -13,7 +13,9 @@ MI_WEIGHT = number(
 ADV_WEIGHT = number(
     "adv_weight", 0.1, "mu, the scale of the reversed gradient of the bias loss that reaches f (Eq. 9)", source=_AUTHORS
 )
-CONFUSION_WEIGHT = number("confusion_weight", 0.01, "alpha, the weight of the confusion loss in the loss of f (Alvi et al.)")
+CONFUSION_WEIGHT = number(
+    "confusion_weight", 0.01, "alpha, the weight of the confusion loss of Alvi et al. in the loss of f; theirs is not known"
+)
 MI_REDUCTION = choice(
     "mi_reduction",
     "mean",

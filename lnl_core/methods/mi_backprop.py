@@ -192,7 +192,11 @@ class MiBackprop(Method):
 
     name = "mi_backprop"
     hyperparameters = (
-        MI_WEIGHT.but(help="lambda, the factor of the learning rate of f's second step, which descends the estimated information"),
+        MI_WEIGHT.but(
+            help="lambda, the factor of the learning rate of f's second step, which descends the estimated information; 1 in the "
+            "code of Ragonesi et al.",
+            source="",
+        ),
         *OF_H,
         ESTIMATOR,
         STATISTICS_STEPS,

@@ -85,9 +85,9 @@ def clean(
 ) -> FaceTable:
     """Keep the faces whose label agrees with an estimator: the paper's cleaning step (section 4.3).
 
-    The paper keeps images "where both age and gender labels match with the estimation" of networks that know eight ages, and leaves
-    the details to a supplement that was not to be had. Here an age matches within ``tolerance`` years; 5 is the margin that the
-    Columbia report allowed itself against its own estimator.
+    The paper keeps images "where the both age and gender labels match with the estimation" of networks that know eight ages,
+    and leaves the details to a supplement that was not to be had. Here an age matches within ``tolerance`` years; 5 is the
+    margin that the Columbia report allowed itself against its own estimator.
 
     Args:
         table: faces with labels.
