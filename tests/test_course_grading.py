@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -439,20 +440,25 @@ def test_two_long_names_have_two_files_of_results(tmp_path: Path) -> None:
 
 
 def test_forms_for_moodle_and_canvas(tmp_path: Path) -> None:
-    common = {"assignment": NAME, "max": 100.0, "note": "", "moodle": "", "canvas": ""}
+    common = {"assignment": NAME, "max": 100.0, "open": 0.0, "note": "", "moodle": "", "canvas": ""}
     table = [
         {**common, "id": "ada", "name": "Ada L", "points": 80.0, "moodle": "77"},
         {**common, "id": "bo", "name": "Bo", "points": None, "canvas": "12345"},
         {**common, "id": "eve", "name": "=cmd()", "points": 5.0, "canvas": "9", "note": "=1+1"},
-    ]
-    assert grading.moodle(table) == [
-        {"Identifier": "Participant 77", "Full name": "Ada L", "Grade": 80.0, "Maximum Grade": 100.0, "Feedback comments": ""}
+        {**common, "id": "cy", "name": "Cy", "points": 5.0, "canvas": "10", "moodle": "78", "open": 20.0},
     ]
     grading.write_table(tmp_path / "canvas.csv", grading.canvas(table))
-    first, bo, eve = rows(tmp_path / "canvas.csv")
+    first, bo, eve, cy = rows(tmp_path / "canvas.csv")
     assert (first["Student"], first[NAME]) == ("Points Possible", "100.0")
     assert (bo["ID"], bo["SIS Login ID"], bo[NAME]) == ("12345", "bo", "")
     assert eve["Student"] == "'=cmd()", "a spreadsheet computes nothing of it"
+    assert cy[NAME] == "", "a text of hers is still to be read"
+    now = datetime(2026, 11, 29, 14, 14, tzinfo=UTC)
+    ada = {"Identifier": "Participant 77", "Full name": "Ada L", "Grade": 80.0, "Maximum Grade": 100.0}
+    ada["Last modified (grade)"] = "2026-11-29T14:14:00+00:00"
+    assert grading.moodle(table, now) == [ada, {**ada, "Identifier": "Participant 78", "Full name": "Cy", "Grade": None}]
+    table[3]["note"] = "Mended."
+    assert [row["Feedback comments"] for row in grading.moodle(table, now)] == ["", "Mended."]
 
 
 def test_a_source_that_fails_its_own_tests_grades_nobody(small: tuple[Path, Plan]) -> None:

@@ -151,6 +151,13 @@ def test_the_class_list_knows_students_by_number_and_name(tmp_path: Path) -> Non
     assert lovelace.moodle == "1", "the number goes into the form for Moodle"
 
 
+def test_the_number_in_a_folders_name_goes_before_that_of_the_class_list(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id,name,moodle\nada,Ada Lovelace,111\n")
+    folder = put(tmp_path / "in", "Ada Lovelace_222_assignsubmission_file_/n.ipynb")
+    (one,) = match(find(folder, [NAME]), read_class_list(tmp_path / "list.csv")).submissions
+    assert (one.student.id, one.student.moodle) == ("ada", "222"), "Moodle's number is another one in each assignment"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

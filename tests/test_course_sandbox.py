@@ -66,6 +66,13 @@ def test_arrays_come_back(dtype: str) -> None:
         np.testing.assert_array_equal(back, array)
         assert (back.dtype, back.shape) == (array.dtype, array.shape)
     assert type(wire.decode(wire.encode(np.float32(2)))) is np.float32
+    assert type(wire.decode(wire.encode(np.float64(2)))) is np.float64
+
+
+def test_text_of_numpys_is_text() -> None:
+    back = wire.decode(json.loads(json.dumps(wire.encode({np.str_("lnl"): [np.str_("grl")]}))))
+    assert back == {"lnl": ["grl"]}
+    assert {type(one) for one in (*back, *back["lnl"])} == {str}
 
 
 def test_tensors_come_back() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -52,7 +53,7 @@ class Plan:
 
     Attributes:
         course: folder with ``source/`` and ``misconceptions.json``.
-        out: where results go; by default the course itself, which is then what ``nbgrader formgrader`` shows.
+        out: where results go; by default the course itself, which is then what nbgrader's formgrader shows.
         only: one assignment, or nothing for all.
         class_list: csv file, or None.
         jobs: submissions at a time.
@@ -571,7 +572,8 @@ def _publish(
         write_text(plan.out / "feedback" / result["student"]["id"] / name / f"{name}.html", page)
     write_table(plan.results / "grades.csv", rows)
     for name in sorted({row["assignment"] for row in rows if row["assignment"]}):
-        write_table(plan.results / f"moodle_{name}.csv", moodle([row for row in rows if row["assignment"] == name]))
+        form = moodle([row for row in rows if row["assignment"] == name], datetime.now(UTC))
+        write_table(plan.results / f"moodle_{name}.csv", form)
     write_table(plan.results / "canvas.csv", canvas(rows))
     write_text(plan.results / "report.html", feedback.report(results, rows, misconceptions, found.notes, course, plan.site))
 
@@ -598,19 +600,28 @@ def _absent(student: Student, name: str, worth: float) -> dict[str, Any]:
     }
 
 
-def moodle(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of Moodle's offline grading worksheet, for those whose number is known."""
+def moodle(rows: Sequence[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Rows of Moodle's offline grading worksheet, for those whose number is known. Moodle takes none without all of its columns,
+    but for the comments, which are left out where there are none: an empty one overwrites what a person has written there.
+    """
+    known = [row for row in rows if row["moodle"]]
+    noted = any(row["note"] for row in known)
     return [
         {
             "Identifier": f"Participant {row['moodle']}",
             "Full name": row["name"],
-            "Grade": row["points"],
+            "Grade": _final(row),
             "Maximum Grade": row["max"],
-            "Feedback comments": row["note"],
+            "Last modified (grade)": now.isoformat(timespec="seconds"),
+            **({"Feedback comments": row["note"]} if noted else {}),
         }
-        for row in rows
-        if row["moodle"]
+        for row in known
     ]
+
+
+def _final(row: dict[str, Any]) -> float | None:
+    """The points, once a person has read all that has to be read."""
+    return None if row["open"] else row["points"]
 
 
 def canvas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -622,7 +633,7 @@ def canvas(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         if row["canvas"] and row["assignment"]:
             student = {**dict.fromkeys(fixed, ""), "Student": row["name"], "ID": row["canvas"], "SIS Login ID": row["id"]}
-            table.setdefault(row["canvas"], {**student, **dict.fromkeys(names)})[row["assignment"]] = row["points"]
+            table.setdefault(row["canvas"], {**student, **dict.fromkeys(names)})[row["assignment"]] = _final(row)
     return list(table.values()) if len(table) > 1 else []
 
 

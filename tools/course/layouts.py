@@ -218,6 +218,11 @@ def read_class_list(path: Path) -> dict[str, Student]:
     return students
 
 
+def _with_numbers(known: Student, one: Student) -> Student:
+    """Who is on the list, with the numbers of what was handed in. Moodle's is another one in each assignment."""
+    return replace(known, moodle=one.moodle or known.moodle, canvas=known.canvas or one.canvas)
+
+
 def match(found: Found, students: dict[str, Student]) -> Found:
     """The same with each student as the class list has them; notes say who is on it and handed nothing in, or is not on it."""
     by_number = {("moodle", one.moodle): one for one in students.values()} | {
@@ -235,10 +240,10 @@ def match(found: Found, students: dict[str, Student]) -> Found:
             by_number.get(("canvas", one.canvas)) if one.canvas else None,
         ):
             if known:
-                return replace(known, moodle=known.moodle or one.moodle, canvas=known.canvas or one.canvas)
+                return _with_numbers(known, one)
         same = by_name.get(_letters(one.name), []) if one.name else []
         if len(same) == 1:
-            return replace(same[0], moodle=same[0].moodle or one.moodle, canvas=same[0].canvas or one.canvas)
+            return _with_numbers(same[0], one)
         return replace(one, listed=False)
 
     matched = _joined([replace(one, student=listed(one.student)) for one in found.submissions])

@@ -27,6 +27,8 @@ def encode(value: Any, depth: int = 20) -> Any:
         raise NotData("the value holds too many levels of lists or dictionaries")
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, str):  # such as NumPy's
+        return str.__str__(value)
     if type(value) is list:
         return [encode(one, depth - 1) for one in value]
     if isinstance(value, tuple):
