@@ -2,8 +2,9 @@
 
 import json
 import os
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import toy_course
@@ -12,9 +13,11 @@ from toy_course import DAMAGES, NAME, answered, cell, toy
 from lnl_core.errors import ConfigError, DataError
 from tools.course import class_of
 from tools.course.assignment import Assignment, names_read, read_assignment, read_course
+from tools.course.grade import grade_one
 from tools.course.layouts import find, match, read_class_list
 from tools.course.release import sync
 from tools.course.repair import SIZE, Cell, belongs_to, mend, read_cells
+from tools.course.sandbox import Limits
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,19 @@ def test_nbgraders_exchange(tmp_path: Path) -> None:
         ("bo", NAME, 1, ""),
         ("bo", "a1_other", 1, ""),
     ]
+
+
+def test_of_several_notebooks_in_the_exchange_the_one_with_the_assignments_name_is_taken(tmp_path: Path) -> None:
+    put(tmp_path, f"ada/{NAME}/{NAME}.ipynb", f"ada/{NAME}/Untitled.ipynb", f"bo/{NAME}/one.ipynb", f"bo/{NAME}/two.ipynb")
+    put(tmp_path, f"cy/{NAME}/{NAME}.ipynb", f"cy/{NAME}/old/{NAME}.ipynb")
+    found = find(tmp_path, [NAME])
+    ada, bo, cy = found.submissions
+    assert (ada.problem, [path.name for path in ada.files]) == ("", [f"{NAME}.ipynb"])
+    assert found.notes == [
+        f"ada handed in Untitled.ipynb beside {NAME}.ipynb, which is graded: look whether it is the right one."
+    ]
+    assert [len(one.files) for one in (bo, cy)] == [2, 2]
+    assert all("one is wanted" in one.problem for one in (bo, cy))
 
 
 def test_moodles_download(tmp_path: Path) -> None:
@@ -158,6 +174,18 @@ def test_the_number_in_a_folders_name_goes_before_that_of_the_class_list(tmp_pat
     assert (one.student.id, one.student.moodle) == ("ada", "222"), "Moodle's number is another one in each assignment"
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_letters_of_two_characters_are_those_of_the_class_list(form: Literal["NFC", "NFD"], tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(unicodedata.normalize(form, "id,name\njosé,José Núñez\n"), encoding="utf-8")
+    students = read_class_list(tmp_path / "list.csv")
+    put(tmp_path / "moodle", unicodedata.normalize("NFD", "José Núñez_1_assignsubmission_file_/n.ipynb"))
+    put(tmp_path / "exchange", unicodedata.normalize("NFD", f"josé/{NAME}/n.ipynb"))
+    for folder in ("moodle", "exchange"):
+        found = match(find(tmp_path / folder, [NAME]), students)
+        assert [(one.student.id, one.student.listed) for one in found.submissions] == [("josé", True)]
+        assert found.notes == []
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -224,6 +252,44 @@ def test_a_students_own_cell_stays_behind_the_one_it_followed(assignment: Assign
     notebook["cells"].insert(notebook["cells"].index(cell(notebook, "double")), helper)
     names = [one.name or one.source for one in mended(notebook, assignment)[0]]
     assert names[names.index("double") - 1] == "import math"
+
+
+def text_cell(source: str, kind: str = "markdown") -> dict[str, Any]:
+    return {"cell_type": kind, "metadata": {}, "source": source}
+
+
+def test_an_answer_in_a_raw_cell_is_its_text(assignment: Assignment) -> None:
+    notebook = answered(assignment, why="My answer.")
+    cell(notebook, "why")["cell_type"] = "raw"
+    cell(notebook, "double")["cell_type"] = "raw"
+    notebook["cells"].append(text_cell("not code", "raw"))
+    cells, notes = mended(notebook, assignment)
+    assert [one for one in cells if one.name == "why"] == [Cell("markdown", "My answer.", "why", "why")]
+    assert {one.kind for one in cells} == {"code", "markdown"}
+    assert notes == ["The cell double was missing: it was put back."], "whoever makes code a raw cell wants it not to run"
+
+
+def test_an_answer_below_the_cell_for_it_is_read_by_a_person(assignment: Assignment) -> None:
+    (given,) = [one.source for one in assignment.released.cells if one.metadata["nbgrader"]["grade_id"] == "why"]
+    notebook = answered(assignment, why=given)
+    notebook["cells"].append(text_cell("Mine, in a cell of my own."))
+    cells, notes = mended(notebook, assignment)
+    assert cells[-1] == Cell("markdown", "Mine, in a cell of my own.", "why", "why")
+    assert notes == ["The cell why was left as it was: the text below it is taken for the answer."]
+    result = grade_one(json.dumps(notebook).encode(), assignment.text, NAME, "unsafe", Limits())
+    assert [task["points"] for task in result["tasks"]] == [50.0, 30.0, None]
+    for why, below in ((given, text_cell(" \n")), (given, text_cell("1", "code")), ("In its place.", text_cell("More."))):
+        notebook = answered(assignment, why=why)
+        notebook["cells"].append(below)
+        cells, notes = mended(notebook, assignment)
+        assert (cells[-2].source, notes) == (why, [])
+
+
+def test_an_answer_that_lost_its_mark_is_where_its_function_is_defined(assignment: Assignment) -> None:
+    DAMAGES["by_vs_code"](notebook := answered(assignment))
+    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "double = double(21)"})
+    cells, _ = mended(notebook, assignment)
+    assert [one.source for one in cells if one.name == "double"] == ["def double(x):\n    return x + x"]
 
 
 def test_a_cell_that_pretends_to_be_a_test_is_not_used(assignment: Assignment) -> None:

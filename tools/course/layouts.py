@@ -3,6 +3,7 @@
 import csv
 import re
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,12 +43,14 @@ class Submission:
         assignment: its name, or nothing if the layout does not say.
         files: the notebooks; there should be one.
         problem: why nothing can be graded, in a sentence, or nothing.
+        aside: notebooks beside the one that has the assignment's name.
     """
 
     student: Student
     assignment: str = ""
     files: tuple[Path, ...] = ()
     problem: str = ""
+    aside: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -86,10 +89,13 @@ def _split(name: str, assignments: Sequence[str]) -> tuple[str, str]:
 
 
 def _exchange(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
-    """nbgrader: ``student/assignment/notebook.ipynb``."""
+    """nbgrader: ``student/assignment/notebook.ipynb``. Of several notebooks it is the one with the assignment's name."""
     for inner in _entries(path) if path.is_dir() and not path.is_symlink() else ():
         if inner.name in assignments and inner.is_dir() and not inner.is_symlink():
-            yield Submission(Student(path.name), inner.name, tuple(_notebooks(inner)))
+            files = tuple(_notebooks(inner))
+            named = tuple(file for file in files if file.stem == inner.name)
+            taken = named if len(named) == 1 else files
+            yield Submission(Student(path.name), inner.name, taken, aside=tuple(file for file in files if file not in taken))
 
 
 def _moodle(path: Path, assignments: Sequence[str]) -> Iterator[Submission]:
@@ -147,7 +153,13 @@ def find(folder: Path, assignments: Sequence[str]) -> Found:
         )
     left = [path for path in entries if path not in taken and (path.is_dir() or path.suffix == ".ipynb")]
     notes = [f"{_safe(path.name)} was left out: rename it as the others are ({layout}) if it is a submission." for path in left]
-    return Found(layout, _joined([one for found in taken.values() for one in found]), notes)
+    found = _joined([one for several in taken.values() for one in several])
+    return Found(layout, found, notes + [_aside(one) for one in found if one.aside])
+
+
+def _aside(one: Submission) -> str:
+    names = " and ".join(_readable(path.name) for path in one.aside[:3])
+    return f"{one.student.id} handed in {names} beside {one.assignment}.ipynb, which is graded: look whether it is the right one."
 
 
 def _seen(entries: Sequence[Path], look: Look, assignments: Sequence[str]) -> dict[Path, list[Submission]]:
@@ -166,14 +178,17 @@ def _joined(found: list[Submission]) -> list[Submission]:
 
 
 def _readable(name: str) -> str:
-    """A name as text that can be printed and written: bytes of a file's name that are not UTF-8 are question marks."""
-    return name.encode("utf-8", "replace").decode()
+    """A name as text that can be printed and written: bytes of a file's name that are not UTF-8 are question marks.
+
+    Letters with accents are one character, as a class list has them; archives made on a Mac have two.
+    """
+    return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
 
 
 def _safe(name: str) -> str:
     """A name that is a folder's name and no way out of one. Bytes that are not UTF-8 stay apart, as in ``Andr_xe9``."""
     text = re.sub(r"[\udc80-\udcff]", lambda found: f"_x{ord(found[0]) - 0xDC00:02x}", name)
-    return _readable(re.sub(r"^\.|[\x00-\x1f/\\\x7f]", "_", text)[:100])
+    return re.sub(r"^\.|[\x00-\x1f/\\\x7f]", "_", _readable(text))[:100]
 
 
 def _problem(one: Submission) -> str:
@@ -203,7 +218,8 @@ def read_class_list(path: Path) -> dict[str, Student]:
     students: dict[str, Student] = {}
     seen: dict[tuple[str, str], int] = {}
     for line, row in enumerate(rows, 2):
-        values = {name: (row.get(name) or "").strip() for name in ("id", "name", "first_name", "last_name", "moodle", "canvas")}
+        columns = ("id", "name", "first_name", "last_name", "moodle", "canvas")
+        values = {name: _readable(row.get(name) or "").strip() for name in columns}
         if not values["id"]:
             raise DataError(f"line {line} of {path} has no id: write one, or take the line out")
         if values["id"] != _safe(values["id"]):
@@ -255,7 +271,7 @@ def match(found: Found, students: dict[str, Student]) -> Found:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"\w+", name.casefold())
+    return re.findall(r"\w+", _readable(name).casefold())
 
 
 def _letters(name: str) -> str:

@@ -22,7 +22,7 @@ CODE = 1 << 20
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: ``kind`` is "code" or "markdown"; ``name`` its grade id; ``id`` its own; ``source`` its text."""
+    """One cell: ``kind`` is "code", "markdown" or "raw"; ``name`` its grade id; ``id`` its own; ``source`` its text."""
 
     kind: str
     source: str
@@ -68,7 +68,7 @@ def read_cells(data: bytes) -> list[Cell]:
     read = []
     for cell in map(_table, cells):
         kind = cell.get("cell_type")
-        if kind in ("code", "markdown"):
+        if kind in ("code", "markdown", "raw"):
             mark = _table(_table(cell.get("metadata")).get("nbgrader"))
             source = _text(cell.get("source", cell.get("input"))).replace("\r\n", "\n").replace("\0", "")
             read.append(Cell(kind, source.encode(errors="replace").decode(), _text(mark.get("grade_id")), _text(cell.get("id"))))
@@ -103,6 +103,8 @@ def mend(cells: Sequence[Cell], assignment: Assignment) -> tuple[list[Cell], lis
     answered counts; others of it are run where they stand.
     """
     released = {own(cell)["grade_id"]: cell for cell in assignment.released.cells if own(cell)}
+    cells = [replace(cell, kind="markdown") if _is_text(cell, assignment) else cell for cell in cells]
+    cells = [cell for cell in cells if cell.kind != "raw"]
     names = identify(cells, assignment)
     notes = _find_lost(cells, names, assignment)
     chosen: dict[str, int] = {}
@@ -132,8 +134,31 @@ def mend(cells: Sequence[Cell], assignment: Assignment) -> tuple[list[Cell], lis
         elif not is_solution(cell) and _plain(cells[at].source) != _plain(cell.source):
             notes.append(f"The locked cell {name} was changed: its original is used.")
         source = cells[at].source if at is not None and is_solution(cell) else cell.source
+        if below := _written_below(cell, source, extras.get(name, [])):
+            notes.append(f"The cell {name} was left as it was: the text below it is taken for the answer.")
+            source = below
+            extras[name] = extras[name][1:]
         mended += [Cell(kind, source, name, name), *extras.get(name, [])]
     return mended, notes
+
+
+def _is_text(cell: Cell, assignment: Assignment) -> bool:
+    """Whether this is the answer to a question in words, which somebody has made a raw cell."""
+    if cell.kind != "raw":
+        return False
+    (name,) = identify([cell], assignment)
+    return any(own(one).get("grade_id") == name and _in_words(one) for one in assignment.released.cells)
+
+
+def _in_words(cell: Any) -> bool:
+    return cell.cell_type == "markdown" and is_solution(cell)
+
+
+def _written_below(cell: Any, source: str, extras: Sequence[Cell]) -> str:
+    """The text of a student's own that follows a question in words which has no answer in its place, or nothing."""
+    if not (_in_words(cell) and _plain(source) == _plain(cell.source) and extras and extras[0].kind == "markdown"):
+        return ""
+    return extras[0].source if extras[0].source.strip() else ""
 
 
 def _find_lost(cells: Sequence[Cell], names: list[str], assignment: Assignment) -> list[str]:
@@ -146,8 +171,9 @@ def _find_lost(cells: Sequence[Cell], names: list[str], assignment: Assignment) 
             wanted = bound_names(cell.source) | bound_names(_solved(assignment, name))
             free = [place for place, other in enumerate(names) if not other and cells[place].kind == cell.cell_type]
             if cell.cell_type == "code":
-                ranked = [(len(wanted & bound_names(cells[place].source)), place) for place in free]
-                fit = [place for common, place in ranked if common and common == max(ranked)[0]]
+                functions = _functions(_solved(assignment, name))
+                ranked = [(_fit(cells[place].source, functions, wanted), place) for place in free]
+                fit = [place for common, place in ranked if common > (0, 0) and common == max(ranked)[0]]
             else:
                 fit = [place for place in free if place and names[place - 1] == before != ""][:1]
             if fit:
@@ -155,6 +181,15 @@ def _find_lost(cells: Sequence[Cell], names: list[str], assignment: Assignment) 
                 notes.append(f"The cell {name} had lost its mark: it was found by what it holds.")
         before = name or before
     return notes
+
+
+def _functions(source: str) -> set[str]:
+    return set(re.findall(r"^(?:def|class)\s+(\w+)", source, re.MULTILINE))
+
+
+def _fit(source: str, functions: set[str], wanted: set[str]) -> tuple[int, int]:
+    """How many of these functions a cell defines, and how many of these names: trying a function out may take its name."""
+    return len(functions & _functions(source)), len(wanted & bound_names(source))
 
 
 def _solved(assignment: Assignment, name: str) -> str:
