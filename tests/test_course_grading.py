@@ -317,13 +317,13 @@ def test_a_full_disk_is_said_in_a_sentence_and_the_same_command_goes_on(
     assert grade(submitted, plan).there == 3
 
 
-def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
-    sandboxed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assignment = read_course(write_course(tmp_path, CALLS))[NAME]
-    notebook = answered(assignment)
-    notebook["cells"].append({"cell_type": "code", "source": "import os\nos._exit(0)", "metadata": {}, "id": "end"})
-    cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
+@pytest.fixture(scope="module")
+def assignment(tmp_path_factory: pytest.TempPathFactory) -> Assignment:
+    return toy(tmp_path_factory.mktemp("course"))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Sandbox]:
+    """The sandboxes that are started from now on."""
     started: list[Sandbox] = []
 
     def sandbox(way: str, limits: Limits) -> Sandbox:
@@ -331,6 +331,17 @@ def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
         return started[-1]
 
     monkeypatch.setattr(examining, "Sandbox", sandbox)
+    return started
+
+
+def test_functions_are_called_in_one_new_process_after_the_first_has_ended(
+    sandboxed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = read_course(write_course(tmp_path, CALLS))[NAME]
+    notebook = answered(assignment)
+    notebook["cells"].append({"cell_type": "code", "source": "import os\nos._exit(0)", "metadata": {}, "id": "end"})
+    cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
+    started = counted(monkeypatch)
     examined = examining.examine(assignment, cells, choose(), replace(QUICK, cell=20.0, wall=60.0))
     assert [(one.passed, one.message) for one in examined.verdicts] == [(True, ""), (True, ""), (None, "")]
     assert len(started) == 2
@@ -347,6 +358,46 @@ def test_a_call_that_outlasts_its_test_leaves_no_answer_to_a_later_one(sandboxed
         (None, ""),
     ]
     assert examined.late, "it is examined again alone"
+
+
+@pytest.mark.parametrize(
+    ("last", "passed", "started"),
+    [("twice = twice(21)", True, 2), ("once = 1", True, 1), ("def twice(x):\n    return 3 * x", False, 1)],
+)
+def test_a_name_that_a_later_cell_takes_costs_nothing(
+    last: str, passed: bool, started: int, sandboxed: None, assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a function raises an error for it; one that returns something else is judged as it is."""
+    notebook = answered(assignment, double="def twice(x):\n    return x + x\ndef double(x):\n    return twice(x)")
+    notebook["cells"].append({"cell_type": "code", "source": last, "metadata": {}})
+    boxes = counted(monkeypatch)
+    cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
+    examined = examining.examine(assignment, cells, choose(), replace(QUICK, cell=20.0, wall=60.0))
+    assert [one.passed for one in examined.verdicts] == [passed, True, None], examined.verdicts
+    assert len(boxes) == started
+
+
+def test_a_function_that_raises_an_error_anyway_is_examined_no_second_time(
+    sandboxed: None, assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = answered(assignment, double="def double(x):\n    return x and x + 'x'")
+    cells, _ = mend(read_cells(json.dumps(notebook).encode()), assignment)
+    boxes = counted(monkeypatch)
+    examined = examining.examine(assignment, cells, choose(), QUICK)
+    assert [one.passed for one in examined.verdicts] == [False, True, None]
+    assert len(boxes) == 1
+
+
+def test_the_profile_of_the_shell_reaches_no_hidden_test(sandboxed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 'from lnl_core import resolve_profile\nsize = 3 if resolve_profile("demo") == "smoke" else 5\ntable ='
+    source = SOURCE.replace("table =", size).replace("random(5)", "random(size)")
+    source = source.replace("assert not abs(total", 'assert resolve_profile("demo") == "demo"\nassert not abs(total')
+    assignment = read_course(write_course(tmp_path, source))[NAME]
+    monkeypatch.setenv("LNL_PROFILE", "smoke")
+    cells, _ = mend(read_cells(json.dumps(answered(assignment)).encode()), assignment)
+    examined = examining.examine(assignment, cells, choose(), replace(QUICK, cell=20.0, wall=60.0))
+    assert [(one.passed, one.message) for one in examined.verdicts] == [(True, ""), (True, ""), (None, "")]
+    assert os.environ["LNL_PROFILE"] == "smoke"
 
 
 def test_a_hidden_test_that_an_answer_makes_endless_is_late(sandboxed: None, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ they run, the student's process, or a new one that has run the same cells, only 
 import builtins
 import contextlib
 import io
+import os
 import re
 import signal
 import sys
@@ -20,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from tools.course import wire
-from tools.course.assignment import Assignment, Task
+from tools.course.assignment import Assignment, Task, bound_names
 from tools.course.repair import Cell
 from tools.course.sandbox import Limits, Sandbox, Stopped
 
@@ -246,12 +247,38 @@ def _verdict(task: Task, cells: Sequence[Cell], run: _Run, functions: _Functions
     if not task.hidden:
         return visible
     message, misconception, shown = _hidden(task, functions, given)
+    if message and functions.raised and _rebound(cells, place):
+        message, misconception, shown = _then(task, functions, given) or (message, misconception, shown)
     if not message:
         return visible
     if failure is not None:
         visible.misconception = misconception  # a visible test failed without a name, and a hidden one has it
         return visible
     return Verdict(task, False, True, message, misconception, shown)
+
+
+def _rebound(cells: Sequence[Cell], place: int) -> bool:
+    """Whether a cell behind this one binds a name that one before it binds: a function may then find something else there."""
+    before, after = (
+        set().union(*(bound_names(cell.source) for cell in part if cell.kind == "code"))
+        for part in (cells[:place], cells[place + 1 :])
+    )
+    return bool(before & after)
+
+
+def _then(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[str, str, Failure | None] | None:
+    """The hidden tests of a task on its functions as they were at its test, in a process of its own; nothing if time is up."""
+    if time.monotonic() > functions.end:
+        return None
+    box = Sandbox(functions.way, functions.limits)
+    try:
+        run = _execute(box, functions.cells, functions.assignment, upto=task.name)
+        if run.stopped:
+            return None
+        there = _Functions(functions.way, functions.limits, functions.cells, functions.assignment, box, run)
+        return _hidden(task, there, given)
+    finally:
+        box.close()
 
 
 def _cause(place: int, cells: Sequence[Cell], run: _Run, assignment: Assignment) -> Failure | None:
@@ -280,6 +307,7 @@ def _hidden(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[s
 
     What a function of the student's says when it raises an error is not passed on: it could tell what it was called with.
     """
+    functions.raised = None
     try:
         answers = functions.answers(task)
         if missing := [name for name in task.answers if name not in answers]:
@@ -288,10 +316,9 @@ def _hidden(task: Task, functions: _Functions, given: dict[str, Any]) -> tuple[s
         return f"A hidden test could not call your functions: {stopped.why}.", "", None
     except wire.NotData as error:
         return f"A hidden test could not read an answer: {error}.", "", None
-    functions.raised = None
     names = {"__name__": "hidden", **_given(functions.assignment, given), **answers}
     try:
-        with _quiet(), _alarm(functions.limits.cell), _room(functions.limits.memory):
+        with _default_profile(), _quiet(), _alarm(functions.limits.cell), _room(functions.limits.memory):
             exec(compile(task.hidden, "<hidden tests>", "exec"), names)
     except Exception as error:
         if (raised := functions.raised) and not (isinstance(error, AssertionError) and raised.kind != "AssertionError"):
@@ -321,11 +348,29 @@ def _given(assignment: Assignment, given: dict[str, Any]) -> dict[str, Any]:
     """The names of the assignment's locked cells, made once a submission, here."""
     if not given:
         given["__name__"] = "given"
-        with _quiet():
+        with _default_profile(), _quiet():
             for name, source in assignment.given.items():
                 with contextlib.suppress(Exception):  # one that needs a student's answer gives hidden tests nothing
                     exec(compile(source, f"<{name}>", "exec"), given)
     return given
+
+
+_PROFILE = "LNL_PROFILE"
+_profiles: list[str | None] = []  # what was set, below nothing for each thread that came meanwhile: the last one to leave sets it
+_change = threading.Lock()
+
+
+@contextlib.contextmanager
+def _default_profile() -> Iterator[None]:
+    """Without the profile of the shell: the student's cells run without it, and data of another size are others."""
+    with _change:
+        _profiles.append(os.environ.pop(_PROFILE, None))
+    try:
+        yield
+    finally:
+        with _change:
+            if (last := _profiles.pop()) is not None:
+                os.environ[_PROFILE] = last
 
 
 @contextlib.contextmanager
