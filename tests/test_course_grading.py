@@ -577,6 +577,63 @@ def test_a_class_list_that_says_more_reaches_the_forms(small: tuple[Path, Plan],
     assert [row["ID"] for row in rows(plan.results / "canvas.csv")] == ["", "88"]
 
 
+def test_who_was_graded_in_another_folder_keeps_the_points(small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted, plan = small
+    monkeypatch.setattr(grading, "_executor", lambda _: nullcontext((ThreadPoolExecutor(1), 1)))
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    for name in ("ada", "cy"):
+        (submitted / f"{name}.ipynb").unlink()
+    (submitted.parent / "list.csv").write_text("id,name,moodle\nbo,Bo,7\ndee,Dee,8\neve,Eve,9\n")
+    plan = replace(plan, class_list=submitted.parent / "list.csv")
+    hand_in(submitted, plan)
+    mark(plan, "why", 15.0)
+    late = submitted.parent / "late"
+    late.mkdir()
+    (late / "dee.ipynb").write_text("no JSON")
+    summary = grade(late, plan)
+    table = {row["id"]: (row["points"], row["status"]) for row in rows(plan.results / "grades.csv")}
+    assert table == {"bo": ("95.0", "graded"), "dee": ("0", "not graded"), "eve": ("", "nothing handed in")}
+    assert [row["Grade"] for row in rows(plan.results / f"moodle_{NAME}.csv")] == ["0", "95.0", ""]
+    assert [one["student"]["id"] for one in summary.results] == ["dee"]
+    assert summary.notes == [
+        "Not in this folder, and with the points from before: bo. Take their files out of graded if that is wrong.",
+        "eve is on the class list and handed nothing in.",
+    ]
+    changed = replace(read_course(plan.course)[NAME], tasks=())
+    assert grading._before([], {NAME: changed}, {}, plan) == {}
+    assert not grading._is_of(summary.results[0] | {"problem": "", "tasks": [{"name": "other"}]}, changed)
+
+
+def test_the_formgrader_knows_which_submission_of_the_exchange_was_graded(
+    small: tuple[Path, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
+    _, plan = small
+    plan = replace(plan, out=plan.course)
+    stamps = {"ada": "2026-05-01 10:00:00.123456 UTC\n", "bo": "2026-05-01 10:00:00 +0000", "cy": "yesterday, or so", "dee": ""}
+    for name, stamp in stamps.items():
+        place = plan.course / "submitted" / name / NAME
+        place.mkdir(parents=True)
+        (place / f"{NAME}.ipynb").write_text("{}")
+        if stamp:
+            (place / "timestamp.txt").write_text(stamp)
+    monkeypatch.setattr(grading, "grade_one", lambda *_: grading.problem("No."))
+    monkeypatch.setattr(grading, "_executor", lambda _: nullcontext((ThreadPoolExecutor(1), 1)))
+    monkeypatch.setattr(grading, "check_source", lambda *_: {"slowest": 0.0, "seconds": 0.0})
+    grade(plan.course / "submitted", plan)
+    with grading._gradebook(plan) as gradebook:
+        found = {one.student.id: str(one.timestamp) for one in gradebook.assignment_submissions(NAME)}
+    assert found == {"ada": "2026-05-01 10:00:00.123456", "bo": "2026-05-01 10:00:00", "cy": "None", "dee": "None"}
+    (plan.course / "autograded").mkdir()
+    for name in ("ada", "bo"):
+        (plan.course / "autograded" / name / NAME).mkdir(parents=True)
+    (plan.course / "submitted" / "cy" / NAME / "timestamp.txt").unlink()  # which nbgrader cannot read either
+    api = NbGraderAPI(coursedir=CourseDirectory(root=str(plan.course)))
+    assert {"ada", "bo"} <= api.get_autograded_students(NAME)
+
+
 def test_dask_workers_grade_the_same(small: tuple[Path, Plan]) -> None:
     submitted, plan = small
     for name in ("bo", "cy"):

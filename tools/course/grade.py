@@ -37,7 +37,7 @@ from tools import ROOT
 from tools.course import feedback
 from tools.course.assignment import Assignment, parse_assignment, read_course, read_misconceptions
 from tools.course.examine import Examined, examine
-from tools.course.layouts import Found, Student, Submission, find, match, read_class_list
+from tools.course.layouts import Found, Student, Submission, absent, find, known_as, match, read_class_list
 from tools.course.release import is_grade, is_solution, own, to_text
 from tools.course.repair import Cell, belongs_to, mend, read_cells
 from tools.course.sandbox import Limits, choose, keep_apart, trouble
@@ -188,13 +188,14 @@ def marks(notebook: Any) -> list[float | None]:
 
 @dataclass
 class Job:
-    """A submission with its assignment, and the file that its result goes to."""
+    """A submission with its assignment, and the file that its result goes to; ``handed_in`` is the time, if nbgrader wrote it."""
 
     submission: Submission
     assignment: Assignment | None
     file: Path
     key: str = ""
     problem: str = ""
+    handed_in: str = ""
 
     @property
     def student(self) -> Student:
@@ -254,12 +255,25 @@ def _jobs(found: Found, course: dict[str, Assignment], plan: Plan, way: str) -> 
         if name and name not in course:
             continue  # of an assignment that was not asked for
         file = plan.results / (name or "unknown") / f"{_file_name(one.student.id)}.json"
-        job = Job(one, course.get(name), file, problem=problem)
+        job = Job(one, course.get(name), file, problem=problem, handed_in=_handed_in(one) if found.layout == "nbgrader" else "")
         if file in jobs:  # the same student by two ways
             job.problem = "There are two notebooks for this assignment, and one is wanted: hand in that which is to be graded."
         job.key = _key(data + job.problem.encode(), job.assignment, plan, way)
         jobs[file] = job
     return list(jobs.values())
+
+
+def _handed_in(one: Submission) -> str:
+    """What nbgrader wrote beside a notebook, by which its formgrader knows which submission was graded."""
+    from nbgrader.utils import parse_utc
+
+    stamp = one.files[0].with_name("timestamp.txt") if one.files else None
+    try:
+        if stamp and not stamp.is_symlink() and stamp.is_file() and stamp.stat().st_size < 200:
+            return parse_utc(stamp.read_text(encoding="utf-8").strip()).isoformat()
+    except (OSError, ValueError, OverflowError, TypeError):  # of another program, or damaged: there is no time then
+        pass
+    return ""
 
 
 def _stored(file: Path) -> Result | None:
@@ -278,7 +292,44 @@ def _store(job: Job, result: Result, plan: Plan) -> None:
         folder = plan.out / "autograded" / job.student.id / job.assignment.name
         write_atomically(folder / f"{job.assignment.name}.ipynb", lambda place: place.write_text(notebook, encoding="utf-8"))
     name = job.assignment.name if job.assignment else ""
-    write_json(job.file, {"key": job.key, "student": asdict(job.student), "assignment": name, **result})
+    write_json(job.file, {"key": job.key, "assignment": name, **result, **_of(job)})
+
+
+def _of(job: Job) -> Result:
+    """What a result says of its submission that may change while the notebook stays."""
+    return {"student": asdict(job.student), "handed_in": job.handed_in}
+
+
+def _before(jobs: Sequence[Job], course: dict[str, Assignment], students: dict[str, Student], plan: Plan) -> dict[Path, Result]:
+    """The results of those whose submissions to the same assignments were graded before and are not in the folder."""
+    found: dict[Path, Result] = {}
+    listed = known_as(students)
+    here = {job.file for job in jobs}
+    for name in sorted({job.assignment.name for job in jobs if job.assignment}):
+        for file in sorted((plan.results / name).glob("*.json")):
+            stored = _stored(file) if file not in here and not file.name.startswith(".") else None
+            if stored is None or not _is_of(stored, course[name]):
+                continue
+            student = Student(**stored["student"])
+            now = listed(student) if students else student
+            if now.id == student.id:  # else the class list has them by another name, under which they are graded
+                found[file] = {**stored, "student": asdict(now)}
+    return found
+
+
+def _is_of(stored: Result, assignment: Assignment) -> bool:
+    """Whether a stored result has the tasks that the assignment has now."""
+    same = [task["name"] for task in stored.get("tasks", [])] == [task.name for task in assignment.tasks]
+    return stored.get("assignment") == assignment.name and (same or bool(stored["problem"]))
+
+
+def _kept(before: Sequence[Result]) -> list[str]:
+    """A note that names those whose results are from another folder."""
+    names = sorted({one["student"]["id"] for one in before})
+    if not names:
+        return []
+    said = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"Not in this folder, and with the points from before: {said}. Take their files out of graded if that is wrong."]
 
 
 def _begin() -> None:
@@ -420,7 +471,9 @@ def grade(submitted: Path, plan: Plan) -> Summary:
             elif stored["late"]:
                 again.append(job)
             else:  # the class list may say more of the student than when this was stored
-                results[job.file] = {**stored, "student": asdict(job.student)}
+                results[job.file] = {**stored, **_of(job)}
+                if results[job.file] != stored:
+                    write_json(job.file, results[job.file])
         there = len(results)
         with tqdm(total=len(todo) + len(again), unit="submission", disable=not plan.progress) as bar:
 
@@ -441,8 +494,11 @@ def grade(submitted: Path, plan: Plan) -> Summary:
                 # who ran out of time is examined again alone: the machine may have been busy, or asleep
                 _work(again, limits, way, executor, 1, lambda job, result: done(job, result, last=True))
         ordered = [results[job.file] for job in jobs]
-        _record(ordered, [job.file for job in jobs], course, plan)
-        _publish(ordered, students, course, found, plan)
+        before = _before(jobs, course, students, plan)
+        names = {one["student"]["id"] for one in before.values()}
+        found.notes += _kept(list(before.values())) + absent(found, students, names)
+        _record([*ordered, *before.values()], [*(job.file for job in jobs), *before], course, plan)
+        _publish([*ordered, *before.values()], students, course, found, plan)
     return Summary(ordered, there, found.notes)
 
 
@@ -473,7 +529,8 @@ def _gradebook(plan: Plan) -> Iterator[Any]:
 def _mark(result: Result) -> str:
     """What was entered of a result: the same submission, examined again, may have other points."""
     points = [(task["name"], task["points"]) for task in result["tasks"]]
-    return hashlib.sha256(repr((result["key"], result["problem"], points)).encode()).hexdigest()[:32]
+    handed_in = [result["handed_in"]] if result.get("handed_in") else []
+    return hashlib.sha256(repr((result["key"], result["problem"], points, *handed_in)).encode()).hexdigest()[:32]
 
 
 def _answers(notebook: Any) -> dict[str, str]:
@@ -513,7 +570,7 @@ def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, 
             if name:
                 first, _, last = student["name"].rpartition(" ")
                 gradebook.update_or_create_student(student["id"], first_name=first or None, last_name=last or None)
-                submission = gradebook.update_or_create_submission(name, student["id"])
+                submission = gradebook.update_or_create_submission(name, student["id"], timestamp=result.get("handed_in") or None)
                 if result["problem"]:
                     for one in submission.notebooks[0].grades:
                         one.auto_score, one.needs_manual_grade = 0.0, one.manual_score is not None and one.needs_manual_grade

@@ -4,7 +4,7 @@ import csv
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -239,8 +239,8 @@ def _with_numbers(known: Student, one: Student) -> Student:
     return replace(known, moodle=one.moodle or known.moodle, canvas=known.canvas or one.canvas)
 
 
-def match(found: Found, students: dict[str, Student]) -> Found:
-    """The same with each student as the class list has them; notes say who is on it and handed nothing in, or is not on it."""
+def known_as(students: dict[str, Student]) -> Callable[[Student], Student]:
+    """What finds somebody on the class list: by id, by number, or by name if only one is called so."""
     by_number = {("moodle", one.moodle): one for one in students.values()} | {
         ("canvas", one.canvas): one for one in students.values()
     }
@@ -258,16 +258,24 @@ def match(found: Found, students: dict[str, Student]) -> Found:
             if known:
                 return _with_numbers(known, one)
         same = by_name.get(_letters(one.name), []) if one.name else []
-        if len(same) == 1:
-            return _with_numbers(same[0], one)
-        return replace(one, listed=False)
+        return _with_numbers(same[0], one) if len(same) == 1 else replace(one, listed=False)
 
+    return listed
+
+
+def match(found: Found, students: dict[str, Student]) -> Found:
+    """The same with each student as the class list has them, and a note for who is not on it."""
+    listed = known_as(students)
     matched = _joined([replace(one, student=listed(one.student)) for one in found.submissions])
     unknown = sorted({one.student.id for one in matched if not one.student.listed})
-    there = {one.student.id for one in matched}
     notes = [f"{name} is not on the class list, and is graded all the same." for name in unknown]
-    notes += [f"{name} is on the class list and handed nothing in." for name in students if name not in there]
     return Found(found.layout, matched, found.notes + notes)
+
+
+def absent(found: Found, students: dict[str, Student], before: Collection[str]) -> list[str]:
+    """A note for each on the class list of whom nothing is in the folder, nor was ``before``."""
+    there = {one.student.id for one in found.submissions} | set(before)
+    return [f"{name} is on the class list and handed nothing in." for name in students if name not in there]
 
 
 def _words(name: str) -> list[str]:
