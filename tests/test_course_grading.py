@@ -599,8 +599,13 @@ def test_who_was_graded_in_another_folder_keeps_the_points(small: tuple[Path, Pl
         "Not in this folder, and with the points from before: bo. Take their files out of graded if that is wrong.",
         "eve is on the class list and handed nothing in.",
     ]
+    (submitted.parent / "list.csv").write_text("id,name\nrobert,Bo\ndee,Dee\n")
+    assert grade(late, plan).notes == [
+        "bo was graded before, and is robert on the class list: grade that folder again with it.",
+        "robert is on the class list and handed nothing in.",
+    ]
     changed = replace(read_course(plan.course)[NAME], tasks=())
-    assert grading._before([], {NAME: changed}, {}, plan) == {}
+    assert grading._before([], {NAME: changed}, {}, plan) == ({}, [])
     assert not grading._is_of(summary.results[0] | {"problem": "", "tasks": [{"name": "other"}]}, changed)
 
 

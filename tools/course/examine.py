@@ -356,7 +356,7 @@ def _given(assignment: Assignment, given: dict[str, Any]) -> dict[str, Any]:
 
 
 _PROFILE = "LNL_PROFILE"
-_profiles: list[str | None] = []  # what was set, below nothing for each thread that came meanwhile: the last one to leave sets it
+_profiles: list[str | None] = []  # what each thread has taken away: the first took it, and the last to leave puts it back
 _change = threading.Lock()
 
 

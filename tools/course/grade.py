@@ -270,7 +270,7 @@ def _handed_in(one: Submission) -> str:
     stamp = one.files[0].with_name("timestamp.txt") if one.files else None
     try:
         if stamp and not stamp.is_symlink() and stamp.is_file() and stamp.stat().st_size < 200:
-            return parse_utc(stamp.read_text(encoding="utf-8").strip()).isoformat()
+            return str(parse_utc(stamp.read_text(encoding="utf-8").strip()).isoformat())
     except (OSError, ValueError, OverflowError, TypeError):  # of another program, or damaged: there is no time then
         pass
     return ""
@@ -300,9 +300,12 @@ def _of(job: Job) -> Result:
     return {"student": asdict(job.student), "handed_in": job.handed_in}
 
 
-def _before(jobs: Sequence[Job], course: dict[str, Assignment], students: dict[str, Student], plan: Plan) -> dict[Path, Result]:
-    """The results of those whose submissions to the same assignments were graded before and are not in the folder."""
+def _before(
+    jobs: Sequence[Job], course: dict[str, Assignment], students: dict[str, Student], plan: Plan
+) -> tuple[dict[Path, Result], list[str]]:
+    """The results of those whose submissions to the same assignments were graded before and are not in the folder, and notes."""
     found: dict[Path, Result] = {}
+    notes = []
     listed = known_as(students)
     here = {job.file for job in jobs}
     for name in sorted({job.assignment.name for job in jobs if job.assignment}):
@@ -312,9 +315,11 @@ def _before(jobs: Sequence[Job], course: dict[str, Assignment], students: dict[s
                 continue
             student = Student(**stored["student"])
             now = listed(student) if students else student
-            if now.id == student.id:  # else the class list has them by another name, under which they are graded
+            if now.id == student.id:
                 found[file] = {**stored, "student": asdict(now)}
-    return found
+            elif not file.with_name(f"{_file_name(now.id)}.json").is_file():
+                notes.append(f"{student.id} was graded before, and is {now.id} on the class list: grade that folder again with it.")
+    return found, notes + _kept(list(found.values()))
 
 
 def _is_of(stored: Result, assignment: Assignment) -> bool:
@@ -494,9 +499,8 @@ def grade(submitted: Path, plan: Plan) -> Summary:
                 # who ran out of time is examined again alone: the machine may have been busy, or asleep
                 _work(again, limits, way, executor, 1, lambda job, result: done(job, result, last=True))
         ordered = [results[job.file] for job in jobs]
-        before = _before(jobs, course, students, plan)
-        names = {one["student"]["id"] for one in before.values()}
-        found.notes += _kept(list(before.values())) + absent(found, students, names)
+        before, notes = _before(jobs, course, students, plan)
+        found.notes += notes + absent(found, students, {one["student"]["id"] for one in before.values()})
         _record([*ordered, *before.values()], [*(job.file for job in jobs), *before], course, plan)
         _publish([*ordered, *before.values()], students, course, found, plan)
     return Summary(ordered, there, found.notes)
