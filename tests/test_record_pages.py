@@ -102,10 +102,10 @@ def test_a_run_in_another_precision_has_a_link_of_its_own(tmp_path: Path) -> Non
     (path, *_) = sorted((ROOT / "results" / "runs").glob("colored_mnist-lnl-0.02-*.json"))
     first = read_record(path)
     second = replace(first, config={**first.config, "precision": "float32"})
-    for folder, record in (("runs", first), ("precision", second)):
+    for folder, record in (("runs", first), ("newer", second)):
         write_record(record, tmp_path / "results" / folder / path.name)
     assert records.address_of(first, tmp_path) == f"runs/{path.stem}"
-    assert records.address_of(second, tmp_path) == f"precision/{path.stem}"
+    assert records.address_of(second, tmp_path) == f"newer/{path.stem}"
 
 
 def test_every_row_of_runs_links_to_their_records() -> None:

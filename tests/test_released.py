@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from test_records import record_of
 
-from lnl_core.runs.records import write_record
+from lnl_core.runs.comparison import paper_numbers
+from lnl_core.runs.records import read_records, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import released as page
+from tools.pages.numbers import missing
+from tools.pages.sources import Sources
 from tools.studies import released as study
 
 
@@ -44,3 +47,14 @@ def test_every_run_has_a_row_and_those_that_are_missing_say_so(tmp_path: Path) -
     assert made.startswith("| 0.05 | warm | blind_eye | 0.")
     assert "| 0.500 | – | – | – | <a href=" in made
     assert "1 of 12 made; nothing is concluded from one" in table
+
+
+def test_what_is_said_of_the_released_settings() -> None:
+    assert not missing("reproduce.md", "So far each method has one run, from a cold start", "near the mean of our baseline")
+    found = {record.method: record for record in read_records(ROOT / "results" / study.FOLDER)}
+    assert len(found) == len(list((ROOT / "results" / study.FOLDER).glob("*.json"))) == 2
+    baseline, published = Sources().ours("baseline", 0.02), paper_numbers()
+    for method, record in found.items():
+        assert (record.setting["color_var"], record.seed, record.config["warmup_epochs"]) == (0.02, 0, 0)
+        accuracy = record.metrics["test_accuracy"]
+        assert abs(accuracy - baseline) < 0.03 < 0.2 < published[method][0.02] - accuracy

@@ -1,4 +1,4 @@
-"""The table of what bf16 does to the accuracies of Figure 4: the same cells in float32, from the runs in results/precision."""
+"""The table of what bf16 does to the accuracies of Figure 4: the same configurations in float32, from the runs of study "newer"."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
 from tools.pages import records
 from tools.pages.rows import of_seeds, table_head, where
-from tools.studies import runs as study
+from tools.studies import newer as study
 
-PRECISIONS = {"float32": study.FLOAT32, "bf16": "runs"}
+PRECISIONS = {"float32": study.FOLDER, "bf16": "runs"}
 """By precision the folder of its runs."""
 
 
 def of_method(method: str, precision: str, root: Path = ROOT) -> list[RunRecord]:
     """The runs of a method in a precision at the smallest variance, by seed."""
-    wanted = {config.with_options(seed=0).fingerprint() for config in study.precision() if config.method == method}
     stored = read_records(root / "results" / PRECISIONS[precision])
     found = where(stored, method=method, color_var=COLOR_VARS[0], precision=precision)
-    return [one for one in found if one.run_config().with_options(seed=0).fingerprint() in wanted]
+    wanted = study.config_of(method, COLOR_VARS[0], 0).fingerprint()
+    return [one for one in found if one.run_config().with_options(seed=0).fingerprint() == wanted]
 
 
 def accuracies(method: str, precision: str, root: Path = ROOT) -> list[float]:
@@ -30,7 +30,7 @@ def accuracies(method: str, precision: str, root: Path = ROOT) -> list[float]:
 def precision_table(root: Path = ROOT) -> str:
     """A row a method: its accuracy in either precision, and the interval of the difference."""
     lines = table_head("method", "float32", "n", "bf16", "n", "float32 less bf16, 95 % interval", "float32 against bf16", "records")
-    for method in dict.fromkeys(config.method for config in study.precision()):
+    for method in study.BESIDE:
         values = {precision: accuracies(method, precision, root) for precision in PRECISIONS}
         cells = [cell for found in values.values() for cell in (of_seeds(found, missing="not measured"), str(len(found)))]
         if min(map(len, values.values())) < FEWEST_RUNS:

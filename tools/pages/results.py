@@ -166,7 +166,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "answers_faces": ("pretrained_faces", "answers"),
     "answers_dogs_cats": ("pretrained", "answers"),
     "released": ("released",),
-    "precision": ("figure_4", "precision"),
+    "precision": ("figure_4", "newer"),
     "left_out": (),
     "digit_exceptions": ("search", "digit_exceptions"),
     "digit_draws": ("digit_draws",),

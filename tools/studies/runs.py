@@ -14,8 +14,6 @@ SEVERAL = (0.02, 0.03, 0.05)
 NETWORK: dict[str, Any] = {"network": "ragonesi"}
 METHODS = (*find("colored_mnist").methods, "mi_backprop")
 """The last two are none of the paper's."""
-FLOAT32 = "precision"
-"""The folder of runs in float32 whose like in bf16 lie in runs."""
 FIVE = ("bias_balanced", "lnl", "baseline")
 """The methods with five seeds."""
 
@@ -47,11 +45,6 @@ def figure_4_full() -> list[RunConfig]:
         preset("full", method, color_var=color_var, seed=seed, source="mnist")
         for seed, color_var, method in product(range(3), first, METHODS[:-1])
     ]
-
-
-def precision() -> list[RunConfig]:
-    """Cells of Figure 4 once more, in float32: whether bf16 changes what they say."""
-    return list(_short(("lnl", "baseline", "bias_balanced"), [0.02], range(3), precision="float32"))
 
 
 def grayscale() -> list[RunConfig]:
@@ -92,7 +85,6 @@ def photographs() -> list[RunConfig]:
 STUDIES = (
     Runs("figure_4", "Every method on Colored MNIST at the seven variances of Figure 4.", "runs", figure_4),
     Runs("figure_4_full", "The same in the paper's setting, 100 epochs; for a GPU.", "runs", figure_4_full),
-    Runs("precision", "Three methods of Figure 4 in float32 at the smallest variance; in bf16 they are there.", FLOAT32, precision),
     Runs("grayscale", 'The method "gray" under other formulas of grey.', "ablations", grayscale),
     Runs("their_network", "mi_backprop with its authors' network, with and without its second step.", "ablations", their_network),
     Runs(
