@@ -13,6 +13,7 @@ from tools import ROOT
 from tools.course.release import COURSE, is_grade, is_solution, own, points, read_source, with_seed
 
 WRONG = ROOT / "tests" / "course" / "wrong"
+RIGHT = ROOT / "tests" / "course" / "right"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,10 @@ def execute(notebook: Any) -> Outcome:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """One wrong answer as seen in classes: the notebook with its cells, the misconception, and what it has to cost."""
+    """One wrong answer as seen in classes: the notebook with its cells, the misconception, and what it has to cost.
+
+    A mistake without a name has the name "". A right answer costs nothing.
+    """
 
     notebook: Any
     name: str
@@ -75,8 +79,9 @@ def _answer(path: Path) -> Any:
 
 
 def misconception(path: Path) -> str:
-    """The id of the misconception that a wrong answer shows."""
-    return str(_answer(path).cells[0].metadata.get("name", path.stem))
+    """The id of the misconception that a wrong answer shows, or nothing for one that has no name: its header says "none"."""
+    name = str(_answer(path).cells[0].metadata.get("name", path.stem))
+    return "" if name == "none" else name
 
 
 def wrong_answer(path: Path, seed: int | None = None) -> WrongAnswer:
@@ -93,5 +98,5 @@ def wrong_answer(path: Path, seed: int | None = None) -> WrongAnswer:
             assert old in changed.source, f"{path.name} replaces {old!r}, which is not there"
             changed.source = changed.source.replace(old, new)
         changed.source = cell.source or changed.source
-    lost = {name: float(value) for name, value in answer.cells[0].metadata["lost"].items()}
+    lost = {name: float(value) for name, value in answer.cells[0].metadata.get("lost", {}).items()}
     return WrongAnswer(notebook, misconception(path), lost)

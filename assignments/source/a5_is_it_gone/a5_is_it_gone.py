@@ -68,10 +68,12 @@ def _check_probe():
 
     rng = numpy.random.default_rng([CLASS_SEED, 1])
     noise, drawn = rng.normal(size=(160, 75)), rng.integers(0, 4, 160)
-    read = numpy.mean([float(probe_accuracy(noise, drawn, seed)) for seed in range(6)])
+    found = [float(probe_accuracy(noise, drawn, seed)) for seed in range(6)]
+    read = numpy.mean(found)
     seen = "[probe-on-training-data] Your probe reads a bias from pure noise: it is measured on examples that it was fitted on. Hold half of them out."
     assert read < 0.45, seen
     assert 0.12 < read < 0.4, "From pure noise the accuracy has to be near chance, 1/4 for four classes."
+    assert len(set(found)) > 1, "Every seed gives the same halves: draw them with the seed that is given."
     told = rng.integers(0, 3, 600)
     clear = numpy.eye(3)[told] + 0.15 * rng.normal(size=(600, 3))
     found = float(probe_accuracy(clear, told, 0))
@@ -107,12 +109,26 @@ def _check_control():
     import numpy
 
     rng = numpy.random.default_rng([CLASS_SEED, 2])
-    told = rng.integers(0, 3, 1500)
-    clear = numpy.eye(3)[told] + 0.15 * rng.normal(size=(1500, 3))
-    read = numpy.mean([float(control_accuracy(clear, told, seed)) for seed in range(4)])
+    told = rng.choice(3, size=1200, p=[0.8, 0.1, 0.1])  # one class is frequent, so that it shows what a probe was fitted on
+    clear = numpy.eye(3)[told] + 0.15 * rng.normal(size=(1200, 3))
+    noise, drawn = rng.normal(size=(160, 75)), rng.integers(0, 4, 160)
+
+    def beside(z, labels, count=4):
+        """The control's mean, and that of the same probe on labels that are shuffled here."""
+        control = [float(control_accuracy(z, labels, seed)) for seed in range(count)]
+        probe = [float(probe_accuracy(z, rng.permutation(labels), seed)) for seed in range(count)]
+        return numpy.mean(control), numpy.mean(probe)
+
+    read, right = beside(clear, told)
     kept = "[control-keeps-labels] Your control reads the bias as well as the probe: its labels are not shuffled, or features and labels alike."
-    assert read < 0.8, kept
-    assert read < 0.45, "On shuffled labels the accuracy has to be near chance, 1/3 for three classes."
+    assert read < 0.93, kept
+    assert read > 0.25, "Your control is far below chance: it is the accuracy of a probe on shuffled labels, and no difference of accuracies."
+    fitted = "On shuffled labels your control differs from your probe: shuffle the labels of all examples, before anything is fitted."
+    assert abs(read - right) < 0.07, fitted
+    read, right = beside(noise, drawn)
+    seen = "[probe-on-training-data] Your control is measured on examples that its probe was fitted on: hold half of them out, as the probe does."
+    assert read - right < 0.2, seen
+    assert right - read < 0.2, "Your control is far below your probe on shuffled labels: fit and measure it as the probe."
 
 
 _check_control()
@@ -195,6 +211,7 @@ def _check_cell():
     digit, shown = digit[keep], shown[keep]
     said = numpy.where(rng.random(len(digit)) < 0.6, shown, digit)
     said = numpy.where((digit == 2) & (shown == 0) & (rng.random(len(digit)) < 0.7), 1, said)
+    said[numpy.flatnonzero((digit == 2) & (shown == 0))[0]] = 2  # so that no right answer is 0
     hit = said == digit
     by_bias = min(hit[shown == kind].mean() for kind in range(4))
     by_label = min(hit[digit == kind].mean() for kind in range(4))
