@@ -95,10 +95,12 @@ def _check_train():
     ]
     shared = "[one-network-for-all] Two of your trained networks are the same: make a new network for each method, and copy its state after training."
     assert not any(alike), shared
-    fresh = new_network().state_dict()
+    planned = SIZES["epochs"] * -(-len(train) // config_of("baseline").batch_size)
     for method in METHODS:
-        untrained = all(torch.equal(tensors[method][name], value) for name, value in fresh.items())
-        assert not untrained, f"The network of {method} has the weights that it began with: it is not trained."
+        steps = int(tensors[method]["extractor.1.num_batches_tracked"])
+        again = "[one-network-for-all] A network was trained before it was trained by its method: make a new network for each."
+        assert steps <= planned or steps % planned, again
+        assert steps == planned, f"The network of {method} was not trained on all of train for as long as its configuration says."
         network = new_network()
         network.load_state_dict(tensors[method])
         network.eval()
@@ -143,6 +145,16 @@ def _check_tune():
     from lnl_core import accuracy as share_right
 
     found = {"validation": [], "test": [], "train": []}
+    planned = SIZES["epochs"] * -(-len(train) // config_of("lnl").batch_size)
+    weights = []
+    for one in CANDIDATES:
+        steps = int(torch.as_tensor(candidate_states[one]["extractor.1.num_batches_tracked"]))
+        again = "[one-network-for-all] A candidate's network was trained before it was trained with its weight: make a new network for each."
+        assert steps <= planned or steps % planned, again
+        assert steps == planned, f"The network of candidate {one} was not trained on all of train for as long as its configuration says."
+        weights.append(torch.cat([torch.as_tensor(value).double().ravel() for value in candidate_states[one].values()]))
+    same = any(torch.equal(weights[one], weights[other]) for one, other in ((0, 1), (0, 2), (1, 2)))
+    assert not same, "Two candidates have the same network: copy each state after training, and train each with a weight of its own."
     for one in CANDIDATES:
         network = new_network()
         network.load_state_dict({name: torch.as_tensor(value) for name, value in candidate_states[one].items()})
@@ -256,7 +268,7 @@ _check_conflict()
 # ## Task 5: what may be said? (20 points, read by a person)
 #
 # In at most 200 words: report your three methods and the chosen weight as you would in a paper. Give accuracies, the number of seeds, how the weight was chosen, and what the accuracies on aligned and conflicting images say
-# about each method. Name one claim that your numbers do **not** support although one would like to make it.
+# about each method: `by_conflict(predictions[method], test.labels.numpy(), test.group.numpy())`, where `test.group` is the class whose mean colour each test image was given. Name one claim that your numbers do **not** support although one would like to make it.
 #
 # *Points: 6 for numbers with n and the selection rule, 7 for aligned and conflicting read rightly, 7 for the claim that is not supported and why.*
 
