@@ -19,6 +19,8 @@
 # %% nbgrader={"grade_id": "setup", "locked": true}
 CLASS_SEED = 2026
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -43,7 +45,9 @@ def entropy(p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-entropy", "points": 10}
-assert abs(entropy(np.array([1.0, 0.0]))) < 1e-9, "What is sure has no entropy, and 0 log 0 counts as 0."
+with warnings.catch_warnings():
+    warnings.simplefilter("error", RuntimeWarning)  # a warning of NumPy's is an error here
+    assert abs(entropy(np.array([1.0, 0.0]))) < 1e-9, "What is sure has no entropy, and 0 log 0 counts as 0."
 assert abs(entropy(np.full((2, 2), 0.25)) - entropy(np.full(4, 0.25))) < 1e-9, "The shape of the table must not matter."
 
 
@@ -162,7 +166,8 @@ _check_numbers()
 #
 # A network $h$ returns logits with the classes of the bias in **dimension 1**: shape `(B, K)`, or `(B, K, ...)` with further places. Write
 # `negative_entropy(bias_logits)`: $\;\mathbb E_x\big[\sum_b Q(b|f(x)) \log Q(b|f(x))\big]$, a scalar tensor, the mean over batch and places. The feature
-# network $f$ will **descend** it. It has to stay finite for any finite logits, also those of a head that is very sure.
+# network $f$ will **descend** it, so it needs a gradient. Both have to stay finite for any finite logits, also those of a head that is very sure.
+# The locked cell after yours shows the gradient to the tests.
 
 
 # %% nbgrader={"grade_id": "batch", "solution": true}
@@ -172,6 +177,18 @@ def negative_entropy(bias_logits):
     log_q = torch.log_softmax(bias_logits, dim=1)
     return (log_q.exp() * log_q).sum(dim=1).mean()
     ### END SOLUTION
+
+
+term_gradient = None  # the next cell makes it
+
+# %% nbgrader={"grade_id": "term-gradient", "locked": true}
+def term_gradient(bias_logits):
+    """The gradient of your negative_entropy with respect to the logits, or None if it has none."""
+    leaf = bias_logits.clone().requires_grad_()
+    value = negative_entropy(leaf)
+    if not getattr(value, "requires_grad", False):
+        return None
+    return torch.autograd.grad(value, leaf, allow_unused=True)[0]
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-batch", "points": 20}
@@ -216,6 +233,17 @@ def _check_batch():
     assert bool(torch.isfinite(torch.as_tensor(negative_entropy(sure)))), careless
     assert abs(float(negative_entropy(sure))) < 1e-4, "[log-of-softmax] A very sure head has entropy 0: compute with log_softmax."
 
+    def right_slope(one):
+        leaf = one.clone().requires_grad_()
+        return torch.autograd.grad(losses.negative_conditional_entropy(leaf), leaf)[0]
+
+    cut = "[features-detached] Your term is a number without a gradient, so f cannot descend it: stay with tensors, and detach nothing."
+    slopes = [term_gradient(one) for one in (*batches, sure)]
+    assert all(one is not None for one in slopes), cut
+    assert bool(torch.isfinite(slopes[-1]).all()), "[log-of-softmax] The gradient is not finite where a head is very sure: use log_softmax."
+    exact = all(torch.allclose(one, right_slope(other), atol=1e-5) for one, other in zip(slopes, (*batches, sure), strict=True))
+    assert exact, "The value is right and its gradient is not: detach nothing in the term."
+
 
 _check_batch()
 ### END HIDDEN TESTS
@@ -227,7 +255,8 @@ _check_batch()
 #
 # $$\mathcal L_{MI} = \mathbb E_{F}\Big[\sum_b Q(b|F)\log Q(b|F) + \mu\,D_{KL}\big(P(b|F)\,\|\,Q(b|F)\big)\Big],$$
 #
-# a float, in nats. The outer mean is that of the data: a feature value counts as often as it occurs. Here `q` has no zeros; `joint` may have some.
+# a float, in nats. The outer mean is that of the data: a feature value counts as often as it occurs. Here `q` has no zeros; `joint` may have some,
+# and whole columns of them, as in task 2.
 
 
 # %% nbgrader={"grade_id": "loss", "solution": true}
@@ -235,7 +264,7 @@ def mi_loss(joint, q, mu):
     """Eq. 6 in nats for a joint table (K, F) and a head's answers (K, F), whose columns sum to one; a float."""
     ### BEGIN SOLUTION
     weight = joint.sum(axis=0)
-    posterior = joint / weight
+    posterior = joint / np.where(weight > 0, weight, 1)
     ratio = np.log(np.where(posterior > 0, posterior, 1) / np.where(posterior > 0, q, 1))
     return float((weight * ((q * np.log(q)).sum(axis=0) + mu * (posterior * ratio).sum(axis=0))).sum())
     ### END SOLUTION
@@ -280,6 +309,10 @@ def _check_loss():
     table = numpy.array([[0.5, 0.0], [0.0, 0.5]])
     zero = float(mi_loss(table, numpy.full((2, 2), 0.5), 1.0))
     assert abs(zero) < 1e-9, "mi_loss is not finite or not right where the table has zeros: 0 log 0 counts as 0."
+    table, answer, mu = cases[0]
+    wider = (numpy.concatenate([part, other], axis=1) for part, other in ((table, numpy.zeros((4, 1))), (answer, numpy.full((4, 1), 0.25))))
+    empty = "mi_loss is not finite or not right where a feature value never occurs: it has the weight 0, whatever the head says of it."
+    assert numpy.isclose(float(mi_loss(*wider, mu)), values()[0]), empty
 
 
 _check_loss()

@@ -41,7 +41,7 @@ print({name: tuple(value.shape) for name, value in game.items()})
 # ## Task 1: gradient reversal (15 points)
 #
 # Write `reverse(x, scale)`: its **value** is `x`, and its **gradient** is that of `-scale * x`. (Two lines with `detach` do it, or a `torch.autograd.Function`.)
-# The function below it shows both to the tests; leave it as it is.
+# The locked cell after yours shows both to the tests.
 
 
 # %% nbgrader={"grade_id": "reverse", "solution": true}
@@ -53,6 +53,9 @@ def reverse(x, scale):
     ### END SOLUTION
 
 
+value_and_gradient = None  # the next cell makes it
+
+# %% nbgrader={"grade_id": "value-and-gradient", "locked": true}
 def value_and_gradient(x, scale):
     """reverse(x, scale), and the gradient of the sum of its cubes with respect to x."""
     x = x.clone().requires_grad_()
@@ -89,8 +92,8 @@ _check_reverse()
 # ## Task 2: the confusion loss (20 points)
 #
 # Write `confusion_loss(bias_logits)` of Alvi et al.: the cross-entropy of what $h$ predicts **against the uniform distribution** over the $K$ classes,
-# $-\frac1K\sum_b \log Q(b|f(x))$, a scalar tensor, the mean over batch and places. Logits have shape `(B, K)` or `(B, K, ...)`. It has to stay finite for any finite
-# logits.
+# $-\frac1K\sum_b \log Q(b|f(x))$, a scalar tensor, the mean over batch and places. Logits have shape `(B, K)` or `(B, K, ...)`. It and its gradient have to stay finite for any
+# finite logits. The locked cell after yours shows the gradient to the tests.
 
 
 # %% nbgrader={"grade_id": "confusion", "solution": true}
@@ -99,6 +102,18 @@ def confusion_loss(bias_logits):
     ### BEGIN SOLUTION
     return -torch.log_softmax(bias_logits, dim=1).mean()
     ### END SOLUTION
+
+
+term_gradient = None  # the next cell makes it
+
+# %% nbgrader={"grade_id": "term-gradient", "locked": true}
+def term_gradient(bias_logits):
+    """The gradient of your confusion_loss with respect to the logits, or None if it has none."""
+    leaf = bias_logits.clone().requires_grad_()
+    value = confusion_loss(leaf)
+    if not getattr(value, "requires_grad", False):
+        return None
+    return torch.autograd.grad(value, leaf, allow_unused=True)[0]
 
 
 # %% nbgrader={"grade": true, "grade_id": "test-confusion", "points": 20}
@@ -134,8 +149,20 @@ def _check_confusion():
         assert near(given, again) and near(given, turned), noise
         raise AssertionError("confusion_loss is not the cross-entropy against the uniform distribution for some batch.")
     careless = "[log-of-softmax] A probability underflows to 0 and its logarithm is infinite: compute with log_softmax."
-    sure = confusion_loss(torch.tensor([[300.0, 0.0], [-200.0, 200.0]]))
+    logits = torch.tensor([[300.0, 0.0], [-200.0, 200.0]])
+    sure = confusion_loss(logits)
     assert bool(torch.isfinite(torch.as_tensor(sure))) and abs(float(sure) - 175.0) < 0.01, careless
+
+    def right_slope(one):
+        leaf = one.clone().requires_grad_()
+        return torch.autograd.grad(losses.confusion_loss(leaf), leaf)[0]
+
+    cut = "[features-detached] Your loss is a number without a gradient, so f cannot descend it: stay with tensors, and detach nothing."
+    slopes = [term_gradient(one) for one in (*batches, logits)]
+    assert all(one is not None for one in slopes), cut
+    assert bool(torch.isfinite(slopes[-1]).all()), "[log-of-softmax] The gradient is not finite where h is very sure: use log_softmax."
+    exact = all(torch.allclose(one, right_slope(other), atol=1e-5) for one, other in zip(slopes, (*batches, logits), strict=True))
+    assert exact, "The value is right and its gradient is not: detach nothing in the loss."
 
 
 _check_confusion()
