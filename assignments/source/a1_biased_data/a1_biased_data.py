@@ -81,6 +81,8 @@ def _check_colors():
     assert numpy.allclose(spread, of(deviation).std(), rtol=0.08), "The colours do not have the spread of a normal distribution cut to (0, 1)."
     middle = drawn.reshape(10, 3000, 3).mean(axis=1)
     assert numpy.allclose(middle, of(deviation).mean(), atol=0.02), "The colours are not drawn around the mean colour of their group."
+    shared = numpy.mean([numpy.corrcoef(one.T)[numpy.triu_indices(3, 1)] for one in drawn.reshape(10, 3000, 3)], axis=0)
+    assert numpy.abs(shared).max() < 0.1, "The channels of an image move together: each of the three is drawn for itself."
     other = draw_colors(groups[:30], COLOR_VAR, CLASS_SEED + 1)
     assert not numpy.allclose(drawn[:30], other), "Another seed has to give other colours."
 
@@ -116,14 +118,15 @@ def _check_groups():
     from lnl_core.information import plug_in_mutual_information
 
     draws = numpy.random.default_rng([CLASS_SEED, 2])
-    digits = draws.integers(0, 10, 6000)
+    digits = draws.choice(10, size=6000, p=numpy.arange(5, 15) / 95)
     dealt = numpy.asarray(deal_groups(digits, "test", CLASS_SEED)).astype(int)
     assert set(dealt.tolist()) == set(range(10)), "The test groups are not the whole numbers from 0 to 9."
     told = plug_in_mutual_information(digits, dealt)
     depends = "[test-colour-depends-on-digit] Your test colours still depend on the digit: deal any of the ten to each image, its own colour too."
     assert told < 0.005, depends
     counts = numpy.bincount(dealt, minlength=10)
-    assert counts.min() > 480 and counts.max() < 720, "The test groups are not equally frequent."
+    even = "The test groups are not equally frequent: each of the ten is as likely as any other, however frequent the digits are."
+    assert counts.min() > 480 and counts.max() < 720, even
     assert not numpy.array_equal(dealt, deal_groups(digits, "test", CLASS_SEED + 1)), "Another seed has to deal other groups."
     assert numpy.array_equal(dealt, deal_groups(digits, "test", CLASS_SEED)), "The same seed has to deal the same groups."
 
@@ -225,6 +228,9 @@ def _check_measure():
     assert numpy.isclose(train_information, own), "train_information: in training the group is the digit, so it tells all of H(Y)."
     exact = "[sample-taken-for-truth] test_information is what is counted, and counts of independent variables give more than 0: do not write 0."
     assert test_information > 1e-6, exact
+    dealt = numpy.asarray(deal_groups(labels, "test", CLASS_SEED)).astype(int)
+    counted = "test_information is not what your measured counts for labels and the groups that your deal_groups deals for the test."
+    assert numpy.isclose(test_information, float(measured(labels, dealt))), counted
     assert test_information < 3 * 81 / (2 * len(labels)), "test_information is far more than chance gives: how were the test groups dealt?"
     assert numpy.isclose(by_chance, 81 / (2 * len(labels))), "by_chance is (10 - 1)(10 - 1) / (2 N) with N the number of images."
 
