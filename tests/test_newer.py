@@ -15,11 +15,11 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.evaluation import Interval, accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.figures.leakage import nats_left
-from lnl_core.runs.comparison import ordering
+from lnl_core.runs.comparison import ordering, welch_interval
 from lnl_core.runs.records import published_models, read_record, write_record
 from lnl_core.runs.run import load_model, run_folder
 from tools import ROOT
-from tools.pages import confidence as confidence_page, last_layer as last_layer_page, leak_tables, which_method
+from tools.pages import confidence as confidence_page, last_layer as last_layer_page, leak_tables, precision, which_method
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
 from tools.studies import confidence, last_layer, leakage, newer, search
@@ -248,6 +248,18 @@ def test_cells_of_fewer_than_three_networks_are_left_out(tmp_path: Path) -> None
     assert leak_tables.full_networks_table(tmp_path) == "Nothing has been measured yet.\n", "one network a cell"
 
 
+def test_what_is_said_of_float32_and_bf16() -> None:
+    said = "For the baseline the interval of the difference lies within two hundredths. For `lnl` no difference was found"
+    assert not missing("fast_training.md", said, "an effect of a tenth is not ruled out either way")
+    ends = {}
+    for method in ("baseline", "lnl"):
+        values = [precision.accuracies(method, one) for one in precision.PRECISIONS]
+        assert [len(runs) for runs in values] == [3, 5]
+        ends[method] = welch_interval(*values)
+    assert max(map(abs, ends["baseline"])) < 0.02
+    assert max(ends["lnl"][0], -ends["lnl"][1]) < -0.1
+
+
 def test_what_is_said_of_the_methods_with_three_runs() -> None:
     above_bf16 = "lies above the runs of `lnl` in bf16, and cannot be told from those in its own precision"
     assert not missing("which_method.md", above_bf16, "three seeds of each cannot tell them apart. Their worst")
@@ -258,6 +270,8 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     assert min(len(values) for values in of.values()) >= 3
     above = (("last_layer", "lnl"), ("reweighing", "baseline"), ("group_dro", "baseline"))
     assert {ordering(of[one], of[other]) for one, other in above} == {"higher"}
+    like = sources.every("newer", "baseline", 0.02, "test_accuracy")
+    assert (len(like), {ordering(of[one], like) for one in ("reweighing", "group_dro")}) == (3, {"higher"}), "in one precision"
     assert ordering(of["group_dro"], of["reweighing"]) == "cannot say"
     assert ordering(of["last_layer"], sources.every("newer", "lnl", 0.02, "test_accuracy")) == "cannot say"
     assert max(max(sources.every("newer", one, 0.02, "worst_group_accuracy")) for one in ("reweighing", "group_dro")) == 0
