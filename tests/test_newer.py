@@ -253,9 +253,9 @@ def test_what_is_said_of_float32_and_bf16() -> None:
     assert not missing("fast_training.md", said, "an effect of a tenth is not ruled out either way")
     ends = {}
     for method in ("baseline", "lnl"):
-        values = [precision.accuracies(method, one) for one in precision.PRECISIONS]
-        assert [len(runs) for runs in values] == [3, 5]
-        ends[method] = welch_interval(*values)
+        exact, rounded = (precision.accuracies(method, one) for one in precision.PRECISIONS)
+        assert (len(exact), len(rounded)) == (3, 5)
+        ends[method] = welch_interval(exact, rounded)
     assert max(map(abs, ends["baseline"])) < 0.02
     assert max(ends["lnl"][0], -ends["lnl"][1]) < -0.1
 
