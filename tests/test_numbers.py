@@ -220,3 +220,9 @@ def test_pages_are_written_anew_and_the_numbers_counted(tmp_path: Path) -> None:
     assert numbers.write_pages(tmp_path) == 1
     assert page.read_text(encoding="utf-8") == "It is 0.7<!-- log(2) --> and\n0.9.\n"
     assert numbers.stale(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", [0.4155, 0.9055, 0.0145, 2.5, -0.0004])
+def test_a_tie_is_rounded_in_sentences_as_in_tables(value: float) -> None:
+    assert numbers.written("0.000", value) == f"{value:.3f}".replace("-0.000", "0.000")
+    assert numbers.written("0", value) == f"{value:.0f}".replace("-0", "0")

@@ -102,7 +102,8 @@ def written(number: str, value: float, rounding: str = ROUND_HALF_EVEN) -> str:
     """``value`` in the form of ``number``: as many digits after the point, its comma, its sign where it is spelt out."""
     digits = len(number.partition(".")[2])
     exact = Decimal(repr(round(value, 12))) + 0  # without the dust of binary fractions, which "up" would round up
-    rounded = exact.quantize(Decimal(1).scaleb(-digits), rounding=rounding)
+    as_in_tables = Decimal(f"{value:.{digits}f}") + 0  # of a tie both have to make the same number
+    rounded = as_in_tables if rounding == ROUND_HALF_EVEN else exact.quantize(Decimal(1).scaleb(-digits), rounding=rounding)
     text = f"{rounded:{'+' if number.startswith('+') else ''}{',' if ',' in number else ''}f}"
     return text.replace("-", "\N{MINUS SIGN}") if number.startswith("\N{MINUS SIGN}") else text
 
