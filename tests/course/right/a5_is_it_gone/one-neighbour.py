@@ -1,5 +1,5 @@
 # %% [markdown]
-# A probe that asks the nearest examples.
+# A probe that asks the nearest example, and so knows every example that it was fitted on; the verdict has another.
 
 # %% nbgrader={"grade_id": "probe", "solution": true}
 from sklearn.neighbors import KNeighborsClassifier
