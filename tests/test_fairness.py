@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise, product
@@ -41,7 +43,7 @@ from lnl_core.training import fit
 from tools.pages.fairness_tables import CRITERIA, fairness_rows
 from tools.pages.numbers import missing, said
 from tools.studies import fairness as tool
-from tools.studies.study import Options, run_study
+from tools.studies.study import Job, Options, run_study
 
 
 def rows(counts: dict[tuple[int, int], tuple[int, int]]) -> tuple[NDArray[np.int64], ...]:
@@ -288,6 +290,23 @@ def test_the_grid_leaves_records_once(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "german-age-lnl.jsonl").unlink()
     assert len(run_study(study, quiet).done) == 1
     assert len({json.dumps(row.config, sort_keys=True) + row.method for row in wanted}) == len(wanted)
+
+
+def test_rows_that_are_stored_at_the_same_time_are_all_kept_and_none_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stored,) = (record for record in read_record_lines(tool.FOLDER / "german-age-baseline.jsonl") if record.seed == 0)
+    job, study = Job("any", tmp_path / "german-age-baseline.jsonl"), tool.Fairness(tmp_path)
+    write = write_record_lines
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.05)
+        write(*arguments)
+
+    monkeypatch.setattr(tool, "write_record_lines", slowly)
+    found = [replace(stored, seed=seed, config={**stored.config, "seed": seed}) for seed in (0, 1, 2, 3, 0)]
+    with ThreadPoolExecutor(len(found)) as pool:
+        list(pool.map(partial(study.store, job), found))
+    assert [record.seed for record in read_record_lines(job.file)] == [0, 1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == [job.file.name]
 
 
 def test_adults_published_split_is_read_once_for_all_seeds() -> None:

@@ -38,7 +38,7 @@ from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import ROOT
-from tools.studies.study import Job, Options, Study
+from tools.studies.study import Job, Options, Study, alone_in
 
 FOLDER = ROOT / "results" / "fairness"
 TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}
@@ -214,8 +214,10 @@ class Fairness(Study):
         return record_of(row, task)
 
     def store(self, job: Job, found: RunRecord) -> None:
-        records = sorted([*_read(job.file), found], key=lambda record: (float(record.setting["weight"]), record.seed))
-        write_record_lines(records, job.file)
+        with alone_in(self.folder):  # another process may have a row for the same file
+            others = [record for record in _read(job.file) if _key_of(record) != _key_of(found)]
+            records = sorted([*others, found], key=lambda record: (float(record.setting["weight"]), record.seed))
+            write_record_lines(records, job.file)
 
 
 def overlap(task: str, records: Sequence[RunRecord]) -> float:
