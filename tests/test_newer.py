@@ -22,7 +22,7 @@ from tools import ROOT
 from tools.pages import confidence as confidence_page, last_layer as last_layer_page, leak_tables, precision, which_method
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
-from tools.studies import confidence, last_layer, leakage, newer, search
+from tools.studies import confidence, last_layer, leakage, newer, runs, search
 from tools.studies.__main__ import known, main
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Options, Runs, diverged, run_study
@@ -30,7 +30,12 @@ from tools.studies.study import Options, Runs, diverged, run_study
 
 def test_every_method_has_three_seeds_at_three_variances_and_a_variance_ends_before_the_next() -> None:
     configs = newer.configs()
-    assert len({config.fingerprint() for config in configs}) == len(configs) == 11 * 3 * 3
+    assert len({config.fingerprint() for config in configs}) == len(configs) == 8 * 3 * 3 + 3 * 3
+    assert {(config.color_var, config.method) for config in configs} >= {(value, one) for value in SEVERAL for one in newer.NEW}
+    assert {(config.color_var, config.precision) for config in configs} == {(0.02, "float32"), (0.03, "bf16"), (0.05, "bf16")}
+    of_figure_4 = {config.fingerprint() for config in runs.figure_4() if config.precision == "bf16" or config.seed < 3}
+    beside = {newer.config_of(one, value, seed).fingerprint() for one in newer.BESIDE for value in SEVERAL[1:] for seed in range(5)}
+    assert beside <= of_figure_4, "what stands beside the methods there is the same but for the method"
     assert [value for value, _ in itertools.groupby(config.color_var for config in configs)] == [*SEVERAL]
     assert [config.seed for config in configs[:33]] == [seed for count in (8, 3) for seed in range(3) for _ in range(count)]
     assert {config.method for config in configs} == {*newer.NEW, *newer.BESIDE}
@@ -42,7 +47,7 @@ def test_every_method_has_three_seeds_at_three_variances_and_a_variance_ends_bef
 def test_the_list_names_every_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["newer", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 99
+    assert len(lines) == 81
     assert all("results/newer/colored_mnist-" in line for line in lines)
     assert isinstance(known()["newer"], Runs)
 
@@ -95,7 +100,7 @@ def rows_of(table: str) -> dict[str, list[list[str]]]:
 
 def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> None:
     nothing = which_method.which_method_table(tmp_path)
-    assert nothing.startswith("**These numbers have not been measured yet**: none of the 99 runs has been made.")
+    assert nothing.startswith("**These numbers have not been measured yet**: none of the 81 runs has been made.")
     assert not rows_of(nothing)
     assert nothing.count(f"Not measured at this variance: {'; '.join(newer.METHODS)}.") == 3
     stored(tmp_path, "jtt", 0, 0.2)
@@ -104,10 +109,10 @@ def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> 
     table = which_method.which_method_table(tmp_path)
     found = rows_of(table)
     assert {*found} == {"jtt", "last_layer"}, "and only where they were measured"
-    assert table.startswith("3 of the 99 runs have been made; the others have not been measured yet.")
+    assert table.startswith("3 of the 81 runs have been made; the others have not been measured yet.")
     assert "on cpu (toy); other work may have run beside them." in table
-    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "float32", "2", "–"]]
-    assert found["last_layer"] == [["0.250", "0.350", "0.450", "0.550", "102", "float32", "1", "–"]]
+    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "bf16", "2", "–"]]
+    assert found["last_layer"] == [["0.250", "0.350", "0.450", "0.550", "102", "bf16", "1", "–"]]
 
 
 def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_own(tmp_path: Path) -> None:
@@ -119,8 +124,10 @@ def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_o
     assert "hold the runs of the results page" in table
     found = rows_of(table)
     numbers = ["0.200 ± 0.141", "0.200 (n = 1)", "0.300 (n = 1)", "0.400 (n = 1)"]
-    assert found["lnl"] == [[*numbers, "not measured", "float32", "2", "–"]]
+    assert found["lnl"] == [[*numbers, "not measured", "bf16", "2", "–"]]
     assert [*found] == ["lnl"], "a method of this study has no other runs"
+    stored(tmp_path, "lnl", 4, 0.2, "runs", columns=1)
+    assert rows_of(which_method.which_method_table(tmp_path))["lnl"][0][::6] == ["0.200 ± 0.100", "3"], "of every seed"
     for seed in range(newer.SEEDS):
         stored(tmp_path, "lnl", seed, 0.6)
     table = which_method.which_method_table(tmp_path)

@@ -9,7 +9,7 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages
 from tools.pages.pretrained import against
-from tools.pages.rows import of_seeds, table_head
+from tools.pages.rows import of_seeds, table_head, where
 from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
 from tools.studies.study import diverged
@@ -25,7 +25,7 @@ DIGITS = {"worst_group_accuracy": 2, "bias_mlp_probe_information": 2}
 """Columns and digits of the small table: more would not fit beside the contents."""
 MISSING = "not measured"
 RESULTS = "runs"
-"""The folder of the results page, whose runs of ``newer.BESIDE`` stand in for those that this study has not made again."""
+"""The folder of the results page, whose runs of ``newer.BESIDE`` stand where this study does not make them again or has not yet."""
 
 
 def must_know_table() -> str:
@@ -39,7 +39,8 @@ def must_know_table() -> str:
 
 def which_method_table(root: Path = ROOT) -> str:
     """By variance a row a method: means over seeds with the standard deviation; what has no record says so."""
-    own, others = (_by_run(root / "results" / folder) for folder in (newer.FOLDER, RESULTS))
+    own = {record.run_config().fingerprint(): record for record in read_records(root / "results" / newer.FOLDER)}
+    others = read_records(root / "results" / RESULTS)
     found: list[RunRecord] = []
     borrowed = False
     blocks = []
@@ -50,7 +51,7 @@ def which_method_table(root: Path = ROOT) -> str:
             records = [own[run] for run in runs if run in own]
             found += records
             seconds = [record.provenance["seconds"] for record in records if _knows_its_time(record)]
-            instead = [others[run] for run in runs if run in others] if method in newer.BESIDE else []
+            instead = _of_cell(others, method, color_var) if method in newer.BESIDE else []
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
             if not records:
@@ -68,8 +69,8 @@ def which_method_table(root: Path = ROOT) -> str:
 
 
 _BORROWED = (
-    f" Until there are three of each, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the results"
-    " page, of the same configurations; not all of these hold every number, and their seconds are of other machines."
+    f" Where they have not been run again, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the"
+    " results page, of the same configurations; not all of these hold every number, and their seconds are of other machines."
 )
 
 
@@ -114,8 +115,11 @@ def small_table(root: Path = ROOT) -> str:
     return "\n".join(blocks) + f"\n{how}\n"
 
 
-def _by_run(folder: Path) -> dict[str, RunRecord]:
-    return {record.run_config().fingerprint(): record for record in read_records(folder)}
+def _of_cell(records: list[RunRecord], method: str, color_var: float) -> list[RunRecord]:
+    """Every seed of a method at a variance, in the configuration of this study but for the precision."""
+    wanted = newer.config_of(method, color_var, 0).fingerprint()
+    found = where(records, experiment="colored_mnist", method=method, color_var=color_var)
+    return [one for one in found if one.run_config().with_options(seed=0).fingerprint() == wanted]
 
 
 def _knows_its_time(record: RunRecord) -> bool:
@@ -131,7 +135,7 @@ def _cell(values: list[float], runs: int) -> str:
 
 def _how_much(records: list[RunRecord]) -> str:
     """In words how many of the runs there are, and where they were made."""
-    wanted = len(newer.METHODS) * len(SEVERAL) * newer.SEEDS
+    wanted = len(newer.configs())
     if not records:
         return f"**These numbers have not been measured yet**: none of the {wanted} runs has been made."
     devices = " and ".join(sorted({str(record.provenance["device"]) for record in records}))
