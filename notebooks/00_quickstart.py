@@ -147,7 +147,9 @@ print(f"the same held-out digits in random colours      {on_test['baseline']:.3f
 # ## Can it be told what not to learn?
 #
 # Split the network in two: a feature extractor $f$ and a label head $g$. Then add an adversary, a bias head $h$, which tries to name the
-# colour from the features $f(x)$.
+# colour from the features $f(x)$. The colour is given to $h$ as a map of labels: the image is divided into $14\times14$ places, and
+# at each place each channel, red, green and blue, has one of eight levels, from 0 (dark) to 7 (bright). $h$ predicts these levels
+# from the features around the place.
 #
 # | network | sees | is trained |
 # |---|---|---|
@@ -155,11 +157,14 @@ print(f"the same held-out digits in random colours      {on_test['baseline']:.3f
 # | $g$, label head | $f(x)$ | to predict the digit $y$: it descends the label loss $L_c$ |
 # | $f$, extractor | the image $x$ | to help $g$, and to give $h$ no information |
 #
-# For $f$ the last line means two extra terms: make $h$'s prediction spread out (descend $\lambda L_{MI}$, the negative entropy of
-# what $h$ says) and make $h$ wrong (ascend $\mu L_B$, through a layer that reverses the gradient). Together this is Eq. 9 of
+# For $f$ the last line means two extra terms: make $h$'s prediction spread out (descend $\lambda\,\mathcal N$;
+# $\mathcal N$ is the negative entropy of what $h$ predicts) and make $h$ wrong (ascend $\mu L_B$, through a layer that reverses the gradient). Together this is Eq. 9 of
 # the paper:
 #
-# $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c \;+\; \lambda\, L_{MI} \;-\; \mu\, L_B .$$
+# $$\min_{\theta_f,\theta_g}\;\max_{\theta_h}\;\; L_c \;+\; \lambda\,\mathcal N \;-\; \mu\, L_B .$$
+#
+# (Figures and code call $\mathcal N$ "mi" or $L_{MI}$. In the paper $\mathcal L_{MI}$ is the whole of Eq. 6, of which $\mathcal N$ is
+# the first term.)
 #
 # In code it is another method name.
 
@@ -254,8 +259,9 @@ for name, network in {"baseline": baseline, "lnl": lnl}.items():
 # ## Has f forgotten the colour?
 #
 # The paper's goal is stronger than accuracy: $f(x)$ should hold no information about the colour. Its evidence is $h$, which in the
-# end cannot name the colour. Ask $h$ about randomly painted digits, and compare its loss with that of a prediction that knows only
-# how often each of the eight levels of a channel occurs. The difference is what $h$ knows, in nats.
+# end cannot name the colour. Ask $h$ about randomly painted digits, and compare its cross-entropy with that of a constant
+# prediction: the shares of the eight levels of a channel. The difference is what $h$ knows, in nats (information with natural
+# logarithms).
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 repainted = load_data(lnl_config, lnl_config.train_split, DATA_DIR or None, random_colors=True)  # training shapes, random colours

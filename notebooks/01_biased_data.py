@@ -41,7 +41,7 @@
 #
 # | | |
 # |---|---|
-# | background | entropy and mutual information of a table; [notation](../book/notation.md) |
+# | background | the joint probability table of two variables; entropy and mutual information are defined here; [notation](../book/notation.md) |
 # | theory | [Eq. 1 in the theory chapter](../book/theory.md) |
 #
 # **Run time** on two CPU cores: smoke, demo and full all take well under a minute; full loads all of MNIST if it is there.
@@ -193,14 +193,15 @@ print(f"variances inside (0,1) run from {true_var.min():.4f} to {true_var.max():
 
 # %% [markdown]
 # So $\sigma^2$ is the variance *before* cutting. An implementation that clamps to $[0,1]$ instead of drawing again puts extra
-# probability on 0 and 1, which is another data set. Public data sets of the same kind do: those of
-# LfF and REPAIR clamp. [Deviations](../book/deviations.md) says what is done here.
+# probability on 0 and 1, which is another data set. Public data sets of the same kind do clamp: those
+# that come with the debiasing methods LfF and REPAIR. [Deviations](../book/deviations.md) says what is done here.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What is h asked to predict?
 #
 # The bias label $b(x)$ is made from the image itself: take every second pixel in each direction ($14\times14$ places), and cut each
-# channel into eight levels of 32. A place that is black has no label there, written 255, and every bias loss skips it.
+# channel into eight levels of 32. A channel that is 0 at a place has no label there. This
+# is written 255, and every bias loss skips it. The background is 0 in all three channels.
 #
 # The authors' code labels each place of the foreground with its own level (`bias_labels="pixel"`, `bias_places="foreground"`). Our
 # library can also label every place, background too, with the level of the colour that the image was painted with
@@ -249,8 +250,14 @@ print(f'this profile trains with bias_labels="{config.bias_labels}", bias_places
 # $$I\big(b(X^{\text{train}});Y\big) \;\gg\; I\big(b(X^{\text{test}});Y\big) \approx 0 .$$
 #
 # Since the drawing rule is known, the joint table $p(y,b)$ of digit and colour can be written down instead of estimated. Let $b$
-# be the colour cut to eight levels a channel, $8^3=512$ colours. Then $I$ is a finite sum. The largest possible value is
-# $H(Y)=\log 10$, all there is to know about the digit.
+# be the colour cut to eight levels a channel, $8^3=512$ colours. The **mutual information** is then a finite sum:
+#
+# $$I(b;Y)=\sum_{y,b}p(y,b)\,\log\frac{p(y,b)}{p(y)\,p(b)}=H(Y)-H(Y\mid b).$$
+#
+# $H(Y)=-\sum_y p(y)\log p(y)$ is the **entropy** of the digit: how uncertain it is before the colour is seen. $H(Y\mid b)$ is the
+# entropy that is left, on average, once the colour is known. So $I$ is the uncertainty that the colour removes. It is 0 exactly if
+# digit and colour are independent. Logarithms are natural, and the unit is the *nat*. The largest possible value is
+# $H(Y)=\log 10$: then the colour tells all there is to know about the digit.
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 joint = color_table(COLOR_VAR)  # (10, 512), sums to one
@@ -261,11 +268,14 @@ for name, others in {"red": (2, 3), "green": (1, 3), "blue": (1, 2)}.items():
     print(f"  from the {name} channel alone: {mutual_information(cube.sum(axis=others)):.3f} nats")
 
 # %% [markdown]
-# No single channel is enough; together they tell far more than any of them. $h$ has one branch a channel and never sees their
-# combination as one label, but a feature that hides all three has hidden the colour.
+# No single channel is enough; together they tell far more than any of them. $h$ has one branch a channel: it is asked for the red, the
+# green and the blue level, each by itself, and never for their combination. So hiding each of the three levels is less than hiding
+# the colour: a feature can be independent of every single level and still tell something about the three together. [The theory
+# chapter](../book/theory.md#from-one-bias-to-a-map-of-biases) has an example with two coins.
 #
-# Now change the variance. More variance means more overlap between the colours of different digits. Coarser levels forget some of the
-# colour, and by data processing can only lose information.
+# Now change the variance. More variance means more overlap between the colours of different digits. Coarser levels are a
+# function of the colour, and a function of the colour cannot tell more about the digit than the colour itself (*data processing*,
+# proved in [the theory chapter](../book/theory.md)).
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Information of colour about the digit against the variance, one curve for each number of levels; high at zero, beginning to fall steeply in the paper's shaded range, near zero at large variance."}} slideshow={"slide_type": "subslide"}
 points = 7 if profile == "smoke" else 21

@@ -42,7 +42,7 @@
 # | | |
 # |---|---|
 # | background | entropy, cross-entropy, Kullback–Leibler divergence; a little PyTorch; [notation](../book/notation.md) |
-# | theory | [From mutual information to a game](../book/theory.md), [the confusion loss](../book/confusion_loss.md) |
+# | theory | [From mutual information to a game](../book/theory.md); for the last section, afterwards, [the confusion loss](../book/confusion_loss.md) |
 #
 # **Run time** on two CPU cores: under half a minute in every profile. The outputs are facts: they are stored with the notebook, and
 # `pytest --nbval` compares them.
@@ -301,8 +301,8 @@ for name, q in heads.items():
     print(f"{name:15} N(Q) = {nats(used)}   {relation}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# $\mathcal N$ is **neither an upper nor a lower bound**. With an overconfident head the features seem worse than they are, with a
-# head that is too unsure better. The head that names wrong colours has the same value as the true posterior, because $\mathcal N$
+# $\mathcal N$ is **neither an upper nor a lower bound**. With an overconfident head the features seem to hold more of the
+# colour than they do, with a head that is too unsure less. The head that names wrong colours has the same value as the true posterior, because $\mathcal N$
 # never uses the true colour. So $\mathcal N$ means something only under the constraint.
 #
 # ## Eq. 6: the constraint becomes a penalty

@@ -24,11 +24,11 @@
 # >
 # > **Read before.** [02 Derivation](02_derivation.ipynb).
 # >
-# > **Reading time.** 15 minutes.
+# > **Reading time.** 20 minutes.
 #
-# "Not very stable", the authors write about the adversarial part of their training. This page shows why, in a game so small that
-# its whole state is a point in the plane: $f$ has one weight for shape and one for colour, $h$ has a single weight. Every expectation
-# is an exact integral, so nothing here is due to chance.
+# "Not very stable", the authors write about the adversarial part of their training. This page shows why, in two small games. In
+# the first $f$ and $h$ have one weight each, so the state is a point in the plane. In the second $f$ has one weight for shape and one
+# for colour, and $h$ has one. Every expectation is computed as an integral and not from samples, so nothing here is due to chance.
 #
 # **After this page you can**
 #
@@ -223,11 +223,14 @@ for mu, ratio in ((1, 1), (0.1, 1), (1, 10), (0.1, 10)):
 #
 # In the game so far $\mathcal L_B$ is flat where it matters: it has no curvature along $w$ at the origin. Real features are noisy.
 # Let $z=a\,b+\tau\xi$ with $\xi\sim\mathcal N(0,1)$. Now a large $|w|$ hurts $h$ when $a$ is small, because it amplifies
-# noise, and for small $a$, $w$
+# noise. By symmetry $b=1$ is enough, with the logit $l=wz$. For small $l$, $\log(1+e^{-l})\approx\log2-\tfrac12l+\tfrac18l^2$. The
+# means over the noise are $\mathbb E[l]=aw$ and $\mathbb E[l^2]=w^2(a^2+\tau^2)$, so
 #
 # $$\mathcal L_B\approx\log2-\tfrac12 aw+\tfrac18 w^2(a^2+\tau^2).$$
 #
-# Add a term $-k\,a$ for $f$, from weight decay or from the label loss. One step is then, to first order, a matrix:
+# To first order its slopes are $-\tfrac12w$ along $a$, which $f$ ascends with weight $\mu$, and $-\tfrac12a+\tfrac14\tau^2w$ along $w$,
+# which $h$ descends at $r$ times the rate. Add a term $-k\,a$ for $f$, from weight decay or from the label loss. One step is then a
+# matrix:
 #
 # $$\begin{pmatrix}a\\w\end{pmatrix}\leftarrow\begin{pmatrix}1-\eta k&-\eta\mu/2\\ \eta r/2&1-\eta r\tau^2/4\end{pmatrix}\begin{pmatrix}a\\w\end{pmatrix}.$$
 #
@@ -488,10 +491,11 @@ for number, ratio in enumerate(ratios):
 
 # %% [markdown]
 # All three end in the same place, with the colour weight near zero and the accuracy of shape alone. Their paths differ. The slow
-# $h$ is **too slow for $f$**: its loss rises far above $\log 2$, as if everything were forgotten, while a fresh head would still
-# read the colour. $f$ has not hidden the colour but changed its sign, and it changes back as soon as $h$ has followed. The fast
-# $h$ keeps its loss at the best possible value, so $f$ really has to forget. The loss of $h$ during the game is no evidence;
-# the loss of a fresh head is.
+# $h$ is **too slow for $f$**: its loss rises far above $\log 2$, as if everything were forgotten, while the best possible loss on the
+# same features stays below. $f$ has changed the sign of the colour weight, which misleads the old $h$, and it changes back as soon
+# as $h$ has followed. The fast $h$ keeps its loss at the best possible value, so $f$ cannot gain by misleading it. The best possible
+# loss reaches $\log 2$ in none of the three games, not even where the colour weight is nearly zero: in training the shape tells
+# about the bias as well. The loss of $h$ during the game is no evidence; the loss of a fresh head is.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Left, a map of test accuracy over shape and colour weight with three paths from the biased network to a point without colour; the slowest h gives a wide loop. Right, bias loss over steps: that of the slow live h rises far above log 2 while a fresh h stays below it; for the fast h both agree."}} slideshow={"slide_type": "subslide"}
 panels, axes = plt.subplots(1, 2, figsize=(8.6, 4.0), layout="constrained")

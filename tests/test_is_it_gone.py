@@ -495,8 +495,8 @@ def test_of_three_networks_of_lnl_one_has_an_h_above_chance() -> None:
     read = [model["adversary"]["unbiased"] for model in (at("lnl", 0.02), *further)]
     assert sorted(round(one["accuracy"] - one["chance"], 2) for one in read) == [0, 0, 0.02]
     assert sorted(round(one["information"], 2) for one in read) == [0, 0, 0.02]
-    assert not missing("intro.md", "the adversary of `lnl` is at chance, in the third it is right two hundredths more often.")
-    assert not missing("is_it_gone.md", "Of two more of `lnl` at the smallest variance one has two hundredths of both.")
+    assert not missing("intro.md", "the adversary of `lnl` names the colour no more often than chance does, in the third two hundredths more often.")
+    assert not missing("is_it_gone.md", "In one of two further `lnl` networks at the smallest variance both values are two hundredths.")
 
 
 @pytest.mark.parametrize("color_var", VARIANCES)
