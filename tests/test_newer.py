@@ -269,8 +269,9 @@ def test_what_is_said_of_float32_and_bf16() -> None:
 
 def test_what_is_said_of_the_methods_with_three_runs() -> None:
     above_bf16 = "lies above the runs of `lnl` in bf16, and cannot be told from those in its own precision"
-    assert not missing("which_method.md", above_bf16, "Three seeds of each cannot tell `reweighing` and `group_dro` apart. Their worst")
-    assert not missing("intro.md", "in the same precision (n = 3): the two cannot be told apart, nor in a smaller setting.")
+    two = "Three seeds of each cannot tell `reweighing` and `group_dro` apart. Their worst"
+    assert not missing("which_method.md", above_bf16, two)
+    assert not missing("intro.md", "These runs cannot tell the two apart, and neither can runs with fewer digits and epochs.")
     sources = Sources()
     of = {method: sources.every("newer", method, 0.02, "test_accuracy") for method in ("last_layer", "reweighing", "group_dro")}
     of |= {method: sources.every("runs", method, 0.02, "test_accuracy") for method in ("baseline", "lnl")}

@@ -15,7 +15,9 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import search as page
 from tools.pages.numbers import missing
+from tools.pages.sources import Sources
 from tools.studies import choosing, figure_4_small, newer, runs, search as tool
+from tools.studies.runs import SEVERAL
 from tools.studies.study import Job, Options
 
 
@@ -194,6 +196,10 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
     assert first.index(max(first)) == 7 != tool.chosen("lnl")
     assert {len(values) for of in page.on_test().values() for values in of.values()} == {3}
     assert {len(of) for of in page.on_test().values()} == {len(COLOR_VARS)}
+    assert not missing("equal_search.md", "the same comparisons at 0.02, 0.03 and 0.05 agree but for five of 27, which cannot say.")
+    larger = {(one, value): Sources().every("runs", one, value, "test_accuracy") for one in reversing + others for value in SEVERAL}
+    said = [ordering(larger[one, value], larger[other, value]) for one in reversing for other in others for value in SEVERAL]
+    assert (said.count("higher"), said.count("cannot say"), len(said)) == (22, 5, 27)
 
 
 def test_what_is_said_of_the_methods_that_were_not_searched() -> None:

@@ -159,6 +159,10 @@ class Sources:
         """The standard deviation of the accuracy over these seeds."""
         return float(np.std(self.every("newer", method, color_var, "test_accuracy"), ddof=1))
 
+    def probed(self, method: str, color_var: float, metric: str) -> float:
+        """The mean over the runs of the results page of what a probe that every run keeps is right on."""
+        return float(np.mean(self.every("runs", method, color_var, metric)))
+
     def small_nats(self, method: str, color_var: float) -> float:
         """The mean over three networks of the small setting, see :func:`tools.pages.leak_tables.nats_in_small`."""
         return float(np.mean(leak_tables.nats_in_small(method, color_var, self._root)))
