@@ -236,17 +236,21 @@ def test_what_is_said_of_three_networks_a_cell() -> None:
     assert table.count("| 3 |") == 33
 
 
-@pytest.mark.parametrize("color_var", [0.02, 0.03])
-def test_what_is_said_of_three_networks_a_cell_in_the_full_setting(color_var: float) -> None:
-    said = "at 0.02 and 0.03 `lnl` and `bias_balanced` hold less than the baseline and cannot be told apart:"
-    assert not missing("is_it_gone.md", said)
+@pytest.mark.parametrize(("color_var", "beside_balanced"), [(0.02, "cannot say"), (0.03, "cannot say"), (0.05, "lower")])
+def test_what_is_said_of_three_networks_a_cell_in_the_full_setting(color_var: float, beside_balanced: str) -> None:
+    assert not missing(
+        "is_it_gone.md",
+        "In the full setting `lnl` and `bias_balanced` hold less than the baseline at $\\sigma^2 = 0.02$, $0.03$ and $0.05$.",
+        "At $0.05$ `lnl` holds the less of the two,",
+        "at the others they cannot be told apart:",
+    )
     models = {method: leak_tables.of_seeds(method, color_var) for method in ("baseline", "lnl", "bias_balanced")}
     assert {name: [model["seed"] for model in of] for name, of in models.items()} == {key: [0, 3, 4] for key in models}
     found = {method: [nats_left(model)["mean"] for model in of] for method, of in models.items()}
     assert [ordering(found[method], found["baseline"]) for method in ("lnl", "bias_balanced")] == ["lower"] * 2
-    assert ordering(found["lnl"], found["bias_balanced"]) == "cannot say"
+    assert ordering(found["lnl"], found["bias_balanced"]) == beside_balanced
     table = leak_tables.full_networks_table()
-    assert table.count("| lower | 3 |") == 4
+    assert table.count("| lower | 3 |") == 6
 
 
 def test_cells_of_fewer_than_three_networks_are_left_out(tmp_path: Path) -> None:
