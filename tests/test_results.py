@@ -76,19 +76,27 @@ def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Pa
 
 
 def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_number_is(tree: Path) -> None:
+    """A variance has rows as soon as one of its runs was measured, whichever it is; the worst colour is shown of all runs."""
     parts = {"smallest_group_size": 67.0, "bias_aligned_accuracy": 0.9, "bias_conflicting_accuracy": 0.3}
-    for seed, more in ((0, {"worst_group_accuracy": 0.125, **parts}), (1, {})):
-        record = record_of("lnl", 0.02, seed, 0.8, profile="short")
+    of_groups = {"worst_group_accuracy": 0.125, **parts}
+    runs: list[tuple[str, float, int, dict[str, float]]] = [("lnl", 0.05, 0, of_groups), ("lnl", 0.05, 1, {}), ("gray", 0.03, 0, {})]
+    for method, color_var, seed, more in [*runs, ("grl", 0.035, 0, {"bias_conflicting_accuracy": 0.25})]:
+        record = record_of(method, color_var, seed, 0.8, profile="short")
         metrics = {"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, **more}
-        write_record(replace(record, metrics=metrics), tree / "results" / "runs" / f"lnl{seed}.json")
-    old = replace(record_of("gray", 0.03, value=0.9, profile="short"), metrics={"test_accuracy": 0.9, "worst_bias_accuracy": 0.7})
-    write_record(old, tree / "results" / "runs" / "gray.json")
+        write_record(replace(record, metrics=metrics), tree / "results" / "runs" / f"{method}{seed}.json")
     rows = figure_4_tables.groups_table(tree).splitlines()
     assert rows[2:4] == [
-        "| 0.02 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) | – |",
-        "| 0.03 | gray | 0.900 (n = 1) | 0.700 (n = 1) | not measured | not measured | not measured | – |",
+        "| 0.035 | grl | 0.800 (n = 1) | 0.400 (n = 1) | not measured | not measured | 0.250 (n = 1) | – |",
+        "| 0.05 | lnl | 0.800 ± 0.000 (n = 2) | 0.400 ± 0.000 (n = 2) | 0.125 (n = 1) | 0.900 (n = 1) | 0.300 (n = 1) | – |",
     ]
-    assert rows[5:] == ["The smallest group has 67 test digits."]
+    assert rows[5] == "The smallest group has 67 test digits."
+    assert rows[9] == "| worst colour, σ² = | 0.03 | 0.035 | 0.05 |"
+    assert [row.partition("</a>")[2] for row in rows[11:]] == [
+        " | 0.400 (n = 1) | – | – |",
+        " | – | 0.400 (n = 1) | – |",
+        " | – | – | 0.400 ± 0.000 (n = 2) |",
+    ]
+    assert all(f"-{method}-" in row for method, row in zip(("gray", "grl", "lnl"), rows[11:], strict=True))
 
 
 def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:

@@ -1,6 +1,7 @@
 """The tables beside Figure 4: what is reproduced, who pays for the bias, which grey, and what others found."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +131,40 @@ GROUP_COLUMNS = {
 }
 
 
+OF_GROUPS = ("worst_group_accuracy", "bias_aligned_accuracy", "bias_conflicting_accuracy")
+"""The columns that need the answers to single digits, which older runs did not keep."""
+
+
 def groups_table(root: Path = ROOT) -> str:
-    """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short at two variances."""
-    lines = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)
-    smallest = set()
+    """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short.
+
+    The first table has a row a variance and method of which some run has a number of OF_GROUPS, so it grows with the records. The
+    second has the worst colour, which all runs have, of every method at every variance.
+    """
     stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
-    for color_var in (0.02, 0.03):
-        for method in ALL_METHODS:
-            wanted = where(stored, method=method, color_var=color_var)
-            for records in by_configuration([one for one in wanted if one.data["source"] == "mnist"]).values():
-                cells = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
-                cells.append(record_pages.links(records, root))
-                lines.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
-                smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
-    sizes = " or ".join(f"{size:.0f}" for size in sorted(smallest))
-    return "\n".join(lines) + "\n" + (f"\nThe smallest group has {sizes} test digits.\n" if smallest else "")
+    cells: dict[tuple[float, str], list[list[RunRecord]]] = {}
+    stored = [one for one in stored if one.data["source"] == "mnist"]
+    for color_var, method in product(sorted({one.setting["color_var"] for one in stored}), ALL_METHODS):
+        found = by_configuration(where(stored, method=method, color_var=color_var))
+        cells |= {(color_var, method): [*found.values()]} if found else {}
+    first = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)
+    smallest = set()
+    for (color_var, method), groups in cells.items():
+        for records in groups:
+            if not any(metric in one.metrics for one in records for metric in OF_GROUPS):
+                continue
+            values = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
+            first.append(f"| {color_var:g} | {method} | {' | '.join(values)} | {record_pages.links(records, root)} |")
+            smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
+    variances = list(dict.fromkeys(color_var for color_var, _ in cells))
+    second = table_head("worst colour, σ² =", *(f"{value:g}" for value in variances))
+    for method in sorted({method for _, method in cells}, key=ALL_METHODS.index):
+        of_method = [cells.get((value, method), []) for value in variances]
+        values = [" or ".join(_counted_cell(one, "worst_bias_accuracy", "not measured") for one in of) or "–" for of in of_method]
+        second.append(f"| {record_pages.listed(f'runs/colored_mnist-{method}- short', method)} | {' | '.join(values)} |")
+    parts = ["\n".join(first), f"The smallest group has {' or '.join(f'{size:.0f}' for size in sorted(smallest))} test digits."]
+    between = "Of a method without a row at a variance only the worst colour was measured. The worst colour of all:"
+    return "\n\n".join([*(parts if smallest else parts[:1]), between, "\n".join(second)]) + "\n"
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
