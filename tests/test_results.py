@@ -18,9 +18,9 @@ from lnl_core.config import preset
 from lnl_core.runs.records import RunRecord, published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ROOT
-from tools.pages import ablation_tables, figure_4_tables, results
+from tools.pages import ablation_tables, figure_4_tables, numbers, results, search, settings_tried
 from tools.pages.rows import by_configuration
-from tools.studies import ablations, mi_cost, models
+from tools.studies import ablations, mi_cost, models, runs as figure_4
 
 
 def test_generated_tables_are_what_the_records_say() -> None:
@@ -79,7 +79,7 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
     """A variance has rows as soon as one of its runs was measured, whichever it is; the worst colour is shown of all runs."""
     parts = {"smallest_group_size": 67.0, "bias_aligned_accuracy": 0.9, "bias_conflicting_accuracy": 0.3}
     of_groups = {"worst_group_accuracy": 0.125, **parts}
-    runs: list[tuple[str, float, int, dict[str, float]]] = [("lnl", 0.05, 0, of_groups), ("lnl", 0.05, 1, {}), ("gray", 0.03, 0, {})]
+    runs = [("lnl", 0.05, 0, of_groups), ("lnl", 0.05, 1, {}), ("gray", 0.03, 0, {})]
     for method, color_var, seed, more in [*runs, ("grl", 0.035, 0, {"bias_conflicting_accuracy": 0.25})]:
         record = record_of(method, color_var, seed, 0.8, profile="short")
         metrics = {"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, **more}
@@ -97,6 +97,28 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
         " | – | – | 0.400 ± 0.000 (n = 2) |",
     ]
     assert all(f"-{method}-" in row for method, row in zip(("gray", "grl", "lnl"), rows[11:], strict=True))
+
+
+def test_how_much_was_tried_is_said_once_and_stands_in_every_table_that_sets_methods_side_by_side() -> None:
+    tried = settings_tried.tried
+    assert {*figure_4.METHODS} == {method for row in settings_tried.TRIED for method in row.methods}
+    assert (tried("mi_backprop"), tried("bias_balanced"), tried("lnl"), tried("grl")) == (
+        *("about 18", "about 40", "not counted", "none of its own"),
+    )
+    made = figure_4_tables.figure_4_table().splitlines()
+    assert made[0].endswith("| settings tried |")
+    assert all(line.endswith(f"| {tried(line.split('|')[1].strip())} |") for line in made[2:] if line)
+    listed = settings_tried.tables()["settings_tried.md"]
+    assert all(f"`{method}`" in listed for method in figure_4.METHODS)
+    assert "| `bias_balanced` | about 40 |" in listed
+    said = (ROOT / "book" / "reproduce.md").read_text(encoding="utf-8")
+    assert "{include} results/settings_tried.md" in said
+    rows = [line for line in search.accuracy_table().splitlines() if line.startswith("| <a")]
+    here = {line.split("</a>")[0].rpartition(">")[2]: line.split("|")[-2].strip() for line in rows}
+    assert here["lnl"] == "8"
+    assert here["bias_balanced"] == "none here, about 40 elsewhere"
+    assert here["mi_backprop"] == "none here, about 18 elsewhere"
+    assert "about forty settings were tried for `bias_balanced`" in numbers.said("equal_search.md")
 
 
 def test_tables_of_choices_hold_no_accuracy_of_the_test_set_and_name_what_is_of_its_digits() -> None:

@@ -13,7 +13,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import dial, records as record_pages
+from tools.pages import dial, records as record_pages, settings_tried
 from tools.pages.rows import by_configuration, cell, of_seeds, table_head, where
 from tools.studies import ablations
 
@@ -167,10 +167,17 @@ def groups_table(root: Path = ROOT) -> str:
     return "\n\n".join([*(parts if smallest else parts[:1]), between, "\n".join(second)]) + "\n"
 
 
+def figure_4_table(root: Path = ROOT) -> str:
+    """A row a method and variance, beside the published number, with how much was tried for the method."""
+    rows = results_table(folder=root / "results")
+    counts = [settings_tried.tried(row["method"]) for row in rows]
+    return record_pages.with_column(table_markdown(rows), counts, settings_tried.HEAD) + "\n"
+
+
 def tables(root: Path = ROOT) -> dict[str, str]:
     """By file name."""
     return {
-        "figure_4.md": table_markdown(results_table(folder=root / "results")) + "\n",
+        "figure_4.md": figure_4_table(root),
         "agreement.md": agreement_table(root),
         "groups.md": groups_table(root),
         "record.md": record_table(root),

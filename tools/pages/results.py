@@ -47,6 +47,7 @@ from tools.pages import (
     records as record_pages,
     released,
     search,
+    settings_tried,
     which_method,
 )
 from tools.pages.drawn import Drawing
@@ -63,7 +64,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released, precision, left_out),
+    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
@@ -152,6 +153,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "choosing_settings": (),
     "search": ("search", "newer_small", "figure_4_small"),
     "search_tried": ("search",),
+    "settings_tried": (),
     "search_ranks": ("search",),
     "search_worst": ("search", "newer_small", "figure_4_small"),
     "fresh_h": ("fresh_h",),

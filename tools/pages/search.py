@@ -8,7 +8,7 @@ from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import records as record_pages
+from tools.pages import records as record_pages, settings_tried
 from tools.pages.rows import table_head, with_interval
 from tools.studies import figure_4_small, runs as figure_4, search
 
@@ -56,18 +56,18 @@ def accuracy_table(root: Path = ROOT) -> str:
     if not found:
         return "Nothing has been measured yet.\n"
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
-    lines = table_head("σ² =", *(f"{value:g}" for value in variances), "settings tried here")
+    lines = table_head("σ² =", *(f"{value:g}" for value in variances), "settings tried")
     for method, of in found.items():
         cells = [with_interval(of.get(value, []), "not measured") for value in variances]
-        tried = search.DRAWN if method in search.METHODS else 0
+        tried = f"{search.DRAWN}" if method in search.METHODS else f"none here, {settings_tried.tried(method)} elsewhere"
         lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} | {tried} |")
     shared = search.SETTINGS
     return (
         "\n".join(lines)
         + f"\n\nMean of n = {len(search.FRESH_SEEDS)} fresh seeds, ± half a 95 % interval over them (Student's t), on the 10,000 "
         f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
-        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}, those with no setting tried as the "
-        "text says. A method's name links to its runs.\n"
+        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}, those that were not searched as the "
+        "text says. *Elsewhere* is for the profile `short`. A method's name links to its runs.\n"
     )
 
 
