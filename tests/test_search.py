@@ -11,9 +11,10 @@ from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import NonFiniteLossError
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import ordering
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import search as page
+from tools.pages import results, search as page
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
 from tools.studies import choosing, figure_4_small, newer, runs, search as tool
@@ -155,6 +156,48 @@ def test_a_cell_with_a_missing_run_is_not_shown(tmp_path: Path) -> None:
     (folder / stored_run.name).write_bytes(stored_run.read_bytes())
     assert page.not_searched(root=tmp_path) == {}
     assert len(page.not_searched()["gray"][0.03]) == 3
+
+
+def test_conflicting_digits_are_read_from_the_records_that_have_them(tmp_path: Path) -> None:
+    """The search did not measure them. newer_small has the same runs of two methods, the other study those of three."""
+    found, accuracy = page.of_all(page.CONFLICTING), page.of_all()
+    assert [*found] == ["baseline", "lnl", *figure_4_small.METHODS]
+    assert {method for method in found if [*found[method]] == [0.02, 0.03, 0.05]} == {"baseline", "lnl"}
+    assert {method for method in found if [*found[method]] == [*COLOR_VARS]} == {*figure_4_small.METHODS}
+    assert {len(values) for of in found.values() for values in of.values()} == {3}
+    for method in ("baseline", "lnl"):
+        for color_var, values in found[method].items():
+            configs = [newer.small_config_of(method, color_var, seed) for seed in range(newer.SEEDS)]
+            files = [ROOT / "results" / newer.SMALL / f"{run_folder('', config).name}.json" for config in configs]
+            stored = [read_record(file).metrics for file in files]
+            assert values == [one[page.CONFLICTING] for one in stored]
+            assert accuracy[method][color_var] == [one["test_accuracy"] for one in stored]
+    assert page.of_all(page.CONFLICTING, tmp_path) == {}
+    drawing = results.drawings()["search_conflicting.png"]
+    assert drawing.args[0] == page.drawn(page.CONFLICTING)
+    assert "conflicting" in drawing.keywords["ylabel"]
+
+
+def test_what_the_figure_of_conflicting_digits_says() -> None:
+    found = page.of_all(page.CONFLICTING)
+    means = {method: {value: float(np.mean(values)) for value, values in of.items()} for method, of in found.items()}
+    least, most = ({method: of[value] for method, of in means.items()} for value in (0.02, 0.05))
+    title = results.MESSAGES["search_conflicting"]
+    assert "bias_balanced reads nine of ten digits in another colour than their own,\nthe baseline three" in title
+    assert [int(10 * least["bias_balanced"]), round(10 * least["baseline"])] == [9, 3]
+    assert not missing(
+        "equal_search.md",
+        "`baseline` and `lnl` were trained again at three variances, with the same accuracy",
+        "`blind_eye`, `grl`, `blind_eye_grl` and `lnl_adv` were not.",
+    )
+    alt = (ROOT / "book" / "equal_search.md").read_text(encoding="utf-8").partition("search_conflicting.png")[2].split("\n")[1]
+    assert "bias_balanced reads more than nine tenths, lnl and gray about seven tenths" in alt
+    assert min(found["bias_balanced"][0.02]) > 0.9
+    assert [round(10 * least[method]) for method in ("lnl", "gray")] == [7, 7]
+    assert max(*found["baseline"][0.02], *found["mi_backprop"][0.02]) < 1 / 3
+    assert [round(10 * most[method]) for method in ("lnl", "gray")] == [9, 9]
+    assert most["bias_balanced"] > 0.95
+    assert all(abs(most[method] - 2 / 3) < 0.04 for method in ("baseline", "mi_backprop"))
 
 
 # What the page says of the stored runs

@@ -156,6 +156,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "settings_tried": (),
     "search_ranks": ("search",),
     "search_worst": ("search", "newer_small", "figure_4_small"),
+    "search_conflicting": ("newer_small", "figure_4_small"),
     "fresh_h": ("fresh_h",),
     "confidence": ("confidence",),
     "reliability": ("confidence",),
@@ -201,6 +202,8 @@ MESSAGES = {
     "search": "Reversed gradients, grey images and bias_balanced gain most at strong bias\n(a dot a run, dashed: the baseline)",
     "search_worst": "At strong bias all but bias_balanced hardly read some digit in some colour\n"
     "(a dot a run: the worst of a hundred)",
+    "search_conflicting": "At strong bias bias_balanced reads nine of ten digits in another colour than their own,\n"
+    "the baseline three (a dot a run, dashed: the baseline)",
     "digit_exceptions": "bias_balanced falls with 1 % of exceptions and leads from 5 % on\n(a dot a run, dashed: the baseline)",
     "limit": "The stronger the bias, the less of the digit is left once the colour is forgotten",
     "limit_methods": "Every network knows the colour of digits that are painted as in training",
@@ -256,6 +259,10 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
             f"{name}.png": partial(figures.dial_figure, search.drawn(score, root), MESSAGES[name], chance=None, **VARIANCE)
             for name, score in {"search": "accuracy", "search_worst": "worst_group_accuracy"}.items()
         },
+        "search_conflicting.png": partial(
+            *(figures.dial_figure, search.drawn(search.CONFLICTING, root), MESSAGES["search_conflicting"]),
+            **{"chance": None, "ylabel": "accuracy of conflicting digits", **VARIANCE},
+        ),
         "digit_exceptions.png": partial(
             figures.dial_figure, digit_exceptions.dial(root=root), MESSAGES["digit_exceptions"], chance=0.1
         ),

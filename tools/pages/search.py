@@ -3,6 +3,7 @@
 from itertools import product
 from pathlib import Path
 
+from lnl_core.config import RunConfig
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import read_record
@@ -10,13 +11,16 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages, settings_tried
 from tools.pages.rows import table_head, with_interval
-from tools.studies import figure_4_small, runs as figure_4, search
+from tools.studies import figure_4_small, newer, runs as figure_4, search
+from tools.studies.study import Found
 
 Tested = dict[str, dict[float, list[float]]]
 ORDER = (*(method for method in figure_4.METHODS if method not in figure_4_small.METHODS), *figure_4_small.METHODS)
 """The methods of Figure 4, those that the search leaves out last."""
 METRICS = {"accuracy": "test_accuracy", "worst_group_accuracy": "worst_group_accuracy"}
 """The scores of the search, and what they are called in a run record."""
+CONFLICTING = "bias_conflicting_accuracy"
+"""What the search did not measure and the run records hold."""
 
 
 def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
@@ -26,10 +30,19 @@ def on_test(name: str = "accuracy", root: Path = ROOT) -> Tested:
         number = search.chosen(method, root)
         for color_var in COLOR_VARS if number is not None else ():
             runs = [search.read(method, int(number or 0), color_var, seed, root) for seed in search.FRESH_SEEDS]
-            values = [run["scores"][name] for run in runs if run and run["scores"]]
-            if len(values) == len(runs):
-                found.setdefault(method, {})[color_var] = values
+            values = [_score(run, name, root) for run in runs if run and run["scores"]]
+            there = [value for value in values if value is not None]
+            if len(there) == len(runs):
+                found.setdefault(method, {})[color_var] = there
     return found
+
+
+def _score(run: Found, name: str, root: Path) -> float | None:
+    """A score of a run of the search, or what the record of the same run in ``newer_small`` has; ``None`` if neither has it."""
+    if name in run["scores"]:
+        return float(run["scores"][name])
+    file = root / "results" / newer.SMALL / f"{run_folder('', RunConfig.from_dict(run['config'])).name}.json"
+    return read_record(file).metrics.get(name) if file.is_file() else None
 
 
 def not_searched(name: str = "accuracy", root: Path = ROOT) -> Tested:
@@ -40,7 +53,7 @@ def not_searched(name: str = "accuracy", root: Path = ROOT) -> Tested:
         configs = [figure_4_small.config_of(method, color_var, seed) for seed in range(figure_4_small.SEEDS)]
         files = [folder / f"{run_folder('', config).name}.json" for config in configs]
         if all(file.is_file() for file in files):
-            found.setdefault(method, {})[color_var] = [read_record(file).metrics[METRICS[name]] for file in files]
+            found.setdefault(method, {})[color_var] = [read_record(file).metrics[METRICS.get(name, name)] for file in files]
     return found
 
 
@@ -66,8 +79,8 @@ def accuracy_table(root: Path = ROOT) -> str:
         "\n".join(lines)
         + f"\n\nMean of n = {len(search.FRESH_SEEDS)} fresh seeds, ± half a 95 % interval over them (Student's t), on the 10,000 "
         f"test digits in random colours. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches of "
-        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}, those that were not searched as the "
-        "text says. *Elsewhere* is for the profile `short`. A method's name links to its runs.\n"
+        f"{shared['batch_size']}; each method with its own choice at σ² = {search.COLOR_VAR:g}, those that were not searched as "
+        "the text says. *Elsewhere* is for the profile `short`. A method's name links to its runs.\n"
     )
 
 
