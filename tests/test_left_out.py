@@ -1,9 +1,15 @@
 """What the studies ask for and nobody has run is counted on a page."""
 
+from collections import Counter
 from pathlib import Path
 
+from lnl_core.config import preset
+from lnl_core.runs.records import published_models, read_records
 from tools import ROOT
 from tools.pages import left_out
+from tools.pages.numbers import missing
+from tools.pages.rows import by_precision, of_precision
+from tools.studies import ablations, choosing, confidence, forgetting, fresh_h, last_layer, newer, pretrained, pretrained_faces
 from tools.studies.__main__ import known
 from tools.studies.study import Options
 
@@ -40,3 +46,79 @@ def test_figure_4_asks_for_three_seeds_of_every_cell_and_five_of_three_methods()
     five = {cell for cell, seeds in cells.items() if seeds == {0, 1, 2, 3, 4}}
     assert five == {(method, value) for method in ("baseline", "lnl", "bias_balanced") for value in (0.02, 0.03, 0.05)}
     assert {frozenset(seeds) for cell, seeds in cells.items() if cell not in five} == {frozenset({0, 1, 2})}
+
+
+# What no study asks for, or for one run alone; a sentence that is no longer true is to be taken out
+
+
+def test_the_adversary_that_is_told_the_digit_has_small_runs_alone() -> None:
+    assert not missing("status.md", "has two runs on a few thousand embedded digits", "and none on all training digits.")
+    told = [
+        record
+        for folder in ("runs", "ablations", "newer", "newer_small", "retrained")
+        for record in read_records(ROOT / "results" / folder)
+        if record.config.get("conditional_adversary")
+    ]
+    row = forgetting.config_of(forgetting.ADVERSARIES["h is told the digit, λ 0"])
+    assert {one.run_config().with_options(seed=0).fingerprint() for one in told} == {row.fingerprint()}
+    assert [(one.data["source"], one.data["train_size"] < 5000) for one in told] == [("mini", True)] * 2
+
+
+def test_the_last_layer_and_the_confidence_have_one_network_a_cell_and_none_at_the_largest_variance() -> None:
+    assert not missing("status.md", "were measured on one network of a method and variance. The largest variance has none.")
+    for found in (last_layer.read_last_layers(), confidence.read_confidence()):
+        cells = Counter((one["method"], one["color_var"]) for one in found)
+        assert set(cells.values()) == {1}
+        assert {color_var for _, color_var in cells} == {0.02, 0.03}
+
+
+def test_single_choices_and_half_of_the_parts_have_one_run() -> None:
+    assert not missing(
+        "status.md",
+        "**The balanced loss with maps and nothing else** has no run",
+        "Label and colour balanced to the full, with maps and with unlearning, has one.",
+        "**Single choices** have one run each in the table",
+        "but for the reference. So has half of the table of parts",
+    )
+    stored = by_precision(read_records(ROOT / "results" / "ablations"))
+
+    def shown(table: str) -> dict[str, int]:
+        found = {name: stored.get(ablations.config_of(one).fingerprint(), {}) for name, one in ablations.TABLES[table].items()}
+        return {name: len(of_precision(runs, ablations.PRECISION.get(table))) for name, runs in found.items()}
+
+    choices, parts = shown("choices"), shown("parts")
+    assert {name for name, count in choices.items() if count != 1} == {ablations.REFERENCE}
+    assert 2 * sum(count == 1 for count in parts.values()) == len(parts)
+    assert parts["label and colour balanced: τ 1"] == 1
+    full = ablations.config_of(ablations.PARTS["label and colour balanced: τ 1"])
+    assert full.balance_power == 1
+    assert min(full.augment, full.elastic, full.mi_weight, full.adv_weight) > 0
+    alone = ablations.config_of(ablations.PARTS["the balanced loss alone"])
+    usual = preset("short", "bias_balanced")
+    wanted = alone.with_options(augment=usual.augment, elastic=usual.elastic)
+    assert wanted.fingerprint() not in stored
+
+
+def test_what_was_asked_of_some_methods_alone() -> None:
+    assert not missing(
+        "status.md",
+        "was varied for four of the eleven methods of that page. One seed chose.",
+        "has not read the networks of `blind_eye` and `lnl_adv`",
+        "Of the 63 that probes have read at all seven variances",
+        "six are stored.",
+    )
+    assert {*choosing.METHODS} < {*newer.METHODS}
+    assert (len(choosing.METHODS), len(newer.METHODS)) == (4, 11)
+    assert isinstance(choosing.FIRST_SEED, int)
+    assert {one["method"] for one in fresh_h.read_fresh_h()} == {"untrained", "baseline", "lnl", "bias_balanced"}
+    assert len(published_models(ROOT / "results")) == 6
+
+
+def test_on_photographs_all_weights_are_one_strength_and_most_blocks_are_frozen() -> None:
+    frozen = "Of the 16 blocks of the network 15 are frozen."
+    assert not missing("status.md", "all weights of a method are tried as one strength", frozen)
+    for config in (pretrained.config_of("lnl", "tb1", 0, 0.3), pretrained_faces.config_of("lnl", "gender", "eb1", 0, 0.3)):
+        assert (config.mi_weight, config.adv_weight, config.frozen_blocks) == (0.3, 0.3, 15)
+    (less,) = pretrained.freezing()
+    assert less.frozen_blocks < 15
+    assert less.method == pretrained.PLAIN[0]
