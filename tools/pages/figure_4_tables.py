@@ -144,7 +144,7 @@ def groups_table(root: Path = ROOT) -> str:
     stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
     cells: dict[tuple[float, str], list[list[RunRecord]]] = {}
     stored = [one for one in stored if one.data["source"] == "mnist"]
-    for color_var, method in product(sorted({one.setting["color_var"] for one in stored}), ALL_METHODS):
+    for color_var, method in product(sorted({float(one.setting["color_var"]) for one in stored}), ALL_METHODS):
         found = by_configuration(where(stored, method=method, color_var=color_var))
         cells |= {(color_var, method): [*found.values()]} if found else {}
     first = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)

@@ -260,8 +260,12 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
             for name, score in {"search": "accuracy", "search_worst": "worst_group_accuracy"}.items()
         },
         "search_conflicting.png": partial(
-            *(figures.dial_figure, search.drawn(search.CONFLICTING, root), MESSAGES["search_conflicting"]),
-            **{"chance": None, "ylabel": "accuracy of conflicting digits", **VARIANCE},
+            figures.dial_figure,
+            search.drawn(search.CONFLICTING, root),
+            MESSAGES["search_conflicting"],
+            chance=None,
+            ylabel="accuracy of conflicting digits",
+            **VARIANCE,
         ),
         "digit_exceptions.png": partial(
             figures.dial_figure, digit_exceptions.dial(root=root), MESSAGES["digit_exceptions"], chance=0.1

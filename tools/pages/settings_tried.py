@@ -13,7 +13,7 @@ NOT_COUNTED, NONE = "not counted", "none of its own"
 
 class Tried(NamedTuple):
     methods: tuple[str, ...]
-    count: str
+    number: str
     what: str
 
 
@@ -31,11 +31,11 @@ TRIED = (
 
 def tried(method: str) -> str:
     """In few words; a dash for a method that is not in the list."""
-    return next((row.count for row in TRIED if method in row.methods), "–")
+    return next((row.number for row in TRIED if method in row.methods), "–")
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
     """By file name; made of what is written above, as no run keeps it."""
     lines = table_head("method", HEAD, "which")
-    lines += [f"| {', '.join(f'`{name}`' for name in row.methods)} | {row.count} | {row.what} |" for row in TRIED]
+    lines += [f"| {', '.join(f'`{name}`' for name in row.methods)} | {row.number} | {row.what} |" for row in TRIED]
     return {"settings_tried.md": "\n".join(lines) + "\n"}
