@@ -16,7 +16,7 @@ from lnl_core.figures.leakage import nats_left
 from lnl_core.information.limit import unbiased_accuracy
 from lnl_core.networks import digit_network
 from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
-from lnl_core.runs.comparison import paper_numbers, results_table
+from lnl_core.runs.comparison import agreement, paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
 from tools.pages import ablation_tables, choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
@@ -85,6 +85,11 @@ class Sources:
     def off(self, method: str, *color_vars: float) -> list[float]:
         """How far our means are from the published ones, as absolute values, at these variances."""
         return [abs(self.ours(method, one) - self.published(method, one)) for one in color_vars]
+
+    def judged(self, answer: str) -> int:
+        """About how many of the published numbers of Figure 4 the rule of the chapter gives this answer."""
+        published = [row for row in self._rows.values() if row["published"] is not None]
+        return sum(agreement(row["values"], row["published"]) == answer for row in published)
 
     def apart(self, one: str, two: str, *color_vars: float) -> list[float]:
         """How far the means of two methods of ours lie apart, as absolute values, at these variances."""
