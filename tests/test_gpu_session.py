@@ -1,7 +1,9 @@
 """`make gpu`: steps with a limit each, what is done is not done again, records come home in one file and are checked."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +13,10 @@ import pytest
 
 from lnl_core.errors import RecordError
 from tools import ROOT
-from tools.studies import gpu
+from tools.pages import left_out
+from tools.studies import gpu, newer
+from tools.studies.__main__ import known
+from tools.studies.study import Options, Runs
 
 STORED = sorted((ROOT / "results" / "runs").glob("*.json"))[:2]
 
@@ -38,7 +43,11 @@ def test_steps_are_done_once_in_order_and_a_failed_one_again(tree: Path, step: C
         ("bad", step("raise SystemExit(1)")),
         ("runs", step(f"import shutil; shutil.copyfile({str(STORED[1])!r}, {str(new)!r})")),
     ]
-    assert gpu.drive(todo, tree / "out", 5, progress=False) == {"good": True, "bad": False, "runs": True}
+    assert gpu.drive(todo, tree / "out", 5, progress=False) == {
+        "good": "done",
+        "bad": "failed with exit code 1: log.txt says why",
+        "runs": "done",
+    }
     assert (tree / "order").read_text() == "xxx"
     assert sorted(path.name for path in (tree / "out").iterdir()) == ["log.txt", "records.jsonl", "steps.json"]
     assert "said" in (tree / "out" / "log.txt").read_text()
@@ -55,7 +64,7 @@ def test_a_step_that_takes_too_long_is_stopped_with_all_that_it_started_and_goes
     child = "import subprocess, sys, os, time; os.path.exists('seen') and sys.exit(0); open('seen', 'w'); "
     child += "subprocess.run([sys.executable, '-c', 'import time; time.sleep(4); open(\\'late\\', \\'w\\')'])"
     done = gpu.drive([("long", step(child))], tree / "out", 5, progress=False)
-    assert done == {"long": True}, "the second time it had no more to do"
+    assert done == {"long": "done"}, "the second time it had no more to do"
     time.sleep(3.5)
     assert not (tree / "late").exists()
 
@@ -65,15 +74,58 @@ def test_without_time_nothing_is_begun(tree: Path, step: Callable[[str], list[st
     assert not (tree / "order").exists()
 
 
-def test_records_come_home(tree: Path) -> None:
-    text = STORED[1].read_text(encoding="utf-8")
+def packed(folder: Path, *files: tuple[str, str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    lines = "".join(json.dumps({"file": name, "text": text}) + "\n" for name, text in files)
+    (folder / gpu.RECORDS).write_text(lines, encoding="utf-8")
+    return folder
+
+
+def test_records_of_every_study_come_home(tree: Path) -> None:
+    """Packed on one machine, unpacked on another, word for word."""
+    stored = [ROOT / "results" / name for name in gpu.asked() if (ROOT / "results" / name).is_file()]
+    chosen = [next(path for path in stored if path.parent.name == place and path != STORED[0]) for place in gpu.PLACES]
+    for path in chosen:
+        (tree / "results" / path.parent.name).mkdir(exist_ok=True)
+        shutil.copyfile(path, tree / "results" / path.parent.name / path.name)
+    os.utime(tree / "results" / "runs" / STORED[0].name, (0, 0))
+    (tree / "work").mkdir()
+    assert gpu.pack(1, tree / "out") == 3
     home = tree / "home"
-    home.mkdir()
-    line = {"file": f"runs/{STORED[1].name}", "text": text}
-    (home / gpu.RECORDS).write_text(json.dumps(line) + "\n", encoding="utf-8")
-    (written,) = gpu.unpack(home, tree)
-    assert written.read_text(encoding="utf-8") == text
-    assert gpu.unpack(home, tree) == [], "what is there stays"
+    found = gpu.unpack(tree / "out", home)
+    assert {path.relative_to(home) for path in found.written} == {path.relative_to(ROOT) for path in chosen}
+    assert all(path.read_bytes() == (ROOT / path.relative_to(home)).read_bytes() for path in found.written)
+    again = gpu.unpack(tree / "out", home)
+    assert (again.written, again.there, again.other) == ([], found.written, []), "what is there stays"
+
+
+def test_what_is_there_with_other_numbers_stays_and_is_named(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tree / "results" / "runs" / STORED[1].name
+    target.write_text("mine", encoding="utf-8")
+    text = STORED[1].read_text(encoding="utf-8")
+    found = gpu.unpack(packed(tree / "pack", (f"runs/{STORED[1].name}", text)), tree)
+    assert (found.written, found.there, found.other) == ([], [], [target])
+    assert target.read_text() == "mine"
+    assert gpu.say_unpacked(found) == 1
+    assert f"{target} says something else already, and stays" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("color_var", "wanted", "other"), [(0.02, "float32", "bf16"), (0.03, "bf16", "float32")])
+def test_a_record_in_another_precision_than_its_study_asks_for_is_refused(
+    color_var: float, wanted: str, other: str, tree: Path
+) -> None:
+    config = newer.config_of("reweighing", color_var, 0)
+    (name,) = (name for name, asked in gpu.asked().items() if name.startswith("newer/") and asked == config)
+    like = json.loads(next((ROOT / "results" / "newer").glob("*-reweighing-*.json")).read_text(encoding="utf-8"))
+
+    def text(precision: str) -> str:
+        return json.dumps(like | {"config": config.with_options(precision=precision).to_dict()})
+
+    good = (f"runs/{STORED[1].name}", STORED[1].read_text(encoding="utf-8"))
+    with pytest.raises(RecordError, match=f"line 2 holds another run .precision '{other}' instead of '{wanted}'"):
+        gpu.unpack(packed(tree / "pack", good, (name, text(other))), tree)
+    assert not (tree / "results" / good[0]).exists(), "nothing is written before all are checked"
+    assert len(gpu.unpack(packed(tree / "pack", (name, text(wanted))), tree).written) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +134,9 @@ def test_records_come_home(tree: Path) -> None:
         ("{", "line 1, is damaged"),
         (json.dumps({"file": "runs/a.json"}), "line 1, is damaged"),
         (json.dumps({"file": "../a.json", "text": "{}"}), "no place of records"),
+        (json.dumps({"file": "runs/../a.json", "text": "{}"}), "no place of records"),
         (json.dumps({"file": "runs/a.json", "text": "{}"}), r"a\.json"),
+        (json.dumps({"file": "runs/a.json", "text": STORED[0].read_text(encoding="utf-8")}), "which no study asks for"),
     ],
 )
 def test_a_pack_that_is_not_ours_is_refused(line: str, message: str, tree: Path) -> None:
@@ -94,9 +148,38 @@ def test_a_pack_that_is_not_ours_is_refused(line: str, message: str, tree: Path)
 
 
 def test_every_step_names_a_study_or_a_command() -> None:
-    from tools.studies.__main__ import known
-
     commands = dict(gpu.steps(4, "data"))
-    assert [*commands][:2] == ["tests", "bench"]
+    assert [*commands] == ["tests", "bench", *gpu.STUDIES_IN_ORDER]
     assert set(gpu.STUDIES_IN_ORDER) <= set(known())
-    assert all("--data-dir" in command for name, command in commands.items() if name not in ("tests", "bench"))
+    assert all("--data-dir" in command for name, command in commands.items() if name != "tests")
+    folders = [command[command.index("--work") + 1] for name, command in commands.items() if name in gpu.STUDIES_IN_ORDER]
+    assert len({*folders}) == len(gpu.STUDIES_IN_ORDER), "one run in two precisions has one name"
+    assert [*dict(gpu.steps(4, None, ["newer"]))] == ["tests", "bench", "newer"]
+
+
+def test_all_that_is_to_be_trained_yet_can_come_home() -> None:
+    studies = known()
+    runs = {name for name, (there, planned) in left_out.counts().items() if there < planned and isinstance(studies[name], Runs)}
+    assert runs <= {*gpu.STUDIES_IN_ORDER}
+    assert {"figure_4_full", "released", "newer"} <= {*gpu.STUDIES_IN_ORDER}
+    places = {job.file.parent for name in gpu.STUDIES_IN_ORDER for job in studies[name].jobs(Options())}
+    assert places == {ROOT / "results" / place for place in gpu.PLACES}
+
+
+def test_the_step_of_the_tests_collects_some_and_none_is_marked_elsewhere() -> None:
+    command = [*dict(gpu.steps(1, None))["tests"], "--collect-only", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len([line for line in done.stdout.splitlines() if line.startswith(f"{gpu.TESTS}::")]) >= 5
+    mark = "pytest.mark." + "gpu"
+    marked = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py") if mark in path.read_text("utf-8")]
+    assert marked == [gpu.TESTS]
+
+
+def test_a_step_that_tested_nothing_says_so(tree: Path) -> None:
+    (tree / "test_none.py").write_text("def test_plain() -> None:\n    assert True\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "nothing", str(tree / "test_none.py")]
+    said = f"nothing was tested: no test in {gpu.TESTS} is marked gpu"
+    assert gpu.drive([("tests", command)], tree / "out", 5, progress=False) == {"tests": said}
+    assert json.loads((tree / "out" / "steps.json").read_text()) == {"tests": said}
+    assert gpu.outcome(gpu.NO_TESTS, ["lnl", "bench"]).startswith("failed with exit code 5"), "pytest's code alone means that"
