@@ -6,7 +6,7 @@
 
 The steps are the tests that need a GPU, the benchmark, and the training runs of the studies in STUDIES_IN_ORDER. Figure 4 in the
 paper's setting comes first. The authors' released settings and the methods of today come next, and the shorter runs of Figure 4 are
-last. What is missing of "leakage_seeds" is not here: it measures networks on the CPU.
+last.
 
 No step takes longer than nine minutes. A study that needs longer goes on in the next step, and may leave no time for those after
 it: ``--studies`` chooses others. What is done is kept below ``runs/gpu``, so the same command goes on where it was stopped. After
