@@ -7,7 +7,7 @@ from lnl_core.runs.comparison import FEWEST_RUNS, ordering, welch_interval
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
 from tools.pages import records
-from tools.pages.rows import of_seeds, table_head, where
+from tools.pages.rows import by_precision, of_seeds, table_head
 from tools.studies import newer as study
 
 PRECISIONS = {"float32": study.FOLDER, "bf16": "runs"}
@@ -17,9 +17,7 @@ PRECISIONS = {"float32": study.FOLDER, "bf16": "runs"}
 def of_method(method: str, precision: str, root: Path = ROOT) -> list[RunRecord]:
     """The runs of a method in a precision at the smallest variance, by seed."""
     stored = read_records(root / "results" / PRECISIONS[precision])
-    found = where(stored, method=method, color_var=COLOR_VARS[0], precision=precision)
-    wanted = study.config_of(method, COLOR_VARS[0], 0).fingerprint()
-    return [one for one in found if one.run_config().with_options(seed=0).fingerprint() == wanted]
+    return by_precision(stored).get(study.config_of(method, COLOR_VARS[0], 0).fingerprint(), {}).get(precision, [])
 
 
 def accuracies(method: str, precision: str, root: Path = ROOT) -> list[float]:

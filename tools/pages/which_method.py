@@ -9,7 +9,7 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages
 from tools.pages.pretrained import against
-from tools.pages.rows import of_seeds, table_head, where
+from tools.pages.rows import by_configuration, of_seeds, table_head
 from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
 from tools.studies.study import diverged
@@ -40,7 +40,7 @@ def must_know_table() -> str:
 def which_method_table(root: Path = ROOT) -> str:
     """By variance a row a method: means over seeds with the standard deviation; what has no record says so."""
     own = {record.run_config().fingerprint(): record for record in read_records(root / "results" / newer.FOLDER)}
-    others = read_records(root / "results" / RESULTS)
+    others = by_configuration(read_records(root / "results" / RESULTS))
     found: list[RunRecord] = []
     borrowed = False
     blocks = []
@@ -51,7 +51,7 @@ def which_method_table(root: Path = ROOT) -> str:
             records = [own[run] for run in runs if run in own]
             found += records
             seconds = [record.provenance["seconds"] for record in records if _knows_its_time(record)]
-            instead = _of_cell(others, method, color_var) if method in newer.BESIDE else []
+            instead = others.get(newer.config_of(method, color_var, 0).fingerprint(), []) if method in newer.BESIDE else []
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
             if not records:
@@ -113,13 +113,6 @@ def small_table(root: Path = ROOT) -> str:
         "no correction for the number of comparisons. Seconds are those of whole runs with their probes on one processor core."
     )
     return "\n".join(blocks) + f"\n{how}\n"
-
-
-def _of_cell(records: list[RunRecord], method: str, color_var: float) -> list[RunRecord]:
-    """Every seed of a method at a variance, in the configuration of this study but for the precision."""
-    wanted = newer.config_of(method, color_var, 0).fingerprint()
-    found = where(records, experiment="colored_mnist", method=method, color_var=color_var)
-    return [one for one in found if one.run_config().with_options(seed=0).fingerprint() == wanted]
 
 
 def _knows_its_time(record: RunRecord) -> bool:
