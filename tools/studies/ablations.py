@@ -44,16 +44,20 @@ _MAPS: dict[str, Any] = {"augment": 1.0, "elastic": 0.08}
 DIVIDED = "each channel of an image divided by its own deviation"
 """The row of PARTS that uses how the digits were painted: the colour multiplies a channel, so the division takes it out."""
 
+BALANCED = "label and colour balanced: τ 1"
+LOSS_ALONE, LOSS_WITH_MAPS = "the balanced loss alone", "the balanced loss with the maps"
+
 PARTS: Rows = {
     "all parts": {"method": "bias_balanced"},
-    "label and colour balanced: τ 1": {"method": "bias_balanced", "balance_power": 1.0},
+    BALANCED: {"method": "bias_balanced", "balance_power": 1.0},
     "drawn as they come: τ 0": {"method": "bias_balanced", "balance_power": 0.0},
     "weaned from the prior: ε grows to 1": {"method": "bias_balanced", "balance_wean": 1.0},
     "without unlearning: λ 0, μ 0": {"method": "bias_balanced", **_ALONE},
     "unlearning ten times as strong: λ 0.3, μ 1": {"method": "bias_balanced", **_STRONG},
     "without elastic maps": {"method": "bias_balanced", "elastic": 0.0},
     "without any maps": {"method": "bias_balanced", "augment": 0.0, "elastic": 0.0},
-    "the balanced loss alone": {"method": "bias_balanced", "balance_power": 0.0, "augment": 0.0, "elastic": 0.0, **_ALONE},
+    LOSS_ALONE: {"method": "bias_balanced", "balance_power": 0.0, "augment": 0.0, "elastic": 0.0, **_ALONE},
+    LOSS_WITH_MAPS: {"method": "bias_balanced", "balance_power": 0.0, **_ALONE},
     "lnl with the same weights": _SAME,
     "lnl with the same weights and maps": {**_SAME, **_MAPS},
     "lnl with ten times these weights, which are its own": {**_STRONG, "clip_norm": 10.0},
@@ -69,9 +73,10 @@ PARTS: Rows = {
 SEVERAL = (
     *("lnl with ten times these weights, which are its own", "lnl with its own weights, and maps"),
     *("gray", "gray with the maps", "baseline", "baseline with the maps", "all parts", "without any maps"),
+    *(LOSS_ALONE, LOSS_WITH_MAPS, BALANCED),
     DIVIDED,
 )
-"""The rows of PARTS with three seeds: what the maps do for whom."""
+"""The rows of PARTS with three seeds: what the maps do for whom, and what the loss and the drawing do with and without them."""
 FIVE = (DIVIDED,)
 """The row with five: it stands beside the record."""
 
@@ -108,6 +113,9 @@ OF_ONE_PRECISION: tuple[tuple[str, tuple[dict[str, Any], ...], tuple[int, ...]],
     ("bf16", (CHOICES[REFERENCE],), (3, 4)),
     ("float32", (CHOICES[REFERENCE],), (5,)),
     ("float32", tuple(PARTS[name] for name in _THIRD), (3,)),
+    ("float32", (PARTS[LOSS_WITH_MAPS],), (0, 1, 2)),
+    ("float32", (PARTS[LOSS_ALONE],), (1, 2, 3)),
+    ("float32", (PARTS[BALANCED],), (1, 2)),
 )
 """Precision, rows and seeds: with these, rows that are compared have three runs in the same precision, and the reference has three
 in either. A mean never mixes two."""
