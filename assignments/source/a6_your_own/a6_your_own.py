@@ -182,7 +182,7 @@ _check_strength()
 # - `results`: the accuracies on your **test** data, `load_data(config, "test")`;
 # - `networks`: the trained networks themselves.
 #
-# The test cell measures the networks of `SEEDS` again, on the test data of `config_of("baseline", seed)`. Weights are chosen on validation data, if you choose any.
+# The test cell measures the networks of `SEEDS` again, on the test data of `config_of("baseline", seed)`, and asks whether those of the baseline have learnt: on their training data they have to beat one and the same answer by 0.1. Weights are chosen on validation data, if you choose any.
 
 # %% nbgrader={"grade_id": "results", "solution": true}
 ### BEGIN SOLUTION
@@ -209,6 +209,11 @@ for method, runs in pairs.items():
     for place, (value, network) in enumerate(runs[: len(SEEDS)]):
         again = accuracy(network, unbiased[place])
         assert abs(again - value) < 0.02, f"The network {place} of {method} is right on {again:.3f} of the test images, and not on {value:.3f}."
+for place, (_, network) in enumerate(pairs["baseline"][: len(SEEDS)]):
+    planted = load_data(config_of("baseline", SEEDS[place]), "train")
+    learnt, guessed = accuracy(network, planted), np.unique(planted.labels, return_counts=True)[1].max() / len(planted)
+    untrained = f"The baseline network {place} is right on {learnt:.3f} of its training images, and one and the same answer on {guessed:.3f}: train it."
+    assert learnt > guessed + 0.1, untrained
 
 
 ### BEGIN HIDDEN TESTS
