@@ -11,6 +11,7 @@ from tools.studies import ablations
 
 PAIRS = {
     "bias_balanced": ("without any maps", "all parts"),
+    "the balanced loss alone": (ablations.LOSS_ALONE, ablations.LOSS_WITH_MAPS),
     "lnl": ("lnl with ten times these weights, which are its own", "lnl with its own weights, and maps"),
     "gray": ("gray", "gray with the maps"),
     "baseline": ("baseline", "baseline with the maps"),

@@ -114,7 +114,7 @@ def read_training(root: Path = ROOT) -> list[dict[str, Any]]:
 
 
 def _adversaries() -> list[RunConfig]:
-    return [config_of(changes, seed) for seed in (0, 1) for changes in ADVERSARIES.values()]
+    return [config_of(changes, seed) for seed in range(3) for changes in ADVERSARIES.values()]
 
 
 class Courses(Study):
