@@ -7,8 +7,7 @@ import torch
 
 from lnl_core.config import RunConfig
 from lnl_core.datasets import BiasedImages, colored_mnist
-from lnl_core.runs.comparison import ordering
-from tools.pages import digit_exceptions as page
+from tools.pages import comparisons, digit_exceptions as page
 from tools.pages.numbers import missing
 from tools.studies import choosing, digit_exceptions as tool, search
 from tools.studies.study import Job, Options
@@ -92,20 +91,22 @@ def test_what_is_said_of_exceptions_among_digits() -> None:
     assert {len(values) for of in found.values() for values in of.values()} == {0, 3}
     base, lnl, balanced = (found[name] for name in ("baseline", "lnl", "bias_balanced"))
     assert [tool.count_of(share) for share in tool.SHARES] == [0, 100, 200, 500, 1000, 2000]
-    against = [ordering(base[share], lnl[0.0]) for share in tool.SHARES]
-    assert against == ["lower", "lower", "cannot say", "cannot say", "higher", "higher"]
-    assert ordering(balanced[0.0], base[0.1]) == "higher"
-    above = {name for name, of in found.items() if name != "baseline" and ordering(of[0.05], base[0.05]) == "higher"}
+    against = comparisons.verdicts({share: (base[share], lnl[0.0]) for share in tool.SHARES})
+    assert [*against.values()] == ["lower", "lower", "cannot say", "cannot say", "higher", "higher"]
+    beside = comparisons.verdicts({share: (base[share], balanced[0.0]) for share in tool.SHARES})
+    assert beside[0.1] == "lower"
+    said = comparisons.of_every_two(found)
+    above = {name for name in found if said.get((name, "baseline", 0.05)) == "higher"}
     assert above == {"gray", "lnl", "group_dro", "bias_balanced"}
-    assert ordering(found["gray"][0.05], lnl[0.05]) == "cannot say"
+    assert said["gray", "lnl", 0.05] == "cannot say"
     for share in (0.0, 0.05, 0.1, 0.2):
-        others = [of[share] for method, of in found.items() if method != "bias_balanced" and of[share]]
-        assert {ordering(balanced[share], other) for other in others} == {"higher"}, share
+        others = [method for method, of in found.items() if method != "bias_balanced" and of[share]]
+        assert {said["bias_balanced", other, share] for other in others} == {"higher"}, share
     for share, alike in {0.01: {"group_dro", "gray", "lnl"}, 0.02: {"group_dro"}}.items():
-        unsaid = {name for name, of in found.items() if ordering(balanced[share], of[share]) == "cannot say"}
-        assert unsaid == {*alike, "bias_balanced"}, share
-    assert [ordering(balanced[share], balanced[0.0]) for share in (0.01, 0.02)] == ["lower", "cannot say"]
-    last = [ordering(found["last_layer"][share], base[share]) for share in tool.SHARES[1:]]
+        assert {name for name in found if said.get(("bias_balanced", name, share)) == "cannot say"} == alike, share
+    without = comparisons.verdicts({share: (balanced[share], balanced[0.0]) for share in tool.SHARES[1:]})
+    assert [without[share] for share in (0.01, 0.02)] == ["lower", "cannot say"]
+    last = [said["last_layer", "baseline", share] for share in tool.SHARES[1:]]
     assert last == ["higher", "higher", "lower", "lower", "lower"]
 
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from lnl_core import figures
 from lnl_core.datasets.colored_mnist import MEAN_COLORS
 from lnl_core.datasets.digits import load_mini
-from lnl_core.runs.comparison import ordering
-from tools.pages import look_alikes
+from tools.pages import comparisons, look_alikes
 from tools.pages.numbers import said
 from tools.studies import look_alikes as study, search
 from tools.studies.study import Job, NotReady, Options
@@ -108,11 +107,20 @@ def test_what_the_page_says_of_the_four() -> None:
     page = said("related_work.md")
     kim, irm, rebias, lff = NAMES
 
-    def verdicts(name: str, rate: float | None = None) -> list[str]:
-        base = look_alikes.values(name, "baseline", rate=rate)
-        return [ordering(look_alikes.values(name, method, rate=rate), base) for method in ("gray", "lnl")]
+    rows = [*((name, None) for name in NAMES), (rebias, 0.01)]
+    pairs = {
+        (name, rate, method): (look_alikes.values(name, method, rate=rate), look_alikes.values(name, "baseline", rate=rate))
+        for name, rate in rows
+        for method in ("gray", "lnl")
+    }
+    together = comparisons.verdicts(pairs)
+    assert len(together) == 10
+    assert "with all ten comparisons {ref}`read together <read-together>` the first does not stay" in page
 
-    assert [verdicts(kim), verdicts(lff), verdicts(rebias, 0.01)] == [["higher", "higher"]] * 3
+    def verdicts(name: str, rate: float | None = None) -> list[str]:
+        return [together[name, rate, method] for method in ("gray", "lnl")]
+
+    assert [verdicts(kim), verdicts(lff), verdicts(rebias, 0.01)] == [["higher", "(higher)"], *[["higher", "higher"]] * 2]
     assert "`lnl` lies above the baseline on the digits of Kim et al., Nam et al. and, at the lower rate, of Bahng et al." in page
     assert verdicts(irm) == ["cannot say", "cannot say"]
     assert "`gray` ends where the baseline does" in page

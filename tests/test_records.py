@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import ttest_1samp, ttest_ind
+from scipy.stats import false_discovery_control, ttest_1samp, ttest_ind
 
 from lnl_core import experiments
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.runs.comparison import (
+    DISCOVERY_RATE,
     aggregate,
     agreement,
     decided,
@@ -23,10 +24,12 @@ from lnl_core.runs.comparison import (
     next_run,
     of_its_preset,
     ordering,
+    orderings,
     paper_numbers,
     results_table,
     table_markdown,
     welch_interval,
+    welch_p_value,
 )
 from lnl_core.runs.provenance import describe_environment, provenance, versions
 from lnl_core.runs.records import (
@@ -616,6 +619,60 @@ def test_ordering_is_the_test_of_welch() -> None:
     assert ordering([0.5] * 3, [0.5] * 3) == "cannot say"
     with pytest.raises(DataError, match="cannot be told from 1: give two or more of each"):
         welch_interval([0.5, 0.6], [0.5])
+
+
+def test_a_p_value_is_that_of_welch_and_belongs_to_the_interval() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(100):
+        one, two = (rng.normal(0.8, rng.choice([0.001, 0.02]), size=rng.integers(2, 6)).tolist() for _ in range(2))
+        value = welch_p_value(one, two)
+        assert value == pytest.approx(ttest_ind(one, two, equal_var=False).pvalue, rel=1e-9)
+        assert min(map(abs, welch_interval(one, two, 1 - value))) == pytest.approx(0, abs=1e-9), "it just reaches 0"
+    assert [welch_p_value([0.5] * 3, [0.25] * 3), welch_p_value([0.5] * 3, [0.5] * 3)] == [0, 1]
+    with pytest.raises(DataError, match="cannot be told from 1"):
+        welch_p_value([0.5, 0.6], [0.5])
+
+
+def test_orderings_hold_the_false_discovery_rate_as_scipy_does() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        shift = rng.choice([0.0, 0.03], size=12)
+        pairs = {at: (rng.normal(0.8 + shift[at], 0.01, 4).tolist(), rng.normal(0.8, 0.01, 4).tolist()) for at in range(12)}
+        adjusted = false_discovery_control([ttest_ind(*pair, equal_var=False).pvalue for pair in pairs.values()])
+        answers = orderings(pairs)
+        assert [answer != "cannot say" for answer in answers.values()] == (adjusted <= DISCOVERY_RATE).tolist()
+        for at, answer in answers.items():
+            assert answer in ("cannot say", ordering(*pairs[at])), "nothing is found that one comparison alone would not find"
+
+
+def test_of_many_comparisons_without_a_difference_few_families_find_any_and_with_one_it_is_found() -> None:
+    """Both controls. Compared one at a time, nearly every family of 60 equal pairs would have found some."""
+    rng = np.random.default_rng(4)
+    alone, together, kept = 0, 0, []
+    for _ in range(200):
+        pairs = {at: (rng.normal(0.8, 0.01, 5).tolist(), rng.normal(0.8, 0.01, 5).tolist()) for at in range(60)}
+        alone += any(ordering(*pair) != "cannot say" for pair in pairs.values())
+        together += set(orderings(pairs).values()) != {"cannot say"}
+        lifted = {at: ([value + 0.1 * (at < 30) for value in one], two) for at, (one, two) in pairs.items()}
+        answers = orderings(lifted)
+        assert [answers[at] for at in range(30)] == ["higher"] * 30
+        kept.append(sum(answers[at] != "cannot say" for at in range(30, 60)) / sum(one != "cannot say" for one in answers.values()))
+    assert alone > 180
+    assert together < 20, "5 % of 200 families, and chance"
+    assert np.mean(kept) < DISCOVERY_RATE
+
+
+def test_orderings_of_one_and_of_too_few_runs() -> None:
+    apart = ([0.8, 0.81, 0.82], [0.7, 0.71, 0.72])
+    assert orderings({"alone": apart}) == {"alone": "higher"}
+    assert orderings({}) == {}
+    few = {"few": ([0.8, 0.81], [0.1, 0.1, 0.1]), "apart": apart[::-1], "same": ([0.5] * 3, [0.5] * 3)}
+    assert orderings(few) == {"few": "cannot say", "apart": "lower", "same": "cannot say"}
+    with pytest.raises(DataError, match="accuracies must be finite"):
+        orderings({"odd": ([0.8, math.nan], [0.1] * 3)})
+    for rate in (0.0, 1.0, math.nan):
+        with pytest.raises(ConfigError, match="the rate must lie between 0 and 1"):
+            orderings({"alone": apart}, rate)
 
 
 def test_a_claim_needs_enough_answers_and_is_refuted_by_too_many_others() -> None:

@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from lnl_core import methods
 from lnl_core._files import is_number, read_text
@@ -18,9 +18,12 @@ from lnl_core.experiments.registry import find, registered
 from lnl_core.hyperparameters import shown
 from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
 
+Key = TypeVar("Key", bound=Hashable)
 Setting = tuple[tuple[str, float | str], ...]
 FEWEST_RUNS = 3
 """Below this number of runs nothing is concluded: two values say next to nothing about their spread."""
+DISCOVERY_RATE = 0.05
+"""Of many answers "higher" or "lower" that are read together, the share that may be expected to be false."""
 MARGIN = 0.02
 """Accuracies that differ by less count as the same: about what a fresh drawing of colours and other versions of libraries move."""
 
@@ -244,15 +247,33 @@ def welch_interval(values: Sequence[float], others: Sequence[float], confidence:
     _refuse_infinite([*values, *others])
     if min(len(values), len(others)) < 2:
         raise DataError(f"how far runs scatter cannot be told from {min(len(values), len(others))}: give two or more of each")
+    difference, error, freedom = _welch(values, others)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * error if error else 0.0
+    return difference - half, difference + half
+
+
+def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The difference of two means, its standard error, and the degrees of freedom of Welch and Satterthwaite."""
     difference = float(np.mean(values) - np.mean(others))
     squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
-    half = 0.0
-    if sum(squares) > 0:
-        freedom = sum(squares) ** 2 / sum(
-            square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True)
-        )
-        half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(sum(squares))
-    return difference - half, difference + half
+    if not sum(squares) > 0:
+        return difference, 0.0, math.inf
+    parts = (square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True))
+    return difference, math.sqrt(sum(squares)), sum(squares) ** 2 / sum(parts)
+
+
+def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float:
+    """The two-sided p-value of Welch's test that two means are equal: 1 minus the confidence at which
+    :func:`welch_interval` just reaches 0.
+
+    Raises:
+        DataError: for fewer than two values of either, or one that is not finite.
+    """
+    welch_interval(values, others)  # refuses what has no spread
+    difference, error, freedom = _welch(values, others)
+    if not error:
+        return float(difference == 0)
+    return float(2 * stdtr(freedom, -abs(difference) / error))
 
 
 def ordering(values: Sequence[float], others: Sequence[float]) -> str:
@@ -270,6 +291,41 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
     if low <= 0 <= high:
         return "cannot say"
     return "higher" if low > 0 else "lower"
+
+
+def orderings(
+    pairs: Mapping[Key, tuple[Sequence[float], Sequence[float]]], rate: float = DISCOVERY_RATE
+) -> dict[Key, str]:
+    """:func:`ordering` for comparisons that are read together, with their number taken into account.
+
+    Of many comparisons at 95 % some leave out 0 by chance. Here "higher" and "lower" are answered such that of all such answers a
+    share of at most ``rate`` is expected to be wrong where no difference is: the false discovery rate of Benjamini and Hochberg
+    (1995), for comparisons that are independent or depend on each other positively. A comparison with fewer than
+    :data:`FEWEST_RUNS` runs on a side is "cannot say" and does not count. One comparison alone is answered as by :func:`ordering`.
+
+    Args:
+        pairs: by any name the runs of the one and of the other.
+        rate: the largest expected share of false answers, 0.05 as the level of :func:`ordering`.
+
+    Raises:
+        ConfigError: for a rate that is not between 0 and 1.
+        DataError: for a number that is not finite.
+    """
+    if not 0 < rate < 1:
+        raise ConfigError(f"the rate must lie between 0 and 1, got {rate}")
+    for values, others in pairs.values():
+        _refuse_infinite([*values, *others])
+    enough = [name for name, runs in pairs.items() if min(map(len, runs)) >= FEWEST_RUNS]
+    values = [welch_p_value(*pairs[name]) for name in enough]
+    ranked = sorted(values)
+    below = [value for place, value in enumerate(ranked, 1) if value <= rate * place / len(ranked)]
+    limit = max(below, default=-1.0)
+    answers = dict.fromkeys(pairs, "cannot say")
+    for name, value in zip(enough, values, strict=True):
+        if value <= limit:
+            one, other = (float(np.mean(runs)) for runs in pairs[name])
+            answers[name] = "higher" if one > other else "lower"
+    return answers
 
 
 def next_run(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

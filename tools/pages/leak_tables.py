@@ -1,6 +1,6 @@
 """Tables and figures of "Is the bias gone?", from the measurements in results/leakage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import FEWEST_RUNS
 from tools import ROOT
-from tools.pages import records, which_method
-from tools.pages.pretrained import against
+from tools.pages import comparisons, records, which_method
 from tools.pages.rows import table_head, with_interval
 from tools.studies import forgetting, newer, search
 from tools.studies.leakage import METHODS, OF_SEEDS, read_leakage
@@ -161,26 +160,32 @@ def nats_in_small(method: str, color_var: float, root: Path = ROOT) -> list[floa
     return which_method.small_values(method, color_var, NATS, root)
 
 
+def small_beside_the_baseline(root: Path = ROOT) -> dict[tuple[str, float], tuple[list[float], list[float]]]:
+    """By method and variance the nats in the networks of a method and in those of the baseline, in the small setting."""
+    nats = {(method, value): nats_in_small(method, value, root) for value in SEVERAL for method in newer.METHODS}
+    return {cell: (found, nats[newer.BESIDE[0], cell[1]]) for cell, found in nats.items() if cell[0] != newer.BESIDE[0]}
+
+
 def networks_table(root: Path = ROOT) -> str:
     """Several networks a cell, in the small setting: what an MLP reads of the colour, with intervals over networks."""
+    pairs = small_beside_the_baseline(root)
+    told = comparisons.verdicts(pairs)
     rows = []
     for color_var in SEVERAL:
-        base = nats_in_small(newer.BESIDE[0], color_var, root)
         for method in newer.METHODS:
             found = which_method.small_runs(method, color_var, root)[0]
             if len(found) < newer.SEEDS:
                 continue
             cells = [with_interval([one.metrics[name] for one in found]) for name in (PROBE, CONTROL, NATS)]
-            said = "–" if method == newer.BESIDE[0] else against([one.metrics[NATS] for one in found], base)
-            cells += [said, str(len(found)), records.links(found, root)]
+            cells += [told.get((method, color_var), "–"), str(len(found)), records.links(found, root)]
             rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
     if not rows:
         return "Nothing has been measured yet.\n"
     return (
         "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
         f"(Student's t). {search.SETTINGS['train_size']:,} training digits, {search.SETTINGS['epochs']} epochs; MLP probes learn "
-        "from training digits in random colours and are asked about others of them. Beside the baseline's: Welch's 95 % interval "
-        "of the difference, with no correction for the number of comparisons.\n"
+        "from training digits in random colours and are asked about others of them. Beside the baseline's: "
+        f"{comparisons.how(comparisons.counted(pairs))}\n"
     )
 
 
@@ -194,18 +199,28 @@ def _strongest(model: Model, name: str) -> float:
     return float(max(probe[name]["mean"] for probe in model["probes"].values()))
 
 
+def nats_of(models: Sequence[Model]) -> list[float]:
+    """What the probes prove of the colour in each of these networks."""
+    return [float(nats_left(model)["mean"]) for model in models]
+
+
+def beside_the_baseline(root: Path = ROOT) -> dict[tuple[str, float], tuple[list[float], list[float]]]:
+    """By method and variance the nats in the networks of a method and in those of the baseline, in the full setting."""
+    nats = {(method, value): nats_of(of_seeds(method, value, root)) for value in SEVERAL for method in FIVE}
+    return {cell: (found, nats[newer.BESIDE[0], cell[1]]) for cell, found in nats.items() if cell[0] != newer.BESIDE[0]}
+
+
 def full_networks_table(root: Path = ROOT) -> str:
     """Several networks a cell in the full setting, with intervals over networks, as :func:`networks_table`."""
-    rows = []
+    pairs, rows = beside_the_baseline(root), []
+    told = comparisons.verdicts(pairs)
     for color_var in SEVERAL:
         found = {method: of_seeds(method, color_var, root) for method in reversed(FIVE)}
-        nats = {method: [float(nats_left(model)["mean"]) for model in models] for method, models in found.items()}
         for method, models in found.items():
             if len(models) < FEWEST_RUNS:
                 continue
             cells = [with_interval([_strongest(model, name) for model in models]) for name in ("accuracy", "control")]
-            said = "–" if method == newer.BESIDE[0] else against(nats[method], nats[newer.BESIDE[0]])
-            cells += [with_interval(nats[method]), said, str(len(models))]
+            cells += [with_interval(nats_of(models)), told.get((method, color_var), "–"), str(len(models))]
             cells.append(records.links_of_runs([model["record"] for model in models], root))
             rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
     if not rows:
@@ -213,8 +228,8 @@ def full_networks_table(root: Path = ROOT) -> str:
     return (
         "\n".join([*table_head(*NETWORKS, records.HEAD), *rows]) + "\n\nMean over n networks, ± half a 95 % interval over them "
         "(Student's t); a network's own numbers are means over five probes of the strongest of three kinds, as in the table of one "
-        "network a cell. Beside the baseline's: Welch's 95 % interval of the difference, with no correction for the number of "
-        f"comparisons. Cells with fewer than {FEWEST_RUNS} networks are left out.\n"
+        f"network a cell. Beside the baseline's: {comparisons.how(comparisons.counted(pairs))} "
+        f"Cells with fewer than {FEWEST_RUNS} networks are left out.\n"
     )
 
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import records
+from tools.pages import comparisons, records
 from tools.pages.rows import by_configuration, of_seeds, table_head
 from tools.studies import ablations
 
@@ -30,19 +29,27 @@ def values(row: str, root: Path = ROOT) -> list[float]:
     return [one.metrics["validation_accuracy"] for one in runs(row, root)]
 
 
+def compared(root: Path = ROOT) -> dict[str, tuple[list[float], list[float]]]:
+    """By method the runs with the maps and those without."""
+    return {method: (values(mapped, root), values(without, root)) for method, (without, mapped) in PAIRS.items()}
+
+
 def moved_table(root: Path = ROOT) -> str:
     """A row a method: accuracy without and with the maps, and whether the one lies above the other."""
     lines = table_head("method", "without maps", "with maps", "with against without", "n", "records without", "and with maps")
+    pairs = compared(root)
+    said = comparisons.verdicts(pairs)
     for method, rows in PAIRS.items():
         without, mapped = (values(row, root) for row in rows)
         few = min(len(without), len(mapped))
-        verdict = ordering(mapped, without) if few >= FEWEST_RUNS else f"fewer than {FEWEST_RUNS} runs"
+        verdict = said[method]
         if len({one.run_config().precision for row in rows for one in runs(row, root)}) > 1:
             verdict = "not compared: of two precisions"
         number = str(few) if len(without) == len(mapped) else f"{len(without)} and {len(mapped)}"
         links = " | ".join(records.links(runs(row, root), root) for row in rows)
         lines.append(f"| {method} | {of_seeds(without)} | {of_seeds(mapped)} | {verdict} | {number} | {links} |")
-    told = "Validation digits, 8 epochs, σ² = 0.02; the verdict is Welch's 95 % interval. A mean is of runs in one precision."
+    how = comparisons.how(comparisons.counted(pairs))
+    told = f"Validation digits, 8 epochs, σ² = 0.02. {how} A mean is of runs in one precision."
     return "\n".join(lines) + f"\n\n{told}\n"
 
 

@@ -10,7 +10,7 @@ from lnl_core.experiments.dogs_cats import exceptions_of
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering, results_table
 from lnl_core.runs.records import RunRecord
 from tools import ROOT
-from tools.pages import records as record_pages
+from tools.pages import comparisons, records as record_pages
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import exceptions, pretrained
 
@@ -48,11 +48,19 @@ def _links(root: Path) -> dict[tuple[str, str], str]:
     return {key: record_pages.links(records, root) for key, records in found.items()}
 
 
-def against(values: Sequence[float], baseline: Sequence[float]) -> str:
-    """Whether a method lies "higher" or "lower" than the baseline, "cannot say", or that there are too few runs."""
-    if min(len(values), len(baseline)) < FEWEST_RUNS:
-        return f"fewer than {FEWEST_RUNS} runs"
-    return ordering(values, baseline)
+COMPARED = (*pretrained.PLAIN[1:], pretrained.LONGER, *pretrained.SEARCHED)
+"""The rows that are held against the baseline."""
+
+
+def beside_the_baseline(root: Path = ROOT) -> dict[tuple[str, str, str], tuple[list[float], list[float]]]:
+    """By row, training set and set tested on the runs of a row and those of the baseline."""
+    ours = {split: _values(f"{split}_accuracy", root) for split in _SPLITS}
+    return {
+        (method, train_set, split): (found.get((method, train_set), []), found.get((pretrained.PLAIN[0], train_set), []))
+        for split, found in ours.items()
+        for train_set in pretrained.TRAIN_SETS
+        for method in COMPARED
+    }
 
 
 def pretrained_table(root: Path = ROOT) -> str:
@@ -61,23 +69,22 @@ def pretrained_table(root: Path = ROOT) -> str:
     if not ours["test"]:
         return "Nothing has been measured yet.\n"
     worst, links = _values("worst_group_accuracy", root), _links(root)
-    blocks, verdicts = [], []
+    pairs = beside_the_baseline(root)
+    said = comparisons.verdicts(pairs)
+    blocks = []
     for row_of, block in groupby(_in_blocks(root), key=_block):
         train_set, split = row_of[0].lower(), "test" if row_of[1] == "test" else "opposite"
         published = {row["method"]: f"{row['published']:.4f}" for row in block}
         also = ["worst group"] if split == "test" else []
         lines = table_head("method", "published", "ours", "against the baseline", *also, "n", record_pages.HEAD)
-        base = ours[split].get((pretrained.PLAIN[0], train_set), [])
         for method in (*pretrained.PLAIN, pretrained.LONGER, *pretrained.SEARCHED):
             values = ours[split].get((method, train_set), [])
-            verdict = "–" if method == pretrained.PLAIN[0] else against(values, base)
-            verdicts += [verdict] if method in (*pretrained.PLAIN[1:], *pretrained.SEARCHED) else []
-            cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), verdict]
+            cells = [published.get(method, "–"), of_seeds(values, missing=MISSING), said.get((method, train_set, split), "–")]
             cells += [of_seeds(worst.get((method, train_set), []), missing=MISSING) for _ in also]
             cells += [str(len(values)), links.get((method, train_set), "–")]
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0"))
         blocks.append(f"**Trained on {row_of[0]}, tested on {row_of[1]}**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(blocks) + f"\n{summary(verdicts)}\n"
+    return "\n".join(blocks) + f"\n{summary([*said.values()])}\n"
 
 
 def _block(row: dict[str, Any]) -> tuple[str, str]:
@@ -92,13 +99,16 @@ def _in_blocks(root: Path) -> list[dict[str, Any]]:
 
 
 def summary(verdicts: Sequence[str]) -> str:
-    """How often each of these verdicts was given, in a sentence."""
-    higher, lower, unsaid = (verdicts.count(word) for word in ("higher", "lower", "cannot say"))
-    few = len(verdicts) - higher - lower - unsaid
-    told = f"; {few} have fewer than {FEWEST_RUNS} runs on a side" if few else ""
+    """How often each of these verdicts was given, and what the words say."""
+    few = verdicts.count(comparisons.FEW)
+    words = [one.strip("()") for one in verdicts]
+    higher, lower, unsaid = (words.count(word) for word in ("higher", "lower", "cannot say"))
+    told = f"; {few} have {comparisons.FEW} on a side" if few else ""
+    stay = sum(one in ("higher", "lower") for one in verdicts)
     return (
-        f"Of {len(verdicts)} comparisons of a method with the baseline (Welch's 95 % interval) {higher} lie above it, "
-        f"{lower} below, and {unsaid} cannot be told apart{told}."
+        f"Of {len(verdicts)} comparisons with the baseline {higher} lie above it, one at a time, {lower} below, and {unsaid} "
+        f"cannot be told apart{told}. Read together, {stay} of these {higher + lower} differences stay. "
+        + comparisons.how(len(verdicts) - few)
     )
 
 
@@ -179,18 +189,27 @@ def exceptions_table(root: Path = ROOT) -> str:
     return "\n".join(blocks) + f"\n{number}\n\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
 
 
+def beside_same_exceptions(
+    found: Mapping[str, Mapping[float, Sequence[float]]],
+) -> dict[tuple[str, float], tuple[Sequence[float], Sequence[float]]]:
+    """By method and share the runs of a method and those of the baseline with the same exceptions."""
+    plain = found[exceptions.METHODS[0]]
+    others = [name for name in found if name != exceptions.METHODS[0]]
+    return {(name, share): (values, plain[share]) for name in others for share, values in found[name].items()}
+
+
 def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]], where: str = "on the other half of TB2") -> str:
     """Each method against the baseline with the same exceptions, in a sentence each."""
-    plain, lines = found[exceptions.METHODS[0]], []
+    pairs = beside_same_exceptions(found)
+    said, lines = comparisons.verdicts(pairs), []
     for method in (name for name in found if name != exceptions.METHODS[0]):
-        verdicts = {share: against(values, plain[share]) for share, values in found[method].items()}
         told = []
-        for word in ("higher", "lower", "cannot say"):
-            shares = ", ".join(_percent(share) for share, said in verdicts.items() if said == word)
+        for word in ("higher", "(higher)", "lower", "(lower)", "cannot say"):
+            shares = ", ".join(_percent(share) for share in found[method] if said[method, share] == word)
             told += [f"{word} at {shares}"] if shares else []
-        lines.append(f"- `{method}`: {'; '.join(told) if told else f'fewer than {FEWEST_RUNS} runs'}")
-    head = f"Against the baseline with the same exceptions, {where} (Welch's 95 % interval, three seeds each):"
-    return "\n".join([head, "", *lines])
+        lines.append(f"- `{method}`: {'; '.join(told) if told else comparisons.FEW}")
+    head = f"Against the baseline with the same exceptions, {where} (three seeds each):"
+    return "\n".join([head, "", *lines, "", comparisons.how(comparisons.counted(pairs), "of this list")])
 
 
 def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:

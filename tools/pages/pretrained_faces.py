@@ -9,8 +9,8 @@ from lnl_core.experiments.faces import OTHER
 from lnl_core.runs.comparison import results_table
 from lnl_core.runs.records import RunRecord
 from tools import ROOT
-from tools.pages import records as record_pages
-from tools.pages.pretrained import MISSING, against, summary
+from tools.pages import comparisons, records as record_pages
+from tools.pages.pretrained import MISSING, summary
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import answers, pretrained_faces as study
 from tools.studies.pretrained import STRENGTHS, record_of
@@ -43,23 +43,33 @@ def table_rows(learn: str, root: Path = ROOT) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: order.index((row["setting"]["train"], row["setting"]["test"])))
 
 
+def beside_the_baseline(root: Path = ROOT) -> dict[tuple[str, str, str, str], tuple[list[float], list[float]]]:
+    """By what is learnt, training set, set tested on and method the runs of the method and those of the baseline."""
+    found = {}
+    for learn in study.LEARNT:
+        rows = {(row["setting"]["train"], row["setting"]["test"], row["method"]): row["values"] for row in table_rows(learn, root)}
+        for (train, test, method), values in rows.items():
+            if method != study.METHODS[0]:
+                found[learn, train, test, method] = values, rows[train, test, study.METHODS[0]]
+    return found
+
+
 def faces_table(root: Path = ROOT) -> str:
     """A block for what is learnt, a row for each training set, set tested on and method: published, ours, against the baseline."""
-    blocks, verdicts = [], []
+    said = comparisons.verdicts(beside_the_baseline(root))
+    blocks = []
     for learn in study.LEARNT:
         lines = table_head("trained on", "tested on", "method", "published", "ours", "against the baseline", "n", record_pages.HEAD)
         rows = table_rows(learn, root)
         for row in rows:
             where = row["setting"]
-            base = next(one["values"] for one in rows if one["method"] == study.METHODS[0] and one["setting"] == where)
-            verdict = "–" if row["method"] == study.METHODS[0] else against(row["values"], base)
-            verdicts += [] if row["method"] == study.METHODS[0] else [verdict]
+            verdict = said.get((learn, where["train"], where["test"], row["method"]), "–")
             ours = of_seeds(row["values"], missing=MISSING).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
             named = (where["train"], where["test"], row["method"], f"{row['published']:.4f}")
             found = (ours, verdict, str(row["n"]), record_pages.links(row["records"], root))
             lines.append(f"| {' | '.join((*named, *found))} |")
         blocks.append(f"**The {learn} is learnt, the {OTHER[learn]} is to be forgotten**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(blocks) + f"\n{summary(verdicts)}\n"
+    return "\n".join(blocks) + f"\n{summary([*said.values()])}\n"
 
 
 def search_table(root: Path = ROOT) -> str:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from lnl_core.config import RunConfig
 from lnl_core.experiments.colored_mnist import COLOR_VARS
-from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import records as record_pages, settings_tried
+from tools.pages import comparisons, records as record_pages, settings_tried
 from tools.pages.rows import table_head, with_interval
 from tools.studies import figure_4_small, newer, runs as figure_4, search
 from tools.studies.study import Found
@@ -91,25 +90,22 @@ def _listed(method: str, root: Path) -> str:
     return record_pages.listed(f"search/{method}-{search.chosen(method, root)}-", method)
 
 
-def above(one: str, other: str, root: Path = ROOT) -> dict[float, str]:
-    """By variance whether ``one`` is "higher" or "lower" than ``other``, or that one "cannot say"."""
-    found = on_test(root=root)
-    return {value: ordering(values, found[other][value]) for value, values in found[one].items() if value in found[other]}
-
-
 def ranks_table(root: Path = ROOT) -> str:
     """A row a method: at each variance the methods that it is "higher" than, and nothing of those of which one cannot say."""
-    found = on_test(root=root)
+    found = of_all(root=root)
+    said = comparisons.of_every_two(found)
     variances = [value for value in COLOR_VARS if any(value in of for of in found.values())]
     lines = table_head("above, at σ² =", *(f"{value:g}" for value in variances))
+    words = {"higher": "{}", "(higher)": "({})"}
     for method in found:
-        below = {value: [other for other in found if above(method, other, root).get(value) == "higher"] for value in variances}
+        below = {
+            value: [words[told].format(other) for other in found if (told := said.get((method, other, value), "")) in words]
+            for value in variances
+        }
         cells = [", ".join(below[value]) or "–" for value in variances]
         lines.append(f"| {_listed(method, root)} | {' | '.join(cells)} |")
-    return (
-        "\n".join(lines) + "\n\nA method stands above another if a 95 % interval of the difference of their means (Welch) leaves "
-        "out 0. With three seeds most pairs cannot be told apart, and no correction is made for the number of pairs.\n"
-    )
+    how = comparisons.how(comparisons.counted(comparisons.every_two(found)))
+    return "\n".join(lines) + f"\n\nA method stands above another if its mean is higher. {how}\n"
 
 
 def tried_table(root: Path = ROOT) -> str:

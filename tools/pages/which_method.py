@@ -7,8 +7,7 @@ from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import records as record_pages
-from tools.pages.pretrained import against
+from tools.pages import comparisons, records as record_pages
 from tools.pages.rows import by_configuration, of_seeds, table_head
 from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
@@ -87,19 +86,24 @@ def small_values(method: str, color_var: float, metric: str = "test_accuracy", r
     return [record.metrics[metric] for record in small_runs(method, color_var, root)[0]]
 
 
+def small_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
+    """By method and variance the accuracies of the small setting on unbiased test digits."""
+    return {method: {value: small_values(method, value, root=root) for value in SEVERAL} for method in newer.METHODS}
+
+
 def small_table(root: Path = ROOT) -> str:
     """By variance a row a method in the small setting: means over seeds with the standard deviation, and against the baseline."""
+    scores = small_scores(root)
+    said = comparisons.of_every_two(scores)
     blocks = []
     for color_var in SEVERAL:
         found = {method: small_runs(method, color_var, root) for method in newer.METHODS}
         if not any(records for records, _ in found.values()):
             continue
         lines = table_head("method", *SMALL_COLUMNS.values(), "against the baseline", "seconds", "n", record_pages.HEAD)
-        base = small_values(newer.BESIDE[0], color_var, root=root)
         for method, (records, lost) in found.items():
             cells = [of_seeds([one.metrics[name] for one in records], DIGITS.get(name, 3), MISSING) for name in SMALL_COLUMNS]
-            accuracies = [one.metrics["test_accuracy"] for one in records]
-            cells.append("–" if method == newer.BESIDE[0] else against(accuracies, base))
+            cells.append("–" if method == newer.BESIDE[0] else said[method, newer.BESIDE[0], color_var])
             cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
             cells += [f"{len(records)}{f', {lost} diverged' if lost else ''}", record_pages.links(records, root)]
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
@@ -109,8 +113,8 @@ def small_table(root: Path = ROOT) -> str:
     shared = search.SETTINGS
     how = (
         f"Mean and standard deviation over n seeds. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches "
-        f"of {shared['batch_size']}. Whether the accuracy lies above the baseline's: Welch's 95 % interval of the difference, with "
-        "no correction for the number of comparisons. Seconds are those of whole runs with their probes on one processor core."
+        f"of {shared['batch_size']}. {comparisons.how(comparisons.counted(comparisons.every_two(scores)), 'of two methods')} "
+        "Seconds are those of whole runs with their probes on one processor core."
     )
     return "\n".join(blocks) + f"\n{how}\n"
 

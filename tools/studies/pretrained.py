@@ -4,8 +4,9 @@ MobileNetV2 at 160 pixels, 15 of its blocks frozen, so that a run takes seconds.
 every strength of STRENGTHS on TB1 and on TB2, all weights that it reads set to that value (lambda, mu, alpha), seed 0. Chosen is
 the strength with the highest mean accuracy on "other", the photographs at hand that the authors' lists call neither bright nor
 dark; the earlier one of equals. The list ended at 1; 3 was added for all methods when blind_eye and grl had their best at 1.
-Neither the opposite set nor the test set takes part. Then seeds 1 to 5 are trained at the chosen strength; seeds 0 to 2 are kept for what the search said. The baseline and gray
-have no such weight: nothing of theirs is chosen. A control is the baseline trained for twice the epochs.
+Neither the opposite set nor the test set takes part. Then seeds 1 to 5 are trained at the chosen strength, and 0 for what the
+seed of the search says. The baseline and gray have no such weight: nothing of theirs is chosen. A control is the baseline trained
+for twice the epochs.
 """
 
 from collections.abc import Iterator, Sequence
