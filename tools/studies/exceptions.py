@@ -28,7 +28,7 @@ FIRST = (0.0, 0.05, 0.2)
 METHODS = ("baseline", "gray", "lnl", "bias_balanced", "group_dro", "last_layer")
 UNLEARNING = ("lnl", "bias_balanced")
 BALANCING = ("group_dro",)
-SEEDS = 3
+SEEDS = 5
 TB2 = 560
 """Photographs of TB2 at hand when the study was made. With another number ``last_layer`` would be asked for too few or too many."""
 
