@@ -179,13 +179,13 @@ def exceptions_table(root: Path = ROOT) -> str:
             cells = []
             for share, those in values.items():
                 why = exceptions.without(method, share)
-                count = "" if len(those) == FEWEST_RUNS else f" (n = {len(those)})"
+                count = "" if len(those) == exceptions.SEEDS else f" (n = {len(those)})"
                 cells.append(why or (f"{of_seeds(those)}{count}" if those else MISSING))
             cells.append(record_pages.listed(f"{exceptions.FOLDER}/dogs_cats-{method}-", f"runs of {method}"))
             lines.append(f"| {method} | {' | '.join(cells)} |")
         blocks.append(f"**{title}**\n\n" + "\n".join(lines) + "\n")
     found = dial(root=root)
-    number = f"n = {FEWEST_RUNS} seeds a cell where it does not say another number."
+    number = f"n = {exceptions.SEEDS} seeds a cell where it does not say another number."
     return "\n".join(blocks) + f"\n{number}\n\n{dial_answer(found)}\n\n{same_exceptions(found)}\n"
 
 
@@ -208,7 +208,7 @@ def same_exceptions(found: Mapping[str, Mapping[float, Sequence[float]]], where:
             shares = ", ".join(_percent(share) for share in found[method] if said[method, share] == word)
             told += [f"{word} at {shares}"] if shares else []
         lines.append(f"- `{method}`: {'; '.join(told) if told else comparisons.FEW}")
-    head = f"Against the baseline with the same exceptions, {where} (three seeds each):"
+    head = f"Against the baseline with the same exceptions, {where}:"
     return "\n".join([head, "", *lines, "", comparisons.how(comparisons.counted(pairs), "of this list")])
 
 
