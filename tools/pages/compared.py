@@ -27,7 +27,7 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
             root
         ),
         "nats in networks of the full setting with the baseline's ([](is_it_gone.md))": leak_tables.beside_the_baseline(root),
-        "methods with and without maps ([](bias_balanced.md))": moved.compared(root),
+        "every two parts and controls ([](bias_balanced.md))": every_two(moved.scores(root)),
         "methods on photographs of animals with the baseline ([](pretrained.md))": pretrained.beside_the_baseline(root),
         "the same with as many exceptions ([](pretrained.md))": pretrained.beside_same_exceptions(pretrained.dial(root=root)),
         "the same on digits with as many exceptions ([](pretrained.md))": pretrained.beside_same_exceptions(

@@ -29,26 +29,24 @@ def values(row: str, root: Path = ROOT) -> list[float]:
     return [one.metrics["validation_accuracy"] for one in runs(row, root)]
 
 
-def compared(root: Path = ROOT) -> dict[str, tuple[list[float], list[float]]]:
-    """By method the runs with the maps and those without."""
-    return {method: (values(mapped, root), values(without, root)) for method, (without, mapped) in PAIRS.items()}
+def scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
+    """By row of PARTS and variance the accuracies of its runs, of the rows that have none in bf16: a comparison never mixes two."""
+    found = {row: runs(row, root) for row in ablations.PARTS}
+    one_precision = {row: of for row, of in found.items() if all(one.run_config().precision != "bf16" for one in of)}
+    return {row: {ablations.COLOR_VAR: [one.metrics["validation_accuracy"] for one in of]} for row, of in one_precision.items()}
 
 
 def moved_table(root: Path = ROOT) -> str:
     """A row a method: accuracy without and with the maps, and whether the one lies above the other."""
     lines = table_head("method", "without maps", "with maps", "with against without", "n", "records without", "and with maps")
-    pairs = compared(root)
-    said = comparisons.verdicts(pairs)
+    said, pairs = comparisons.of_every_two(scores(root)), comparisons.every_two(scores(root))
     for method, rows in PAIRS.items():
         without, mapped = (values(row, root) for row in rows)
-        few = min(len(without), len(mapped))
-        verdict = said[method]
-        if len({one.run_config().precision for row in rows for one in runs(row, root)}) > 1:
-            verdict = "not compared: of two precisions"
-        number = str(few) if len(without) == len(mapped) else f"{len(without)} and {len(mapped)}"
+        verdict = said.get((rows[1], rows[0], ablations.COLOR_VAR), "not compared: of two precisions")
+        number = str(len(without)) if len(without) == len(mapped) else f"{len(without)} and {len(mapped)}"
         links = " | ".join(records.links(runs(row, root), root) for row in rows)
         lines.append(f"| {method} | {of_seeds(without)} | {of_seeds(mapped)} | {verdict} | {number} | {links} |")
-    how = comparisons.how(comparisons.counted(pairs))
+    how = comparisons.how(comparisons.counted(pairs), "of two rows of the table above")
     told = f"Validation digits, 8 epochs, σ² = 0.02. {how} A mean is of runs in one precision."
     return "\n".join(lines) + f"\n\n{told}\n"
 
