@@ -245,7 +245,8 @@ print(f"margin {MARGIN}")
 # against any complete set of numbers: the first is what its Figure 4 shows, the others are made in section 5.2. (That lnl is "similar" to grey
 # images names no margin.) A claim is a list of comparisons. Two published numbers, which have no spread, are compared as
 # they are. Ours are compared over their seeds with `lnl_core.runs.ordering`: higher, lower, or cannot say, and fewer than three runs
-# of either cannot say.
+# of either cannot say. A claim that needs all of its comparisons holds by chance no more often than one of them does, so their number
+# makes it no easier; where a page lists whatever differs, [their number counts](../book/equal_search.md).
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 everywhere = {other: [(("lnl", var), (other, var)) for var in COLOR_VARS] for other in ("baseline", "blind_eye", "gray")}
