@@ -1,6 +1,7 @@
 """What the chapter on bias-balanced learning says stands beside what was measured, read and tried."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_records
 from tools import ROOT
-from tools.pages import figure_4_tables, leak_tables, moved
+from tools.pages import comparisons, figure_4_tables, leak_tables, moved
 from tools.pages.numbers import said
 from tools.pages.rows import by_configuration
 from tools.pages.sources import Sources
@@ -30,14 +31,35 @@ def part(name: str) -> float:
 
 def test_what_the_parts_did_is_told_with_their_numbers() -> None:
     for sentence, name in (
-        ("With **the balanced loss alone** this run reached {:.3f}", "the balanced loss alone"),
-        ("**without the unlearning terms** it reached {:.3f}", "without unlearning: λ 0, μ 0"),
+        ("Without drawing, maps and unlearning terms it ends at {:.3f} (n = 3), above `lnl`, `gray`", ablations.LOSS_ALONE),
+        ("**The maps add to it**: {:.3f} with them (n = 3).", ablations.LOSS_WITH_MAPS),
+        ("the whole method has {:.3f}.", "all parts"),
+        ("with the drawing and without unlearning one run reached {:.3f}, *below* the loss alone", "without unlearning: λ 0, μ 0"),
+        ("with unlearning and without the drawing one reached {:.3f}", "drawn as they come: τ 0"),
+        ("With $\\tau = 1$ it ends at {:.3f} (n = 3), below $\\tau = 0.8$.", ablations.BALANCED),
         ("at {:.3f} without. The baseline", "without any maps"),
         ("`bias_balanced` ends at {:.3f} with them", "all parts"),
         ("One run with it ended at {:.3f}", "weaned from the prior: ε grows to 1"),
         ("One run with ten times these weights ended at {:.3f}", "unlearning ten times as strong: λ 0.3, μ 1"),
     ):
         assert sentence.format(part(name)) in PAGE, name
+
+
+def test_what_is_concluded_of_the_parts_stays_when_every_two_rows_are_read_together() -> None:
+    said, at = comparisons.of_every_two(moved.scores()), ablations.COLOR_VAR
+    own = moved.PAIRS["lnl"][0]
+    assert {said[ablations.LOSS_ALONE, other, at] for other in (own, "gray", "baseline")} == {"higher"}
+    order = ("all parts", ablations.LOSS_WITH_MAPS, ablations.LOSS_ALONE)
+    assert [said[one, other, at] for one, other in pairwise(order)] == ["higher"] * 2
+    assert said[ablations.BALANCED, "all parts", at] == "lower"
+    assert part("without unlearning: λ 0, μ 0") < min(moved.values(ablations.LOSS_ALONE))
+    nats = [
+        [record.metrics["bias_mlp_probe_information"] for record in moved.runs(row)]
+        for row in ("baseline", ablations.LOSS_ALONE, "all parts")
+    ]
+    assert [ordering(*pair) for pair in pairwise(nats)] == ["higher"] * 2
+    assert max(record.metrics["prediction_information"] for record in moved.runs(ablations.LOSS_ALONE)) < 0.01
+    assert "less than the baseline's and more than those of the whole method" in PAGE
 
 
 def test_no_row_of_the_parts_is_empty() -> None:

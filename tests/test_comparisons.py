@@ -39,7 +39,8 @@ def test_the_table_counts_what_differs_and_what_stays() -> None:
 
 
 def test_what_is_said_of_all_comparisons() -> None:
-    assert not missing("equal_search.md", "Between methods on digits nearly all differences stay. On photographs nearly none does")
+    nearly_all = "Between methods on digits nearly all differences stay, and on photographs of animals most"
+    assert not missing("equal_search.md", nearly_all, "Of those with exceptions most do not:")
     found: dict[str, list[tuple[int, int]]] = {}
     for line in comparisons.comparisons_table(compared.families()).splitlines()[2:]:
         name, count, alone, _, stay, sure = line.strip("| ").split(" | ")
@@ -49,5 +50,6 @@ def test_what_is_said_of_all_comparisons() -> None:
         found.setdefault("every two" if name.startswith("every two") else page[1], []).append((int(alone), int(stay)))
     assert len(found["every two"]) == 4
     assert all(stay >= 0.85 * alone for alone, stay in found["every two"])
-    animals = found["pretrained"][:2]
-    assert all(stay <= 0.2 * alone for alone, stay in animals)
+    methods, with_exceptions, _ = found["pretrained"]
+    assert methods[1] > methods[0] / 2
+    assert with_exceptions[1] < with_exceptions[0] / 2

@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Any
 
 from lnl_core.experiments.dogs_cats import exceptions_of
-from lnl_core.runs.comparison import FEWEST_RUNS, ordering, results_table
+from lnl_core.runs.comparison import FEWEST_RUNS, results_table
 from lnl_core.runs.records import RunRecord
 from tools import ROOT
 from tools.pages import comparisons, records as record_pages
@@ -218,7 +218,8 @@ def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
     enough = [share for share, values in plain.items() if share and min(len(values), len(unlearnt)) >= FEWEST_RUNS]
     if not enough:
         return f"Whether collecting or unlearning does better is not said here from fewer than {FEWEST_RUNS} runs."
-    better = [share for share in enough if ordering(plain[share], unlearnt) == "higher"]
+    said = comparisons.verdicts({share: (plain[share], unlearnt) for share in enough})
+    better = [share for share in enough if said[share] == "higher"]
     start = f"On the other half of TB2 {exceptions.UNLEARNING[0]} without exceptions has {of_seeds(unlearnt)} (n = {len(unlearnt)})"
     if not better:
         return f"{start}, and no share of exceptions that was measured takes the baseline above it beyond its spread."
@@ -226,7 +227,7 @@ def dial_answer(found: Mapping[str, Mapping[float, Sequence[float]]]) -> str:
     count = exceptions_of(first, exceptions.TB2)
     return (
         f"{start}, and the baseline with {count} exceptions, {_percent(first)} of TB2, is the first share measured above it "
-        f"beyond their spread (Welch's 95 % interval): {of_seeds(plain[first])} (n = {len(plain[first])})."
+        f"beyond their spread, all of them read together: {of_seeds(plain[first])} (n = {len(plain[first])})."
     )
 
 
