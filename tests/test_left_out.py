@@ -51,7 +51,7 @@ def test_figure_4_asks_for_three_seeds_of_every_cell_and_five_of_three_methods()
 
 
 def test_the_adversary_that_is_told_the_digit_has_small_runs_alone() -> None:
-    assert not missing("status.md", "has two runs on a few thousand embedded digits", "and none on all training digits.")
+    assert not missing("status.md", "has three runs on a few thousand embedded digits", "and none on all training digits.")
     told = [
         record
         for folder in ("runs", "ablations", "newer", "newer_small", "retrained")
@@ -60,7 +60,7 @@ def test_the_adversary_that_is_told_the_digit_has_small_runs_alone() -> None:
     ]
     row = forgetting.config_of(forgetting.ADVERSARIES["h is told the digit, λ 0"])
     assert {one.run_config().with_options(seed=0).fingerprint() for one in told} == {row.fingerprint()}
-    assert [(one.data["source"], one.data["train_size"] < 5000) for one in told] == [("mini", True)] * 2
+    assert [(one.data["source"], one.data["train_size"] < 5000) for one in told] == [("mini", True)] * 3
 
 
 def test_the_last_layer_and_the_confidence_have_one_network_a_cell_and_none_at_the_largest_variance() -> None:
