@@ -193,8 +193,8 @@ def beside_same_exceptions(
     found: Mapping[str, Mapping[float, Sequence[float]]],
 ) -> dict[tuple[str, float], tuple[Sequence[float], Sequence[float]]]:
     """By method and share the runs of a method and those of the baseline with the same exceptions."""
-    plain = found[exceptions.METHODS[0]]
-    others = [name for name in found if name != exceptions.METHODS[0]]
+    plain = found.get(exceptions.METHODS[0], {})
+    others = [name for name in found if name != exceptions.METHODS[0] and plain]
     return {(name, share): (values, plain[share]) for name in others for share, values in found[name].items()}
 
 
