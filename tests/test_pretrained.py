@@ -260,7 +260,7 @@ def test_what_is_said_of_table_1() -> None:
         "`gray` lies above the baseline on TB2 one at a time, and that does not stay.",
         "three of the five networks of `lnl` are worse on TB2 than every baseline.",
         "from that baseline `gray`, `blind_eye_grl` and `lnl_adv` can be told on both tests.",
-        "`grl` and `blind_eye_grl` cannot be told from the baseline anywhere.",
+        "**`grl` and `blind_eye_grl` gained nothing that these runs can show.** They cannot be told from the baseline anywhere,",
     )
     assert [len(runs) for pair in page.beside_the_baseline().values() for runs in pair] == [5] * 2 * 28
     tests, gaining = ("opposite", "test"), ("gray", "blind_eye", "lnl_adv", "lnl")
