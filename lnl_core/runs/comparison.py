@@ -263,8 +263,9 @@ def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, flo
 
 
 def welch_p_value(values: Sequence[float], others: Sequence[float]) -> float:
-    """The two-sided p-value of Welch's test that two means are equal: 1 minus the confidence at which
-    :func:`welch_interval` just reaches 0.
+    """The two-sided p-value of Welch's test that two means are equal.
+
+    It is 1 minus the confidence at which :func:`welch_interval` just reaches 0.
 
     Raises:
         DataError: for fewer than two values of either, or one that is not finite.
@@ -294,35 +295,41 @@ def ordering(values: Sequence[float], others: Sequence[float]) -> str:
 
 
 def orderings(
-    pairs: Mapping[Key, tuple[Sequence[float], Sequence[float]]], rate: float = DISCOVERY_RATE
+    pairs: Mapping[Key, tuple[Sequence[float], Sequence[float]]],
+    rate: float = DISCOVERY_RATE,
+    *,
+    any_dependence: bool = False,
 ) -> dict[Key, str]:
     """:func:`ordering` for comparisons that are read together, with their number taken into account.
 
-    Of many comparisons at 95 % some leave out 0 by chance. Here "higher" and "lower" are answered such that of all such answers a
-    share of at most ``rate`` is expected to be wrong where no difference is: the false discovery rate of Benjamini and Hochberg
-    (1995), for comparisons that are independent or depend on each other positively. A comparison with fewer than
-    :data:`FEWEST_RUNS` runs on a side is "cannot say" and does not count. One comparison alone is answered as by :func:`ordering`.
+    Of many comparisons at 95 % some leave out 0 by chance. Here the expected share of answers "higher" or "lower" that are given
+    where nothing differs, the false discovery rate, is at most ``rate``: of m p-values the k smallest count as differences, for the
+    largest k whose p-value is at most k rate / m (Benjamini and Hochberg, 1995). A comparison with fewer than :data:`FEWEST_RUNS`
+    runs on a side is "cannot say" and does not count. One comparison alone is answered as by :func:`ordering`.
 
     Args:
         pairs: by any name the runs of the one and of the other.
         rate: the largest expected share of false answers, 0.05 as the level of :func:`ordering`.
+        any_dependence: hold the rate however the comparisons depend on each other, with rate / (1 + 1/2 + ... + 1/m) in its place
+            (Benjamini and Yekutieli, 2001); else for those that are independent or depend on each other positively.
 
     Raises:
         ConfigError: for a rate that is not between 0 and 1.
         DataError: for a number that is not finite.
     """
+    from scipy.stats import false_discovery_control  # slow to import, and most users of this module do without
+
     if not 0 < rate < 1:
         raise ConfigError(f"the rate must lie between 0 and 1, got {rate}")
     for values, others in pairs.values():
         _refuse_infinite([*values, *others])
     enough = [name for name, runs in pairs.items() if min(map(len, runs)) >= FEWEST_RUNS]
-    values = [welch_p_value(*pairs[name]) for name in enough]
-    ranked = sorted(values)
-    below = [value for place, value in enumerate(ranked, 1) if value <= rate * place / len(ranked)]
-    limit = max(below, default=-1.0)
     answers = dict.fromkeys(pairs, "cannot say")
-    for name, value in zip(enough, values, strict=True):
-        if value <= limit:
+    if not enough:
+        return answers
+    adjusted = false_discovery_control([welch_p_value(*pairs[name]) for name in enough], method="by" if any_dependence else "bh")
+    for name, value in zip(enough, adjusted, strict=True):
+        if value <= rate:
             one, other = (float(np.mean(runs)) for runs in pairs[name])
             answers[name] = "higher" if one > other else "lower"
     return answers

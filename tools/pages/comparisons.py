@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
-from lnl_core.runs.comparison import DISCOVERY_RATE, FEWEST_RUNS, ordering, orderings, welch_p_value
+from lnl_core.runs.comparison import DISCOVERY_RATE, FEWEST_RUNS, ordering, orderings
 from tools.pages.rows import table_head
 
 Key = TypeVar("Key", bound=Hashable)
@@ -69,17 +69,9 @@ def comparisons_table(families: Mapping[str, Pairs[Key]]) -> str:
     heads = ("comparisons of", "how many", "differ at 95 %, one at a time", "would by chance, if nothing did")
     lines = table_head(*heads, f"stay at a false discovery rate of {100 * DISCOVERY_RATE:g} %", "stay under any dependence")
     for name, pairs in families.items():
-        values = [welch_p_value(*runs) for runs in pairs.values() if min(map(len, runs)) >= FEWEST_RUNS]
-        found = verdicts(pairs).values()
+        count, found = counted(pairs), verdicts(pairs).values()
         stay = sum(said in _TURNED for said in found)
         alone = stay + sum(said.startswith("(") for said in found)
-        sure = int(sum(_under_any_dependence(values)))
-        lines.append(f"| {name} | {len(values)} | {alone} | about {0.05 * len(values):.0f} | {stay} | {sure} |")
+        sure = sum(said in _TURNED for said in orderings(pairs, any_dependence=True).values())
+        lines.append(f"| {name} | {count} | {alone} | about {0.05 * count:.0f} | {stay} | {sure} |")
     return "\n".join(lines) + "\n"
-
-
-def _under_any_dependence(values: Sequence[float]) -> list[bool]:
-    """By p-value whether it stays at the rate by the stricter procedure of Benjamini and Yekutieli."""
-    from scipy.stats import false_discovery_control
-
-    return [bool(value <= DISCOVERY_RATE) for value in false_discovery_control(values, method="by")] if values else []

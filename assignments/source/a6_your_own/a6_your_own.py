@@ -28,7 +28,7 @@ SEEDS = (CLASS_SEED, CLASS_SEED + 1)  # the seeds that you train with, at least
 
 
 def digest(*arrays):
-    """A short text that is another one if any of the arrays is: what is handed in of images and of weights."""
+    """A short text that is another one if any of the arrays is: what is handed in of images."""
     return hashlib.sha256(b"".join(np.asarray(one).tobytes() for one in arrays)).hexdigest()
 
 # %% [markdown] nbgrader={"grade_id": "prompt-file", "locked": true}
