@@ -4,14 +4,20 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 
 from tools import ROOT
 from tools.site.execute import NotebookFailedError, drop_stale_runs, execute_all, training_key, training_modules
+from tools.site.notebooks import private_sockets, store_facts
 from tools.site.progress import Progress, Work, in_words, seconds_left
 
 # Which runs stay
@@ -219,6 +225,53 @@ def test_the_builder_says_which_cell_of_which_notebook_it_is_at(two_notebooks: P
     with pytest.raises(NotebookFailedError, match=r"^could not execute 02_two: see above$"):
         execute(two_notebooks)
     assert capsys.readouterr().err.startswith("02_two: cell [4] failed with OSError: no\n")
+
+
+def test_a_kernel_that_dies_is_named_and_the_others_go_on(two_notebooks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dying = two_notebooks / "notebooks" / "01_one.py"
+    dying.write_text(CELLS.format("One", "import os\nos._exit(1)"))
+    with pytest.raises(NotebookFailedError, match=r"^could not execute 01_one: see above$"):
+        execute(two_notebooks)
+    assert capsys.readouterr().err == "01_one: Kernel died\n"
+    assert (two_notebooks / "work" / "executed" / "02_two.json").is_file()
+
+
+@pytest.fixture
+def taken_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every port that jupyter_client finds free is taken by another before the kernel comes to it."""
+    with ExitStack() as others:
+
+        class Late(socket.socket):
+            def getsockname(self) -> object:
+                return others.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()
+
+        seen = SimpleNamespace(socket=Late, SOL_SOCKET=socket.SOL_SOCKET, SO_LINGER=socket.SO_LINGER)
+        monkeypatch.setattr("jupyter_client.connect.socket", seen)
+        yield
+
+
+@pytest.mark.usefixtures("taken_ports")
+def test_kernels_do_not_race_for_ports(two_notebooks: Path) -> None:
+    assert execute(two_notebooks).splitlines()[-1].startswith("02_two: ")
+
+
+@pytest.mark.usefixtures("taken_ports")
+def test_nor_do_those_of_stored_facts(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])  # type: ignore[no-untyped-call]
+    (tmp_path / "notebooks").mkdir()
+    store_facts(notebook, tmp_path / "notebooks")
+    assert notebook.cells[0].outputs[0].text == "1\n"
+
+
+def test_a_folder_too_deep_for_sockets_leaves_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with private_sockets() as config:
+        assert config.KernelManager.transport == "ipc"
+    assert not Path(config.KernelManager.connection_file).parent.exists()
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with private_sockets() as config:
+        assert not config
 
 
 NOTE = """\

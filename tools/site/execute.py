@@ -33,6 +33,7 @@ from tools.site.notebooks import (
     Notebook,
     cells_tagged,
     literals,
+    private_sockets,
     read_notebook,
     read_script,
     scripts,
@@ -272,20 +273,24 @@ def _run(task: _Task, work: str, threads: int) -> str:
         _events.put((name, 0))
     started, clock = time.strftime("%Y-%m-%d", time.gmtime()), time.perf_counter()
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(done),
-            parameters=task.given,
-            kernel_name="python3",
-            cwd=str(where),
-            progress_bar=False,
-            log_output=False,
-            on_cell_execute=say,
-        )
+        with private_sockets() as config:
+            papermill.execute_notebook(
+                str(source),
+                str(done),
+                parameters=task.given,
+                kernel_name="python3",
+                cwd=str(where),
+                progress_bar=False,
+                log_output=False,
+                on_cell_execute=say,
+                config=config,
+            )
     except PapermillExecutionError as error:
         tail = "\n".join(error.traceback[-1].splitlines()[-25:]) if error.traceback else ""
         where_and_why = f"cell [{error.exec_count}] failed with {error.ename}: {error.evalue}"
         raise NotebookFailedError(f"{name}: {where_and_why}\n{error.source}\n{tail}") from None
+    except RuntimeError as error:  # the kernel did not start, or died; killed for its memory, it says nothing else
+        raise NotebookFailedError(f"{name}: {error}") from None
     seconds = time.perf_counter() - clock
     executed = read_notebook(done)
     warnings = clean_outputs(executed)

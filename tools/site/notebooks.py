@@ -11,6 +11,9 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +170,23 @@ def use_own_ipython(work: Path) -> None:
     os.environ["IPYTHONDIR"] = str(folder)
 
 
+@contextmanager
+def private_sockets() -> Iterator[Any]:
+    """The configuration of a kernel that is reached by files of its own.
+
+    By default jupyter_client looks for free TCP ports and lets go of them before the kernel takes them, so of two kernels that
+    start at once one may find its port taken and die (papermill, issue 511). TCP remains where files will not do: on Windows and
+    where the path is longer than a socket's may be.
+    """
+    import zmq
+    from traitlets.config import Config
+
+    with tempfile.TemporaryDirectory(prefix="lnl-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "kernel.json"
+        short = len(os.fsencode(file.with_name("kernel-ipc-5"))) <= zmq.IPC_PATH_MAX_LEN
+        yield Config({"KernelManager": {"transport": "ipc", "connection_file": str(file)}} if short else {})
+
+
 def join_streams(cell: Any) -> None:
     """Make one output of neighbouring pieces of one stream: where a stream is cut is a matter of time, not a fact."""
     joined: list[Any] = []
@@ -183,7 +203,9 @@ def store_facts(notebook: Notebook, folder: Path) -> None:
     from nbclient import NotebookClient
 
     use_own_ipython(folder.parent / "_build")
-    NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    where = {"metadata": {"path": str(folder)}}
+    with private_sockets() as config:
+        NotebookClient(notebook, timeout=None, kernel_name="python3", resources=where, config=config).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code" and {IGNORE, "install"} & set(tags(cell)):
