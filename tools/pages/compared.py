@@ -5,7 +5,17 @@ from typing import Any
 
 from lnl_core.runs.comparison import results_table
 from tools import ROOT
-from tools.pages import comparisons, digit_exceptions, leak_tables, moved, pretrained, pretrained_faces, search, which_method
+from tools.pages import (
+    comparisons,
+    conditional,
+    digit_exceptions,
+    leak_tables,
+    moved,
+    pretrained,
+    pretrained_faces,
+    search,
+    which_method,
+)
 
 
 def of_figure_4(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
@@ -23,6 +33,8 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
         "every two methods of Figure 4 ([](reproduce.md))": every_two(of_figure_4(root)),
         "every two methods of the small setting ([](equal_search.md))": every_two(search.of_all(root=root)),
         "every two methods of today, small setting ([](which_method.md))": every_two(which_method.small_scores(root)),
+        "every two methods of today, full setting at σ² = 0.02 ([](which_method.md))": every_two(which_method.full_scores(root)),
+        "independence given the label, in accuracy and in nats ([](which_method.md))": conditional.pairs(root),
         "nats in networks of the small setting with the baseline's ([](which_method.md))": leak_tables.small_beside_the_baseline(
             root
         ),

@@ -25,6 +25,7 @@ from tools.pages import (
     ablation_tables,
     choosing,
     compared,
+    conditional,
     confidence,
     dial,
     digit_exceptions,
@@ -65,7 +66,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried, compared),
+    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, compared),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
@@ -173,6 +174,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "precision": ("figure_4", "newer"),
     "left_out": (),
     "comparisons": (),
+    "conditional": ("newer", "conditional"),
     "digit_exceptions": ("search", "digit_exceptions"),
     "digit_draws": ("digit_draws",),
     "look_alikes": ("search", "look_alikes"),

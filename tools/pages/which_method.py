@@ -8,7 +8,7 @@ from lnl_core.runs.records import RunRecord, read_record, read_records
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import comparisons, records as record_pages
-from tools.pages.rows import by_configuration, of_seeds, table_head
+from tools.pages.rows import by_configuration, of_seeds, table_head, where
 from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
 from tools.studies.study import diverged
@@ -65,6 +65,15 @@ def which_method_table(root: Path = ROOT) -> str:
         table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.METHODS) else ""
         blocks.append(f"**σ² = {color_var:g}**\n\n{table}{absent}")
     return f"{_how_much(found)}{_BORROWED if borrowed else ''}\n\n" + "\n".join(blocks)
+
+
+def full_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
+    """By row the accuracies of the full setting at the smallest variance: the runs in float32, and those in bf16 beside them."""
+    exact, beside = (read_records(root / "results" / folder) for folder in (newer.FOLDER, RESULTS))
+    rows = {method: where(exact, method=method, color_var=newer.EXACT) for method in newer.METHODS}
+    others = by_configuration(beside)
+    rows |= {f"{one}, bf16": others.get(newer.config_of(one, newer.EXACT, 0).fingerprint(), []) for one in newer.BESIDE}
+    return {name: {newer.EXACT: [one.metrics["test_accuracy"] for one in found]} for name, found in rows.items()}
 
 
 _BORROWED = (

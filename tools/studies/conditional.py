@@ -1,8 +1,8 @@
 """Is independence given the label the better demand? The adversary told the digit, on all training digits at sigma^2 = 0.02.
 
-Both rows are lnl as in Figure 4, without its entropy term, which does not fit the other demand: P(b | y) is not uniform. They differ
-in what h is told alone. Their setting was chosen for an h that is told nothing. The other measure of the same demand, HSIC within
-a digit beside HSIC, is among the methods of the study "newer". About six minutes a run on one core that has bf16.
+Both rows are lnl as in Figure 4, without its entropy term, which does not fit the other demand: P(b | y) is not uniform. They
+differ in what h is told alone. Their setting was chosen for an h that is told nothing. The other measure of the same demand, HSIC
+within a digit beside HSIC, is among the methods of the study "newer". About six minutes a run on one core that has bf16.
 """
 
 from typing import Any

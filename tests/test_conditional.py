@@ -1,0 +1,32 @@
+"""Independence given the label beside independence, on all training digits: one thing differs, and what is said of it."""
+
+from pathlib import Path
+
+from tools import ROOT
+from tools.pages import conditional as page
+from tools.studies import conditional, runs
+
+
+def test_the_two_rows_differ_in_what_h_is_told_and_from_lnl_in_the_entropy_term() -> None:
+    lnl = {config.seed: config for config in runs.figure_4() if (config.method, config.color_var) == ("lnl", 0.02)}
+    for seed in range(conditional.SEEDS):
+        told, not_told = (conditional.config_of(row, seed) for row in (conditional.TOLD, conditional.NOT_TOLD))
+        assert told.with_options(conditional_adversary=False).fingerprint() == not_told.fingerprint() != told.fingerprint()
+        as_lnl = not_told.with_options(mi_weight=lnl[seed].mi_weight, profile="short", precision=lnl[seed].precision)
+        assert as_lnl == lnl[seed]
+        assert not_told.mi_weight == 0
+    assert len(conditional.configs()) == len({one.fingerprint() for one in conditional.configs()}) == 6
+
+
+def test_a_table_without_runs_says_so(tmp_path: Path) -> None:
+    lines = page.conditional_table(tmp_path).splitlines()
+    assert len([line for line in lines if line.startswith("| ")]) == 1 + len(page.ROWS)
+    assert lines[5].startswith(f"| bf16 | {conditional.TOLD} | not measured | ")
+    assert "the 0 comparisons of this table" in lines[-1]
+
+
+def test_each_row_is_compared_within_its_precision() -> None:
+    names = {(precision, row) for precision, row, _ in page.ROWS}
+    assert all(other is None or (precision, other) in names for precision, _, other in page.ROWS)
+    for precision, row in names:
+        assert {one.run_config().precision for one in page.runs(precision, row, ROOT)} <= {precision}
