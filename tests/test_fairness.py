@@ -38,9 +38,11 @@ from lnl_core.evaluation.fairness import (
 from lnl_core.figures import fairness as fairness_figures
 from lnl_core.information import mutual_information
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.runs.comparison import welch_interval
 from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
-from tools.pages.fairness_tables import CRITERIA, fairness_rows
+from tools.pages import comparisons
+from tools.pages.fairness_tables import CRITERIA, beside_the_baseline, fairness_rows
 from tools.pages.numbers import missing, said
 from tools.studies import fairness as tool
 from tools.studies.study import Job, Options, run_study
@@ -417,6 +419,23 @@ def test_what_is_said_of_the_odds_at_the_largest_weight() -> None:
     assert min(one.mean for one in found.values()) > 0
     assert {method for method, one in found.items() if one.low > 0} == {"mi_backprop", "bias_balanced"}
     assert beside_baseline("bias_balanced", 0, ODDS).low > 0
+
+
+def test_what_is_said_of_adult_stays_when_all_comparisons_are_read_together() -> None:
+    assert not missing("fairness.md", "What is said here of networks beside the baseline stays", "with all 56 comparisons")
+    pairs = beside_the_baseline("adult-sex")
+    assert len(pairs) == 56
+    said_of = comparisons.verdicts(pairs)
+    for (method, weight, metric), (differences, zeros) in pairs.items():
+        assert len(differences) == len(zeros) == 10
+        paired = Interval.of(differences)
+        assert welch_interval(differences, zeros) == pytest.approx((paired.low, paired.high)), (method, weight, metric)
+    networks = {(method, weight) for method, weight, _ in pairs}
+    assert {said_of[*one, PARITY] for one in networks} == {said_of[*one, "test_accuracy"] for one in networks} == {"lower"}
+    assert {one for one in networks if said_of[*one, LEAK] != "lower"} == {("bias_balanced", 0.0)}
+    balanced = {one for one in networks if one[0] == "bias_balanced"}
+    assert {one for one in networks if said_of[*one, ODDS] == "higher"} == {*balanced, ("mi_backprop", 4.0)}
+    assert {one for one in networks if said_of[*one, ODDS].startswith("(")} == {("lnl", 2.0)}, "of which nothing is said"
 
 
 def test_what_is_said_of_what_the_settings_chosen_by_parity_took() -> None:

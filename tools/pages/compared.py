@@ -9,6 +9,7 @@ from tools.pages import (
     comparisons,
     conditional,
     digit_exceptions,
+    fairness_tables,
     leak_tables,
     moved,
     pretrained,
@@ -46,6 +47,9 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
             digit_exceptions.dial(root=root)
         ),
         "methods on faces with the baseline ([](pretrained_faces.md))": pretrained_faces.beside_the_baseline(root),
+        "networks on Adult with the baseline, paired by seed ([](fairness.md))": fairness_tables.beside_the_baseline(
+            "adult-sex", root
+        ),
     }
 
 

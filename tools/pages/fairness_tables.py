@@ -53,6 +53,26 @@ def fairness_table(task: str, root: Path = ROOT) -> str:
     return "\n".join(lines)
 
 
+COMPARED = ("test_demographic_parity_difference", "test_equalized_odds_difference", "bias_mlp_probe_information", "test_accuracy")
+Paired = dict[tuple[str, float, str], tuple[list[float], list[float]]]
+
+
+def beside_the_baseline(task: str, root: Path = ROOT) -> Paired:
+    """By method of a network, weight and metric the differences from the baseline of the same seed, beside as many zeros.
+
+    Welch's test of such a pair is the paired t-test: its second side has no variance.
+    """
+    found = fairness.read_task(task, root / "results" / "fairness")
+    base = {record.seed: record for record in found.get("baseline", [])}
+    differences: dict[tuple[str, float, str], list[float]] = {}
+    for method in (*UNLEARNING, "leace"):
+        for record in (one for one in found.get(method, []) if one.seed in base):
+            for metric in COMPARED:
+                of = differences.setdefault((method, float(record.setting.get("weight", 0)), metric), [])
+                of.append(record.metrics[metric] - base[record.seed].metrics[metric])
+    return {name: (values, [0.0] * len(values)) for name, values in differences.items()}
+
+
 def _interval_cell(records: list[RunRecord], metric: str, shared: float) -> str:
     values = [record.metrics[metric] for record in records if metric in record.metrics]
     if not values:
