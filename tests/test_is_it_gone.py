@@ -35,6 +35,7 @@ from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
 from tools import ROOT
 from tools.pages import comparisons, leak_tables
+from tools.pages.ablation_tables import of_adversaries
 from tools.pages.numbers import missing, said
 from tools.pages.sources import Sources
 from tools.studies import forgetting, leakage as tool
@@ -636,7 +637,8 @@ def test_what_is_said_of_other_hs() -> None:
         return [read_record(ROOT / "results" / "ablations" / f"{path}.json").metrics[key] for path in paths]
 
     for metric in ("bias_mlp_probe_information", "validation_accuracy"):
-        every = comparisons.of_every_two({name: {0.03: runs(name, metric)} for name in forgetting.ADVERSARIES})
+        assert of_adversaries(metric) == {name: {0.03: runs(name, metric)} for name in forgetting.ADVERSARIES}
+        every = comparisons.of_every_two(of_adversaries(metric))
         changes = {*forgetting.ADVERSARIES} - {"lnl", "baseline"}
         assert {every[name, "lnl", 0.03] for name in changes} == {"cannot say"}, metric
     nats = {name: float(np.mean(runs(name, "bias_mlp_probe_information"))) for name in forgetting.ADVERSARIES}

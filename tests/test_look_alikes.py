@@ -107,13 +107,7 @@ def test_what_the_page_says_of_the_four() -> None:
     page = said("related_work.md")
     kim, irm, rebias, lff = NAMES
 
-    rows = [*((name, None) for name in NAMES), (rebias, 0.01)]
-    pairs = {
-        (name, rate, method): (look_alikes.values(name, method, rate=rate), look_alikes.values(name, "baseline", rate=rate))
-        for name, rate in rows
-        for method in ("gray", "lnl")
-    }
-    together = comparisons.verdicts(pairs)
+    together = comparisons.verdicts(look_alikes.beside_the_baseline())
     assert len(together) == 10
     assert "with all ten comparisons {ref}`read together <read-together>` the first does not stay" in page
 

@@ -51,6 +51,14 @@ def ablation_table(
     return "\n".join(lines) + "\n"
 
 
+def of_adversaries(metric: str, root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
+    """By row of the table of other adversaries and variance the values of its runs."""
+    groups = by_precision(read_records(root / "results" / "ablations"))
+    names = {name: forgetting.config_of(one).fingerprint() for name, one in forgetting.ADVERSARIES.items()}
+    found = {row: of_precision(groups.get(name, {}), None) for row, name in names.items()}
+    return {row: {forgetting.COLOR_VAR: [one.metrics[metric] for one in runs]} for row, runs in found.items()}
+
+
 def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list[str]] | None:
     """Between which ends one more run of the reference would lie, and which choices have a mean outside; None without three runs.
 

@@ -11,12 +11,14 @@ from tools.pages import (
     digit_exceptions,
     fairness_tables,
     leak_tables,
+    look_alikes,
     moved,
     pretrained,
     pretrained_faces,
     search,
     which_method,
 )
+from tools.pages.ablation_tables import of_adversaries
 
 
 def of_figure_4(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
@@ -40,6 +42,8 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
             root
         ),
         "nats in networks of the full setting with the baseline's ([](is_it_gone.md))": leak_tables.beside_the_baseline(root),
+        "adversaries, every two, in nats ([](is_it_gone.md))": every_two(of_adversaries("bias_mlp_probe_information", root)),
+        "the same in accuracy ([](is_it_gone.md))": every_two(of_adversaries("validation_accuracy", root)),
         "every two parts and controls ([](bias_balanced.md))": every_two(moved.scores(root)),
         "methods on photographs of animals with the baseline ([](pretrained.md))": pretrained.beside_the_baseline(root),
         "the same with as many exceptions ([](pretrained.md))": pretrained.beside_same_exceptions(pretrained.dial(root=root)),
@@ -47,6 +51,7 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
             digit_exceptions.dial(root=root)
         ),
         "methods on faces with the baseline ([](pretrained_faces.md))": pretrained_faces.beside_the_baseline(root),
+        "look-alikes of the data set, with the baseline ([](related_work.md))": look_alikes.beside_the_baseline(root),
         "networks on Adult with the baseline, paired by seed ([](fairness.md))": fairness_tables.beside_the_baseline(
             "adult-sex", root
         ),

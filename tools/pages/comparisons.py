@@ -66,12 +66,12 @@ def how(count: int, what: str = "of this table") -> str:
 
 def comparisons_table(families: Mapping[str, Pairs[Key]]) -> str:
     """A row a family of comparisons: how many, how many differ one at a time, and how many of these stay together."""
-    heads = ("comparisons of", "how many", "differ at 95 %, one at a time", "would by chance, if nothing did")
+    heads = ("comparisons of", "how many", "differ at 95 %, one at a time", "would by chance if nothing did, about")
     lines = table_head(*heads, f"stay at a false discovery rate of {100 * DISCOVERY_RATE:g} %", "stay under any dependence")
     for name, pairs in families.items():
         count, found = counted(pairs), verdicts(pairs).values()
         stay = sum(said in _TURNED for said in found)
         alone = stay + sum(said.startswith("(") for said in found)
         sure = sum(said in _TURNED for said in orderings(pairs, any_dependence=True).values())
-        lines.append(f"| {name} | {count} | {alone} | about {0.05 * count:.0f} | {stay} | {sure} |")
+        lines.append(f"| {name} | {count} | {alone} | {0.05 * count:.1f} | {stay} | {sure} |")
     return "\n".join(lines) + "\n"

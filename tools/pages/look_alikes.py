@@ -16,10 +16,24 @@ def values(name: str, method: str, measure: str = "accuracy", rate: float | None
     return [run["scores"][measure] for run in runs if run and run["scores"]]
 
 
+def _rows() -> list[tuple[str, float | None]]:
+    """Each data set with its rate: ``None`` where it is that of the search."""
+    return [(name, rate) for name, lower in study.LOWER.items() for rate in dict.fromkeys((None, lower))]
+
+
+def beside_the_baseline(root: Path = ROOT) -> dict[tuple[str, float | None, str], tuple[list[float], list[float]]]:
+    """By data set, rate and method its runs and those of the baseline."""
+    return {
+        (name, rate, method): (values(name, method, rate=rate, root=root), values(name, study.METHODS[0], rate=rate, root=root))
+        for name, rate in _rows()
+        for method in study.METHODS[1:]
+    }
+
+
 def look_alikes_table(root: Path = ROOT) -> str:
     """One row a data set and method: accuracy on test digits that are painted as in training, and as in the test."""
     lines = table_head("data set", "method", *MEASURES.values(), "n", "records")
-    for name, rate in [(name, rate) for name, lower in study.LOWER.items() for rate in dict.fromkeys((None, lower))]:
+    for name, rate in _rows():
         for method in study.METHODS:
             found = [values(name, method, measure, rate, root) for measure in MEASURES]
             cells = [of_seeds(those, missing="not measured").replace(" ", "\N{NO-BREAK SPACE}") for those in found]
