@@ -19,7 +19,17 @@ from lnl_core.runs.bench import LayerCost, roofline, roofline_seconds
 from lnl_core.runs.comparison import agreement, paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
-from tools.pages import ablation_tables, choosing, digit_exceptions, fresh_h, leak_tables, look_alikes, pretrained_faces, search
+from tools.pages import (
+    ablation_tables,
+    choosing,
+    conditional,
+    digit_exceptions,
+    fresh_h,
+    leak_tables,
+    look_alikes,
+    pretrained_faces,
+    search,
+)
 from tools.pages.rows import by_configuration, by_precision, of_precision, where
 from tools.studies import ablations, fairness, forgetting, under_limit
 from tools.studies.confidence import read_confidence
@@ -159,6 +169,10 @@ class Sources:
     def newer(self, method: str, color_var: float, metric: str = "test_accuracy") -> float:
         """The mean over the seeds that there are of a method of the study "newer"."""
         return float(np.mean(self.every("newer", method, color_var, metric)))
+
+    def given_label(self, row: str, metric: str = "test_accuracy") -> float:
+        """The mean over the seeds of a row of the study "conditional", see :mod:`tools.pages.conditional`."""
+        return float(np.mean([one.metrics[metric] for one in conditional.runs(conditional.BF16, row, self._root)]))
 
     def newer_spread(self, method: str, color_var: float) -> float:
         """The standard deviation of the accuracy over these seeds."""

@@ -13,7 +13,7 @@ from tools.studies.study import Runs
 
 FOLDER = "conditional"
 COLOR_VAR = SEVERAL[0]
-SEEDS = 3
+SEEDS = 5
 TOLD, NOT_TOLD = "h is told the digit, λ 0", "h is told nothing, λ 0"
 ROWS: dict[str, dict[str, Any]] = {
     TOLD: {"mi_weight": 0.0, "conditional_adversary": True},
