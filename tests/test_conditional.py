@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from tools import ROOT
 from tools.pages import conditional as page
 from tools.studies import conditional, runs
 
@@ -22,11 +21,12 @@ def test_a_table_without_runs_says_so(tmp_path: Path) -> None:
     lines = page.conditional_table(tmp_path).splitlines()
     assert len([line for line in lines if line.startswith("| ")]) == 1 + len(page.ROWS)
     assert lines[5].startswith(f"| bf16 | {conditional.TOLD} | not measured | ")
-    assert "the 0 comparisons of this table" in lines[-1]
+    assert "the 0 comparisons of this table" in lines[-3]
+    few = "fewer than 3 runs"
+    assert f"conditional_hsic, against hsic: accuracy {few}, nats {few}." in lines[-1]
 
 
 def test_each_row_is_compared_within_its_precision() -> None:
-    names = {(precision, row) for precision, row, _ in page.ROWS}
-    assert all(other is None or (precision, other) in names for precision, _, other in page.ROWS)
-    for precision, row in names:
-        assert {one.run_config().precision for one in page.runs(precision, row, ROOT)} <= {precision}
+    assert {(precision, other) for precision, _, other, _ in page.pairs()} <= {*page.ROWS}
+    for precision, row in page.ROWS:
+        assert {one.run_config().precision for one in page.runs(precision, row)} <= {precision}

@@ -8,7 +8,7 @@ from tools import ROOT
 from tools.pages import left_out
 from tools.pages.numbers import missing
 from tools.pages.rows import by_precision, of_precision
-from tools.studies import ablations, choosing, confidence, forgetting, fresh_h, last_layer, newer, pretrained, pretrained_faces
+from tools.studies import ablations, choosing, confidence, fresh_h, last_layer, newer, pretrained, pretrained_faces
 from tools.studies.__main__ import known
 from tools.studies.study import Options
 
@@ -48,19 +48,6 @@ def test_figure_4_asks_for_three_seeds_of_every_cell_and_five_of_three_methods()
 
 
 # What no study asks for, or for one run alone; a sentence that is no longer true is to be taken out
-
-
-def test_the_adversary_that_is_told_the_digit_has_small_runs_alone() -> None:
-    assert not missing("status.md", "has three runs on a few thousand embedded digits", "and none on all training digits.")
-    told = [
-        record
-        for folder in ("runs", "ablations", "newer", "newer_small", "retrained")
-        for record in read_records(ROOT / "results" / folder)
-        if record.config.get("conditional_adversary")
-    ]
-    row = forgetting.config_of(forgetting.ADVERSARIES["h is told the digit, λ 0"])
-    assert {one.run_config().with_options(seed=0).fingerprint() for one in told} == {row.fingerprint()}
-    assert [(one.data["source"], one.data["train_size"] < 5000) for one in told] == [("mini", True)] * 3
 
 
 def test_the_last_layer_and_the_confidence_have_one_network_a_cell_and_none_at_the_largest_variance() -> None:

@@ -20,7 +20,7 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 
 FOLDERS = (
-    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small", "figure_4_small"),
+    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small", "figure_4_small", "conditional"),
     *("pretrained", "exceptions", "pretrained_faces", "released"),
 )
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
