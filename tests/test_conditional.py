@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tools.pages import conditional as page
+from tools.pages import comparisons, conditional as page
+from tools.pages.numbers import missing
 from tools.studies import conditional, runs
 
 
@@ -30,3 +31,27 @@ def test_each_row_is_compared_within_its_precision() -> None:
     assert {(precision, other) for precision, _, other, _ in page.pairs()} <= {*page.ROWS}
     for precision, row in page.ROWS:
         assert {one.run_config().precision for one in page.runs(precision, row)} <= {precision}
+
+
+def test_what_is_said_of_the_two_demands() -> None:
+    assert not missing(
+        "which_method.md",
+        "and five runs each cannot tell them apart.",
+        "(n = 5 each; two seeds were added after three had left this open).",
+        "Both rows lie above the baseline in accuracy and below it in nats.",
+        "and was not seen to hold less of the colour. `hsic` has no run in this setting.",
+        "an MLP reads some of the colour from all of them.",
+    )
+    assert not missing("is_it_gone.md", "On all training digits it leaks less than the baseline")
+    said = comparisons.verdicts(page.pairs())
+    told, not_told = conditional.TOLD, conditional.NOT_TOLD
+    assert {len(page.runs(page.BF16, row)) for row in (told, not_told)} == {5}
+    assert said[page.BF16, told, not_told, page.ACCURACY] == "cannot say"
+    assert said[page.BF16, told, not_told, page.NATS] == "higher"
+    for row in (told, not_told):
+        assert [said[page.BF16, row, "baseline", metric] for metric in (page.ACCURACY, page.NATS)] == ["higher", "lower"]
+    hsic = [said[page.FLOAT32, "conditional_hsic", "baseline", metric] for metric in (page.ACCURACY, page.NATS)]
+    assert hsic == ["lower", "cannot say"]
+    assert not page.runs(page.FLOAT32, "hsic")
+    nats = [one.metrics[page.NATS] for row in page.ROWS for one in page.runs(*row)]
+    assert min(nats) > 0.3

@@ -12,9 +12,10 @@ from tools.studies import conditional, newer
 from tools.studies.runs import figure_4
 
 BF16, FLOAT32 = "bf16", "float32"
+BASELINE = newer.BESIDE[0]
 ROWS = (
-    *((BF16, row) for row in ("baseline", "lnl", conditional.NOT_TOLD, conditional.TOLD)),
-    *((FLOAT32, row) for row in ("baseline", "hsic", "conditional_hsic")),
+    *((BF16, row) for row in (*newer.BESIDE[:2], conditional.NOT_TOLD, conditional.TOLD)),
+    *((FLOAT32, row) for row in (BASELINE, "hsic", "conditional_hsic")),
 )
 """By row its precision and the name."""
 OF_TWO_DEMANDS = {(BF16, conditional.TOLD): conditional.NOT_TOLD, (FLOAT32, "conditional_hsic"): "hsic"}
@@ -46,7 +47,7 @@ def runs(precision: str, row: str, root: Path = ROOT) -> list[RunRecord]:
 
 def pairs(root: Path = ROOT) -> dict[tuple[str, str, str, str], tuple[list[float], list[float]]]:
     """By precision, row, the row that it is compared with and metric the runs of both."""
-    compared = [(*row, "baseline") for row in ROWS if row[1] != "baseline"]
+    compared = [(*row, BASELINE) for row in ROWS if row[1] != BASELINE]
     compared += [(*row, other) for row, other in OF_TWO_DEMANDS.items()]
     return {
         (precision, row, other, metric): (_values(precision, row, metric, root), _values(precision, other, metric, root))
@@ -67,7 +68,7 @@ def conditional_table(root: Path = ROOT) -> str:
     for precision, row in ROWS:
         found = runs(precision, row, root)
         cells = [of_seeds(_values(precision, row, name, root), digits, MISSING) for name, (_, digits) in COLUMNS.items()]
-        cells += [said.get((precision, row, "baseline", metric), "–") for metric in (ACCURACY, NATS)]
+        cells += [said.get((precision, row, BASELINE, metric), "–") for metric in (ACCURACY, NATS)]
         lines.append(f"| {precision} | {row} | {' | '.join(cells)} | {len(found)} | {records.links(found, root)} |")
     two = "; ".join(
         f"{row[1]}, against {other}: accuracy {said[*row, other, ACCURACY]}, nats {said[*row, other, NATS]}"
