@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+from test_contents import code_of, exercises
+
 from tools.pages import comparisons, conditional as page
 from tools.pages.numbers import missing
 from tools.studies import conditional, runs
@@ -40,7 +43,7 @@ def test_what_is_said_of_the_two_demands() -> None:
         "(n = 5 each; two seeds were added after three had left this open).",
         "Both rows lie above the baseline in accuracy and below it in nats.",
         "and was not seen to hold less of the colour. `hsic` has no run in this setting.",
-        "an MLP reads some of the colour from all of them.",
+        "it says whether features depend on the colour at all, and those of every network here do.",
     )
     assert not missing("is_it_gone.md", "On all training digits it leaks less than the baseline")
     said = comparisons.verdicts(page.pairs())
@@ -55,3 +58,12 @@ def test_what_is_said_of_the_two_demands() -> None:
     assert not page.runs(page.FLOAT32, "hsic")
     nats = [one.metrics[page.NATS] for row in page.ROWS for one in page.runs(*row)]
     assert min(nats) > 0.3
+
+
+def test_what_features_of_the_colour_alone_hold_is_what_the_exercise_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    ((heading, body),) = [one for one in exercises("book/which_method") if one[0]["number"] == "4"]
+    for code in code_of(body):
+        exec(code, {})
+    assert capsys.readouterr().out.split() == ["0.005", "2.3", "0.1", "0.02", "2.3", "0.6", "0.05", "2.3", "1.2"], heading[0]
+    assert "$2.3$ nats each time, and $0.1$, $0.6$ and $1.2$ given the digit." in body
+    assert not missing("which_method.md", "hold $2.3$ nats of the colour at $\\sigma^2 = 0.02$, and only $0.6$ given the digit")
