@@ -63,13 +63,13 @@ def _values(precision: str, row: str, metric: str, root: Path) -> list[float]:
 def conditional_table(root: Path = ROOT) -> str:
     """A row a demand: means over seeds with the standard deviation, and against the baseline; then the two demands."""
     heads = (*(word for word, _ in COLUMNS.values()), "accuracy against the baseline", "nats against it")
-    lines = table_head("precision", "row", *heads, "n", records.HEAD)
+    lines = table_head("row, precision", *heads, "n", records.HEAD)
     said = comparisons.verdicts(pairs(root))
     for precision, row in ROWS:
         found = runs(precision, row, root)
         cells = [of_seeds(_values(precision, row, name, root), digits, MISSING) for name, (_, digits) in COLUMNS.items()]
         cells += [said.get((precision, row, BASELINE, metric), "–") for metric in (ACCURACY, NATS)]
-        lines.append(f"| {precision} | {row} | {' | '.join(cells)} | {len(found)} | {records.links(found, root)} |")
+        lines.append(f"| {row}, {precision} | {' | '.join(cells)} | {len(found)} | {records.links(found, root)} |")
     two = "; ".join(
         f"{row[1]}, against {other}: accuracy {said[*row, other, ACCURACY]}, nats {said[*row, other, NATS]}"
         for row, other in OF_TWO_DEMANDS.items()
