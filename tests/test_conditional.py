@@ -40,7 +40,7 @@ def test_what_is_said_of_the_two_demands() -> None:
     assert not missing(
         "which_method.md",
         "and five runs each cannot tell them apart.",
-        "(n = 5 each; two seeds were added after three had left this open).",
+        "(n = 5 each; two of the seeds were added after a look at the first three).",
         "Both rows lie above the baseline in accuracy and below it in nats.",
         "and was not seen to hold less of the colour. `hsic` has no run in this setting.",
         "it says whether features depend on the colour at all, and those of every network here do.",
