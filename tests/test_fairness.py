@@ -428,7 +428,7 @@ def test_what_is_said_of_adult_stays_when_all_comparisons_are_read_together() ->
     said_of = comparisons.verdicts(pairs)
     for (method, weight, metric), (differences, zeros) in pairs.items():
         assert len(differences) == len(zeros) == 10
-        paired = Interval.of(differences)
+        paired = beside_baseline(method, weight, metric)
         assert welch_interval(differences, zeros) == pytest.approx((paired.low, paired.high)), (method, weight, metric)
     networks = {(method, weight) for method, weight, _ in pairs}
     assert {said_of[*one, PARITY] for one in networks} == {said_of[*one, "test_accuracy"] for one in networks} == {"lower"}

@@ -293,10 +293,14 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     assert not missing("which_method.md", above_bf16, two)
     assert not missing("intro.md", "These runs cannot tell the two apart, and neither can runs with fewer digits and epochs.")
     sources = Sources()
-    exact, rounded = ("last_layer", "reweighing", "group_dro", "baseline", "lnl"), ("baseline", "lnl", "bias_balanced")
-    of = {method: {0.02: sources.every("newer", method, 0.02, "test_accuracy")} for method in exact}
-    of |= {f"{method}, bf16": {0.02: sources.every("runs", method, 0.02, "test_accuracy")} for method in rounded}
-    assert [len(one[0.02]) for one in of.values()] == [3] * 5 + [5] * 3
+    of = which_method.full_scores()
+    for folder, ending in (("newer", ""), ("runs", ", bf16")):
+        for method in ("baseline", "lnl"):
+            assert sorted(of[f"{method}{ending}"][0.02]) == sorted(sources.every(folder, method, 0.02, "test_accuracy"))
+    exact = ("last_layer", "reweighing", "group_dro", "conditional_hsic", "baseline", "lnl")
+    beside = ("baseline, bf16", "lnl, bf16", "bias_balanced, bf16")
+    counts = {name: len(one[0.02]) for name, one in of.items() if len(one[0.02]) >= 3}
+    assert counts == dict.fromkeys(exact, 3) | dict.fromkeys(beside, 5)
     said = comparisons.of_every_two(of)
     assert said["last_layer", "lnl, bf16", 0.02] == "higher"
     assert {said[one, other, 0.02] for one in ("reweighing", "group_dro") for other in ("baseline", "baseline, bf16")} == {"higher"}

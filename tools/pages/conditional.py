@@ -64,7 +64,8 @@ def conditional_table(root: Path = ROOT) -> str:
     """A row a demand: means over seeds with the standard deviation, and against the baseline; then the two demands."""
     heads = (*(word for word, _ in COLUMNS.values()), "accuracy against the baseline", "nats against it")
     lines = table_head("row, precision", *heads, "n", records.HEAD)
-    said = comparisons.verdicts(pairs(root))
+    compared = pairs(root)
+    said = comparisons.verdicts(compared)
     for precision, row in ROWS:
         found = runs(precision, row, root)
         cells = [of_seeds(_values(precision, row, name, root), digits, MISSING) for name, (_, digits) in COLUMNS.items()]
@@ -74,7 +75,7 @@ def conditional_table(root: Path = ROOT) -> str:
         f"{row[1]}, against {other}: accuracy {said[*row, other, ACCURACY]}, nats {said[*row, other, NATS]}"
         for row, other in OF_TWO_DEMANDS.items()
     )
-    how = comparisons.how(comparisons.counted(pairs(root)), "of this table and of the next line")
+    how = comparisons.how(comparisons.counted(compared), "of this table and of the next line")
     shared = f"60,000 training digits, σ² = {conditional.COLOR_VAR:g}, means and standard deviations over seeds."
     return "\n".join(lines) + f"\n\n{shared} {how}\n\nThe two demands: {two}.\n"
 
