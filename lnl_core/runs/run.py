@@ -16,6 +16,7 @@ from torch import Tensor
 from lnl_core import experiments, methods
 from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
+from lnl_core._tf32 import whole_float32
 from lnl_core.config import PROFILES, RunConfig
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.datasets.readers.dogs_cats_files import write_test_labels
@@ -303,6 +304,7 @@ def _seconds_of(part: dict[str, Any], folder: Path) -> float | None:
         return None
 
 
+@whole_float32()
 @keep_freed_memory()
 def run(
     config: RunConfig,

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from lnl_core._denormals import flushed_denormals
 from lnl_core._files import user_path
 from lnl_core._memory import keep_freed_memory
+from lnl_core._tf32 import whole_float32
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import Batch, BiasedImages
 from lnl_core.errors import ConfigError, DataError
@@ -128,6 +129,7 @@ def _train_epoch(training: Training, bar: Any) -> Metrics:
     return training.course.end_epoch(dict(zip(names, table.mean(0).tolist(), strict=True)))
 
 
+@whole_float32()
 @flushed_denormals()
 def _train(
     method: Method,
@@ -196,8 +198,9 @@ def fit(
 
     With ``out_dir`` a checkpoint and ``metrics.jsonl`` (one line an epoch) are written after every epoch; a call that finds a
     checkpoint of the same configuration goes on from there and ends with the same weights as an uninterrupted run.
-    Until it returns, freed memory stays in the process and the smallest floats count as 0, see
-    :func:`lnl_core._memory.keep_freed_memory` and :func:`lnl_core._denormals.flushed_denormals`.
+    Until it returns, freed memory stays in the process, the smallest floats count as 0 and no card rounds float32 to TF32, see
+    :func:`lnl_core._memory.keep_freed_memory`, :func:`lnl_core._denormals.flushed_denormals` and
+    :func:`lnl_core._tf32.whole_float32`.
 
     Args:
         network: f, g and h; moved to the device.
