@@ -3,7 +3,7 @@
 import re
 
 from lnl_core.runs.comparison import ordering
-from tools.pages import compared, comparisons
+from tools.pages import comparison_families, comparisons
 from tools.pages.numbers import missing
 
 LOW, NEAR, HIGH = [0.50, 0.51, 0.52], [0.526, 0.536, 0.546], [0.80, 0.81, 0.82]
@@ -42,7 +42,7 @@ def test_what_is_said_of_all_comparisons() -> None:
     nearly_all = "Between methods on digits nearly all differences stay, and on photographs of animals most"
     assert not missing("equal_search.md", nearly_all, "Of those with exceptions most do not:")
     found: dict[str, list[tuple[int, int]]] = {}
-    for line in comparisons.comparisons_table(compared.families()).splitlines()[2:]:
+    for line in comparisons.comparisons_table(comparison_families.families()).splitlines()[2:]:
         name, count, alone, _, stay, sure = line.strip("| ").split(" | ")
         assert int(sure) <= int(stay) <= int(alone) <= int(count), name
         page = re.search(r"\(\[\]\((\w+)\.md\)\)", name)

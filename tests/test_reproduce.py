@@ -10,7 +10,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, MARGIN, agreement, difference_interval, next_run, ordering, results_table
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import compared, comparisons
+from tools.pages import comparison_families, comparisons
 from tools.pages.ablation_tables import choices_outside
 from tools.pages.numbers import missing, said
 from tools.pages.rows import by_precision, of_precision
@@ -157,7 +157,7 @@ def test_orders_of_methods_are_those_of_the_test_of_welch() -> None:
     def order(one: str, two: str) -> list[str]:
         return [together[one, two, color_var] for color_var in several]
 
-    together = comparisons.of_every_two(compared.of_figure_4())
+    together = comparisons.of_every_two(comparison_families.of_figure_4())
     several = tuple(color_var for color_var in COLOR_VARS if color_var != 0.045)
     assert {ROWS[cell]["n"] for cell in ROWS if cell[1] in several and cell[0] != "mi_backprop"} == {3, 5}
     assert order("lnl", "lnl_adv") == ["cannot say", "(higher)", *["higher"] * 4]

@@ -13,7 +13,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import compared, comparisons, results, search as page
+from tools.pages import comparison_families, comparisons, results, search as page
 from tools.pages.numbers import missing
 from tools.studies import choosing, figure_4_small, newer, runs, search as tool
 from tools.studies.runs import SEVERAL
@@ -243,7 +243,7 @@ def test_what_is_said_of_the_methods_after_the_same_search() -> None:
     assert {len(values) for of in page.on_test().values() for values in of.values()} == {3}
     assert {len(of) for of in page.on_test().values()} == {len(COLOR_VARS)}
     assert not missing("equal_search.md", "the same comparisons at 0.02, 0.03 and 0.05 agree but for nine of 27, which cannot say.")
-    larger = comparisons.of_every_two(compared.of_figure_4())
+    larger = comparisons.of_every_two(comparison_families.of_figure_4())
     same = [larger[one, other, value] for one in reversing for other in others for value in SEVERAL]
     assert (same.count("higher"), same.count("(higher)") + same.count("cannot say"), len(same)) == (18, 9, 27)
 

@@ -24,7 +24,7 @@ from tools import ROOT, write_if_changed
 from tools.pages import (
     ablation_tables,
     choosing,
-    compared,
+    comparison_families,
     conditional,
     confidence,
     dial,
@@ -66,7 +66,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, compared),
+    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, comparison_families),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
