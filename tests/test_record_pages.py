@@ -88,7 +88,7 @@ WITHOUT_RUNS = {
     *("choosing_settings", "must_know", "hyperparameters", "roofline"),  # computed from the code
     *("limit", "estimators", "counts", "probes", "parity", "digit_draws"),  # of numbers drawn and counted, no network of the book
     *("mi_cost", "left_out", "settings_tried"),  # seconds of a few steps, how many results there are, what no run keeps
-    "comparisons",  # counts of the comparisons on other pages
+    *("comparisons", "comparisons_simulated"),  # counts of the comparisons on other pages, and simulated ones
 }
 
 

@@ -305,7 +305,8 @@ def orderings(
     Of many comparisons at 95 % some leave out 0 by chance. Here the expected share of answers "higher" or "lower" that are given
     where nothing differs, the false discovery rate, is at most ``rate``: of m p-values the k smallest count as differences, for the
     largest k whose p-value is at most k rate / m (Benjamini and Hochberg, 1995). A comparison with fewer than :data:`FEWEST_RUNS`
-    runs on a side is "cannot say" and does not count. One comparison alone is answered as by :func:`ordering`.
+    runs on a side is "cannot say" and does not count. One comparison alone is answered as by :func:`ordering`. With few runs of
+    unequal scatter Welch's p-values are not exact, and neither is the rate.
 
     Args:
         pairs: by any name the runs of the one and of the other.

@@ -174,6 +174,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "precision": ("figure_4", "newer"),
     "left_out": (),
     "comparisons": (),
+    "comparisons_simulated": (),
     "conditional": ("newer", "conditional"),
     "digit_exceptions": ("search", "digit_exceptions"),
     "digit_draws": ("digit_draws",),
