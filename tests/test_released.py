@@ -22,13 +22,14 @@ def test_the_settings_are_theirs(method: str) -> None:
     config = study.config_of(method, "cold", 0.02, 0)
     theirs: dict[str, Any] = {"lr": 0.01, "bias_lr": 0.01, "momentum": 0.9, "weight_decay": 0.0005, "batch_size": 128}
     theirs |= {"epochs": 100, "lr_step": 40, "lr_gamma": 0.1}
-    theirs |= { "bias_labels": "pixel", "bias_places": "foreground", "updates": "alternating", "schedule": "step"}
+    theirs |= {"bias_labels": "pixel", "bias_places": "foreground", "updates": "alternating", "schedule": "step"}
     theirs |= {"clip_norm": 0.0, "augment": 0.0, "adversary_steps": 1, "warmup_epochs": 0, "precision": "float32"}
     theirs |= {"mi_weight": 0.01, "adv_weight": 0.1} if method == "lnl" else {"confusion_weight": 0.01}
     assert {name: config.get(name) for name in theirs} == theirs
     warm = study.config_of(method, "warm", 0.02, 0)
     changed = {name for name, value in warm.to_dict().items() if value != config.to_dict()[name]}
-    assert changed == {"warmup_epochs", "epochs", "lr_step"}
+    assert changed == {"warmup_epochs", "epochs", "lr_step", "precision"}
+    assert {one.precision for one in study.configs() if one not in study.configs()[:2]} == {"bf16"}
     assert (warm.epochs - warm.warmup_epochs, warm.lr_step - warm.warmup_epochs) == (100, 40)
 
 
@@ -44,7 +45,7 @@ def test_every_run_has_a_row_and_those_that_are_missing_say_so(tmp_path: Path) -
     rows = [line for line in table.splitlines() if line.startswith("| 0.0")]
     assert len(rows) == len(study.configs()) == 12
     (made,) = [line for line in rows if "not measured" not in line]
-    assert made.startswith("| 0.05 | warm | blind_eye | 0.")
+    assert made.startswith("| 0.05 | warm | blind_eye | bf16 | 0.")
     assert "| 0.500 | – | – | – | <a href=" in made
     assert "1 of 12 made; nothing is concluded from one" in table
 
@@ -56,5 +57,6 @@ def test_what_is_said_of_the_released_settings() -> None:
     baseline, published = Sources().ours("baseline", 0.02), paper_numbers()
     for method, record in found.items():
         assert (record.setting["color_var"], record.seed, record.config["warmup_epochs"]) == (0.02, 0, 0)
+        assert record.config["precision"] == study.config_of(method, *study.EXACT).precision == "float32"
         accuracy = record.metrics["test_accuracy"]
         assert abs(accuracy - baseline) < 0.03 < 0.2 < published[method][0.02] - accuracy

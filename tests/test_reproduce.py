@@ -10,7 +10,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, MARGIN, agreement, difference_interval, next_run, ordering, results_table
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import comparison_families, comparisons
+from tools.pages import comparison_families, comparisons, figure_4_tables, results
 from tools.pages.ablation_tables import choices_outside
 from tools.pages.numbers import missing, said
 from tools.pages.rows import by_precision, of_precision
@@ -241,3 +241,33 @@ def test_on_photographs_one_comparison_of_twenty_leaves_out_no_difference() -> N
     faces = preset("short", "lnl", experiment="faces", train_set="eb1", learn="gender")
     page = (ROOT / "notebooks" / "10_faces.py").read_text(encoding="utf-8")
     assert f"$\\lambda={faces.mi_weight}$, $\\mu={faces.adv_weight}$, $\\alpha={alpha_of(faces)}$" in page
+
+
+def test_the_figures_of_groups_show_every_run_that_measured_them() -> None:
+    stored = {record.run_config().fingerprint(): record for record in read_records(ROOT / "results" / "runs")}
+    for name, (metric, _) in results.GROUP_FIGURES.items():
+        drawing = results.drawings()[f"figure_4_{name}.png"]
+        found = drawing.args[0]
+        assert found == figure_4_tables.of_groups(metric)
+        assert {method: [*of] for method, of in found.items()} == {method: [*COLOR_VARS] for method, _ in ROWS}
+        for (method, color_var), values in ((key, found[key[0]][key[1]]) for key in ROWS):
+            mine = [one for one in stored.values() if (one.method, one.profile) == (method, "short") and "color_var" in one.config]
+            here = [one.metrics[metric] for one in mine if one.config["color_var"] == color_var and metric in one.metrics]
+            assert sorted(values) == sorted(here)
+            assert len(values) <= ROWS[method, color_var]["n"]
+    worst, conflicting = map(figure_4_tables.of_groups, ("worst_group_accuracy", "bias_conflicting_accuracy"))
+    means = {method: float(np.mean(of[0.025])) for method, of in worst.items()}
+    assert 0.65 < means.pop("bias_balanced") < 0.75
+    assert max(means.values()) < 0.25
+    assert all(min(values) > 0.95 for values in conflicting["bias_balanced"].values() if values)
+    assert all(
+        max(values) < 0.95
+        for method, of in conflicting.items()
+        for color_var, values in of.items()
+        if values and method != "bias_balanced" and color_var < 0.03
+    )
+    ends = [float(np.mean(conflicting["baseline"][color_var])) for color_var in (0.02, 0.05)]
+    assert ends[0] == pytest.approx(1 / 3, abs=0.05)
+    assert ends[1] > 0.8
+    assert float(np.mean(worst["baseline"][0.05])) == pytest.approx(0.25, abs=0.03)
+    assert float(np.mean(worst["lnl"][0.05])) == pytest.approx(0.6, abs=0.03)

@@ -167,6 +167,15 @@ def groups_table(root: Path = ROOT) -> str:
     return "\n\n".join([*(parts if smallest else parts[:1]), between, "\n".join(second)]) + "\n"
 
 
+def of_groups(metric: str, root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
+    """By method and variance of Figure 4 a number of OF_GROUPS of every run that has it; an empty list where none has."""
+    found: dict[str, dict[float, list[float]]] = {}
+    for row, records in dial.records_of_rows(root):
+        of_method = found.setdefault(row["method"], {value: [] for value in COLOR_VARS})
+        of_method[row["color_var"]] = [one.metrics[metric] for one in records if metric in one.metrics]
+    return found
+
+
 def figure_4_table(root: Path = ROOT) -> str:
     """A row a method and variance, beside the published number, with how much was tried for the method."""
     rows = results_table(folder=root / "results")

@@ -119,6 +119,8 @@ def _record_links(root: Path) -> dict[str, list[str]]:
 
 MADE_BY: dict[str, tuple[str, ...]] = {
     "figure_4": ("figure_4",),
+    "figure_4_conflicting": ("figure_4", "groups"),
+    "figure_4_worst": ("figure_4", "groups"),
     "agreement": ("figure_4",),
     "groups": ("figure_4", "groups"),
     "record": ("figure_4", "ablations", "divided"),
@@ -193,6 +195,10 @@ def made_by(name: str) -> str:
 
 MESSAGES = {
     "figure_4": "Accuracy grows as the bias weakens, published and ours",
+    "figure_4_conflicting": "At strong bias bias_balanced alone reads nearly all digits in another colour than their own\n"
+    "(a dot a run, dashed: the baseline)",
+    "figure_4_worst": "At strong bias all but bias_balanced hardly read some digit in some colour\n"
+    "(a dot a run: the worst of a hundred groups)",
     "places": "The colour stays where h is not asked: one linear probe a place of f(x), chance 0.1",
     "said": "Where h is at chance, a fresh linear probe still reads the colour",
     "left": "Every network holds some of the colour, the baseline most",
@@ -220,6 +226,13 @@ VARIANCE: dict[str, Any] = {"percent": False, "xlabel": "variance σ²"}
 """How a dial is drawn that turns the variance."""
 
 
+GROUP_FIGURES = {
+    "conflicting": ("bias_conflicting_accuracy", "accuracy of conflicting digits"),
+    "worst": ("worst_group_accuracy", "accuracy of the worst group"),
+}
+"""What is drawn beside Figure 4: a number of the runs that have it, and what it is called."""
+
+
 def _choices_drawing(root: Path) -> Drawing:
     groups, precision = by_precision(read_records(root / "results" / "ablations")), ablations.PRECISION["choices"]
     known = {name: groups.get(ablations.config_of(changes).fingerprint(), {}) for name, changes in ablations.CHOICES.items()}
@@ -241,6 +254,17 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
     rows, leaks = limit.read_limit(root)["rows"], leak_tables.shown(root)
     return {
         "figure_4.png": partial(figures.results, results_table(folder=root / "results"), title=MESSAGES["figure_4"]),
+        **{
+            f"figure_4_{name}.png": partial(
+                figures.dial_figure,
+                figure_4_tables.of_groups(metric, root),
+                MESSAGES[f"figure_4_{name}"],
+                chance=None,
+                ylabel=label,
+                **VARIANCE,
+            )
+            for name, (metric, label) in GROUP_FIGURES.items()
+        },
         "choices.png": _choices_drawing(root),
         "places.png": _places_drawing(root),
         "estimators.png": _estimators_drawing(root),

@@ -18,11 +18,13 @@ WARM = 20
 STARTS: dict[str, dict[str, Any]] = {"cold": {}, "warm": {"warmup_epochs": WARM, "epochs": 100 + WARM, "lr_step": 40 + WARM}}
 CELLS = ((0.02, 0), (0.05, 0), (0.02, 1))
 """Variance and seed."""
+EXACT = ("cold", 0.02, 0)
+"""Start, variance and seed of the runs in float32, as theirs. All others are in bf16, which takes half as long."""
 
 
 def config_of(method: str, start: str, color_var: float, seed: int) -> RunConfig:
-    """One run, in float32 as theirs."""
-    options: dict[str, Any] = {"color_var": color_var, "seed": seed, "source": "mnist", "precision": "float32"}
+    precision = "float32" if (start, color_var, seed) == EXACT else "bf16"
+    options: dict[str, Any] = {"color_var": color_var, "seed": seed, "source": "mnist", "precision": precision}
     return preset("full", method, updates="alternating", **options, **STARTS[start])
 
 
