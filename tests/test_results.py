@@ -73,6 +73,8 @@ def test_only_cells_of_three_runs_are_judged_and_the_others_are_counted(tree: Pa
     assert line == "| gray | 0.03 | 0.8996 | 0.9036 | 3 | +0.0023 to +0.0057 | agrees | – |"
     assert "| lnl |" not in table, "two runs are not judged"
     assert "The other 27 of the 28 published numbers have fewer than 3 runs beside them: cannot say." in table
+    whole = (ROOT / "book" / "results" / "agreement.md").read_text(encoding="utf-8")
+    assert "\n\nThese are all 28 published numbers.\n" in whole
 
 
 def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_number_is(tree: Path) -> None:

@@ -95,8 +95,9 @@ def agreement_table(root: Path = ROOT) -> str:
         low, high = difference_interval(row["values"], row["published"])
         numbers = f"{row['published']:.4f} | {row['mean']:.4f} | {row['n']} | {low:+.4f} to {high:+.4f}"
         lines.append(f"| {row['method']} | {row['color_var']:g} | {numbers} | {agreement(row['values'], row['published'])} |")
-    few = f"The other {len(rows) - len(judged)} of the {len(rows)} published numbers have fewer than {FEWEST_RUNS} runs beside them"
-    return "\n".join(lines) + f"\n\n{few}: cannot say.\n"
+    few = len(rows) - len(judged)
+    rest = f"The other {few} of the {len(rows)} published numbers have fewer than {FEWEST_RUNS} runs beside them: cannot say."
+    return "\n".join(lines) + "\n\n" + (rest if few else f"These are all {len(rows)} published numbers.") + "\n"
 
 
 GRAYSCALES = {"luminance": "luminance", "mean": "mean of the channels", "lightness": "lightness of HSL"}
