@@ -719,6 +719,7 @@ def test_which_claims_of_the_paper_our_runs_decide() -> None:
     assert "Of the paper's claims one is decided: **`lnl` beats the baseline at every variance**" in page
     assert "it lies above the first at five of seven, above the second at two, below neither at any." in page
     assert "That `lnl` beats the baseline everywhere holds." in notebook
+    assert "At all seven variances of the paper `lnl` lies above it." in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
 
 
 def test_numbers_that_cannot_be_judged_are_refused() -> None:
