@@ -545,3 +545,47 @@ def test_a_row_holds_runs_of_its_own_method_alone_where_its_weight_0_is_no_basel
     rows = fairness_rows(tool.read_task("adult-sex"), "equalized_odds_difference")
     assert {record.method for record in rows["bias_balanced"]} == {"bias_balanced"}
     assert {record.method for record in rows["lnl"]} <= {"lnl", "baseline"}
+
+
+# Reductions on a network's features
+
+
+def test_a_reduction_of_features_starts_from_the_network_and_keeps_its_bound() -> None:
+    """On synthetic rows: f(x) takes the place of x and nothing else changes, and the demand is met on the rows it is made for."""
+    task = tool.Task("german-age", 0, profile="smoke")
+    config = task.config("baseline")
+    network = tool._network(task, config)
+    plain = task.split("train")
+    found = tool.with_features(network, plain)
+    assert torch.equal(found.images, embeddings(network, plain))
+    assert all(torch.equal(getattr(found, name), getattr(plain, name)) for name in ("labels", "bias", "group"))
+    assert (found.source, found.classes, found.bias_classes) == (plain.source, plain.classes, plain.bias_classes)
+
+    def parity(predicted: NDArray[Any]) -> float:
+        return fairness(predicted, plain.labels, plain.bias)["demographic_parity_difference"]
+
+    before = parity(predict(network, plain))
+    after = [parity(reduction(found, "demographic_parity", bound, rounds=30)(found, 0)) for bound in (0.2, 0.005)]
+    assert after[1] < 0.05 < before, "control: without a demand"
+    assert after[1] < after[0]
+    metrics = tool._reduced_features(task, config, "demographic_parity", 0.005)
+    assert {"test_accuracy", "validation_demographic_parity_difference"} <= set(metrics)
+    assert "bias_mlp_probe_information" not in metrics, "the features are the baseline's"
+
+
+def test_each_demand_and_bound_has_a_reduction_of_features_that_names_its_network() -> None:
+    task = tool.Task("adult-sex", 3)
+    mine = [row for row in tool.rows(task) if row.method.startswith(tool.OF_FEATURES)]
+    assert [(row.method, row.weight) for row in mine] == [
+        (f"feature_reduction_{short}", bound) for short in ("dp", "eo") for bound in tool.BOUNDS
+    ]
+    assert {row.config["features of"] for row in mine} == {task.config("baseline").fingerprint()}
+    table = [row.config for row in tool.rows(task) if row.method.startswith("reduction")]
+    without = [{name: value for name, value in row.config.items() if name != "features of"} for row in mine]
+    assert without == table, "all else is that of the reductions of the table"
+
+
+def test_without_a_demand_a_reduction_of_features_is_the_baseline() -> None:
+    reduced = replace(outcome(0.05, 0.7, 0.0), method="feature_reduction_dp")
+    rows = fairness_rows({"baseline": [outcome(0, 0.85, 0.2)], "feature_reduction_dp": [reduced]}, "demographic_parity_difference")
+    assert rows["feature_reduction_dp"] == rows["baseline"], "0.7 costs more than is allowed"

@@ -20,6 +20,8 @@ AXES = {
 """What a panel shows against the accuracy: the metric and its name."""
 NAMES = {
     "leace": "LEACE and a new head",
+    "feature_reduction_dp": "reduction of f(x), parity",
+    "feature_reduction_eo": "reduction of f(x), odds",
     "logistic": "logistic regression",
     "reduction_dp": "reduction, parity",
     "reduction_eo": "reduction, odds",
@@ -29,6 +31,8 @@ NAMES = {
 """The methods that are not one of ours, as the figures and tables call them."""
 _STYLE: dict[str, Any] = {
     "leace": ("0.1", "P"),
+    "feature_reduction_dp": (PALETTE[6], "d"),
+    "feature_reduction_eo": (PALETTE[8], "d"),
     "logistic": (PALETTE[5], "h"),
     "reduction_dp": (PALETTE[6], "<"),
     "reduction_eo": (PALETTE[8], ">"),

@@ -16,7 +16,12 @@ FAIRNESS_COLUMNS = {
     "test_equalized_odds_difference": "odds difference",
     "bias_mlp_probe_information": "leakage, MLP probe",
 }
-FAIRNESS_ROWS = ("baseline", *UNLEARNING, "leace", "logistic", "reduction_dp", "reduction_eo", "threshold_dp", "threshold_eo")
+FAIRNESS_ROWS = (
+    *("baseline", *UNLEARNING, "leace", "feature_reduction_dp", "feature_reduction_eo"),
+    *("logistic", "reduction_dp", "reduction_eo", "threshold_dp", "threshold_eo"),
+)
+FROM_BASELINE = (*UNLEARNING, "feature_reduction_dp", "feature_reduction_eo")
+"""The methods that are the baseline where nothing is demanded."""
 CRITERIA = {"demographic_parity_difference": "demographic parity", "equalized_odds_difference": "equalised odds"}
 
 
@@ -27,7 +32,7 @@ def fairness_rows(found: dict[str, list[RunRecord]], criterion: str) -> dict[str
     """
     rows: dict[str, list[RunRecord]] = {}
     for method in FAIRNESS_ROWS:
-        start = "logistic" if method.startswith("reduction") else "baseline" if method in UNLEARNING else method
+        start = "logistic" if method.startswith("reduction") else "baseline" if method in FROM_BASELINE else method
         for seed in sorted({record.seed for record in found.get(method, [])}):
             own, others = ([r for r in found.get(name, []) if r.seed == seed] for name in (method, start))
             beside = others if method in fairness.OWN_ZERO else []
