@@ -143,7 +143,7 @@ def test_an_interval_that_leaves_out_0_says_on_which_side_ours_is() -> None:
     assert "it lies below the published number, whether by more than the margin cannot be said" in PAGE
     sides = {color_var: (low > 0) - (high < 0) for (method, color_var), (low, high) in ends.items() if method == "lnl"}
     assert sides == {0.02: 0, 0.025: 0, 0.03: -1, 0.035: 0, 0.04: 0, 0.045: 0, 0.05: -1}
-    assert "All our means are above the published ones, at all variances but 0.03 beyond chance." in PAGE
+    assert "All our means are above the published ones, at all variances but $0.03$ beyond chance." in PAGE
     assert [value for (method, value), (low, _) in ends.items() if method == "baseline" and low <= 0] == [0.03]
 
 
@@ -161,7 +161,7 @@ def test_orders_of_methods_are_those_of_the_test_of_welch() -> None:
     several = COLOR_VARS
     assert {ROWS[cell]["n"] for cell in ROWS if cell[0] != "mi_backprop"} == {3, 5}
     assert order("lnl", "lnl_adv") == ["cannot say", "(higher)", *["higher"] * 5]
-    assert "`lnl` is above `lnl_adv` from 0.03 on (every two methods {ref}" in PAGE
+    assert "`lnl` is above `lnl_adv` from $0.03$ on (every two methods {ref}" in PAGE
     assert "at 0.02 and 0.025 these runs cannot say." in PAGE
     for one, two in (("lnl", "grl"), ("lnl", "blind_eye_grl"), ("grl", "blind_eye_grl")):
         assert order(one, two) == ["cannot say"] * 7
