@@ -42,7 +42,7 @@ from lnl_core.runs.comparison import welch_interval
 from lnl_core.runs.records import RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools.pages import comparisons
-from tools.pages.fairness_tables import CRITERIA, beside_the_baseline, fairness_rows
+from tools.pages.fairness_tables import CRITERIA, beside_the_baseline, fairness_rows, interval_cell
 from tools.pages.numbers import missing, said
 from tools.studies import fairness as tool
 from tools.studies.study import Job, Options, run_study
@@ -612,3 +612,13 @@ def test_without_a_demand_a_reduction_of_features_is_the_baseline() -> None:
     reduced = replace(outcome(0.05, 0.7, 0.0), method="feature_reduction_dp")
     rows = fairness_rows({"baseline": [outcome(0, 0.85, 0.2)], "feature_reduction_dp": [reduced]}, "demographic_parity_difference")
     assert rows["feature_reduction_dp"] == rows["baseline"], "0.7 costs more than is allowed"
+
+
+def test_a_cell_of_a_table_is_of_all_runs_of_its_row_or_of_none() -> None:
+    """A row may hold the baseline's runs, which were probed, beside others, which were not."""
+    probed = [outcome(0, 0.85, 0.2 + seed / 100, seed=seed) for seed in range(3)]
+    others = [replace(one, metrics={name: value for name, value in one.metrics.items() if "probe" not in name}) for one in probed]
+    assert interval_cell(probed, LEAK, 0) == "0.105 ± 0.012"
+    assert interval_cell([*probed[:2], others[2]], LEAK, 0) == "–"
+    assert interval_cell(others, LEAK, 0) == interval_cell([], LEAK, 0) == "–"
+    assert interval_cell(others, "test_accuracy", 0) == "0.850 ± 0.000"

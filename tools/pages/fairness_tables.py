@@ -52,7 +52,7 @@ def fairness_table(task: str, root: Path = ROOT) -> str:
         rows = fairness_rows(found, criterion)
         for method in FAIRNESS_ROWS:
             records = rows.get(method, [])
-            cells = " | ".join(_interval_cell(records, metric, shared) for metric in FAIRNESS_COLUMNS)
+            cells = " | ".join(interval_cell(records, metric, shared) for metric in FAIRNESS_COLUMNS)
             lines.append(f"| {fairness_figures.NAMES.get(method, method)} | {cells} | {len(records)} |")
         lines.append("")
     return "\n".join(lines)
@@ -78,9 +78,9 @@ def beside_the_baseline(task: str, root: Path = ROOT) -> Paired:
     return {name: (values, [0.0] * len(values)) for name, values in differences.items()}
 
 
-def _interval_cell(records: list[RunRecord], metric: str, shared: float) -> str:
+def interval_cell(records: list[RunRecord], metric: str, shared: float) -> str:
     values = [record.metrics[metric] for record in records if metric in record.metrics]
-    if not values:
+    if not values or len(values) < len(records):  # n, in the last column, is that of all
         return "–"
     found = Interval.of(values, overlap=shared)
     return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"
