@@ -182,7 +182,7 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
     (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
-    link = '<a href="records.html#colored_mnist-mi_backprop-0.02-">mi_backprop</a>'
+    link = '<a href="records.html#colored_mnist-mi_backprop-0.02-">runs</a>'
     assert f"| 0.02 | – | – | 0.434 | 0.312 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 | {link} |" in rows
     assert "| 0.03 | – | 0.876 | – | – | – | – | – | 0.722 | 0.901 | – |" in rows
 

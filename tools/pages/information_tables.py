@@ -67,8 +67,8 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
     readings = _readings(root)
     names = (
-        *("σ²", "baseline", "lnl", "mi_backprop, network of Kim et al.", "the same with λ = 0", "mi_backprop, their network"),
-        *("bound, last epoch", "least", "a figure of others: base", "and BackMI", "records"),
+        *("σ²", "baseline", "lnl", "here", "with λ = 0", "own network"),
+        *("bound, last epoch", "least", "figure: base", "figure: BackMI", "records"),
     )
     lines = table_head(*names)
     for color_var in COLOR_VARS:
@@ -78,7 +78,7 @@ def mi_backprop_table(root: Path = ROOT) -> str:
         cells += ["–", "–"] if end is None else [f"{end['bound']:.2f}", f"{least(color_var, end['label_loss']):.2f}"]
         cells += [f"{readings[method, color_var]:.3f}" for method in ("baseline", "mi_backprop")]
         found = rows.get(("mi_backprop", color_var)) or theirs.get(color_var)
-        cells.append(record_pages.listed(f"colored_mnist-mi_backprop-{color_var:g}-", "mi_backprop") if found else "–")
+        cells.append(record_pages.listed(f"colored_mnist-mi_backprop-{color_var:g}-", "runs") if found else "–")
         lines.append(f"| {color_var:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
