@@ -102,3 +102,12 @@ def test_what_is_said_of_the_simulated_families() -> None:
         "Where nothing differs at all, two to ten in a hundred families report something, and five were promised.",
         "networks on Adult, compared by seed, are not in it.",
     )
+
+
+def test_runs_without_scatter_are_no_difference() -> None:
+    flat = {"flat": ([0.5] * 3, [0.0] * 3), "same": ([0.5] * 3, [0.5] * 3), "other": (LOW, NEAR)}
+    p_values, equal = drawn_like(flat, HALF, repetitions=200)
+    assert np.isfinite(p_values).all()
+    assert set(p_values[:, 0][equal[:, 0]]) == {1.0}
+    assert set(p_values[:, 1]) == {1.0}
+    assert 0 <= false_share(flat, NOTHING) < 0.2

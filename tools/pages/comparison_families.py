@@ -95,8 +95,9 @@ def drawn_like(
         runs = far * true[:, place, None] + np.std(side, ddof=1) * rng.standard_normal((repetitions, len(side)))
         means[:, place], deviations[:, place] = runs.mean(1), runs.std(1, ddof=1)
     sides = [(means[:, side], deviations[:, side], counts[side]) for side in (ones, others)]
-    p_values = ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue
-    return p_values, true[:, ones] == true[:, others]
+    with np.errstate(invalid="ignore"):
+        p_values = ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue
+    return np.nan_to_num(p_values, nan=1.0), true[:, ones] == true[:, others]  # two equal means without any scatter
 
 
 def false_share(pairs: comparisons.Pairs[Any], true_means: int) -> float:
