@@ -9,7 +9,7 @@ import torch
 
 _lock = Lock()
 _inside = 0  # blocks of whole_float32 that are open, in all threads
-_before: Any = None
+_before: Any = None  # where the setting is, its name and its value before the outermost block
 
 
 def _setting() -> tuple[Any, str, Any]:

@@ -2,8 +2,8 @@
 
 One file a task and method, one record a line. A weight is never chosen
 here: the curves show all of them, and the tables' single row is chosen on validation rows
-(:func:`lnl_core.evaluation.chosen`). Fairlearn's fits on Adult do not depend on the seed, which only draws their random
-predictions.
+(:func:`lnl_core.evaluation.chosen`). Fairlearn's fits to Adult's own table do not depend on the seed, which only draws
+their random predictions; those to a network's features depend on the network of the seed.
 """
 
 import json

@@ -23,6 +23,7 @@ EXACT = ("cold", 0.02, 0)
 
 
 def config_of(method: str, start: str, color_var: float, seed: int) -> RunConfig:
+    """One run, in the precision that EXACT says."""
     precision = "float32" if (start, color_var, seed) == EXACT else "bf16"
     options: dict[str, Any] = {"color_var": color_var, "seed": seed, "source": "mnist", "precision": precision}
     return preset("full", method, updates="alternating", **options, **STARTS[start])
