@@ -30,6 +30,7 @@ from lnl_core.figures import leakage as leak_figures
 from lnl_core.information import entropy
 from lnl_core.losses import bias_loss
 from lnl_core.networks import LNLNetwork, build_network
+from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
@@ -593,7 +594,7 @@ def test_what_is_said_of_the_leak_over_training() -> None:
     assert not missing(
         "is_it_gone.md",
         "before the network can name unbiased digits at all",
-        "the fresh probes read less and less over the second half of the training",
+        "In each run of `lnl` the fresh probes read less at the end than in the middle of the training, and $h$,",
         "far below them from the first epoch on, rises a little at first and then stays",
         "the colour is still named more than five times as often as by chance",
         "**What $h$ sees of the baseline grows** while what a fresh probe sees does not",
@@ -613,6 +614,8 @@ def test_what_is_said_of_the_leak_over_training() -> None:
     leak = [mean("lnl", "linear_accuracy", epoch) for epoch in range(12)]
     assert leak[-1] < leak[5] - 0.02 < leak[4] - 0.03
     assert leak[-1] > 0.5
+    for kind in ("mlp_information", "linear_accuracy"):
+        assert min(run[5][kind] - run[11][kind] for run in courses["lnl"]) > 0
     assert all(mean("lnl", "h_accuracy", epoch) < mean("lnl", "levels_accuracy", epoch) - 0.09 for epoch in range(12))
     assert mean("lnl", "h_accuracy", 1) > mean("lnl", "h_accuracy", 0) + 0.02
     assert max(abs(mean("lnl", "h_accuracy", epoch) - 0.26) for epoch in range(1, 12)) < 0.02
@@ -654,7 +657,7 @@ def test_whether_less_leakage_goes_with_higher_accuracy_cannot_be_said() -> None
     """One network a cell says so, the means of several do not."""
     assert not missing(
         "is_it_gone.md",
-        "In `lnl`, `grl` and `blind_eye_grl` the $h$ is at chance in every one of these runs",
+        "In `lnl`, `grl` and `blind_eye_grl` the $h$ is at chance in every network of the large table",
         "Whether less leakage goes with higher accuracy cannot be said.",
         "but not in the means over three to five seeds of the MLP probe that every run keeps.",
     )
@@ -678,13 +681,11 @@ def test_the_order_of_what_is_left() -> None:
     assert not missing(
         "is_it_gone.md",
         "prove about a third of the nats that the baseline's prove at $\\sigma^2 = 0.02$, and a fifth at 0.05",
-        "at every variance less than those of `gray`",
-        "at five of the seven the least of all methods",
-        "`grl` left more than `lnl` at every variance, `blind_eye_grl` now more and now less",
-        "left about twice as much as `lnl` everywhere, or more",
+        "at every variance less than those of this one `grl`, and about half as many as those of `lnl_adv`, "
+        "without the reversed gradient, or fewer",
         "In these single runs every method leaves more at 0.02 than at 0.05, and `baseline`, `gray`, `blind_eye` and "
         "`lnl_adv` do so at each step between",
-        "more than a third of all there is at $\\sigma^2 = 0.02$ and a seventh at 0.05, at every variance more than `lnl` leaves",
+        "more than a third of all there is at $\\sigma^2 = 0.02$ and a seventh at 0.05, at every variance more than this one `lnl`",
         "four fifths of the baseline's nats at $\\sigma^2 = 0.02$, three quarters at 0.03, and half at 0.05",
         "a reader still pays most of the full price for the labels. The baseline's features save two thirds of it",
     )
@@ -695,11 +696,6 @@ def test_the_order_of_what_is_left() -> None:
     for color_var in VARIANCES:
         assert nats("lnl", color_var) < min(nats(method, color_var) for method in ("gray", "bias_balanced", "grl"))
         assert nats("lnl_adv", color_var) > 1.9 * nats("lnl", color_var)
-    least = [
-        color_var for color_var in VARIANCES if nats("lnl", color_var) == min(nats(method, color_var) for method in tool.METHODS)
-    ]
-    assert least == [0.02, 0.03, 0.035, 0.045, 0.05]
-    assert all(nats("blind_eye_grl", color_var) < nats("lnl", color_var) for color_var in set(VARIANCES) - set(least))
     assert max(nats("grl", 0.05), nats("blind_eye_grl", 0.05)) < leak_figures.nats_left(at("lnl", 0.05))["high"]
     assert 0.3 < nats("lnl", 0.02) / nats("baseline", 0.02) < 0.4
     assert 0.18 < nats("lnl", 0.05) / nats("baseline", 0.05) < 0.22
@@ -722,4 +718,30 @@ def test_the_five_runs_of_lnl_on_the_first_page_show_no_difference_of_places() -
     assert apart.low < 0 < apart.high
     assert not missing("intro.md", "not told apart. Chance is one in ten.")
     theirs = [Sources().run("released", "672ef6261a57", name) for name in names]
-    assert theirs[1] > 2 * theirs[0], "one with their released settings shows the same"
+    assert theirs[1] > 2 * theirs[0], "one with their released settings has the same order, and its two numbers stand on the page"
+
+
+def test_single_networks_give_no_order_of_methods_and_several_do_not_tell_lnl_from_four_others() -> None:
+    """The page had ranked methods by one network a cell; over the seeds of the results page the orders are gone."""
+    assert not missing(
+        "is_it_gone.md",
+        "**Single networks give no order of methods.** Over three to five seeds, read by the MLP probe that every run keeps, "
+        "`lnl` cannot be told at any variance from `grl`, `blind_eye_grl`, `blind_eye` and `bias_balanced`, and from `gray` "
+        "at $0.05$ alone, where `lnl` leaves less (one at a time).",
+    )
+
+    def beside(method: str) -> list[str]:
+        of = [[Sources().every("runs", one, value, "bias_mlp_probe_information") for one in ("lnl", method)] for value in VARIANCES]
+        assert min(len(values) for both in of for values in both) >= FEWEST_RUNS
+        return [ordering(*both) for both in of]
+
+    for method in ("grl", "blind_eye_grl", "blind_eye", "bias_balanced"):
+        assert beside(method) == ["cannot say"] * 7, method
+    assert beside("gray") == ["cannot say"] * 6 + ["lower"]
+
+
+def test_the_interval_over_networks_lies_above_0_in_eight_of_nine_cells_of_the_full_setting() -> None:
+    said = "In the full setting it does in eight of nine; of `lnl` at $0.03$ three networks scatter too much,"
+    assert not missing("is_it_gone.md", said)
+    cells = [*product(("baseline", "lnl", "bias_balanced"), SEVERAL)]
+    assert [cell for cell in cells if Sources().held(*cell) <= Sources().held_half(*cell)] == [("lnl", 0.03)]

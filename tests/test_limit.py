@@ -391,9 +391,11 @@ def test_with_the_network_of_kim_et_al_the_control_is_the_same_run_without_the_s
         "bias_mlp_probe_information": {0.02: "above", 0.05: "above"},
     }
     assert sorted(controls) == [0.02, 0.05]
+    assert not missing("mi_backprop.md", "every run that descends an estimate of the information ended above its control")
     for color_var, control in controls.items():
         played = [one for one in own if (one.profile, one.config["color_var"]) == ("short", color_var)]
         assert sorted(record.seed for record in played) == [0, 1, 2]
+        assert min(record.metrics["test_accuracy"] for record in played) > control.metrics["test_accuracy"]
         (same_seed,) = [record for record in played if record.seed == control.seed]
         theirs = same_seed.run_config().to_dict()
         changed = {name for name, value in control.run_config().to_dict().items() if theirs[name] != value}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,11 @@ class Sources:
         rows = [row for row in pretrained_faces.table_rows(learn, self._root) if row["method"] == method]
         sets = [row for row in rows if (row["setting"]["train"], row["setting"]["test"]) == (train_set, tested)]
         return float(_only(sets, f"{method} on {tested}")["published"])
+
+    def faces_published_gains(self, method: str) -> list[float]:
+        """How far a method lies above the baseline in Table 2 on the four opposite sets, those of gender first."""
+        cells = [(learn, *sets) for learn in ("gender", "age") for sets in (("EB1", "EB2"), ("EB2", "EB1"))]
+        return [self.faces_published(method, *cell) - self.faces_published("baseline", *cell) for cell in cells]
 
     def turned(self, experiment: str, method: str) -> float:
         """See :func:`tools.pages.pretrained_faces.turned`."""
@@ -438,7 +444,7 @@ class Sources:
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Everything that an expression may call: the public methods above and a little arithmetic."""
         mine = {name: getattr(self, name) for name in vars(type(self)) if not name.startswith("_") and name != "functions"}
-        return {**mine, "min": _of_numbers(min), "max": _of_numbers(max), "abs": abs, "log": math.log}
+        return {**mine, "min": _of_numbers(min), "max": _of_numbers(max), "mean": _of_numbers(fmean), "abs": abs, "log": math.log}
 
 
 def _of_numbers(function: Callable[[list[float]], float]) -> Callable[..., float]:

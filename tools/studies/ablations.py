@@ -90,7 +90,7 @@ CHOICES: Rows = {
     "stronger adversary: λ 0.3, μ 1, rate of h 0.1": _STRONG,
     "stronger adversary, gradients of f and g cut to length 10": {**_STRONG, "clip_norm": 10.0},
     "stronger adversary, gradients of f and g cut to length 1": {**_STRONG, "clip_norm": 1.0},
-    "stronger adversary after a warm start of one epoch": {**_STRONG, "clip_norm": 10.0, "warmup_epochs": 1},
+    "stronger adversary cut to length 10, after a warm start of one epoch": {**_STRONG, "clip_norm": 10.0, "warmup_epochs": 1},
     "stronger adversary, own level in the foreground": {**_AUTHORS, **_STRONG},
     "weaker reversal: μ 0.1": {"adv_weight": 0.1},
     "no entropy term: λ 0": {"mi_weight": 0.0},
