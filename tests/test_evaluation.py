@@ -31,6 +31,7 @@ from lnl_core.evaluation import (
     probe_map,
     probes,
     refuse_infinite,
+    retrain_adversary,
     standardized,
     train_probe,
 )
@@ -216,6 +217,23 @@ def test_evaluating_changes_nothing_in_the_network(few: BiasedImages) -> None:
     evaluate(network, few)
     assert network.training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_a_fresh_h_that_shares_f_and_g_leaves_them_in_the_mode_of_the_caller(few: BiasedImages) -> None:
+    """A network is in one mode, its parts may be in another: f of a fresh h is the caller's, and must not be trained by reading."""
+    network = build_network(preset("smoke", "lnl")).eval()
+    images = few.batch(slice(0, 8)).images
+    with torch.no_grad():
+        before = network.label_head(network.extractor(images))
+        evaluate_adversary(retrain_adversary(network, few, epochs=1), few)
+        assert not any(part.training for part in network.modules())
+        assert torch.equal(network.label_head(network.extractor(images)), before)
+    network.train()
+    network.extractor.eval()
+    modes = [part.training for part in network.modules()]
+    predict(network, few)
+    evaluate_adversary(network, few)
+    assert [part.training for part in network.modules()] == modes
 
 
 def test_evaluate_gives_all_numbers_of_a_record(network: LNLNetwork, few: BiasedImages) -> None:

@@ -69,26 +69,24 @@ def evaluate_adversary(network: LNLNetwork, data: BiasedImages) -> AdversaryRead
         DataError: if no place is labelled, or h answers with NaN or infinite values.
     """
     say_if_untrained(network)
-    device, was_training = _device(network), _evaluating(network)
+    device = _device(network)
     sums: list[tuple[Tensor, Tensor, Tensor]] = []  # of each batch and channel: right answers, loss, and labels of each level
-    for start in range(0, len(data), _BATCH):
-        batch = data.batch(slice(start, start + _BATCH))
-        batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
-        logits, bias = network.read_bias(network.extractor(batch.images), batch)
-        log_q, channels = log_probabilities(logits).cpu(), bias.shape[1] if bias.ndim > 1 else 1
-        labels = bias.cpu().reshape(len(bias), channels, -1)
-        said = log_q.reshape(len(log_q), log_q.shape[1], channels, -1)
-        labelled = labels != IGNORE
-        right = ((said.argmax(1) == labels) & labelled).sum((0, 2))
-        loss = F.nll_loss(said.double(), labels, ignore_index=IGNORE, reduction="none").sum((0, 2))
-        levels = F.one_hot(labels.where(labelled, said.shape[1]), said.shape[1] + 1)[..., :-1].sum((0, 2))
-        sums.append((right, loss, levels))
-    network.train(was_training)
+    with _evaluating(network):
+        for start in range(0, len(data), _BATCH):
+            batch = data.batch(slice(start, start + _BATCH))
+            batch.images, batch.labels, batch.bias = (part.to(device) for part in (batch.images, batch.labels, batch.bias))
+            logits, bias = network.read_bias(network.extractor(batch.images), batch)
+            log_q, labels = log_probabilities(logits).cpu(), _by_channel(bias.cpu())
+            said = log_q.reshape(*log_q.shape[:2], *labels.shape[1:])
+            labelled = labels != IGNORE
+            right = ((said.argmax(1) == labels) & labelled).sum((0, 2))
+            loss = F.nll_loss(said.double(), labels, ignore_index=IGNORE, reduction="none").sum((0, 2))
+            levels = F.one_hot(labels.where(labelled, said.shape[1]), said.shape[1] + 1)[..., :-1].sum((0, 2))
+            sums.append((right, loss, levels))
     right, loss, levels = (torch.stack(parts).sum(0).double() for parts in zip(*sums, strict=True))
     refuse_infinite(loss, "h answers with")
     places = levels.sum(1)
-    if not bool((places > 0).all()):
-        raise DataError("no place of these images has a bias label: there is nothing to ask h")
+    _refuse_silent(places)
     shares = levels / places[:, None]
     return AdversaryReading(
         accuracy=float((right / places).mean()),
@@ -97,6 +95,17 @@ def evaluate_adversary(network: LNLNetwork, data: BiasedImages) -> AdversaryRead
         entropy=float(np.mean([entropy(row) for row in shares.numpy()])),
         images=len(data),
     )
+
+
+def _by_channel(bias: Tensor) -> Tensor:
+    """Bias labels (B, channels, places) of (B,), (B, channels) or (B, channels, H, W)."""
+    return bias.reshape(len(bias), bias.shape[1] if bias.ndim > 1 else 1, -1)
+
+
+def _refuse_silent(places: Tensor) -> None:
+    """Refuse a bias of which some channel, of (channels,) counts, has no labelled place."""
+    if not bool((places > 0).all()):
+        raise DataError("no place of these images has a bias label: there is nothing to ask h")
 
 
 def retrain_adversary(
@@ -117,8 +126,9 @@ def retrain_adversary(
         seed: seeds weights and order; the random state of the caller is left alone.
 
     Raises:
-        DataError: features that are not finite.
+        DataError: features that are not finite, or no place is labelled.
     """
+    _refuse_silent(_by_channel(data.bias.cpu()).ne(IGNORE).sum((0, 2)))
     features = feature_maps(network, data)
     refuse_infinite(features)
     mean, scale = torch.zeros(()), torch.ones(())
@@ -135,7 +145,9 @@ def retrain_adversary(
             head.layer.weight.div_(scale)
             head.layer.bias.sub_(head.layer.weight @ mean)
     head.to(_device(network)).eval()  # and not the whole: f and g are the caller's
-    return LNLNetwork(network.extractor, network.label_head, head)
+    fresh = LNLNetwork(network.extractor, network.label_head, head)
+    fresh.training = network.training
+    return fresh
 
 
 @torch.enable_grad()  # the caller may be measuring without gradients
@@ -160,7 +172,5 @@ def _fresh_head(
                 loss.backward()
                 optimizer.step()
                 losses.append(float(loss.detach()))
-    channels = data.bias.shape[1] if data.bias.ndim > 1 else 1
-    levels = data.bias.reshape(len(data.bias), channels, -1)
-    shares = [np.bincount(channel[channel != IGNORE].numpy()) for channel in levels.unbind(1)]
+    shares = [np.bincount(channel[channel != IGNORE].numpy()) for channel in _by_channel(data.bias).unbind(1)]
     return head, float(np.mean(losses)), sum(entropy(counts / max(1, counts.sum())) for counts in shares)

@@ -1,5 +1,7 @@
 """A network's answers over a data set, batch by batch, and its features: what every other measure begins with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,22 +19,27 @@ def _device(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
-def _evaluating(network: nn.Module) -> bool:
-    """Switch to evaluation mode and return the mode it was in."""
-    was_training = network.training
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """A block in evaluation mode; then each part is in the mode that it was in, for networks may share parts."""
+    modes = [(part, part.training) for part in network.modules()]
     network.eval()
-    return was_training
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 @torch.no_grad()
 def _over_batches(network: nn.Module, compute: Any, data: BiasedImages, limit: int | None = None) -> Tensor:
-    device, was_training = _device(network), _evaluating(network)
+    device = _device(network)
     size = len(data) if limit is None else min(limit, len(data))
     parts = []
-    for start in range(0, size, _BATCH):
-        batch = data.batch(slice(start, min(start + _BATCH, size)))
-        parts.append(compute(batch.images.to(device)).cpu())
-    network.train(was_training)
+    with _evaluating(network):
+        for start in range(0, size, _BATCH):
+            batch = data.batch(slice(start, min(start + _BATCH, size)))
+            parts.append(compute(batch.images.to(device)).cpu())
     return torch.cat(parts)
 
 
