@@ -338,6 +338,14 @@ def test_the_prior_of_a_table_is_counted() -> None:
     assert excess[-1].tolist() == pytest.approx([(1 / 3) / 0.5, (2 / 3) / 0.5])
 
 
+def test_the_prior_of_a_table_needs_the_bias_of_every_example() -> None:
+    data = table_of([[2, 2], [2, 2]])
+    bias = torch.tensor([255, 0, 0, 0, 1, 1, 1, 1])
+    without = BiasedImages(data.images, data.labels, bias, data.group, classes=2, bias_classes=2)
+    with pytest.raises(DataError, match="1 of 8 images have no bias label, and the method needs one for each: leave them out"):
+        counted_excess(without)
+
+
 def test_balanced_draws_are_kamiran_and_calders_reweighing() -> None:
     """At tau = 1 the drawn rows have independent label and bias, with both frequencies as they were."""
     data = table_of([[2999, 999], [1999, 3999]])

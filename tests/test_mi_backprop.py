@@ -97,7 +97,7 @@ def test_a_label_is_one_hot() -> None:
 def test_an_image_without_a_bias_is_refused() -> None:
     data = toy_data(size=4)
     data._bias[2] = 255
-    with pytest.raises(DataError, match="an image has no bias label"):
+    with pytest.raises(DataError, match="images have no bias label, and the method needs one for each"):
         bias_codes(data)
     painted = BiasedImages(data.images, data.labels, torch.zeros(4, 1, 2, 2, dtype=torch.long), data.group, classes=2)
     with pytest.raises(DataError, match="painted images must have 3 channels, got 4"):

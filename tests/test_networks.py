@@ -15,7 +15,7 @@ from lnl_core.config import preset
 from lnl_core.datasets.container import Batch, BiasedImages, Features
 from lnl_core.errors import ConfigError, DataError
 from lnl_core.losses import bias_loss, confusion_loss, negative_conditional_entropy
-from lnl_core.methods import find
+from lnl_core.methods import METHODS as EVERY_METHOD, find
 from lnl_core.networks import (
     Grayscale,
     LNLNetwork,
@@ -583,6 +583,22 @@ def test_training_moves_nothing_of_frozen_blocks_not_even_their_statistics() -> 
     assert not {name for name in moved if name.startswith("extractor.frozen")}
     for name in ("extractor.block4.conv.0.0.weight", "extractor.block4.conv.0.1.running_mean", "label_head.fc.weight"):
         assert name in moved
+
+
+@pytest.mark.parametrize("method", EVERY_METHOD)
+def test_every_method_trains_beside_frozen_blocks(method: str) -> None:
+    changes: dict[str, Any] = {"network": "mobilenet_v2", "frozen_blocks": 15, "precision": "float32", "batch_size": 10}
+    own = {"last_layer": {"unbiased_images": 20}, "jtt": {"first_epochs": 1}}.get(method, {})
+    config = preset("smoke", method, experiment="faces", epochs=1, **changes, **own)
+    images = (photographs(32, 20) * 255).to(torch.uint8)
+    labels = torch.arange(20) % 2
+    data = BiasedImages(images, labels, torch.arange(20) // 2 % 2, labels, classes=2, bias_classes=2)
+    network = build_network(config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    fit(network, data, config, progress=False, unbiased=data)
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert not {name for name in moved if name.startswith("extractor.frozen")}
+    assert any(name.startswith("extractor.") for name in moved)
 
 
 @pytest.mark.parametrize("method", ["lnl", "gray"])

@@ -137,6 +137,13 @@ class Features(BiasedImages):
     """A table (N, D) of what the frozen first layers of a network gave for images, see :mod:`lnl_core.networks.frozen`."""
 
 
+def refuse_unlabelled(data: BiasedImages) -> None:
+    """Raise a :class:`DataError` if an image has no bias label, for methods that need one for every image."""
+    without = int((data._bias == IGNORE).flatten(1).any(1).sum()) if data._bias.ndim > 1 else int((data._bias == IGNORE).sum())
+    if without:
+        raise DataError(f"{without} of {len(data)} images have no bias label, and the method needs one for each: leave them out")
+
+
 _CHANNELS = (1, 3, 4)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
-from lnl_core.datasets.container import Batch, BiasedImages, Features
+from lnl_core.datasets.container import Batch, BiasedImages, Features, refuse_unlabelled
 from lnl_core.methods.base import BIAS_LABELS, GROUP_LABELS, Losses
 from lnl_core.methods.game import Game, GameCourse
 from lnl_core.methods.hyperparameters import ADV_WEIGHT, BALANCE_POWER, BALANCE_WEAN, MI_WEIGHT
@@ -73,7 +73,11 @@ def counted_excess(data: BiasedImages) -> Tensor:
 
     Returns:
         (N, classes) float32 on the CPU.
+
+    Raises:
+        DataError: an example without a bias label.
     """
+    refuse_unlabelled(data)
     labels, bias = data.labels.cpu(), data.bias.cpu()
     counts = torch.bincount(bias * data.classes + labels, minlength=data.bias_classes * data.classes).float() + 1
     counts = counts.view(data.bias_classes, data.classes)

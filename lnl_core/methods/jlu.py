@@ -95,8 +95,9 @@ def jlu_main_step(network: LNLNetwork, batch: Batch, config: RunConfig) -> Losse
     label = label_term(network.label_head(features), batch.labels, batch.log_prior)
     log_q = log_probabilities(network.bias_head(features))
     confused = confusion_loss(log_q, places(batch.bias, config), normalized=True)
-    others = [*network.extractor.parameters(), *network.label_head.parameters()]
-    (label + config.confusion_weight * confused).backward(inputs=others)
+    others = (*network.extractor.parameters(), *network.label_head.parameters())
+    moved = [parameter for parameter in others if parameter.requires_grad]
+    (label + config.confusion_weight * confused).backward(inputs=moved)
     bias = bias_loss(log_q.detach(), batch.bias, value_of(config, BIAS_REDUCTION), normalized=True)
     return {"label": label.detach(), "confusion": confused.detach(), "bias": bias}
 

@@ -92,7 +92,7 @@ def bound_gradients(
     detached_features = z.detach().flatten(1).float().requires_grad_()
     bound = information_bound(config.estimator, *statistics(codes, detached_features, shuffle))
     (feature_gradient,) = torch.autograd.grad(bound, detached_features)
-    parameters = list(network.extractor.parameters())
+    parameters = [parameter for parameter in network.extractor.parameters() if parameter.requires_grad]
     of_label = torch.autograd.grad(label, parameters, retain_graph=True)
     of_bound = torch.autograd.grad(z, parameters, feature_gradient.view_as(z).to(z.dtype))
     kept = clipped(of_bound, of_label)
@@ -230,7 +230,8 @@ class MiCourse(Course):
         self.log_average: Tensor | None = None
         self.statistics: StatisticsNetwork | None = None
         # without weight decay, which the first step has made already
-        self.second = training.make_optimizer(network.extractor.parameters(), weight_decay=0.0)
+        moved = [parameter for parameter in network.extractor.parameters() if parameter.requires_grad]
+        self.second = training.make_optimizer(moved, weight_decay=0.0)
         self.optimizers["second"] = self.second, network
         if self.ceiling == 0:
             _log.warning("the bias takes one value only: its information is 0, and mi_backprop trains as the baseline")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lnl_core._random import seeded
 from lnl_core.config import RunConfig
-from lnl_core.datasets.container import IGNORE, BiasedImages
+from lnl_core.datasets.container import BiasedImages, refuse_unlabelled
 from lnl_core.errors import DataError
 from lnl_core.information.estimators import club, donsker_varadhan, info_nce, moving_average_gain, nwj
 from lnl_core.information.tables import entropy
@@ -35,8 +35,7 @@ def bias_codes(data: BiasedImages) -> Tensor:
         DataError: an image without a bias label, or painted images that do not have three channels.
     """
     if data._bias.ndim == 1:
-        if (data._bias == IGNORE).any():
-            raise DataError("an image has no bias label: mi_backprop needs one for every image, so leave such images out")
+        refuse_unlabelled(data)
         return F.one_hot(data.bias, data.bias_classes).float()
     if data.images.shape[1] != 3:
         raise DataError(f"painted images must have 3 channels, got {data.images.shape[1]}: give one bias label an image")
