@@ -685,6 +685,14 @@ def test_orderings_of_one_and_of_too_few_runs() -> None:
             orderings({"alone": apart}, rate)
 
 
+def test_equal_numbers_are_no_difference_whatever_their_sum_is_rounded_to() -> None:
+    """The mean of five times 0.637 is not exactly that of ten, and neither of the two scatters is exactly 0."""
+    same, more = [0.637] * 5, [0.637] * 10
+    assert np.mean(same) != np.mean(more)
+    assert (ordering(same, more), welch_p_value(same, more), welch_interval(same, more)) == ("cannot say", 1.0, (0.0, 0.0))
+    assert orderings({"same": (same, more), "apart": ([0.638] * 5, more)}) == {"same": "cannot say", "apart": "higher"}
+
+
 def test_a_claim_needs_enough_answers_and_is_refuted_by_too_many_others() -> None:
     yes, no, open_ = "higher", "lower", "cannot say"
     assert decided([yes] * 7, 7) == decided([yes] * 4 + [no] * 3, 4) == decided([yes] * 4 + [open_] * 3, 4) == "holds"

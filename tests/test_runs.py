@@ -25,6 +25,7 @@ from lnl_core.runs import run as runs
 from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import load_model, model_config, read_history, read_runs, run, run_folder, save_model
 from lnl_core.training import loop as training
+from lnl_core.training.checkpoints import same_run
 from lnl_core.training.precision import settle
 
 pytestmark = pytest.mark.usefixtures("hasty_probes")
@@ -187,6 +188,25 @@ def test_a_folder_with_another_finished_run_is_refused_and_kept(changes: dict[st
     with pytest.raises(RecordError, match=r"holds another run \(.* instead of .*\): choose another folder"):
         go(tiny(**changes), copy)
     assert snapshot(copy) == before
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "odd"),
+    [
+        (preset("smoke", "baseline"), preset("smoke", "lnl"), "method 'baseline' instead of 'lnl', mi_weight None instead of"),
+        (preset("smoke", "lnl"), preset("smoke", "baseline"), "mi_weight"),
+        (preset("smoke", "baseline", optimizer="adam"), preset("smoke", "baseline", optimizer="sgd"), "momentum None instead of"),
+        (preset("smoke", "baseline"), preset("smoke", "baseline", experiment="census"), "experiment 'colored_mnist' instead of"),
+        (preset("smoke", "gray"), preset("smoke", "baseline"), "grayscale"),
+    ],
+    ids=str,
+)
+def test_a_run_that_reads_other_hyperparameters_is_refused_in_a_sentence(
+    there: RunConfig, wanted: RunConfig, odd: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecordError, match=r"holds another run \(.* instead of .*\): choose another folder") as caught:
+        same_run(wanted, there, tmp_path)
+    assert odd in str(caught.value) or len(str(caught.value).split(" instead of ")) > 3, "the first three are named"
 
 
 def test_a_folder_with_another_unfinished_run_is_refused_and_kept(copy: Path) -> None:

@@ -252,10 +252,17 @@ def welch_interval(values: Sequence[float], others: Sequence[float], confidence:
     return difference - half, difference + half
 
 
+def _mean_and_square(runs: Sequence[float]) -> tuple[float, float]:
+    """The mean and its squared standard error; those of equal numbers are exact, for a rounded sum would make a scatter of them."""
+    if min(runs) == max(runs):
+        return float(runs[0]), 0.0
+    return float(np.mean(runs)), float(np.var(runs, ddof=1)) / len(runs)
+
+
 def _welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
     """The difference of two means, its standard error, and the degrees of freedom of Welch and Satterthwaite."""
-    difference = float(np.mean(values) - np.mean(others))
-    squares = [float(np.var(runs, ddof=1)) / len(runs) for runs in (values, others)]
+    (mean, square), (other_mean, other_square) = (_mean_and_square(runs) for runs in (values, others))
+    difference, squares = mean - other_mean, (square, other_square)
     if not sum(squares) > 0:
         return difference, 0.0, math.inf
     parts = (square**2 / (len(runs) - 1) for square, runs in zip(squares, (values, others), strict=True))

@@ -189,8 +189,9 @@ def same_run(config: RunConfig, other: RunConfig, folder: Path) -> None:
     other_precision = config.precision not in ("auto", other.precision)
     if config.fingerprint() != other.fingerprint() or other_precision:
         mine, theirs = config.to_dict(), other.to_dict()
-        odd = [name for name in mine if mine[name] != theirs[name] and (name != "precision" or other_precision)]
-        differing = [f"{name} {theirs[name]!r} instead of {mine[name]!r}" for name in odd]
+        both = {name: (theirs.get(name), mine.get(name)) for name in {**mine, **theirs}}  # None: a run that does not read it
+        odd = [name for name, (that, this) in both.items() if that != this and (name != "precision" or other_precision)]
+        differing = [f"{name} {both[name][0]!r} instead of {both[name][1]!r}" for name in odd]
         raise RecordError(f"{folder} holds another run ({', '.join(differing[:3])}): choose another folder or delete this one")
 
 
