@@ -1,11 +1,13 @@
 """Many comparisons read together: the words in tables, and how many differences stay."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lnl_core.runs.comparison import DISCOVERY_RATE, ordering, welch_p_value
+from lnl_core.runs.comparison import DISCOVERY_RATE, ordering, results_table, welch_p_value
+from tools import ROOT
 from tools.pages import comparison_families, comparisons
 from tools.pages.comparison_families import HALF, NOTHING, drawn_like, false_share
 from tools.pages.numbers import missing
@@ -111,3 +113,13 @@ def test_runs_without_scatter_are_no_difference() -> None:
     assert set(p_values[:, 0][equal[:, 0]]) == {1.0}
     assert set(p_values[:, 1]) == {1.0}
     assert 0 <= false_share(flat, NOTHING) < 0.2
+
+
+def test_runs_of_another_profile_or_precision_are_not_compared_with_those_of_figure_4(monkeypatch: Any) -> None:
+    rows = results_table(folder=ROOT / "results")
+    odd = {("gray", 0.02): {"profile": "full"}, ("lnl", 0.03): {"precision": "float32"}}
+    changed = [row | odd.get((row["method"], row["color_var"]), {}) for row in rows]
+    monkeypatch.setattr(comparison_families, "results_table", lambda **_: changed)
+    found = comparison_families.of_figure_4()
+    left = {(row["method"], row["color_var"]) for row in rows} - {(method, value) for method in found for value in found[method]}
+    assert left == {*odd}

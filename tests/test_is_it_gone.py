@@ -41,7 +41,7 @@ from tools.pages.numbers import missing, said
 from tools.pages.sources import Sources
 from tools.studies import forgetting, leakage as tool
 from tools.studies.runs import SEVERAL
-from tools.studies.study import has_settings, measured
+from tools.studies.study import measured, says
 
 SMALL: dict[str, Any] = {
     **tool.SETTINGS,
@@ -149,6 +149,13 @@ def test_a_fresh_h_reads_what_the_old_one_does_not_and_f_stays() -> None:
     name = "bias_head.layers.0.weight"
     assert torch.equal(again.state_dict()[name], once.state_dict()[name])
     assert not torch.equal(again.state_dict()[name], other.state_dict()[name])
+
+
+def test_a_fresh_h_is_not_trained_on_images_without_bias_labels(mini_test: BiasedImages) -> None:
+    data = mini_test.subset(slice(0, 40))
+    silent = BiasedImages(data.images, data.labels, torch.full_like(data.bias, IGNORE), data.group)
+    with pytest.raises(DataError, match="no place of these images has a bias label: there is nothing to ask h"):
+        retrain_adversary(build_network(preset("smoke", "lnl")), silent, epochs=1)
 
 
 def test_a_network_that_diverged_is_refused_by_every_reader(mini_test: BiasedImages) -> None:
@@ -272,9 +279,9 @@ def test_features_without_places_are_measured_too(hasty_probes: None) -> None:
 
 def test_a_model_is_measured_once_and_again_with_other_settings(stored: Path) -> None:
     path = stored / tool.FOLDER / "colored_mnist-lnl.json"
-    assert has_settings(path, SMALL)
-    assert not has_settings(path, {**SMALL, "seeds": 3})
-    assert not has_settings(path.with_name("other.json"), SMALL)
+    assert says(path, settings=SMALL)
+    assert not says(path, settings={**SMALL, "seeds": 3})
+    assert not says(path.with_name("other.json"), settings=SMALL)
 
 
 def test_a_run_that_is_not_there_is_taken_from_what_was_published(tmp_path: Path) -> None:
@@ -286,10 +293,14 @@ def test_a_run_that_is_not_there_is_taken_from_what_was_published(tmp_path: Path
     assert (record.stem, weights.name) == (run_folder(".", config).name, "lnl-0.02.safetensors")
     own = run_folder(tmp_path, config)
     own.mkdir()
-    (own / RECORD).touch()
+    (own / RECORD).write_bytes(record.read_bytes())
     assert tool.trained(tmp_path, config) == found, "a run without weights is not finished"
     (own / MODEL).touch()
     assert tool.trained(tmp_path, config) == (own / RECORD, own / MODEL)
+    stored = read_record(own / RECORD).run_config()
+    other = "float32" if stored.precision == "bf16" else "bf16"
+    with pytest.raises(RecordError, match=f"holds another run .precision '{stored.precision}' instead of '{other}'"):
+        tool.trained(tmp_path, config.with_options(precision=other))
     assert tool.trained(tmp_path, preset("short", "grl", color_var=0.02, source="mnist"), tmp_path) is None
 
 

@@ -12,16 +12,17 @@ import pytest
 from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.errors import NonFiniteLossError
+from lnl_core.errors import NonFiniteLossError, RecordError
 from lnl_core.figures import dial_figure
 from lnl_core.methods import find
+from lnl_core.runs import run as runs
 from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import comparisons, pretrained as page
 from tools.pages.numbers import missing
 from tools.studies import exceptions, pretrained, study as study_file
-from tools.studies.study import Options, ShortRuns, run_study
+from tools.studies.study import Options, ShortRuns, diverged, run_study
 
 
 def stored(root: Path, config: RunConfig, **metrics: float) -> None:
@@ -114,6 +115,34 @@ def test_a_run_that_diverges_is_kept_as_such_and_not_made_again(tmp_path: Path, 
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert (len(asked), path.stem, kept["config"]) == (1, run_folder("", config).name, config.to_dict())
     assert "nan" in kept["reason"]
+
+
+def test_a_folder_that_another_process_is_at_work_in_does_not_end_the_study(tmp_path: Path, monkeypatch: Any) -> None:
+    toy = partial(preset, "smoke", experiment="dogs_cats", source="synthetic", train_size=32, test_size=16, probe_images=2)
+    configs = [toy("baseline", seed=seed) for seed in range(2)]
+
+    def run(config: RunConfig, folder: Path, **options: Any) -> RunRecord:
+        if config.seed == 0:
+            raise RecordError(f"another run is at work in {folder}: wait until it ends")
+        return runs.run(config, folder, **options)
+
+    monkeypatch.setattr(study_file, "run", run)
+    study = ShortRuns("toy", "Toy.", str(tmp_path / "records"), lambda: configs)
+    report = run_study(study, Options(work=tmp_path / "work", progress=False))
+    assert [*report.missing] == [run_folder("", configs[0]).name]
+    assert "another run is at work" in report.missing[run_folder("", configs[0]).name]
+    assert [path.stem for path in (tmp_path / "records").glob("*.json")] == [run_folder("", configs[1]).name]
+
+
+def test_a_strength_whose_training_diverged_counts_as_accuracy_zero_and_the_method_is_decided(tmp_path: Path) -> None:
+    search(tmp_path, "lnl", {strength: value for strength, value in SCORES.items() if strength != pretrained.STRENGTHS[-1]})
+    for name in pretrained.TRAIN_SETS:
+        config = pretrained.config_of("lnl", name, pretrained.SEARCH_SEED, pretrained.STRENGTHS[-1])
+        path = diverged(tmp_path / "results" / pretrained.FOLDER, run_folder("", config).name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    assert pretrained.curve("lnl", root=tmp_path)[pretrained.STRENGTHS[-1]] == [0.0, 0.0]
+    assert pretrained.chosen("lnl", tmp_path) == pretrained.STRENGTHS[1]
 
 
 def row_of(table: str, block: str, method: str) -> list[str]:

@@ -10,7 +10,7 @@ from lnl_core.runs.run import run_folder
 from tools.pages import pretrained_faces as page
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
-from tools.studies import pretrained_faces as tool
+from tools.studies import pretrained, pretrained_faces as tool
 from tools.studies.pretrained import STRENGTHS
 from tools.studies.study import diverged
 
@@ -31,8 +31,8 @@ def _stored(monkeypatch: Any, scores: dict[str, list[float]], lacking: tuple[str
         assert (folder, config.seed, config.learn) == (tool.FOLDER, 0, "gender")
         return _Record(other_accuracy=scores[config.method][place], opposite_accuracy=1 - scores[config.method][place])
 
-    monkeypatch.setattr(tool, "record_of", record_of)
-    monkeypatch.setattr(tool, "diverged", lambda folder, name: Path("nothing", name))
+    monkeypatch.setattr(pretrained, "record_of", record_of)
+    monkeypatch.setattr(pretrained, "diverged", lambda folder, name: Path("nothing", name))
 
 
 def test_the_strength_is_chosen_on_the_faces_between_and_the_first_of_equals_is_taken(monkeypatch: Any) -> None:
@@ -43,7 +43,7 @@ def test_the_strength_is_chosen_on_the_faces_between_and_the_first_of_equals_is_
 
 def test_a_training_that_diverged_counts_as_accuracy_zero(monkeypatch: Any, tmp_path: Path) -> None:
     _stored(monkeypatch, {"blind_eye": [0.6, 0.8, 0.8, 0.5, 0.1], "lnl": [0.5, 0.6, 0.7, 0.8, 0.9]}, lacking=("lnl",))
-    monkeypatch.setattr(tool, "diverged", diverged)
+    monkeypatch.setattr(pretrained, "diverged", diverged)
     for name in tool.TRAIN_SETS:
         config = tool.config_of("lnl", tool.CHOSEN_ON, name, 0, STRENGTHS[-1])
         path = diverged(tmp_path / "results" / tool.FOLDER, run_folder("", config).name)

@@ -13,6 +13,7 @@ import pytest
 
 from tools import ROOT
 from tools.pages import results
+from tools.studies import choosing, search
 from tools.studies.__main__ import known, main
 from tools.studies.study import Job, NotReady, Options, ShortRuns, Study, run_study
 
@@ -170,3 +171,16 @@ def test_every_generated_table_and_figure_says_which_command_makes_it() -> None:
 def test_several_commands_are_one_sentence() -> None:
     assert results.made_by("left.png") == "Made by `python -m tools.studies figure_4` and `python -m tools.studies leakage`."
     assert results.made_by("roofline.md") == "Made by `make results`."
+
+
+@pytest.mark.parametrize("name", ["search", "choosing", "digit_exceptions", "look_alikes"])
+def test_a_result_whose_setting_is_no_longer_the_one_asked_for_counts_as_missing(name: str, monkeypatch: Any) -> None:
+    """The names of these files hold the number of a setting, or nothing of it: what the setting is stands in the file."""
+    study = STUDIES[name]
+    jobs = [job for owner, job in JOBS if owner == name]
+    assert all(job.config for job in jobs)
+    assert study.left(jobs) == []
+    rates = {"lr": (0.3, 5.0)}
+    for module in (search, choosing):
+        monkeypatch.setattr(module, "SPACE", module.SPACE | rates)
+    assert len(study.left(study.jobs(Options()))) > len(jobs) / 2

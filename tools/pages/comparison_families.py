@@ -29,11 +29,16 @@ NOTHING, HALF = 1, 2
 REPETITIONS = 1000
 
 
+OF_ONE_KIND = {"profile": "short", "precision": "bf16"}
+"""Of the runs of Figure 4 that are compared: a table may hold cells of another profile or precision."""
+
+
 def of_figure_4(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
-    """By method and variance the accuracies of our runs of Figure 4."""
+    """By method and variance the accuracies of our runs of Figure 4, of the cells with OF_ONE_KIND: others are not compared."""
     found: dict[str, dict[float, list[float]]] = {}
     for row in results_table(folder=root / "results"):
-        found.setdefault(row["method"], {})[row["color_var"]] = row["values"]
+        if {name: row[name] for name in OF_ONE_KIND} == OF_ONE_KIND:
+            found.setdefault(row["method"], {})[row["color_var"]] = row["values"]
     return found
 
 

@@ -39,10 +39,11 @@ def _configs(precision: str, row: str) -> tuple[str, list[RunConfig]]:
 
 
 def runs(precision: str, row: str, root: Path = ROOT) -> list[RunRecord]:
-    """The records of a row that are there."""
+    """The records of a row that are there, in this precision: the name of a file does not say it."""
     folder, configs = _configs(precision, row)
     files = [root / "results" / folder / f"{run_folder('', config).name}.json" for config in configs]
-    return [read_record(file) for file in files if file.is_file()]
+    found = [read_record(file) for file in files if file.is_file()]
+    return [record for record in found if record.config["precision"] == precision]
 
 
 def pairs(root: Path = ROOT) -> dict[tuple[str, str, str, str], tuple[list[float], list[float]]]:

@@ -177,7 +177,9 @@ class Choosing(Study):
         first = [(method, number, FIRST_SEED) for number in range(DRAWN) for method in METHODS]
         numbers = {method: sorted(set((chosen(method) or {}).values())) for method in METHODS}
         fresh = [(method, number, seed) for seed in FRESH_SEEDS for method in METHODS for number in numbers[method]]
-        return [Job(file_of(*one).stem, file_of(*one), one) for one in [*first, *fresh]]
+        known = settings()
+        keys = [*first, *fresh]
+        return [Job(file_of(*key).stem, file_of(*key), key, config_of(key[0], known[key[1]], key[2]).to_dict()) for key in keys]
 
     def do(self, job: Job, options: Options) -> Found:
         method, number, seed = job.values

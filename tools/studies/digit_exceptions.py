@@ -45,6 +45,11 @@ def base_config(method: str, share: float, seed: int) -> RunConfig:
     return preset("short", method, color_var=search.COLOR_VAR, seed=seed, source="mnist", **search.SETTINGS, **own)
 
 
+def config_of(method: str, share: float, seed: int) -> RunConfig:
+    """A run, with what the search chose for its method."""
+    return with_setting(base_config(method, share, seed), search.setting_of(method) or {})
+
+
 def painted(share: float, biased: BiasedImages, unbiased: BiasedImages, seed: int) -> tuple[BiasedImages, torch.Tensor]:
     """The training digits, a share of them as they are in ``unbiased``, the same digits in random colours; and which (N,) bool."""
     found = torch.zeros(len(biased), dtype=torch.bool)
@@ -75,12 +80,11 @@ class DigitExceptions(Study):
         shares = sorted(SHARES, key=lambda share: share not in FIRST)
         keys = [(method, share, seed) for share, seed, method in product(shares, SEEDS, METHODS)]
         keys = [key for key in keys if search.setting_of(key[0]) and not (fits_to_exceptions(key[0]) and not count_of(key[1]))]
-        return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
+        return [Job(file_of(*key).stem, file_of(*key), key, config_of(*key).to_dict()) for key in keys]
 
     def do(self, job: Job, options: Options) -> Found:
         method, share, seed = job.values
-        base = base_config(method, share, seed)
-        config = with_setting(base, search.setting_of(method) or {})
+        base, config = base_config(*job.values), config_of(*job.values)
         biased, random = (digits(base, base.train_split, options.data_dir, random) for random in (False, True))
         data, exceptions = painted(share, biased, random, seed)
         unbiased = None

@@ -30,6 +30,7 @@ from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork
 from lnl_core.runs.records import published_models, read_record
 from lnl_core.runs.run import MODEL, RECORD, load_model, run_folder
+from lnl_core.training.checkpoints import same_run
 from tools import ROOT
 from tools.studies.runs import FIVE, SEVERAL
 from tools.studies.study import Found, Job, NotReady, Options, Study
@@ -133,9 +134,14 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None, settin
 
 
 def trained(runs: Path, config: RunConfig, root: Path = ROOT) -> tuple[Path, Path] | None:
-    """The record and the weights of a finished run: those in its folder below ``runs``, else the published ones, else ``None``."""
+    """The record and the weights of a finished run: those in its folder below ``runs``, else the published ones, else ``None``.
+
+    Raises:
+        RecordError: the folder holds a run of another precision, which its name does not say.
+    """
     run = run_folder(runs, config)
     if (run / RECORD).is_file() and (run / MODEL).is_file():
+        same_run(config, read_record(run / RECORD).run_config(), run)
         return run / RECORD, run / MODEL
     records = root / "results" / "runs" / f"{run.name}.json"
     copies = [model["path"] for model in published_models(root / "results") if model["record"] == run.name]
@@ -152,6 +158,7 @@ def probe_run(record_path: Path, weights: Path, data_dir: str | None = None, set
         "method": config.method,
         "color_var": config.color_var,
         "seed": config.seed,
+        "precision": config.precision,
         "profile": record.profile,
         "source": record.data["source"],
         "settings": settings,
@@ -211,7 +218,10 @@ class Leakage(Study):
         return [preset("short", method, color_var=var, source="mnist") for var in COLOR_VARS for method in METHODS]
 
     def do(self, job: Job, options: Options) -> Found:
-        files = trained(options.work, job.values)
+        try:
+            files = trained(options.work, job.values)
+        except RecordError as reason:
+            raise NotReady(str(reason)) from None
         if files is None:
             raise NotReady(f"there is no finished run in {options.work}, and no copy of it: run the study figure_4 first")
         return probe_run(*files, options.data_dir)

@@ -49,6 +49,11 @@ def config_of(method: str, seed: int, rate: float | None = None) -> RunConfig:
     return config if rate is None else config.with_options(lr=rate)
 
 
+def said_of(method: str, seed: int, rate: float | None = None) -> Found:
+    """What is stored of a run's configuration."""
+    return {key: value for key, value in config_of(method, seed, rate).to_dict().items() if key not in ELSEWHERE}
+
+
 def colors_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(N, 3) in [0, 1]: the colour of the first place where that is not black, else the brightest value of each channel."""
     corner = images[:, 0, 0]
@@ -83,7 +88,8 @@ class LookAlikes(Study):
     def jobs(self, options: Options) -> list[Job]:
         keys: list[tuple[str, str, int, float | None]] = [(*key, None) for key in product(LOOK_ALIKES, METHODS, SEEDS)]
         keys += [(name, method, seed, rate) for name, rate in LOWER.items() if rate for method, seed in product(METHODS, SEEDS)]
-        return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
+        searched = all(search.setting_of(method) for method in METHODS)  # before that no run can be made
+        return [Job(file_of(*key).stem, file_of(*key), key, said_of(*key[1:]) if searched else None) for key in keys]
 
     def do(self, job: Job, options: Options) -> Found:
         name, method, seed, rate = job.values
@@ -97,8 +103,7 @@ class LookAlikes(Study):
             return {key: accuracy(network, painted(name, test, training, 1000 + seed)) for key, training in parts.items()}
 
         said = {"settings": search.SETTINGS, "data_set": name, "method": method, "seed": seed}
-        plain = {key: value for key, value in config.to_dict().items() if key not in ELSEWHERE}
-        return {**said, "config": plain, **trained(config, config, scores, options.data_dir, data=data)}
+        return {**said, "config": said_of(method, seed, rate), **trained(config, config, scores, options.data_dir, data=data)}
 
     def line(self, found: Found) -> str:
         return str(found["scores"] or found["diverged"])

@@ -19,7 +19,7 @@ from lnl_core.config import RunConfig, preset
 from lnl_core.runs.records import RunRecord, read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.studies.study import ShortRuns
+from tools.studies.study import ShortRuns, diverged
 
 FOLDER = "pretrained"
 BASE: dict[str, Any] = {
@@ -62,9 +62,22 @@ def record_of(config: RunConfig, folder: str = FOLDER, root: Path = ROOT) -> Run
 
 
 def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dict[float, list[float]]:
-    """By strength the metric of the runs of the search that are there, trained on TB1 and on TB2."""
-    found = {one: [record_of(config_of(method, name, SEARCH_SEED, one), root=root) for name in TRAIN_SETS] for one in STRENGTHS}
-    return {strength: [one.metrics[metric] for one in records if one is not None] for strength, records in found.items()}
+    """By strength the metric of the runs of the search that are there, trained on TB1 and on TB2; 0 of one that diverged."""
+    return {
+        one: scored([config_of(method, name, SEARCH_SEED, one) for name in TRAIN_SETS], FOLDER, metric, root) for one in STRENGTHS
+    }
+
+
+def scored(configs: Sequence[RunConfig], folder: str, metric: str, root: Path = ROOT) -> list[float]:
+    """A metric of the runs that are there, and 0 of those that diverged."""
+    found = []
+    for config in configs:
+        record = record_of(config, folder, root)
+        if record is not None:
+            found.append(record.metrics[metric])
+        elif diverged(root / "results" / folder, run_folder("", config).name).is_file():
+            found.append(0.0)
+    return found
 
 
 def chosen(method: str, root: Path = ROOT) -> float | None:

@@ -16,11 +16,10 @@ from typing import Any
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.faces import OTHER
-from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.studies import pretrained
-from tools.studies.pretrained import STRENGTHS, WEIGHTS, record_of
-from tools.studies.study import ShortRuns, diverged
+from tools.studies.pretrained import STRENGTHS, WEIGHTS, scored
+from tools.studies.study import ShortRuns
 
 FOLDER = "pretrained_faces"
 BASE: dict[str, Any] = {**pretrained.BASE, "experiment": "faces", "source": "utkface", "image_size": 96}
@@ -42,15 +41,9 @@ def config_of(method: str, learn: str, train_set: str, seed: int, strength: floa
 
 def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dict[float, list[float]]:
     """By strength the metric of the runs of the search that are there, trained on EB1 and on EB2; 0 of one that diverged."""
-    found: dict[float, list[float]] = {strength: [] for strength in STRENGTHS}
-    for strength, name in product(STRENGTHS, TRAIN_SETS):
-        config = config_of(method, CHOSEN_ON, name, 0, strength)
-        record = record_of(config, FOLDER, root)
-        if record is not None:
-            found[strength].append(record.metrics[metric])
-        elif diverged(root / "results" / FOLDER, run_folder("", config).name).is_file():
-            found[strength].append(0.0)
-    return found
+    return {
+        one: scored([config_of(method, CHOSEN_ON, name, 0, one) for name in TRAIN_SETS], FOLDER, metric, root) for one in STRENGTHS
+    }
 
 
 def chosen(method: str, root: Path = ROOT) -> float | None:

@@ -52,6 +52,11 @@ def base_config(method: str, color_var: float, seed: int) -> RunConfig:
     return preset("short", method, color_var=color_var, seed=seed, source="mnist", **SETTINGS)
 
 
+def config_of(method: str, number: int, color_var: float, seed: int) -> RunConfig:
+    """A run: of the setting with this number what the method reads."""
+    return with_setting(base_config(method, color_var, seed), settings()[number])
+
+
 def file_of(method: str, number: int, color_var: float, seed: int, root: Path = ROOT) -> Path:
     return root / FOLDER / f"{method}-{number}-{color_var:g}-seed{seed}.json"
 
@@ -120,12 +125,12 @@ class Search(Study):
             for method, number in numbers.items()
             if number is not None
         ]
-        return [Job(file_of(*key).stem, file_of(*key), key) for key in keys]
+        return [Job(file_of(*key).stem, file_of(*key), key, config_of(*key).to_dict()) for key in keys]
 
     def do(self, job: Job, options: Options) -> Found:
         method, number, color_var, seed = job.values
         base = base_config(method, color_var, seed)
-        config = with_setting(base, settings()[number])
+        config = config_of(*job.values)
         measure = test_scores if seed in FRESH_SEEDS else validation_score
         said = {"settings": SETTINGS, "method": method, "number": number, "color_var": color_var, "seed": seed}
         return {**said, "config": config.to_dict(), **trained(config, base, measure, options.data_dir)}

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig
-from lnl_core.errors import ConfigError, DataError, NonFiniteLossError
+from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
 from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import write_record
 from lnl_core.runs.run import run, run_folder
@@ -37,11 +37,19 @@ class NotReady(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One measurement: its name, which stays the same for good, the file it ends in, and what the study does it with."""
+    """One measurement.
+
+    Attributes:
+        key: its name, which stays the same for good.
+        file: that it ends in.
+        values: what the study does it with.
+        config: of its run, where the name does not fix it; a file that says another ``config`` counts as missing.
+    """
 
     key: str
     file: Path
     values: Any = None
+    config: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ class Study:
 
     def left(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of the jobs that have no result yet."""
-        return [job for job in jobs if not has_settings(job.file, self.settings)]
+        return [job for job in jobs if not says(job.file, settings=self.settings, config=job.config)]
 
     def store(self, job: Job, found: Any) -> None:
         """Write a result, at once."""
@@ -149,11 +157,13 @@ def stored(file: Path) -> Found | None:
     return read_json(file, f"delete it and run 'python -m tools.studies {file.parent.name}'") if file.is_file() else None
 
 
-def has_settings(path: Path, settings: Any) -> bool:
-    """Whether ``path`` holds a result that was made with these settings, or any where there are none."""
-    if settings is None or not path.is_file():
+def says(path: Path, **entries: Any) -> bool:
+    """Whether ``path`` holds a result that says these entries, such as ``settings``; those that are ``None`` are not asked for."""
+    asked = {name: json.loads(json.dumps(value)) for name, value in entries.items() if value is not None}
+    if not asked or not path.is_file():
         return path.is_file()
-    return bool(json.loads(path.read_text(encoding="utf-8")).get("settings") == json.loads(json.dumps(settings)))
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return all(found.get(name) == value for name, value in asked.items())
 
 
 def measured(do: Callable[[], Any], device: str = "cpu") -> Any:
@@ -204,7 +214,7 @@ class ShortRuns(Runs):
             folder, started, clock = run_folder(options.work, job.values), datetime.now(UTC), time.perf_counter()
             try:
                 record = run(job.values, folder, data_dir=options.data_dir, device=self.device, progress=False)
-            except DataError as reason:
+            except (DataError, RecordError) as reason:  # such as a folder that another process is at work in
                 missing[job.key] = str(reason)
                 continue
             except NonFiniteLossError as reason:
