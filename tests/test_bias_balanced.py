@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from lnl_core.config import preset
+from lnl_core.datasets.colored_mnist import sample_colors
 from lnl_core.experiments.colored_mnist import COLOR_VARS
+from lnl_core.information.limit import label_posterior
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_records
 from tools import ROOT
 from tools.pages import comparisons, figure_4_tables, leak_tables, moved
-from tools.pages.numbers import said
+from tools.pages.numbers import missing, said
 from tools.pages.rows import by_configuration
 from tools.pages.sources import Sources
 from tools.studies import ablations
@@ -147,3 +149,24 @@ def test_figures_of_other_protocols_are_those_that_were_read() -> None:
     assert not any(row["comparable"] for row in null)
     assert "have {} at 0.02 and {} at 0.05".format(*(row["value"] for row in null)) in PAGE
     assert {row["setting"]["color_var"] for row in others.values() if row["comparable"]} == {COLOR_VARS[0]}
+
+
+def test_how_many_training_digits_have_a_colour_that_nearly_says_the_digit() -> None:
+    assert "nearly half of the training digits have a colour with $p(y \\mid b) > 0.9$, at $0.05$ about one in sixteen." in PAGE
+    shares = []
+    for color_var in (0.02, 0.05):
+        labels = np.arange(20_000) % 10
+        colors = sample_colors(labels, color_var, np.random.default_rng(0))
+        shares.append(float((label_posterior(colors, color_var)[np.arange(len(labels)), labels] > 0.9).mean()))
+    assert 0.42 < shares[0] < 0.48
+    assert 1 / 18 < shares[1] < 1 / 14
+
+
+def test_where_the_prior_is_weaned_away() -> None:
+    """The option is the default of the hyper-parameter, and 0 in the presets of digits and of tables."""
+    assert "The presets of digits and of tables set it to 0. Elsewhere its default is 1" in PAGE
+    assert not missing("pretrained.md", "those of the preset, $\\tau = 0.5$ and a prior that is weaned away")
+    found = {name: preset("short", "bias_balanced", experiment=name) for name in ("colored_mnist", "census", "dogs_cats")}
+    assert {name: one.balance_wean for name, one in found.items()} == {"colored_mnist": 0.0, "census": 0.0, "dogs_cats": 1.0}
+    runs = [one for one in read_records(ROOT / "results" / "exceptions") if one.method == "bias_balanced"]
+    assert {(one.config["balance_wean"], one.config["balance_power"]) for one in runs} == {(1.0, 0.5)}
