@@ -79,8 +79,8 @@ grade: $(INSTALLED)  ## grade the folder SUBMITTED=folder of notebooks; ROSTER=l
 	@$(BIN)/python -m tools.course.grade "$(SUBMITTED)" --out "$(OUT)" --assignment "$(ASSIGNMENT)" --class-list "$(ROSTER)" \
 		--site "$(SITE)" --dask "$(DASK)" --unsafe "$(UNSAFE)"
 
-gpu: $(INSTALLED)  ## half an hour of a GPU: its tests, the benchmark, and as many of the runs that are missing as fit, into OUT=gpu; STUDIES=released
-	@$(BIN)/python -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)" $(if $(STUDIES),--studies $(STUDIES))
+gpu: $(if $(PYTHON),,$(INSTALLED))  ## half an hour of a GPU: its tests, the benchmark, and as many of the runs that are missing as fit, into OUT=gpu; STUDIES=released
+	@$(or $(PYTHON),$(BIN)/python) -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)" $(if $(STUDIES),--studies $(STUDIES))
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"

@@ -179,8 +179,7 @@ histories = {"baseline": read_history(baseline_folder), "lnl": read_history(lnl_
 figures.losses(histories, title="The game, epoch by epoch")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# *The picture: one panel a quantity, in nats but for the accuracy.* Both networks come to read their training digits without trouble, so
-# the label loss cannot tell them apart. The baseline has no adversary and no line in the panels of $h$; there the line of lnl shows the
+# *The picture: one panel a quantity, in nats but for the accuracy.* Both networks come to read their training digits without trouble, so the label loss gives no warning. The baseline has no adversary and no line in the panels of $h$; there the line of lnl shows the
 # game: $h$ first learns the colour, then $f$ removes it again. [04_training](04_training.ipynb) explains such curves in detail.
 #
 # ## What do the two networks confuse?

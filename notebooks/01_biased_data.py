@@ -378,7 +378,8 @@ print(f"I(b(X train);Y) = {exact:.3f}  >>  I(b(X test);Y) = {mutual_information(
 # ## How accurate is colour alone?
 #
 # A classifier that sees nothing but $b$ does best by naming the most probable digit, and is then right with probability
-# $\sum_b \max_y p(y,b)$. No network that looks at colour alone can beat this on training data; on test data it is at chance.
+# $\sum_b \max_y p(y,b)$. No network that sees the colour in these levels and nothing else can beat this on training data
+# (finer levels allow a little more); on test data it is at chance.
 
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}

@@ -181,7 +181,7 @@ for name, w in extractors.items():
 # %% [markdown] slideshow={"slide_type": "-"}
 # "Everything" answers by colour although it sees the shape: colour is the better clue, and it fails in the test. Look at the last
 # two columns of "shape". Its answers tell something about the colour in training, since shape and colour both follow the label, and
-# nothing in the test. So Eq. 2 shows that a network uses the bias only where bias and label are independent.
+# nothing in the test. So Eq. 2 is evidence that a network uses the bias only if it is measured where bias and label are independent.
 #
 # ## Why the penalty sits on $f(X)$ and not on $g(f(X))$
 #

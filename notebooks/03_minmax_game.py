@@ -551,8 +551,8 @@ for i, mu in enumerate(strength):
 # %% [markdown]
 # There is a right amount. With too little the colour stays. With more, what a fresh head reads falls towards zero as it should, and
 # yet the accuracy *drops*: the colour weight has become negative. Shape and colour are dependent in training, so even a pure shape
-# feature tells about the colour. To hide that too, $f$ subtracts a little colour from the shape, which does no harm in training
-# and is wrong in the test. So "no information about the bias on biased data" asks for too much. The weights have to be chosen on
+# feature tells about the colour. To hide that too, $f$ subtracts colour from the shape. In training, where colour agrees with the
+# label, this cancels a part of what the features know of the label; in the test it misleads. So "no information about the bias on biased data" asks for too much. The weights have to be chosen on
 # unbiased validation data, as in this book.
 #
 # The entropy term by itself (first row, right) removes little of the colour. Together with the reversed loss it shifts the whole

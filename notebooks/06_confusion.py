@@ -279,7 +279,7 @@ for color, other in ((i, j), (j, i)):
 # ## Does repainting a digit change the answer?
 #
 # So far we compared groups of digits. The strictest test repaints *one* digit and keeps all else fixed. With variance zero every
-# image gets its mean colour exactly, so the ten versions of a digit differ in hue and nothing else.
+# image gets its mean colour exactly, so the ten versions of a digit differ in colour (hue, saturation and brightness) and in nothing else.
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Ten digits, one a row, each in ten colours; under every image the baseline's answer and the answer of lnl, wrong ones marked with a cross."}} slideshow={"slide_type": "-"}
 repainted = [
@@ -376,8 +376,8 @@ else:
 # %% tags=["nbval-ignore-output"]
 for model in full_size:
     counts = np.array(model["confusion_by_color"], dtype=float)  # (colour, digit, answer)
-    answers = counts.sum(axis=1)
-    nats = mutual_information(answers / answers.sum())
+    answered = counts.sum(axis=1)  # (colour, answer)
+    nats = mutual_information(answered / answered.sum())
     right = counts.trace(axis1=1, axis2=2) / counts.sum(axis=(1, 2))
     print(
         f"{model['method']:<14} ({model['profile']}) test accuracy {model['test_accuracy']:.4f}, worst colour {COLOR_NAMES[right.argmin()]} "
@@ -451,9 +451,9 @@ for model in full_size:
 #     print(f"{method:<9} accuracy {accuracy(network, white):.3f} (in the ten colours {in_colours:.3f}), favourite {share.argmax()}, {share.max():.0%}")
 # ```
 #
-# The nearest mean colour to white is your pink, the colour of sevens, so 7 is the natural guess for the baseline's favourite. In our
-# demo run it is wrong: the favourite is the 8 of lime, and a weak one, while the accuracy is *better* than in the colours of
-# training. White was no class's colour, so it suggests no class strongly, and the shape decides more often. The palette predicts
+# The nearest mean colour to white is your pink, the colour of sevens, so 7 is the natural guess for the baseline's favourite. Whether it
+# leads, or the 8 of lime beside it, differs between runs, and in ours neither had a third of the answers, while the accuracy was *better*
+# than in the colours of training. White was no class's colour, so it suggests no class strongly, and the shape decides more often. The palette predicts
 # mix-ups between colours that were seen; for a colour that was not, distance is a poor guide.
 #
 # </details>

@@ -397,10 +397,10 @@ else:
 # print(entries(once) - entries(), entries(twice) - entries())
 # ```
 #
-# The first stays out (unless you run the full profile), because the data still say `mini`. The second gets in: the rule believes what
-# a record says. But other entries show that it is false: 3,500 training images under the name of MNIST, a configuration whose
-# fingerprint is not that of the full preset, a commit that anyone can run again. Rules keep out mistakes; provenance makes it
-# possible to find false records.
+# Both stay out (unless you run the full profile). The first says `mini`. The second claims MNIST, but its configuration is not that of the
+# full preset, and `results_table` compares the two: what a record says of its profile is not believed. A forger would have to change
+# the configuration as well. Then 3,500 training images under the name of MNIST, the seconds of the run and a commit that anyone can run
+# again would give it away. Rules keep out mistakes; provenance makes it possible to find false records.
 #
 # </details>
 

@@ -374,8 +374,9 @@ if chosen != config_of("lnl").adv_weight and profile != "smoke":
     print(f"The file's preset says {config_of('lnl').adv_weight}: write {chosen} into it, and restart.")
 
 # %% [markdown]
-# Both ends of the grid show a failure. With too little reversal the texture stays in use. With too much the digits are forgotten too,
-# because features without any information mislead $h$ best. The best weight belongs into the preset, so that every run of the
+# With too little reversal the texture stays in use. With too much the digits are forgotten too, because features without any information
+# mislead $h$ best. If the best value is at an end of the grid, a real search goes on in that direction until the accuracy falls. The best
+# weight belongs into the preset, so that every run of the
 # experiment has it. A run with another weight is "custom", and the results table leaves it out.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -481,7 +482,7 @@ elif rest > 0.1:
         f"The texture is NOT gone: the better probe names it in {best.accuracy:.0%} of the images, where luck gives {best.control_accuracy:.0%}."
     )
     print(
-        "What the method changed is what g uses. Its own h looks at small neighbourhoods of features that were made to fool it; a fresh probe sees all places."
+        "How much the method took out is the difference of the rows. Its own h looks at small neighbourhoods of features that were made to fool it; a fresh probe sees all places."
     )
 else:
     print(f"Neither probe names the texture much better ({best.accuracy:.0%}) than luck ({best.control_accuracy:.0%}).")

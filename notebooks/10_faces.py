@@ -419,6 +419,9 @@ for train_set in ("eb1", "eb2"):
 # ## The other half: learn the age
 #
 # Now the gender is the bias, and it has two values only. By the argument above the adversary can only act against the label itself.
+# On these synthetic faces both methods may end above the baseline all the same (one run each). The objective cannot prefer age to gender,
+# so that comes from the course of the training or from the seed; on photographs neither method can be told from the baseline
+# ([n = 3](../book/pretrained_faces.md)).
 
 # %% tags=["nbval-ignore-output"] slideshow={"slide_type": "-"}
 show("age", ("eb1",))

@@ -28,7 +28,7 @@
 #
 # LNL trains a network $h$ to name the colour, and $f$ to prevent it. Ragonesi et al. train a network $T$ to *estimate* how
 # much the features tell of the colour, in nats, and $f$ descends the estimate. So the number to be made small is itself in the
-# loss. This page builds the method, trains it beside the baseline, shows the estimate while it falls, and then measures what is left
+# loss. This page builds the method, trains it beside the baseline, shows the estimate during the training, and then measures what is left
 # of the colour.
 #
 # **After this page you can**
@@ -357,7 +357,8 @@ for steps in (0, 2, 10) if profile == "smoke" else (0, 2, 10, 40):
     print(f"{steps:>3}{bound:>16.2f}{found:>12.2f}{label:>12.2f}{seconds:>9.1f}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# The columns "T in training" and "a fresh T" measure the same features. A large gap means that $T$ was too slow. A fresh $T$ that finds
+# "T in training" is a mean over the last epoch, and "a fresh T" reads the network as it ended. A large gap means that $T$ in training is no
+# guide: it lags behind $f$ (small $K$), or has learnt its few batches by heart (40 steps on 160 digits). A fresh $T$ that finds
 # much where the other finds nothing proves that the bound fell and the colour stayed. (The fresh one learns from one half of few
 # digits and is judged on the other half, so it may also be too low.)
 #
@@ -403,7 +404,8 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
     print(f"K = {steps:2}, features for T every {refresh} steps: {cost:.1f} epochs of lnl")
 
 # %% [markdown]
-# The steps of $T$ themselves are cheap; the passes of $f$ that feed them are not. `lnl bench` measures it for $K=40$.
+# These few images hold two whole batches, so more than two steps find no further batch to encode, and the cost hardly grows. With more images
+# the steps of $T$ stay cheap and the passes of $f$ that feed them do not: `lnl bench` measures it for $K=40$.
 
 # %% [markdown]
 # ## Exercises
@@ -453,12 +455,17 @@ for steps, refresh in ((1, 1), (10, 1), (10, 4)):
 # <details><summary>Solution</summary>
 #
 # ```python
+# from lnl_core.errors import NonFiniteLossError
+#
 # for weight in (config.mi_weight, 10 * config.mi_weight):
-#     print(weight, brief(mi_weight=weight))
+#     try:
+#         print(weight, brief(mi_weight=weight))
+#     except NonFiniteLossError as error:
+#         print(weight, error)
 # ```
 #
-# The label loss rises: in training, colour and digit go together, and features that do not tell the one cannot tell the other. The
-# estimate is no guide, since $T$ is then too slow for $f$. The authors warn of a $\lambda$ that is too high, too, and give no reason.
+# The label loss rises, here until the library ends the training with a sentence: in training, colour and digit go together, and features
+# that do not tell the one cannot tell the other. The estimate is no guide, since $T$ is then too slow for $f$. The authors warn of a $\lambda$ that is too high, too, and give no reason.
 #
 # </details>
 

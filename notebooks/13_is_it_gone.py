@@ -19,7 +19,8 @@
 # *To run this page yourself, type `make lab` in a copy of the project.*
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# > **In one sentence.** The adversary of `lnl` is close to chance, and fresh probes of the same features still name the colour.
+# > **In one sentence.** The adversary of `lnl` is close to chance; probes with the few digits of this page cannot say whether colour is left,
+# > and probes with more images, stored with the project, read it.
 # >
 # > **Read before.** [Fooled is not forgotten](../book/is_it_gone.md).
 # >

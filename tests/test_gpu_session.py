@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from lnl_core.errors import RecordError
+from lnl_core.errors import DataError, RecordError
 from tools import ROOT
 from tools.pages import left_out
 from tools.studies import gpu, newer
@@ -63,10 +65,52 @@ def test_a_step_that_takes_too_long_is_stopped_with_all_that_it_started_and_goes
     monkeypatch.setattr(gpu, "LONGEST", 1.5)
     child = "import subprocess, sys, os, time; os.path.exists('seen') and sys.exit(0); open('seen', 'w'); "
     child += "subprocess.run([sys.executable, '-c', 'import time; time.sleep(4); open(\\'late\\', \\'w\\')'])"
-    done = gpu.drive([("long", step(child))], tree / "out", 5, progress=False)
+    done = gpu.drive([("long", [*step(child), "tools.studies"])], tree / "out", 5, progress=False)
     assert done == {"long": "done"}, "the second time it had no more to do"
     time.sleep(3.5)
     assert not (tree / "late").exists()
+
+
+def test_tests_and_benchmark_that_take_too_long_are_not_begun_anew(
+    tree: Path, step: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "LONGEST", 0.5)
+    done = gpu.drive([("tests", step("import time; time.sleep(20)")), ("next", step("pass"))], tree / "out", 5, progress=False)
+    assert done == {"tests": gpu.STOPPED, "next": "done"}
+    assert (tree / "order").read_text() == "xx"
+
+
+def test_what_came_in_is_packed_while_a_step_goes_on_and_a_signal_leaves_no_process_behind(
+    tree: Path, step: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine may be taken away at any moment: what is packed by then is at home, and nothing goes on unseen."""
+    monkeypatch.setattr(gpu, "EVERY", 0.2)
+    looked: list[int] = []
+
+    def look() -> None:
+        looked.append(len(looked))
+        if len(looked) == 3:
+            raise SystemExit("stopped by SIGTERM")
+
+    child = step("import time; time.sleep(3); open('late', 'w')")
+    with pytest.raises(SystemExit, match="SIGTERM"):
+        gpu.run_step(child, tree / "log.txt", 60, look)
+    time.sleep(3.5)
+    assert len(looked) == 3
+    assert not (tree / "late").exists()
+
+
+def test_without_a_card_or_without_digits_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gpu.obstacle(None).startswith("there is no CUDA device: the tests would be skipped")
+    monkeypatch.setattr(gpu, "choose_device", lambda: torch.device("cuda"))
+
+    def missing(*_: Any) -> None:
+        raise DataError("MNIST is not there: set LNL_DATA_DIR to its folder")
+
+    monkeypatch.setattr(gpu, "load_mnist", missing)
+    assert gpu.obstacle(None) == "MNIST is not there: set LNL_DATA_DIR to its folder"
+    monkeypatch.setattr(gpu, "load_mnist", lambda *_: None)
+    assert gpu.obstacle(None) == ""
 
 
 def test_without_time_nothing_is_begun(tree: Path, step: Callable[[str], list[str]]) -> None:

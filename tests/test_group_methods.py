@@ -15,6 +15,7 @@ from lnl_core import experiments
 from lnl_core._arrays import exact
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets import BiasedImages, animals, colored_mnist
+from lnl_core.datasets.container import Batch
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.methods import CONDITIONAL_HSIC, HSIC, find, registered, who_moves
 from lnl_core.methods.base import KNOWLEDGE
@@ -276,6 +277,38 @@ def test_hsic_of_what_is_independent_is_small_and_of_what_is_not_is_large() -> N
     apart, together = hsic(random(200, 2), codes), hsic(random(200, 2) + 3 * codes, codes)
     assert 0 <= float(apart) < 0.01 < 0.04 < float(together)
     assert float(hsic(random(20, 2), torch.ones(20, 1).double())) == pytest.approx(0, abs=1e-12)
+
+
+class Scaled(nn.Module):
+    """Features that are the pixels times a parameter: nothing of it is a product of matrices, which autocast would round."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(features))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) * self.scale
+
+
+@pytest.mark.parametrize("method", [HSIC, CONDITIONAL_HSIC], ids=lambda method: method.name)
+def test_the_gradient_of_the_criterion_is_not_rounded_where_layers_are_in_bf16(method: Any) -> None:
+    """Row sums less a product nearly cancel where features lie close together, so a product in bf16 is off by hundredths."""
+    generator = torch.Generator().manual_seed(0)
+    images = 1 + 0.05 * torch.rand(60, 3, 8, 8, generator=generator)
+    labels, bias = torch.arange(60) % 2, torch.arange(60) // 2 % 3
+    codes = F.one_hot(bias, 3).float()
+    config = preset("smoke", method.name, hsic_weight=1e6)
+    gradients = []
+    for rounded in (False, True):
+        extractor = Scaled(192)
+        head = nn.Linear(192, 2)
+        nn.init.zeros_(head.weight)  # so that the label loss, which is rounded, moves no feature
+        network = LNLNetwork(extractor, head, nn.Linear(192, 3))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=rounded):
+            method.step_with(network, Batch(images, labels, bias), codes, config)
+        assert extractor.scale.grad is not None
+        gradients.append(extractor.scale.grad.clone())
+    assert float((gradients[1] - gradients[0]).norm() / gradients[0].norm()) < 1e-4
 
 
 def test_conditional_hsic_is_blind_to_what_the_label_explains() -> None:

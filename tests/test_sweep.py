@@ -531,6 +531,9 @@ def test_an_exception_is_the_last_line_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "run.log").write_text("loading\nTraceback (most recent call last):\n  ...\nRuntimeError: no more memory\n\n")
     assert executors._outcome(1, tmp_path / "run") == Outcome(reason="RuntimeError: no more memory")
     assert not executors._outcome(2, tmp_path / "run").retryable
+    hint = "CUDA kernel errors might be reported late\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."
+    (tmp_path / "run.log").write_text(f"Traceback:\n  ...\ntorch.AcceleratorError: CUDA error: no room\n{hint}\n")
+    assert executors._outcome(1, tmp_path / "run").reason == "torch.AcceleratorError: CUDA error: no room"
     (tmp_path / "run.log").write_text("")
     assert executors._outcome(3, tmp_path / "run").reason == "exit code 3"
     assert "does not exist" in executors._outcome(0, tmp_path / "run").reason

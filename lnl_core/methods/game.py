@@ -1,5 +1,6 @@
 """Methods in which f and h play against each other: one step of losses with weights, a warm start, and options of h."""
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import torch
@@ -148,9 +149,11 @@ class GameCourse(Course):
         if _layout(fresh) == _layout(own):
             own.load_state_dict(fresh.state_dict())
         else:
+            anew = deepcopy(own).cpu()  # its weights are drawn there, so that a seed is one on every device
             with seeded(seed):
-                for module in own.modules():
+                for module in anew.modules():
                     getattr(module, "reset_parameters", lambda: None)()
+            own.load_state_dict(anew.state_dict())
         self.training.optimizers.bias.state.clear()
 
 

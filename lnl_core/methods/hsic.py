@@ -74,7 +74,7 @@ class Hsic(Method):
             flat = flat if flat.dtype == torch.float64 else flat.float()
             codes = codes.to(flat.dtype)
             dependence = conditional_hsic(flat, codes, batch.labels) if self.conditional else hsic(flat, codes)
-        (label + config.hsic_weight * dependence).backward()
+            (label + config.hsic_weight * dependence).backward()  # here: autocast would round the products of this step's gradient
         return {"label": label.detach(), "hsic": dependence.detach()}
 
     def course(self, training: "Training") -> "HsicCourse":

@@ -53,12 +53,13 @@ class LffCourse(WeightedCourse):
 
     def __init__(self, method: Method, training: "Training") -> None:
         super().__init__(method, training)
-        self.prejudiced = deepcopy(training.network)
+        self.prejudiced = deepcopy(training.network).cpu()  # its weights are drawn there, so that a seed is one on every device
         frozen = {part for one in self.prejudiced.modules() if isinstance(one, Frozen) for part in one.modules()}
         with seeded(training.seed(830_000)):
             for module in self.prejudiced.modules():
                 if module not in frozen:
                     getattr(module, "reset_parameters", lambda: None)()
+        self.prejudiced.to(training.data.device)
         moving = nn.ModuleList([self.prejudiced.extractor, self.prejudiced.label_head])
         self.optimizer = training.make_optimizer(moving.parameters(), weight_decay=training.config.weight_decay)
         self.modules["prejudiced"] = self.prejudiced

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -174,6 +175,10 @@ def _tidy(folder: Path) -> None:
             _log.warning("set aside as %s", set_aside(folder / RECORD))
 
 
+_EXCEPTION = re.compile(r"[\w.]+(?:Error|Exception|Interrupt)\b")
+"""How the line that names an exception begins, at the end of a traceback."""
+
+
 def _outcome(code: int, folder: Path) -> Outcome:
     if code == 0:
         try:
@@ -185,7 +190,9 @@ def _outcome(code: int, folder: Path) -> Outcome:
         return Outcome(reason=f"killed by {signal.Signals(-code).name}{hint}")
     lines = _beside(folder, ".log").read_text(encoding="utf-8", errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return Outcome(reason=said[-1] if said else f"exit code {code}", retryable=code != _NOT_RETRYABLE)
+    named = [line for line in said if _EXCEPTION.match(line)]  # hints may follow it, as those of PyTorch for CUDA do
+    reason = (named if code != _NOT_RETRYABLE and named else said or [f"exit code {code}"])[-1]
+    return Outcome(reason=reason, retryable=code != _NOT_RETRYABLE)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

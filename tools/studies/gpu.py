@@ -9,8 +9,8 @@ paper's setting comes first. The authors' released settings and the methods of t
 last.
 
 No step takes longer than nine minutes. A study that needs longer goes on in the next step, and may leave no time for those after
-it: ``--studies`` chooses others. What is done is kept below ``runs/gpu``, so the same command goes on where it was stopped. After
-every step all that is there so far lies in FOLDER, in four files. One of them, ``steps.json``, says how each step ended.
+it: ``--studies`` chooses others. What is done is kept below ``runs/gpu``, so the same command goes on where it was stopped. Every
+minute all that is there so far is put into FOLDER, in four files. One of them, ``steps.json``, says how each step ended.
 
 A run has the precision that its study asks for. Where it asks for none, a card with instructions for bf16 trains in bf16. float32
 is never rounded to TF32. A record of another precision than the study's, or one that no study asks for, is refused when it is
@@ -24,9 +24,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ from tqdm import tqdm
 
 from lnl_core._files import write_atomically
 from lnl_core.config import RunConfig
-from lnl_core.errors import RecordError
+from lnl_core.datasets.digits import load_mnist
+from lnl_core.errors import LNLError, RecordError
 from lnl_core.runs.records import parse_record
 from lnl_core.training.checkpoints import same_run
 from lnl_core.training.devices import choose_device
@@ -52,6 +54,8 @@ TESTS = "tests/test_gpu.py"  # alone: collecting all files would import what onl
 RECORDS = "records.jsonl"
 DONE, STOPPED = "done", "stopped when its time was up"
 NO_TESTS = 5  # pytest's exit code
+AT_A_TIME = 4  # runs on one card: their kernels take turns on it, and many at a time all end late
+EVERY = 60.0  # seconds between two looks at what came in
 WHOLE_FLOAT32 = {"NVIDIA_TF32_OVERRIDE": "0"}  # PyTorch lets convolutions in float32 round to TF32
 Step = tuple[str, list[str]]
 
@@ -75,7 +79,7 @@ def steps(workers: int, data_dir: str | None, studies: Sequence[str] = STUDIES_I
     how = ["--workers", str(workers), "--threads", "1", *data]
     return [
         ("tests", [*python, "pytest", "-q", "-m", "gpu", TESTS]),
-        ("bench", [*python, "lnl_core", "bench", "--out", str(WORK / "bench.json"), *data]),
+        ("bench", [*python, "lnl_core", "bench", "--no-reference", "--out", str(WORK / "bench.json"), *data]),
         *((name, [*python, "tools.studies", name, "--work", str(WORK / "work" / name), *how]) for name in studies),
     ]
 
@@ -87,15 +91,23 @@ def outcome(code: int, command: Sequence[str]) -> str:
     return DONE if code == 0 else f"failed with exit code {code}: log.txt says why"
 
 
-def run_step(command: Sequence[str], log: Path, seconds: float) -> str:
-    """Run a command for at most so long, its output going to ``log``; how it ended."""
+def run_step(command: Sequence[str], log: Path, seconds: float, meanwhile: Callable[[], Any] = lambda: None) -> str:
+    """Run a command for at most so long, its output going to ``log``, and ``meanwhile`` every EVERY seconds; how it ended.
+
+    Whatever ends this process, a signal among them, ends all that the step has started.
+    """
     how: dict[str, Any] = {"stderr": subprocess.STDOUT, "cwd": ROOT, "start_new_session": True, "env": os.environ | WHOLE_FLOAT32}
     with log.open("a", encoding="utf-8") as file, subprocess.Popen(command, stdout=file, **how) as process:
+        end = time.monotonic() + seconds
         try:
-            return outcome(process.wait(seconds), command)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # runs go on from their checkpoints the next time
+            while (left := end - time.monotonic()) > 0:
+                with suppress(subprocess.TimeoutExpired):
+                    return outcome(process.wait(min(left, EVERY)), command)
+                meanwhile()
             return STOPPED
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # runs go on from their checkpoints the next time
 
 
 def pack(started: float, out: Path) -> int:
@@ -174,16 +186,17 @@ def drive(todo: Sequence[Step], out: Path, minutes: float, *, progress: bool = T
     state = WORK / "steps.json"
     done: dict[str, str] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
     deadline = time.monotonic() + 60 * minutes
+    bring_home = partial(pack, begin.stat().st_mtime, out)
     with tqdm(total=len(todo), unit="step", disable=not progress) as bar:
         for name, command in todo:
             left = deadline - time.monotonic()
             bar.set_description_str(f"{name}, {left / 60:.0f} min left")
             while done.get(name) != DONE and (left := deadline - time.monotonic()) > 20:
-                done[name] = run_step(command, WORK / "log.txt", min(left - 15, LONGEST))
+                done[name] = run_step(command, WORK / "log.txt", min(left - 15, LONGEST), bring_home)
                 write_atomically(state, lambda temporary: Path(temporary).write_text(json.dumps(done), encoding="utf-8"))
-                pack(begin.stat().st_mtime, out)
-                if done[name] != STOPPED:
-                    break  # the others go on, also after one that failed
+                bring_home()
+                if done[name] != STOPPED or "tools.studies" not in command:
+                    break  # the others go on, also after one that failed; the tests and the benchmark would begin anew
             bar.update()
     return done
 
@@ -192,19 +205,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "gpu")
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="runs at a time on the GPU")
+    parser.add_argument("--workers", type=int, default=AT_A_TIME, help="runs at a time on the GPU")
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--studies", nargs="+", choices=STUDIES_IN_ORDER, default=STUDIES_IN_ORDER, metavar="NAME")
     parser.add_argument("--unpack", type=Path, default=None, metavar="FOLDER")
     given = parser.parse_args()
     if given.unpack:
         return say_unpacked(unpack(given.unpack))
-    if choose_device().type != "cuda":
-        print(f"no CUDA device: the tests are skipped, and runs are trained on {choose_device()}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"stopped by SIGTERM; what is there so far is in {given.out}"))
+    if reason := obstacle(given.data_dir):
+        print(reason)
+        return 1
     todo = steps(given.workers, given.data_dir, given.studies)
     say_done([name for name, _ in todo], drive(todo, given.out, given.minutes))
     print(f"everything so far is in {given.out}")
     return 0
+
+
+def obstacle(data_dir: str | None) -> str:
+    """Why nothing should be begun here, in a sentence; empty if all is there."""
+    if choose_device().type != "cuda":
+        return "there is no CUDA device: the tests would be skipped and the runs trained elsewhere, so nothing was begun"
+    try:
+        load_mnist("train", data_dir)
+    except LNLError as error:
+        return str(error)
+    return ""
 
 
 def say_unpacked(found: Unpacked) -> int:

@@ -120,9 +120,10 @@ _check_train()
 #
 # - `candidate_states`: `state_of` each trained network;
 # - `scores`: the accuracy that the choice is made by, a float;
-# - `chosen`: the candidate that you take, one of `CANDIDATES`.
+# - `chosen`: the candidate that you take, one of `CANDIDATES`;
+# - `chosen_predictions`: what its network says of the **test** images, `predict(network, test)`.
 #
-# You report the accuracy on the **test** images afterwards. By which images, then, is the choice made?
+# You report the accuracy on the test images afterwards. By which images, then, is the choice made?
 
 # %% nbgrader={"grade_id": "tune", "solution": true}
 ### BEGIN SOLUTION
@@ -132,6 +133,9 @@ for candidate in CANDIDATES:
     fit(network, train, config_of("lnl", adv_weight=float(candidate)), progress=False)
     candidate_states[candidate], scores[candidate] = state_of(network), accuracy(network, validation)
 chosen = max(scores, key=scores.get)
+network = new_network()
+network.load_state_dict(candidate_states[chosen])
+chosen_predictions = predict(network, test)
 ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test-tune", "points": 25}
@@ -141,6 +145,7 @@ assert chosen in CANDIDATES, "The choice is one of the candidates."
 
 ### BEGIN HIDDEN TESTS
 def _check_tune():
+    import numpy
     import torch
     from lnl_core import accuracy as share_right
 
@@ -173,6 +178,9 @@ def _check_tune():
         raise AssertionError("The scores are not the accuracies of the candidates' networks on the validation images.")
     best = max(float(value) for value in scores.values())
     assert float(scores[chosen]) == best, "The chosen candidate is not the one with the best score."
+    right = float((numpy.asarray(chosen_predictions) == test.labels.numpy()).mean())
+    own = found["test"][CANDIDATES.index(chosen)]
+    assert abs(right - own) < 0.0035, "chosen_predictions are not what the chosen candidate's network says of the test images."
 
 
 _check_tune()
@@ -267,12 +275,12 @@ _check_conflict()
 # %% [markdown] nbgrader={"grade_id": "prompt-verdict", "locked": true}
 # ## Task 5: what may be said? (20 points, read by a person)
 #
-# In at most 200 words: report your three methods and the chosen weight as you would in a paper. Give accuracies, the number of seeds, how the weight was chosen, and what the accuracies on aligned and conflicting images say
+# In at most 200 words: report your three methods, and LNL with the chosen weight, as you would in a paper. Give accuracies, the number of seeds, how the weight was chosen, and what the accuracies on aligned and conflicting images say
 # about each method: `by_conflict(predictions[method], test.labels.numpy(), test.group.numpy())`, where `test.group` is the class whose mean colour each test image was given. Name one claim that your numbers do **not** support although one would like to make it.
 #
 # *Points: 6 for numbers with n and the selection rule, 7 for aligned and conflicting read rightly, 7 for the claim that is not supported and why.*
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "verdict", "points": 20, "solution": true}
-# Each method was trained once, n = 1, on 1,500 digits; mu was chosen among three values by the accuracy on 500 validation digits with blindly dealt colours, and the test digits were looked at once. The baseline is right nearly always
+# Each method was trained once, n = 1, on 1,500 digits; mu was chosen among three values by the accuracy on 500 validation digits with blindly dealt colours; the test digits chose nothing, though their accuracies were seen before. The baseline is right nearly always
 # on aligned test images and rarely on conflicting ones: it reads colour. A method that unlearns has a smaller gap, mostly by gaining on the conflicting ones. Not supported: that LNL is better than BlindEye, since one seed each says nothing
 # about the spread, only LNL's weight was tuned, and the digits are few; nor that the colour is gone from the features, since no fresh probe was asked.

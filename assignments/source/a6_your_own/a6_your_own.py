@@ -260,5 +260,5 @@ _check_results()
 # the network is used, and if somebody knows the dots of the training images.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "conclusion", "points": 20, "solution": true}
-# Two seeds each, 400 training digits, no weight was tuned: the preset's were taken before the test was looked at. The accuracies of baseline and reversal differ by less than the two seeds do among themselves, so no ranking is supported. The cells in which digit and dot disagree suffer most in both. No
+# (By the rubric about 5 of 20 points. For more it lacks the mean and the spread of each method, the accuracy of the worst cell with its number of images, and a fresh probe with its control.) Two seeds each, 400 training digits, no weight was tuned: the preset's were taken before the test was looked at. The accuracies of baseline and reversal differ by less than the two seeds do among themselves, so no ranking is supported. The cells in which digit and dot disagree suffer most in both. No
 # fresh probe was trained, so nothing is said of the features. What would be needed: ten seeds, an MLP probe on repainted digits with its control, and a weight chosen on validation digits.

@@ -8,6 +8,9 @@ for candidate in CANDIDATES:
     fit(network, train, config_of("lnl", adv_weight=float(candidate)), progress=False)
     candidate_states[candidate], scores[candidate] = state_of(network), accuracy(network, validation)
 chosen = np.array(CANDIDATES)[np.argmax([scores[one] for one in CANDIDATES])]
+network = new_network()
+network.load_state_dict(candidate_states[chosen])
+chosen_predictions = list(predict(network, test))
 
 # %% nbgrader={"grade_id": "compare", "solution": true}
 import statistics
