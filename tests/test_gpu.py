@@ -15,7 +15,7 @@ from lnl_core import experiments
 from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.colored_mnist import image_color_labels, paint
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.methods import METHODS as EVERY_METHOD
+from lnl_core.methods import METHODS as EVERY_METHOD, find
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.runs.records import read_record
@@ -38,20 +38,25 @@ def _whole_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
-@pytest.fixture(scope="module")
-def data() -> BiasedImages:
-    """Blots in the colour of their class, learnt within a few steps."""
+def blots() -> BiasedImages:
+    """Blots, seven of eight in the colour of their class, learnt within a few steps."""
     rng = np.random.default_rng(0)
     labels = np.arange(160) % 10
     grey = rng.integers(0, 256, (160, 28, 28)).astype(np.uint8)
     for number, label in enumerate(labels):
         grey[number, 2 * label : 2 * label + 6] = 255
-    color = (labels[:, None] * [7, 3, 9] % 10 / 10 + 0.05).astype(np.float32)
-    return BiasedImages(paint(grey, color), labels, image_color_labels(color), labels, color)
+    kinds = (labels + 3 * (np.arange(160) % 8 == 0)) % 10
+    color = (kinds[:, None] * [7, 3, 9] % 10 / 10 + 0.05).astype(np.float32)
+    return BiasedImages(paint(grey, color), labels, image_color_labels(color), kinds, color)
+
+
+@pytest.fixture(scope="module")
+def data() -> BiasedImages:
+    return blots()
 
 
 def config_of(method: str = "lnl", **changes: Any) -> RunConfig:
-    at_once = {} if method in ("baseline", "gray") else {"warmup_epochs": 0}
+    at_once = {"warmup_epochs": 0} if any(one.name == "warmup_epochs" for one in find(method).hyperparameters) else {}
     return preset("smoke", method, **{"epochs": 2, "batch_size": 32, "precision": "float32", **at_once, **changes})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_gpu
 import torch
 
 from lnl_core.errors import DataError, RecordError
@@ -218,6 +219,16 @@ def test_the_step_of_the_tests_collects_some_and_none_is_marked_elsewhere() -> N
     mark = "pytest.mark." + "gpu"
     marked = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py") if mark in path.read_text("utf-8")]
     assert marked == [gpu.TESTS]
+
+
+@pytest.mark.parametrize("case", test_gpu.CASES)
+def test_every_case_for_a_card_trains_the_same_network_twice_on_the_cpu(case: str) -> None:
+    """So that none of them fails on a card for a reason of its own."""
+    config, digits = test_gpu.of_case(case), test_gpu.blots()
+    options = {"unbiased": digits} if config.method == "last_layer" else {}
+    one, other = (test_gpu.moved(config, digits, "cpu", **options) for _ in range(2))
+    assert float(one.norm()) > 0.01
+    assert test_gpu.apart(one, other) < 1e-6
 
 
 def test_a_step_that_tested_nothing_says_so(tree: Path) -> None:

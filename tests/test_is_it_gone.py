@@ -35,7 +35,7 @@ from lnl_core.runs.records import read_record
 from lnl_core.runs.run import MODEL, RECORD, run, run_folder
 from lnl_core.training import fit
 from tools import ROOT
-from tools.pages import comparisons, leak_tables
+from tools.pages import comparisons, leak_tables, records
 from tools.pages.ablation_tables import of_adversaries
 from tools.pages.numbers import missing, said
 from tools.pages.sources import Sources
@@ -756,3 +756,15 @@ def test_the_interval_over_networks_lies_above_0_in_eight_of_nine_cells_of_the_f
     assert not missing("is_it_gone.md", said)
     cells = [*product(("baseline", "lnl", "bias_balanced"), SEVERAL)]
     assert [cell for cell in cells if Sources().held(*cell) <= Sources().held_half(*cell)] == [("lnl", 0.03)]
+
+
+def test_every_measured_network_has_a_record_with_its_accuracy_and_tables_link_that_one() -> None:
+    """The same run on another machine has the same name and may end elsewhere."""
+    for folder in (tool.FOLDER, tool.OF_SEEDS):
+        for found in tool.read_leakage(folder=folder):
+            places = [ROOT / "results" / place / f"{found['record']}.json" for place in ("runs", "retrained")]
+            accuracies = [read_record(path).metrics["test_accuracy"] for path in places if path.is_file()]
+            assert found["test_accuracy"] in accuracies, found["record"]
+    for color_var, place in ((0.05, "#retrained/"), (0.02, "#runs/")):
+        cell = [one for one in tool.read_leakage(folder=tool.OF_SEEDS) if (one["method"], one["color_var"]) == ("lnl", color_var)]
+        assert place in records.links_of_measured([one for one in cell if one["seed"] == 4])

@@ -50,7 +50,7 @@ def limit_methods_table(root: Path = ROOT) -> str:
     groups, order = grouped(under_limit.read_measured(root), "color_var", "method"), tuple(methods.registered())
     for (color_var, method), runs in sorted(groups.items(), key=lambda item: (-item[0][0], order.index(item[0][1]))):
         cells = [spread([{"value": run[key]} for run in runs]) for key in ("painted_accuracy", "proved_leak", "test_accuracy")]
-        cells += [str(len(runs)), record_pages.links_of_runs((run["run"] for run in runs), root)]
+        cells += [str(len(runs)), record_pages.links_of_measured(({**run, "record": run["run"]} for run in runs), root)]
         lines.append(f"| {color_var:g} | {limits[color_var]:.3f} | {method} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -221,7 +221,7 @@ def full_networks_table(root: Path = ROOT) -> str:
                 continue
             cells = [with_interval([_strongest(model, name) for model in models]) for name in ("accuracy", "control")]
             cells += [with_interval(nats_of(models)), told.get((method, color_var), "–"), str(len(models))]
-            cells.append(records.links_of_runs([model["record"] for model in models], root))
+            cells.append(records.links_of_measured(models, root))
             rows.append(f"| {color_var:g} | {method} | {' | '.join(cells)} |")
     if not rows:
         return "Nothing has been measured yet.\n"

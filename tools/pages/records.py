@@ -236,6 +236,15 @@ def links_of_runs(names: Iterable[str], root: Path = ROOT) -> str:
     return links([read_record(root / "results" / f"{address}.json") for address in stored], root)
 
 
+def links_of_measured(found: Iterable[dict[str, Any]], root: Path = ROOT) -> str:
+    """The same for measured networks: of several runs of one name the one that has the accuracy of the measured network."""
+    measured = []
+    for one in found:
+        runs = [read_record(root / "results" / f"{address}.json") for address in _stored(one["record"], root)]
+        measured += sorted(runs, key=lambda run: run.metrics["test_accuracy"] != one["test_accuracy"])[:1]
+    return links(measured, root)
+
+
 def listed(words: str, text: str) -> str:
     """A link to the list of those records in which all ``words`` occur, for a row of more runs than a cell has room for."""
     return f'<a href="records.html#{quote(words)}">{text}</a>'
