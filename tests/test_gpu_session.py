@@ -102,6 +102,7 @@ def test_what_came_in_is_packed_while_a_step_goes_on_and_a_signal_leaves_no_proc
 
 
 def test_without_a_card_or_without_digits_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "choose_device", lambda: torch.device("cpu"))
     assert gpu.obstacle(None).startswith("there is no CUDA device: the tests would be skipped")
     monkeypatch.setattr(gpu, "choose_device", lambda: torch.device("cuda"))
 
