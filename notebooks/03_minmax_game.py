@@ -518,19 +518,20 @@ axes[0].set(title="The way of f", xlabel="u, weight of shape", ylabel="v, weight
 axes[0].legend(loc="upper right", fontsize=8, facecolor="0.75", frameon=True)
 some = np.arange(0, 2000, 20)
 for number in (0, 2):
-    shade = figures.PALETTE[number]
-    axes[1].plot(some, unlearning[some, 3, number], color=shade, linewidth=2, label=f"live h, {ratios[number]} of f's rate")
+    shade, (live, new), name = figures.PALETTE[number], (("-", "--"), ("-.", ":"))[number == 2], f"h at {ratios[number]} of f's rate"
+    axes[1].plot(some, unlearning[some, 3, number], color=shade, linestyle=live, linewidth=2, label=f"live {name}")
     fresh = fresh_loss(unlearning[some, 0, number], unlearning[some, 1, number])
-    axes[1].plot(some, fresh, color=shade, linestyle="--", label="a fresh h on the same features")
+    axes[1].plot(some, fresh, color=shade, linestyle=new, linewidth=2, label=f"fresh h, features of {name}")
 axes[1].axhline(log(2), color="0.4", linewidth=1, label="log 2, knowing nothing")
 axes[1].set(title="What the loss of h says, and what is true", xlabel="step", ylabel="bias loss in nats")
-axes[1].legend(fontsize=8)
+axes[1].legend(loc="upper right", fontsize=8)
 plt.show()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # *The picture: left, over a map of the test accuracy, three paths from the biased network to a point near $v=0$; the one with the
 # slow head makes a wide loop through negative $v$. Right, the loss of the slow live head shoots up to more than twice $\log2$ while
-# the dashed loss of a fresh head on the same features stays below it; for the fast head the two lines coincide.*
+# the dashed loss of a fresh head on the same features stays below it; for the fast head the two lines, dash-dotted and dotted,
+# coincide.*
 #
 # ## How much is enough?
 #
