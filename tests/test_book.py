@@ -37,8 +37,10 @@ from tools.site.execute import Execution
 from tools.site.extension import (
     address_of,
     card,
+    in_russian,
     later,
     named_folds,
+    page_in_russian,
     shown_icons,
     sitemap,
     size_of,
@@ -753,3 +755,13 @@ def test_a_warning_fails_the_build_every_time(tmp_path: Path, capsys: pytest.Cap
     assert (render(source, tmp_path) / "page.html").is_file()
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "rendering the site"
+
+
+def test_russian_words_say_that_they_are() -> None:
+    """Screen readers read by the rules of the language that a page names."""
+    links = '<ul><li><a class="x" href="a.html">Coloured</a></li><li><a class="x" href="b.html">Кратко <i>по</i></a></li></ul>'
+    assert in_russian(links) == links.replace('<a class="x" href="b', '<a lang="ru" class="x" href="b')
+    summary = "<h1>Кратко по-русски</h1><p>Сеть <code>lnl</code> забывает цвет &nbsp;</p>"
+    assert page_in_russian(summary) == f'<div lang="ru">{summary}</div>'
+    english = "<h1>Introduction</h1><p>See Кратко</p>"
+    assert page_in_russian(english) == english

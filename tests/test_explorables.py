@@ -98,11 +98,11 @@ def test_the_page_computes_what_torch_computes(painting: Opened) -> None:
 
 
 def assert_names_the_nearest(said: str, method: str, hue: float) -> None:
-    """At a hue that was not measured: which measured colour is nearest, its own hue, and the share there."""
+    """At a hue that was not measured: which measured colour is nearest, as colours are painted and varied, and the share there."""
     data = explorables.paint_data()
-    hues = [360 * colorsys.rgb_to_hsv(*levels)[0] for levels in data["levels"][-10:]]
-    near = min(range(10), key=lambda number: abs((hues[number] - hue + 180) % 360 - 180))
-    assert f"Around {data['names'][near]}, the nearest measured colour (hue {hues[near]:.0f} degrees)" in said
+    shown = np.array(data["levels"][data["hues"].index(hue)])
+    near = int(np.argmin([np.linalg.norm(shown - np.array(levels)) for levels in data["levels"][-10:]]))
+    assert f"Around {data['names'][near]}, the measured colour nearest in red, green and blue, right on" in said
     assert f"right on {100 * data['share_right'][method][near]:.1f} % of" in said
 
 
@@ -124,6 +124,30 @@ def test_a_choice_of_digit_and_colour_is_answered(painting: Opened) -> None:
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.95)
     assert painting.said().startswith("In hue 180 degrees:")
     assert_names_the_nearest(page.inner_text(".answer >> nth=2"), "bias_balanced", 180)
+    page.focus("input[type=range]")
+    page.keyboard.press("Home")
+    assert painting.said().startswith("In hue 0 degrees:")
+    assert "Around crimson, " in page.inner_text(".answer >> nth=0"), "pure red; maroon is nearer in hue alone"
+
+
+def test_every_dot_of_the_wheel_is_the_colour_that_it_shows_and_the_hue_goes_on_from_there(painting: Opened) -> None:
+    """Two dots lie so close that a click on the one is near both."""
+    page, data = painting.page, explorables.paint_data()
+    page.locator(".wheel").scroll_into_view_if_needed()
+    box = page.locator(".wheel").bounding_box()
+    for number, (name, levels) in enumerate(zip(data["names"], data["levels"][-10:], strict=True)):
+        hue = 360 * colorsys.rgb_to_hsv(*levels)[0]
+        radius, angle = 78 * (max(levels) - min(levels)) / 255, np.deg2rad(hue - 90)
+        x, y = ((112 + radius * part) / 224 for part in (np.cos(angle), np.sin(angle)))
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        assert painting.said().startswith(f"In {name}, the colour of the {number} in training")
+        step = 360 / len(data["hues"])
+        assert int(page.input_value("input[type=range]")) == step * (round(hue / step) % len(data["hues"])), name
+    page.click("button:has-text(': maroon')")
+    page.focus("input[type=range]")
+    assert page.input_value("input[type=range]") == "0"
+    page.keyboard.press("Home")
+    assert painting.said().startswith("In hue 0 degrees:"), "the slider stood there already"
 
 
 def test_a_drawing_is_answered_and_a_drawing_of_nothing_says_so(painting: Opened) -> None:
@@ -164,6 +188,11 @@ def test_entropy_by_hand_is_the_entropy_of_the_library(browser: Any, tmp_path: P
         wanted = [entropy(joint.sum(1)), entropy(joint.sum(0)), conditional_entropy(joint), mutual_information(joint)]
         assert [found[name] for name in ("label", "bias", "open", "information")] == pytest.approx(wanted, abs=1e-6)
     assert opened.said() == "H(Y) = 0.693 nats, H(b) = 0.693 nats, I(Y; b) = 0.368 nats, H(Y | b) = 0.325 nats."
+    assert opened.page.locator("label").all_inner_texts()[:2] == ["crimson zeros: 45", "teal zeros: 5"]
+    opened.page.focus("input >> nth=4")  # what the features know
+    opened.page.keyboard.press("End")
+    assert "at most I(Z; Y) = 0.693 nats" in opened.page.inner_text("[role=status] >> nth=1"), "what a screen reader is told"
+    opened.page.keyboard.press("Home")
     assert "at most I(Z; Y) = 0.325 nats" in opened.page.inner_text("main")
     widths = opened.page.locator(".measures i").evaluate_all("bars => bars.map(bar => parseFloat(bar.style.width))")
     assert widths == pytest.approx([100, 100, 53.1, 46.9, 46.9], abs=0.1)
@@ -219,6 +248,8 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     opened = Opened(browser, tmp_path, "game", viewport=PHONE, has_touch=True)
     page = opened.page
     assert opened.said().startswith("The game goes round on a ring: nobody wins. 4.7 turns in 300 steps;")
+    page.click("button:has-text('Entropy term')")
+    assert opened.said().startswith("The game goes round on a ring"), "within 300 steps it still nears the ring"
     page.click("button:has-text('At once')")
     assert opened.said().startswith("The game winds outwards")
     page.focus("input >> nth=2")  # the noise
@@ -236,7 +267,13 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     page.focus(".plane")
     for _ in range(3):
         page.keyboard.press("ArrowDown")
-    assert "goes from 0.90 to" in opened.said()
+    assert "the distance from the origin goes from 0.90 to" in opened.said()
+    page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    far = float(opened.said().split("from the origin goes from ")[1].split()[0])
+    page.focus(".plane")
+    page.keyboard.press("ArrowUp")
+    nearer = float(opened.said().split("from the origin goes from ")[1].split()[0])
+    assert nearer >= far, "an arrow up moves h alone"
     page.click("button:has-text('Play it')")
     page.wait_for_function("document.querySelectorAll('input[type=range]')[3].value < 300")
     page.click("button:has-text('Noise')")
@@ -249,6 +286,45 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     assert "In turns: a ring" in bare.page.inner_text("table")
     bare.context.close()
     assert opened.faults + bare.faults == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "said"),
+    [
+        ({"mi_weight": 3, "adv_weight": 0.8}, game.START, "ring"),
+        ({"mi_weight": 0, "adv_weight": 0}, (0.0, 1.0), "blind"),
+        ({"mi_weight": 0, "adv_weight": 0}, game.START, "alone"),
+        ({"mi_weight": 2, "adv_weight": 0}, game.START, "straight"),
+    ],
+)
+def test_what_became_of_a_game_is_said_truly(
+    browser: Any, tmp_path: Path, settings: dict[str, float], start: tuple[float, float], said: str
+) -> None:
+    opened = Opened(browser, tmp_path, "game", viewport=DESK)
+    asked = [asdict(game.Game(**settings)), list(start)]
+    code = "([settings, start]) => window.lnlGame.verdict(window.lnlGame.play(settings, start, 900), settings)"
+    assert opened.page.evaluate(code, asked) == said
+    opened.context.close()
+
+
+def test_a_game_that_went_round_is_not_said_to_go_straight(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "game", viewport=DESK)
+    asked = [asdict(game.Game(adv_weight=1.6)), [0.0, 1.0]]
+    for steps in (300, 900, 1500):
+        code = f"([settings, start]) => window.lnlGame.verdict(window.lnlGame.play(settings, start, {steps}), settings)"
+        assert opened.page.evaluate(code, asked) != "straight", steps
+    opened.context.close()
+
+
+@pytest.mark.parametrize("name", ["paint", "entropy", "game", "dial", "records"])
+def test_every_control_has_a_name(browser: Any, tmp_path: Path, name: str) -> None:
+    """A label that holds an output before its slider names the output and leaves the slider without one."""
+    opened = Opened(browser, tmp_path, name, viewport=DESK)
+    opened.page.wait_for_selector(".explorable input")
+    nameless = """[...document.querySelectorAll("input, select, button")].filter(one => !one.labels?.length && !one.ariaLabel
+        && !(one.tagName === "BUTTON" && one.textContent.trim())).map(one => one.outerHTML)"""
+    assert opened.page.evaluate(nameless) == []
+    opened.context.close()
 
 
 def test_the_dial_holds_the_runs_of_figure_4() -> None:

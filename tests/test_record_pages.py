@@ -205,6 +205,10 @@ def test_the_list_sorts_and_filters_by_keyboard(browser: Any, tmp_path: Path, bu
     opened = Opened(browser, tmp_path, "records", viewport=PHONE)
     page, total = opened.page, len(bundle["records"])
     assert opened.said() == f"{total} of {total} records, the first 100 are shown."
+    page.focus("button:has-text('Show all')")
+    page.keyboard.press("Enter")
+    assert opened.said() == f"{total} of {total} records."
+    assert page.evaluate("[...document.querySelectorAll('tbody tr')].indexOf(document.activeElement.closest('tr'))") == 100
     page.focus("input[type=search]")
     page.keyboard.type("runs/ lnl 0.02 short")
     wanted = [row for row in bundle["records"] if row[0].startswith("runs/") and _table(bundle, row[7]) == {"color_var": 0.02}]
@@ -234,8 +238,10 @@ def test_the_page_of_a_record_shows_all_of_it(browser: Any, tmp_path: Path, bund
     for name in record.config:
         assert re.search(rf"^{name}\s", text, re.MULTILINE), name
     assert f"git checkout {record.provenance['commit']}\nlnl train --experiment colored_mnist --method lnl" in text
+    assert opened.page.title() == f"{LNL}, x", "tabs and history tell records apart"
     opened.page.evaluate("location.hash = '#runs/nothing'")
     assert opened.said() == "There is no record runs/nothing: choose one in the list of every record."
+    assert opened.page.title() == "x"
     opened.context.close()
     assert opened.faults == []
 

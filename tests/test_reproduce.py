@@ -7,7 +7,16 @@ import pytest
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.colored_mnist import COLOR_VARS
-from lnl_core.runs.comparison import FEWEST_RUNS, MARGIN, agreement, difference_interval, next_run, ordering, results_table
+from lnl_core.runs.comparison import (
+    FEWEST_RUNS,
+    MARGIN,
+    agreement,
+    difference_interval,
+    next_run,
+    ordering,
+    results_table,
+    welch_interval,
+)
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
 from tools.pages import comparison_families, comparisons, figure_4_tables, results
@@ -245,6 +254,23 @@ def test_on_photographs_one_comparison_of_twenty_leaves_out_no_difference() -> N
     faces = preset("short", "lnl", experiment="faces", train_set="eb1", learn="gender")
     page = (ROOT / "notebooks" / "10_faces.py").read_text(encoding="utf-8")
     assert f"$\\lambda={faces.mi_weight}$, $\\mu={faces.adv_weight}$, $\\alpha={alpha_of(faces)}$" in page
+
+
+def test_what_notebook_11_says_of_the_accuracy_of_its_three_networks() -> None:
+    text = " ".join((ROOT / "notebooks" / "11_joint_unlearning.py").read_text(encoding="utf-8").replace("\n# ", " ").split())
+    assert "> features, and whether the accuracy changes with $\\alpha$ our runs cannot say." in text
+    said = "M2 is level with M1 in the mean and M3 a little below it, and both intervals of the difference hold 0 (n = 3 each)."
+    assert said in text
+    runs: dict[float, list[float]] = {}
+    for record in read_records(ROOT / "results" / "runs"):
+        if record.experiment == "jlu_faces" and record.setting["train"] == "BD":
+            runs.setdefault(float(record.setting["alpha"]), []).append(record.metrics["test_accuracy"])
+    first, *others = (runs[alpha] for alpha in sorted(runs))
+    assert [len(of) for of in runs.values()] == [3, 3, 3]
+    assert [ordering(other, first) for other in others] == ["cannot say"] * 2
+    means = sorted(abs(sum(other) - sum(first)) / 3 for other in others)
+    assert means[0] < 0.005 < means[1] < 0.03
+    assert any(welch_interval(other, first)[1] > 0.03 for other in others), "the report's rise"
 
 
 def test_the_figures_of_groups_show_every_run_that_measured_them() -> None:

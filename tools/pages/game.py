@@ -86,7 +86,7 @@ def table() -> str:
         ends = (f"{np.hypot(*path[place]):.2f}" for place in (0, -1))
         cells = (f"{game.mi_weight:g}", f"{game.adv_weight:g}", f"{game.noise:g}", f"{turns(path):.1f}", *ends)
         rows.append(f"<tr><th scope='row'>{name}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    caption = f"{STEPS} steps of rate {RATE:g} from a = {START[0]:g}, w = {START[1]:g}, distances from where h knows nothing"
+    caption = f"{STEPS} steps of rate {RATE:g} from a = {START[0]:g}, w = {START[1]:g}, distances from the origin"
     return (
         f'<div class="pst-scrollable-table-container" tabindex="0"><table class="table"><caption>{caption}</caption>'
         + "\n".join(rows)

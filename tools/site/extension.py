@@ -136,13 +136,32 @@ def with_cells_of_text(body: str) -> str:
     return re.sub(r"<td(?P<attributes>(?: [^>]*)?)>(?P<inside>.*?)</td>", marked, body, flags=re.S)
 
 
+CYRILLIC = re.compile(r"[\u0400-\u04ff]")
+
+
+def in_russian(links: str) -> str:
+    """Lists of links in which those of Russian words say so: a voice reads them by the rules of their language."""
+    return re.sub(r"<a\b(?P<attributes>[^>]*)>(?P<words>.*?)</a>", _link_in_russian, links, flags=re.S)
+
+
+def _link_in_russian(link: re.Match[str]) -> str:
+    return f'<a lang="ru"{link["attributes"]}>{link["words"]}</a>' if CYRILLIC.search(link["words"]) else link[0]
+
+
+def page_in_russian(body: str) -> str:
+    """The body of a page, which says so if most of its letters are Russian."""
+    words = re.sub(r"<[^>]+>|&\w+;", "", body)
+    russian, english = len(CYRILLIC.findall(words)), len(re.findall("[A-Za-z]", words))
+    return f'<div lang="ru">{body}</div>' if russian > english else body
+
+
 def _names(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if contents := context.get("generate_toctree_html"):
-        context["generate_toctree_html"] = lambda *args, **options: named_folds(str(contents(*args, **options)))
+        context["generate_toctree_html"] = lambda *args, **options: in_russian(named_folds(str(contents(*args, **options))))
     if sections := context.get("toc"):  # at the right of the page
-        context["toc"] = with_room(sections)
+        context["toc"] = in_russian(with_room(sections))
     if body := context.get("body"):
-        context["body"] = with_cells_of_text(with_room(without_names(body)))
+        context["body"] = page_in_russian(with_cells_of_text(with_room(without_names(body))))
 
 
 def without_thebe(scripts: list[Any]) -> list[Any]:

@@ -32,7 +32,7 @@
     const choice = make("select", { id: "dial-runs" }, ...data.settings.map((one, i) => make("option", { value: i }, one.name)));
     const tables = make("div", { class: "columns" });
     root.replaceChildren(
-      make("div", { class: "dial" }, make("label", {}, "Variance of the colours σ² = ", shown, slider),
+      make("div", { class: "dial" }, make("label", { for: "dial-variance" }, "Variance of the colours σ² = ", shown, slider),
         make("p", {}, "Left: colour gives the digit away. Right: less so. Each dot is a run.")),
       make("p", {}, make("label", {}, "Runs with ", choice)), tables, live);
 

@@ -21,10 +21,15 @@
       return element;
     };
     const slider = (words, value, most) => make("input", { type: "range", min: 0, max: most, step: 1, value, "aria-label": words });
-    const cells = ["zero", "one"].map((label, y) => ["crimson", "teal"].map((color, b) => slider(`${color} digits ${label}`, y === b ? 45 : 5, 100)));
+    const cells = ["zeros", "ones"].map((label, y) => ["crimson", "teal"].map((color, b) => slider(`${color} ${label}`, y === b ? 45 : 5, 100)));
     const known = slider("What the features know of the colour, in percent of its entropy", 0, 100);
-    const live = make("p", { role: "status" }), told = make("p");
-    const labelled = (words, input) => make("label", {}, words, input);
+    const live = make("p", { role: "status" }), told = make("p", { role: "status" });
+    const values = new Map();
+    const labelled = (words, input) => {
+      const value = make("span", { "aria-hidden": "true" });  // an output would be what the label names; the slider says its value itself
+      values.set(input, value);
+      return make("label", {}, `${words}: `, value, input);
+    };
     const bars = Object.fromEntries(["H(Y)", "H(b)", "I(Y; b)", "H(Y | b)", "at most I(Z; Y)"].map(name => [name, make("i")]));
     const drawn = Object.entries(bars).flatMap(([name, bar]) => [make("span", {}, name), make("div", { class: "track" }, bar)]);
     root.replaceChildren(
@@ -32,6 +37,7 @@
       ...cells.map(row => make("div", { class: "columns" }, ...row.map(input => labelled(input.getAttribute("aria-label"), input)))),
       live, labelled(known.getAttribute("aria-label"), known), told, make("div", { class: "measures", "aria-hidden": "true" }, ...drawn));
     const show = () => {
+      for (const [input, value] of values) value.textContent = input.value;
       const found = measures(cells.map(row => row.map(input => Number(input.value)))), nats = value => `${value.toFixed(3)} nats`;
       live.textContent = found
         ? `H(Y) = ${nats(found.label)}, H(b) = ${nats(found.bias)}, I(Y; b) = ${nats(found.information)}, H(Y | b) = ${nats(found.open)}.`

@@ -1,7 +1,7 @@
 "use strict";
 /* "The game under your hand": one weight of f, one weight of h, and the way that both go. */
 (() => {
-  const { game: data } = window.lnlData, SIDE = 300, LOW = 170, NOTHING = Math.log(2);
+  const { game: data } = window.lnlData, SIDE = 300, LOW = 170, NOTHING = Math.log(2), FOLLOWED = 3;
   const sigmoid = value => 1 / (1 + Math.exp(-value));
   const mean = of => data.nodes.reduce((sum, node, i) => sum + data.weights[i] * of(node), 0);
 
@@ -40,23 +40,25 @@
   }
 
   /** What became of a game: its sizes late and before that, in the measure that continuous play would keep. */
-  function verdict(path, { mi_weight, adv_weight }) {
+  function verdict(path, { mi_weight, adv_weight, noise }) {
     const part = Math.floor(path.length / 5);
     const size = ([a, w]) => Math.hypot(a, Math.sqrt(adv_weight) * w);
     const over = points => points.reduce((sum, point) => sum + size(point), 0) / points.length;
     const late = over(path.slice(-part)), before = over(path.slice(-2 * part, -part));
-    if (!adv_weight && !mi_weight) return "alone";
+    if (!adv_weight && !mi_weight) return noise === 0 && path[0][0] === 0 ? "blind" : "alone";
     if (path.slice(-part).every(point => Math.hypot(...point) < 0.02)) return "rest";
-    if (turns(path.slice(-2 * part)) < 0.2) return "straight";
+    if (turns(path.slice(-2 * part)) < 0.2) return turns(path) < 0.5 ? "straight" : "slow";
     return late > 1.02 * before ? "outwards" : late < 0.98 * before ? "inwards" : "ring";
   }
 
   const SAID = {
     alone: "f does not push back, so h becomes surer with every step.",
+    blind: "f does not push back, and h has nothing to read.",
     rest: "The game comes to rest where h knows nothing: f has forgotten the colour.",
     straight: "The game does not go round.",
-    outwards: "The game winds outwards: nobody wins.",
-    inwards: "The game winds inwards: f is forgetting the colour.",
+    slow: "The game goes round more and more slowly: nobody wins.",
+    outwards: `The game winds outwards, followed for ${FOLLOWED * data.steps} steps: nobody wins.`,
+    inwards: `The game winds inwards, followed for ${FOLLOWED * data.steps} steps: f is forgetting the colour.`,
     ring: "The game goes round on a ring: nobody wins.",
   };
 
@@ -77,9 +79,9 @@
     });
     const course = canvas(LOW, { class: "course", "aria-hidden": "true" });
     const slider = (words, name, most, step) => {
-      const shown = make("output"), input = make("input", { type: "range", min: 0, max: most, step, value: state.game[name] });
+      const id = `game-${name}`, shown = make("output", { for: id }), input = make("input", { id, type: "range", min: 0, max: most, step, value: state.game[name] });
       input.addEventListener("input", () => change({ [name]: Number(input.value) }));
-      return { name, input, shown, label: make("label", {}, `${words} = `, shown, input) };
+      return { name, input, shown, label: make("label", { for: id }, `${words} = `, shown, input) };  // without "for" a label names the first of the two
     };
     const sliders = [
       slider("λ, weight of the entropy term", "mi_weight", 4, 0.25), slider("μ, weight of the reversed bias loss", "adv_weight", 2, 0.1),
@@ -92,14 +94,14 @@
       button.addEventListener("click", () => { state.start = [...data.start]; change({ ...game }); });
       return { button, game };
     });
-    const replay = make("button", { type: "button" }, "Play it"), shown = make("input", { type: "range", min: 0, max: data.steps, step: 1 });
-    const steps = make("output"), live = make("p", { class: "said", role: "status" });
+    const replay = make("button", { type: "button" }, "Play it"), shown = make("input", { id: "game-steps", type: "range", min: 0, max: data.steps, step: 1 });
+    const steps = make("output", { for: "game-steps" }), live = make("p", { class: "said", role: "status" });
     root.replaceChildren(
       make("p", {}, "Four games to begin with:"), make("div", { class: "colors" }, ...games.map(({ button }) => button)),
       make("div", { class: "beside" },
         make("div", {}, make("p", {}, "Touch the plane to start elsewhere."), plane),
         make("div", {}, ...sliders.map(({ label }) => label), make("label", { class: "check" }, inTurns, " f and h move in turns"),
-          course, make("label", {}, "steps shown: ", steps, shown), replay)),
+          course, make("label", { for: "game-steps" }, "steps shown: ", steps, shown), replay)),
       live);
 
     function drawPlane() {
@@ -169,8 +171,9 @@
       games.forEach(one => one.button.setAttribute("aria-pressed", Object.keys(game).every(key => game[key] === one.game[key])));
       draw();
       const far = point => Math.hypot(...point).toFixed(2), end = path.at(-1);
-      live.textContent = `${SAID[verdict(path, game)]} ${turns(path).toFixed(1)} turns in ${data.steps} steps; the distance from the point where h knows `
-        + `nothing goes from ${far(path[0])} to ${far(end)}. The bias loss is ${losses.at(-1).toFixed(3)} nats at the end, and ${NOTHING.toFixed(3)} for an h that knows nothing.`;
+      const followed = play(game, state.start, FOLLOWED * data.steps);  // a ring is reached slowly
+      live.textContent = `${SAID[verdict(followed, game)]} ${turns(path).toFixed(1)} turns in ${data.steps} steps; the distance from the origin goes from `
+        + `${far(path[0])} to ${far(end)}. The bias loss is ${losses.at(-1).toFixed(3)} nats at the end, and ${NOTHING.toFixed(3)} for an h that knows nothing.`;
     }
 
     let asked = 0;
@@ -194,7 +197,7 @@
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
       if (!step) return;
       event.preventDefault();
-      state.start = state.start.map((value, axis) => Math.min(3, Math.max(-3, Math.round(10 * value + step[axis]) / 10)));
+      state.start = state.start.map((value, axis) => step[axis] ? Math.min(3, Math.max(-3, Math.round(10 * value + step[axis]) / 10)) : value);
       change({});
     });
     shown.addEventListener("input", () => { cancelAnimationFrame(playing); state.shown = Number(shown.value); draw(); });

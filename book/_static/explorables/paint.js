@@ -106,14 +106,14 @@
       const radius = number < hues ? 100 : 78 * (Math.max(...levels) - Math.min(...levels)) / 255;
       return [112 + radius * Math.cos(angle(turns[number])), 112 + radius * Math.sin(angle(turns[number]))];
     });
-    const apart = (one, other) => Math.abs((turns[one] - turns[other] + 540) % 360 - 180);
+    const apart = (one, other) => Math.hypot(...data.levels[one].map((level, channel) => level - data.levels[other][channel]));
 
     /** How often a network is right in the shown colour: measured in the ten of training, so elsewhere the nearest of them is named. */
     function rightHere(method) {
       const share = number => `${percent(data.share_right[method][number])} of ${data.count.toLocaleString("en")} test digits`;
       if (state.color >= hues) return `Right on ${share(state.color - hues)} around this colour.`;
       const near = data.names.map((_, number) => number).reduce((best, one) => apart(hues + one, state.color) < apart(hues + best, state.color) ? one : best);
-      return `Not measured at this hue. Around ${data.names[near]}, the nearest measured colour (hue ${turns[hues + near].toFixed(0)} degrees), right on ${share(near)}.`;
+      return `Not measured at this hue. Around ${data.names[near]}, the measured colour nearest in red, green and blue, right on ${share(near)}.`;
     }
 
     function drawWheel() {
@@ -167,7 +167,7 @@
       drawWheel();
       drawDigit(grey);
       const name = state.color < hues ? `hue ${data.hues[state.color]} degrees` : `${data.names[state.color - hues]}, the colour of the ${state.color - hues} in training`;
-      slider.value = state.color < hues ? data.hues[state.color] : slider.value;
+      slider.value = data.hues[Math.round(turns[state.color] * hues / 360) % hues];
       slider.setAttribute("aria-valuetext", name);
       thumbnails.forEach((button, number) => button.setAttribute("aria-pressed", number === state.digit));
       swatches.forEach((button, number) => button.setAttribute("aria-pressed", hues + number === state.color));
@@ -216,12 +216,14 @@
     });
     const turn = ([x, y]) => {
       const far = ([a, b]) => Math.hypot(a - x * SHOWN, b - y * SHOWN);
-      const dot = spots.findIndex((spot, number) => number >= hues && far(spot) < 12);
+      const dot = spots.map((_, number) => number).slice(hues).reduce((best, one) => far(spots[one]) < far(spots[best]) ? one : best);
       const degrees = (Math.atan2(y - 0.5, x - 0.5) * 180 / Math.PI + 450) % 360;
-      change({ color: dot >= 0 ? dot : Math.round(degrees * hues / 360) % hues });
+      change({ color: far(spots[dot]) < 12 ? dot : Math.round(degrees * hues / 360) % hues });
     };
     dragged(wheel, turn, turn);
-    slider.addEventListener("input", () => change({ color: Math.round(slider.value * hues / 360) }));
+    const hue = () => change({ color: Math.round(slider.value * hues / 360) % hues });
+    slider.addEventListener("input", hue);
+    slider.addEventListener("keydown", event => { if (["Home", "End"].includes(event.key)) requestAnimationFrame(hue); });  // at an end already: no input event
     new MutationObserver(() => change({})).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     answer();
   }

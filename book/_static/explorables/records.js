@@ -21,8 +21,10 @@
     const pairs = (caption, values) => Object.keys(values).length ? wide(make("table", { class: "table" }, make("caption", {}, caption),
       ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value instanceof Node ? value : words(value)))))) : "";
     root.replaceChildren(live, place);
+    const { title } = document;
     function show() {
       const address = asked(), record = all.find(each => each.address === address), broken = damaged.find(each => each.address === address);
+      document.title = record ? `${address}, ${title}` : title;
       place.replaceChildren();
       if (broken) live.textContent = `${broken.file} cannot be read: ${broken.reason}. The other records are there.`;
       else if (!record) live.textContent = address ? `There is no record ${address}: choose one in the list of every record.` : "No record is chosen: choose one in the list of every record.";
@@ -97,7 +99,12 @@
       live.textContent = `${found.length} of ${rows.length} records${more.hidden ? "" : `, the first ${limit} are shown`}${damaged.length ? `; ${damaged.length} cannot be read` : ""}.`;
     }
     search.addEventListener("input", () => { limit = SHOWN; show(); });
-    more.addEventListener("click", () => { limit = Infinity; show(); });
+    more.addEventListener("click", () => {
+      const next = body.rows.length;
+      limit = Infinity;
+      show();
+      body.rows[next]?.querySelector("a")?.focus();  // the button is gone, and the focus with it
+    });
     const given = () => { if (asked()) { search.value = asked(); limit = SHOWN; show(); } };
     addEventListener("hashchange", given);
     show();
