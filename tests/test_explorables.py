@@ -298,7 +298,7 @@ def test_the_game_goes_round_and_comes_to_rest(browser: Any, tmp_path: Path) -> 
     ],
 )
 def test_what_became_of_a_game_is_said_truly(
-    browser: Any, tmp_path: Path, settings: dict[str, float], start: tuple[float, float], said: str
+    browser: Any, tmp_path: Path, settings: dict[str, Any], start: tuple[float, float], said: str
 ) -> None:
     opened = Opened(browser, tmp_path, "game", viewport=DESK)
     asked = [asdict(game.Game(**settings)), list(start)]
