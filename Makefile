@@ -1,4 +1,6 @@
 # `make` lists the targets. Everything runs inside .venv, which the first target that needs it creates.
+# a PYTHON that the command names stands in for .venv's
+GIVEN := $(filter command environment,$(origin PYTHON))
 PYTHON ?= python3
 REPOSITORY ?=
 REVISION ?=
@@ -79,8 +81,8 @@ grade: $(INSTALLED)  ## grade the folder SUBMITTED=folder of notebooks; ROSTER=l
 	@$(BIN)/python -m tools.course.grade "$(SUBMITTED)" --out "$(OUT)" --assignment "$(ASSIGNMENT)" --class-list "$(ROSTER)" \
 		--site "$(SITE)" --dask "$(DASK)" --unsafe "$(UNSAFE)"
 
-gpu: $(if $(PYTHON),,$(INSTALLED))  ## half an hour of a GPU: its tests, the benchmark, and as many of the runs that are missing as fit, into OUT=gpu; STUDIES=released
-	@$(or $(PYTHON),$(BIN)/python) -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)" $(if $(STUDIES),--studies $(STUDIES))
+gpu: $(if $(GIVEN),,$(INSTALLED))  ## half an hour of a GPU: its tests, the benchmark, and as many of the runs that are missing as fit, into OUT=gpu; STUDIES=released
+	@$(if $(GIVEN),$(PYTHON),$(BIN)/python) -m tools.studies.gpu --out "$(or $(OUT),gpu)" --minutes "$(or $(MINUTES),25)" $(if $(STUDIES),--studies $(STUDIES))
 
 configure: $(INSTALLED)  ## write REPOSITORY=https://... REVISION=main (default: git's origin) into badges and buttons
 	@$(BIN)/python -m tools.site.configure "$(REPOSITORY)" "$(REVISION)"

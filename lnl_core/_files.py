@@ -70,7 +70,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         temporary.touch(exist_ok=False)  # unlike mkstemp's, with the rights that the user's umask leaves
         try:
+            rights = temporary.stat().st_mode & 0o777
             write(temporary)
+            temporary.chmod(rights)  # safetensors puts a file of its own, for its owner's eyes only, in the place of this one
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -203,15 +203,23 @@ def _declared(experiment: "Experiment", *, sweeping: bool = False, **given: Any)
 
 def _changes(option: list[str] | None, source: str | None, bf16: bool) -> dict[str, Any]:
     """The hyper-parameters that ``--set``, ``--source`` and ``--bf16`` replace."""
-    changes: dict[str, Any] = dict(_assignment(text) for text in option or [])
+    assigned = [_assignment(text) for text in option or []]
+    _refuse_twice("--set", [name for name, _ in assigned])
+    changes: dict[str, Any] = dict(assigned)
     own = {"experiment", "method", "color_var", "train_set", "learn", "protected", "seed", "profile"} & set(changes)
     if own:
         raise ConfigError(f"--set cannot change {min(own)}: it has an option of its own, see --help")
-    if source is not None:
-        changes["source"] = source
-    if bf16:
-        changes["precision"] = "bf16"
-    return changes
+    given = ({} if source is None else {"source": source}) | ({"precision": "bf16"} if bf16 else {})
+    for name in given.keys() & changes.keys():
+        other = {"source": "--source", "precision": "--bf16"}[name]
+        raise ConfigError(f"--set {name} and {other} are for the same: leave one of them out")
+    return changes | given
+
+
+def _refuse_twice(option: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{option} {name} is given {names.count(name)} times: give it once")
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -338,6 +346,8 @@ def _varied(vary: list[str] | None) -> dict[str, str]:
             raise ConfigError(f"--vary takes NAME=VALUE,VALUE, got {text!r}")
         if name in _OPTIONS:
             raise ConfigError(f"--vary is for what has no option of its own: use {_OPTIONS[name]} for {name}")
+        if name in found:
+            raise ConfigError(f"--vary {name} is given twice: put all its values into one list")
         found[name] = values
     return found
 

@@ -342,6 +342,10 @@ def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
         (("--source", "cifar"), ("unknown source 'cifar'",)),
         (("--device", "abacus"), ("unknown device 'abacus'",)),
         (("--set", "lr=fast"), ("lr must be a finite number", "fast")),
+        (("--color-var", "1e10"), ("color_var must lie between 0 and 1",)),
+        (("--set", "epochs=1", "--set", "epochs=2"), ("--set epochs is given 2 times: give it once",)),
+        (("--source", "mini", "--set", "source=mnist"), ("--set source and --source are for the same: leave one of them out",)),
+        (("--bf16", "--set", "precision=float32"), ("--set precision and --bf16 are for the same",)),
         (("--set", "epochs=0"), ("epochs must be a whole number of at least 1",)),
         (("--set", "momentum"), ("--set takes NAME=VALUE",)),
         (("--set", "learning_rate=1"), ("unknown hyper-parameter 'learning_rate'",)),
@@ -373,7 +377,13 @@ def test_a_variance_that_is_no_number_at_all(
 def test_data_and_table_refuse_unknown_words(lnl: Command) -> None:
     refused(lnl("data", "--source", "cifar"), "unknown source 'cifar'")
     refused(lnl("data", "--source", "mini", "--color-var", "-1"), "color_var must be a finite number")
+    refused(lnl("data", "--source", "mini", "--color-var", "1e10"), "color_var must lie between 0 and 1, got 10000000000.0")
     refused(lnl("table", "--experiment", "imagenet"), "unknown experiment 'imagenet'")
+
+
+def test_a_list_that_is_given_twice_is_refused(lnl: Command, tmp_path: Path) -> None:
+    twice = ("--vary", "mi_weight=0.1", "--vary", "mi_weight=0.2")
+    refused(lnl("sweep", "--methods", "lnl", "--out", tmp_path, "--dry-run", *twice), "--vary mi_weight is given twice: put all")
 
 
 def test_census_runs_from_the_command_line(lnl: Command, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from cases import every
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lnl_core._files import write_json
 from lnl_core.config import preset
@@ -21,7 +21,7 @@ from lnl_core.datasets.readers.dogs_cats_files import read_lists, read_test_labe
 from lnl_core.datasets.readers.face_cleaning import _read_estimates
 from lnl_core.errors import LNLError, RecordError
 from lnl_core.methods.jlu import read_updates
-from lnl_core.networks import build_network
+from lnl_core.networks import build_network, digit_network
 from lnl_core.runs.comparison import paper_numbers, results_table
 from lnl_core.runs.records import published_models, read_record, read_record_lines
 from lnl_core.runs.run import load_model, model_config, read_history, save_model
@@ -276,3 +276,19 @@ def test_a_file_has_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+    before = os.umask(0o022)
+    try:
+        model = save_model(digit_network(), preset("smoke", "baseline"), tmp_path / "model.safetensors")
+    finally:
+        os.umask(before)
+    assert model.stat().st_mode & 0o777 == 0o644, "safetensors writes a file for its owner alone"
+
+
+def test_a_model_of_a_method_that_is_not_there_says_which(tmp_path: Path) -> None:
+    """Its weights are sound: a plug-in is not named."""
+    path = save_model(digit_network(), preset("smoke", "baseline"), tmp_path / "model.safetensors")
+    tensors, metadata = load_file(path), {"format": "lnl_core model 1"}
+    config = preset("smoke", "baseline").to_dict() | {"method": "witness"}
+    save_file(tensors, str(path), metadata={**metadata, "config": json.dumps(config)})
+    with pytest.raises(RecordError, match=r"unknown method 'witness'.*LNL_PLUGINS"):
+        load_model(path)

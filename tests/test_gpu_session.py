@@ -239,3 +239,16 @@ def test_a_step_that_tested_nothing_says_so(tree: Path) -> None:
     assert gpu.drive([("tests", command)], tree / "out", 5, progress=False) == {"tests": said}
     assert json.loads((tree / "out" / "steps.json").read_text()) == {"tests": said}
     assert gpu.outcome(gpu.NO_TESTS, ["lnl", "bench"]).startswith("failed with exit code 5"), "pytest's code alone means that"
+
+
+def test_make_gpu_takes_the_environment_of_the_project_unless_told_another() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKEOVERRIDES")}
+
+    def commands(*arguments: str) -> str:
+        asked = ["make", "-n", "gpu", *arguments]
+        return subprocess.run(asked, cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
+
+    assert ".venv/bin/python -m tools.studies.gpu" in commands()
+    assert "python9 -m tools.studies.gpu" in commands("PYTHON=python9")

@@ -670,7 +670,7 @@ def test_whether_less_leakage_goes_with_higher_accuracy_cannot_be_said() -> None
         "is_it_gone.md",
         "In `lnl`, `grl` and `blind_eye_grl` the $h$ is at chance in every network of the large table",
         "Whether less leakage goes with higher accuracy cannot be said.",
-        "but not in the means over three to five seeds of the MLP probe that every run keeps.",
+        "and in the means over five seeds (MLP probe) no more than by chance.",
     )
     sources = Sources()
     for color_var in SEVERAL:
@@ -678,8 +678,8 @@ def test_whether_less_leakage_goes_with_higher_accuracy_cannot_be_said() -> None
             [sources.probed(method, color_var, metric) for method in PLAYED]
             for metric in ("test_accuracy", "bias_mlp_probe_information")
         )
-        assert {len(sources.every("runs", method, color_var, "test_accuracy")) for method in PLAYED} == {3, 5}
-        assert kendalltau(left, right).statistic > -0.5, color_var
+        assert {len(sources.every("runs", method, color_var, "test_accuracy")) for method in PLAYED} == {5}
+        assert kendalltau(left, right).pvalue > 0.2, color_var
     for color_var in VARIANCES:
         left = [nats(method, color_var) for method in PLAYED]
         right = [at(method, color_var)["test_accuracy"] for method in PLAYED]

@@ -86,6 +86,9 @@ def _read_model(path: Path | str) -> tuple[dict[str, Tensor], RunConfig, Path]:
     tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
     try:
         return tensors, RunConfig.from_dict(json.loads(metadata["config"])), path
+    except ConfigError as error:  # a plug-in that is not there, for one: the weights are sound
+        what = f"{path} has a header that this version of lnl_core cannot read"
+        raise RecordError(f"{what} ({error}): put that right, or train the model again") from None
     except (KeyError, ValueError, TypeError, RecursionError):
         raise RecordError(f"{path} has a header that this version of lnl_core cannot read: train the model again") from None
 
