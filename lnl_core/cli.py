@@ -148,6 +148,8 @@ def data(
     """Fetch and check the digits, paint them, and print what each split holds."""
     from lnl_core.datasets.colored_mnist import colored_mnist
 
+    if color_var > 1:  # as a run does; drawing such colours anew until they lie in the cube may not end
+        raise ConfigError(f"color_var must lie between 0 and 1, got {color_var!r}")
     splits = ("train", "test") if source == "authors" else ("train", "validation", "test")
     for split in splits:
         images = colored_mnist(split, color_var, seed=seed, data_dir=data_dir, source=source)

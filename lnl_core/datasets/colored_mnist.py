@@ -53,7 +53,7 @@ COLOR_LEVELS = 8
 
 
 def check_color_var(color_var: float) -> float:
-    """``color_var`` as a float; a :class:`ConfigError` unless it is a number from 0 to 1."""
+    """``color_var`` as a float; a :class:`ConfigError` unless it is a finite number that is not negative."""
     if (
         isinstance(color_var, bool)
         or not isinstance(color_var, int | float | np.number)
@@ -61,8 +61,6 @@ def check_color_var(color_var: float) -> float:
         or color_var < 0
     ):
         raise ConfigError(f"color_var must be a finite number that is not negative, got {color_var!r}")
-    if color_var > 1:  # hardly any normal colour lies in the cube of colours then, and drawing anew would not end
-        raise ConfigError(f"color_var must lie between 0 and 1, got {color_var!r}")
     return float(color_var)
 
 
