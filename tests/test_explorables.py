@@ -339,7 +339,7 @@ def test_the_dial_holds_the_runs_of_figure_4() -> None:
     assert {len(of) for of in shown["worst_group_accuracy"].values()} == {len(COLOR_VARS)}, "every panel of the groups is whole"
 
 
-def test_the_dial_turns_and_says_what_was_not_measured(browser: Any, tmp_path: Path) -> None:
+def test_the_dial_turns_and_every_cell_was_measured(browser: Any, tmp_path: Path) -> None:
     opened = Opened(browser, tmp_path, "dial", viewport=PHONE)
     page, shown = opened.page, dial.values()
     means = {method: np.mean(by["0.02"]) for method, by in shown["test_accuracy"].items()}

@@ -242,8 +242,6 @@ def test_a_step_that_tested_nothing_says_so(tree: Path) -> None:
 
 
 def test_make_gpu_takes_the_environment_of_the_project_unless_told_another() -> None:
-    if shutil.which("make") is None:
-        pytest.skip("make is not installed")
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKEOVERRIDES")}
 
     def commands(*arguments: str) -> str:
