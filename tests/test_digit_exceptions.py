@@ -54,7 +54,7 @@ def test_a_method_waits_for_the_search_and_last_layer_for_exceptions(monkeypatch
 
 
 def test_last_layer_trains_without_the_exceptions_and_fits_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    base, fitted = tool.base_config, list[tuple[int, int]]()
+    base, fitted, foreign = tool.base_config, list[tuple[int, int]](), list[float]()
 
     def small(method: str, share: float, seed: int) -> RunConfig:
         unbiased = {"unbiased_images": 25} if method == "last_layer" else {}
@@ -62,6 +62,7 @@ def test_last_layer_trains_without_the_exceptions_and_fits_to_them(monkeypatch: 
 
     def fit(network: object, data: BiasedImages, config: RunConfig, *, unbiased: BiasedImages | None, **options: object) -> None:
         fitted.append((len(data), 0 if unbiased is None else len(unbiased)))
+        foreign.append(float((data.group != data.labels).double().mean()))
 
     monkeypatch.setattr(tool, "base_config", small)
     monkeypatch.setattr(search, "chosen", lambda method, root=None: 2)
@@ -69,6 +70,7 @@ def test_last_layer_trains_without_the_exceptions_and_fits_to_them(monkeypatch: 
     jobs = [Job("a", Path("a"), (method, 0.05, 2)) for method in ("baseline", "last_layer", "lnl")]
     found = [tool.DigitExceptions().do(job, Options()) for job in jobs]
     assert fitted == [(500, 0), (475, 25), (500, 0)]
+    assert foreign == pytest.approx([0.045, 0, 0.045], abs=0.006), "nine in ten of 5 %; last_layer trains on none"
     assert [one["config"]["lr"] for one in found] == [search.settings()[2]["lr"]] * 3
     assert found[2]["config"]["adv_weight"] == search.settings()[2]["adv_weight"]
     assert found[0]["exceptions"] == 500

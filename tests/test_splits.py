@@ -30,7 +30,9 @@ def test_the_opposite_of_each_training_set_is_the_other_one(experiment: str, set
         train, opposite, test = (load_data(config, split) for split in ("train", "opposite", "test"))
         assert (len(train), len(opposite), len(test)) == (32, 24, 24)
         theirs = load_data(smoke(experiment, train_set=other), "train")
-        assert torch.equal(opposite.labels, theirs.labels[:24]) or len(opposite) != len(theirs)
+        if experiment == "dogs_cats":  # cut from the same images; faces are drawn, other ones for another number of them
+            assert torch.equal(opposite.images, theirs.images[:24])
+            assert torch.equal(opposite.labels, theirs.labels[:24])
         # The label and the kind of bias go together in one way in the training set and in the other way in its opposite.
         sign = ((train.labels == train.group).float().mean(), (opposite.labels == opposite.group).float().mean())
         assert {float(value) for value in sign} == {0.0, 1.0}
