@@ -40,6 +40,16 @@ def user_path(path: Path | str) -> Path:
     return Path(found)
 
 
+def check_file(path: Path, example: str) -> None:
+    """Refuse a path to write to that is a folder, before the work that would be lost; ``example`` is a name for a file in it.
+
+    Raises:
+        ConfigError: naming a file that would do.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: name a file, such as {path / example}")
+
+
 @contextmanager
 def _said_in_a_sentence(path: Path) -> Iterator[None]:
     """Turn what a full disk raises, in Python or in safetensors, into a :class:`StorageError`."""

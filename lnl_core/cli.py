@@ -73,7 +73,10 @@ ColorVar = Annotated[float, typer.Option(help="Variance of each colour channel, 
 
 
 class _Command(typer.core.TyperCommand):
-    """A command whose help speaks from the declarations, which are read when the help is asked for."""
+    """A command whose help speaks from the declarations, which are read when the help is asked for.
+
+    An option of one value that is given twice is refused, as its first value would be dropped in silence.
+    """
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         for param in self.params:
@@ -81,11 +84,28 @@ class _Command(typer.core.TyperCommand):
                 several = param.metavar == _VALUES
                 param.help, param.show_default = _declared_help(str(param.name).removesuffix("s" if several else ""))
                 param.help = f"Separated by commas, or all: {param.help}" if several else param.help
+                if param.name == "source":
+                    param.help += f"; default: the {'run' if self.name in _OF_A_RUN else 'profile'}'s own"
         super().format_help(ctx, formatter)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=[*args])
+        for param in order:
+            one = isinstance(param, typer.core.TyperOption) and not (param.multiple or param.is_flag)
+            if one and order.count(param) > 1:
+                raise _UsageError(f"{param.opts[0]} is given {order.count(param)} times: give it once", ctx)
+        return super().parse_args(ctx, args)
+
+
+_OF_A_RUN = ("evaluate", "probe")
+"""The commands whose source is, unless another is named, the one that the run was trained on."""
 
 
 def _declared_help(name: str) -> tuple[str, bool]:
-    """The help of an option from what is registered or declared under its name, and whether to add the option's own default."""
+    """The help of an option from what is registered or declared under its name, and whether to add the option's own default.
+
+    Of the source, the declared default is left out: every profile has its own.
+    """
     from lnl_core.config import TRAINING
     from lnl_core.experiments import registered
     from lnl_core.methods import registered as methods
@@ -98,7 +118,8 @@ def _declared_help(name: str) -> tuple[str, bool]:
     owners: dict[str, dict[str, list[str]]] = {}
     for one, owner in declared:
         if one.name == name:
-            owners.setdefault(one.help, {}).setdefault(one.values, []).append(owner)
+            values = one.values.partition(", by default")[0] if name == "source" else one.values
+            owners.setdefault(one.help, {}).setdefault(values, []).append(owner)
     return "; ".join(f"{words} ({_each(values)})" for words, values in owners.items()), False
 
 
@@ -138,7 +159,7 @@ def _every_command(
     """Train networks on biased data without learning the bias."""
 
 
-@app.command()
+@app.command(cls=_Command)
 def data(
     source: Annotated[str, typer.Option(help="mnist, mini, authors or auto.")] = "auto",
     color_var: ColorVar = 0.03,
@@ -255,7 +276,9 @@ def sweep(
         Path | None,
         typer.Option(help="Folder of checkpoints, models and logs; default: OUT/.work, on a cluster each worker's own.", **_PATH),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=_MOST, help="Processes at a time on this machine.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="Processes at a time on this machine; default: 1.", show_default=False)
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, max=_MOST, help="Threads of each process; default: OMP_NUM_THREADS, else the processors shared."),
@@ -489,7 +512,7 @@ def probe(
     _say(json.dumps(result, indent=2))
 
 
-@app.command()
+@app.command(cls=_Command)
 def oracle(
     folder: Annotated[Path, typer.Argument(help="The folder of a run of dogs_cats with --train-set train.", parser=_path)],
     out: Annotated[Path, typer.Option(help="The .csv to write; give it to other runs with --set test_labels=FILE.", **_PATH)],
@@ -502,7 +525,7 @@ def oracle(
     _say(f"{len(labels):,} images labelled in {out}: {sum(labels.values()):,} dogs")
 
 
-@app.command()
+@app.command(cls=_Command)
 def clean(
     tolerance: Annotated[float, typer.Option(help="Largest difference in years between label and estimate.")] = 5.0,
     data_dir: DataDir = None,
@@ -523,7 +546,7 @@ def clean(
     _say(f"{len(cleaned):,} of {len(faces):,} faces agree: {path}; train on them with --source imdb_cleaned")
 
 
-@app.command()
+@app.command(cls=_Command)
 def table(
     experiment: str = "colored_mnist",
     format: Annotated[TableFormat, typer.Option(help="markdown or json.")] = TableFormat.markdown,
@@ -543,7 +566,7 @@ def table(
     _say(json.dumps(rows, indent=2) if format is TableFormat.json else table_markdown(rows))
 
 
-@app.command()
+@app.command(cls=_Command)
 def experiments() -> None:
     """List the experiments, those of LNL_PLUGINS among them: methods, and what each lets one choose beside method and training."""
     from lnl_core.experiments.registry import registered
@@ -554,7 +577,7 @@ def experiments() -> None:
             _say(f"  {one.name:<24}{one.help} ({one.values})")
 
 
-@app.command()
+@app.command(cls=_Command)
 def methods() -> None:
     """List the methods, also those of LNL_PLUGINS, what each must know and its hyper-parameters; last those of every training."""
     from lnl_core.config import EXECUTION, MEASURING, TRAINING
@@ -569,7 +592,7 @@ def methods() -> None:
             _say(f"  {one.name:<24}{one.help} ({one.values})")
 
 
-@app.command()
+@app.command(cls=_Command)
 def bench(
     out: Annotated[Path | None, typer.Option(help="Also write the JSON to this file.", **_PATH)] = None,
     source: Annotated[str, typer.Option(help="mnist, mini or auto.")] = "auto",
@@ -579,13 +602,15 @@ def bench(
     reference: Annotated[bool, typer.Option(help="Also time the straightforward reference in benchmarks/.")] = True,
 ) -> None:
     """Time one epoch of baseline and lnl beside a straightforward reference, and of mi_backprop beside lnl; prints ratios."""
-    from lnl_core._files import write_json
+    from lnl_core._files import check_file, write_json
     from lnl_core.runs.bench import benchmark, report
 
+    if out is not None:
+        check_file(out, "bench.json")
     results = benchmark(source=source, data_dir=data_dir, size=size, reference=reference, repeats=repeats)
+    _say(report(results))  # first, so that a file that cannot be written loses nothing
     if out is not None:
         write_json(out, results)
-    _say(report(results))
 
 
 # The entry point
@@ -668,7 +693,15 @@ def _answer() -> int:
             raise
         return _fail("there is too little memory for this: take fewer or smaller images, or a smaller batch_size")
     except KeyboardInterrupt:
-        return _fail("stopped; the same command goes on from the last finished epoch", 130)
+        return _fail(f"stopped; {_goes_on(sys.argv[1:])}", 130)
+
+
+def _goes_on(arguments: list[str]) -> str:
+    """What the same command does after an interruption."""
+    command = next((one for one in arguments if not one.startswith("-")), "")
+    if command in ("train", "sweep"):
+        return "the same command goes on from the last finished epoch"
+    return "the same command goes on where it was" if command == "clean" else "the same command begins again"
 
 
 if __name__ == "__main__":

@@ -229,11 +229,16 @@ class RunConfig:
         return dict(self.__dict__)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """The inverse of :meth:`to_dict`; an unknown name is a :class:`ConfigError`.
+    def from_dict(cls, values: Mapping[str, Any], *, former: bool = False) -> "RunConfig":
+        """The inverse of :meth:`to_dict`. What was stored keeps its profile, although its preset may have other values today.
 
-        What was stored keeps its profile, although its preset may have other values today. The form of schema 2 and before, which
-        listed the hyper-parameters of every experiment and method, is read too: those that this run never read are left out.
+        Args:
+            values: by name; what is missing has its default.
+            former: also read the form of schema 2 and before, which listed the hyper-parameters of every experiment and method:
+                those that this run never read are left out.
+
+        Raises:
+            ConfigError: a name that nobody knows or that this run does not have, or a value out of range.
         """
         if not isinstance(values, Mapping):
             raise ConfigError(f"a configuration is a table of names and values, got {shown(values)}")
@@ -248,6 +253,8 @@ class RunConfig:
                 raise ConfigError(
                     f"unknown hyper-parameter {shown(name)} in a configuration: it was written by another version of lnl_core"
                 )
+            if name not in fields and name not in _NAMES and not former:
+                raise ConfigError(_not_of(name, experiment, method))
         config = object.__new__(cls)
         config._set(experiment, method, values.get("profile", "full"), {name: one.default for name, one in fields.items()} | values)
         return config

@@ -1,6 +1,7 @@
 """Confidence: every number against its closed form, and both controls, a network that knows what it knows and one that does not."""
 
 from dataclasses import asdict
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -86,6 +87,11 @@ def test_control_a_confidence_that_tells_nothing_ranks_by_chance() -> None:
     assert found.auroc == pytest.approx(0.5, abs=0.015)
     assert found.accuracy == pytest.approx(0.2, abs=0.01)
     assert found.error == pytest.approx(found.confidence - 0.2, abs=0.02)
+
+
+def test_a_wrong_answer_of_just_that_confidence_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("lnl_core.evaluation.calibration"), "SURE", 0.5)
+    assert calibration(torch.zeros(1, 2), torch.tensor([1])).wrong_sure == 1, "two equal logits have a probability of 0.5 exactly"
 
 
 def test_right_from_wrong_at_both_ends() -> None:

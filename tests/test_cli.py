@@ -171,6 +171,61 @@ def test_an_interrupted_command_says_so_and_goes_on(
     assert read_record(tmp_path / "run" / "record.json").metrics == read_record(finished / "record.json").metrics
 
 
+def test_what_an_interrupted_command_does_next_is_true_of_it(lnl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lnl_core.runs.bench.benchmark", stop)
+    assert lnl("bench").err == "lnl: stopped; the same command begins again\n"
+    monkeypatch.setattr("lnl_core.runs.sweep.sweep", stop)
+    swept = lnl("sweep", "--out", "runs", "--methods", "lnl", "--color-vars", "0.03")
+    assert swept.err == "lnl: stopped; the same command goes on from the last finished epoch\n"
+
+
+def test_an_option_of_one_value_that_is_given_twice_is_refused(lnl: Command, tmp_path: Path) -> None:
+    for command, option in (("train", "--seed"), ("sweep", "--color-vars"), ("bench", "--repeats"), ("data", "--seed")):
+        out = () if command in ("data", "bench") else ("--out", tmp_path / "out")
+        answer = lnl(command, *out, option, 1, option, 2)
+        assert (answer.code, answer.err) == (2, f"lnl: {option} is given 2 times: give it once: see 'lnl --help'\n")
+    answer = lnl("train", "--quiet", "--quiet", "--set", "lr=1", "--set", "lr=1", "--out", tmp_path / "out")
+    assert answer.err.startswith("lnl: --set lr is given 2 times"), "a flag may be given twice, and --set for several names"
+
+
+def test_a_measurement_is_not_lost_to_a_file_that_cannot_be_written(
+    lnl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[dict[str, Any]] = []
+    monkeypatch.setattr("lnl_core.runs.bench.benchmark", lambda **options: measured.append(options) or {})  # type: ignore[func-returns-value]
+    monkeypatch.setattr("lnl_core.runs.bench.report", lambda results: "so many seconds")
+    refused = lnl("bench", "--out", tmp_path)
+    assert (refused.code, measured) == (2, [])
+    assert refused.err == f"lnl: {tmp_path} is a folder: name a file, such as {tmp_path}/bench.json\n"
+    (tmp_path / "file").touch()
+    late = lnl("bench", "--out", tmp_path / "file" / "bench.json")
+    assert (late.code, late.out) == (2, "so many seconds\n")
+
+
+def test_the_source_of_a_run_has_the_default_that_is_true_of_the_command(lnl: Command) -> None:
+    for command, whose in (("train", "profile"), ("sweep", "profile"), ("evaluate", "run"), ("probe", "run")):
+        said = " ".join(lnl(command, "--help").out.split())
+        assert f"default: the {whose}'s own" in said
+        assert "by default auto" not in said
+
+
+def test_rows_of_one_label_alone_are_refused_before_anything_is_trained(
+    lnl: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "fit", lambda *_, **__: pytest.fail("it was trained"))
+    census = ("train", "--experiment", "census", "--train-set", "adult", "--profile", "smoke", "--out", tmp_path / "out", "--set")
+    said = {
+        "test_size=1": "with test_size 1 the split 'test' has rows of one label alone: take more",
+        "train_size=2": "train_size must be at least 20 where rows are drawn, got 2",
+    }
+    for change, sentence in said.items():
+        assert lnl(*census, change).err == f"lnl: {sentence}\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_options_reach_the_configuration(lnl: Command, tmp_path: Path) -> None:
     answer = lnl(
         "train", "--method", "baseline", "--bf16", "--set", "epochs=1", "--set", "lr=0.05", "--out", tmp_path / "run", *SMALL

@@ -123,6 +123,8 @@ def test_one_sentence_and_nothing_left_behind(
         if "model.safetensors" in base:
             (folder / "model.safetensors").write_bytes(model)
         if given.startswith("--"):
+            if (flag := given.partition("=")[0]) in base:  # an option of one value is not to be given twice
+                del base[base.index(flag) : base.index(flag) + 2]
             base.append(given)
         else:  # an argument takes the place of the good one
             base[0] = given

@@ -326,6 +326,16 @@ def test_a_dictionary_of_another_version_is_refused() -> None:
         RunConfig.from_dict({**RunConfig().to_dict(), "gamma": 1})
 
 
+def test_what_belongs_to_another_method_is_refused_unless_the_form_of_former_records_is_asked_for() -> None:
+    config = preset("demo", "lnl")
+    values = {**config.to_dict(), "confusion_weight": 0.5, "protected": "sex"}
+    with pytest.raises(ConfigError, match=r"confusion_weight belongs to methods? .*: leave it out of lnl"):
+        RunConfig.from_dict(values)
+    assert RunConfig.from_dict(values, former=True) == config
+    with pytest.raises(ConfigError, match=r"unknown hyper-parameter 'gamma'"):
+        RunConfig.from_dict({**values, "gamma": 1}, former=True)
+
+
 def test_fingerprint_ignores_how_fast_a_run_is() -> None:
     base = preset("full")
     assert base.with_options(precision="bf16", channels_last=True).fingerprint() == base.fingerprint()

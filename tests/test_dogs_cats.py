@@ -478,6 +478,13 @@ def test_what_does_not_exist_is_refused(data_dir: Path) -> None:
 # The oracle
 
 
+def test_a_file_for_labels_that_nobody_would_read_is_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"labels\.npy would not be read as the table that it is: let its name end in \.csv"):
+        oracle_labels(tmp_path / "nothing", tmp_path / "labels.npy")
+    with pytest.raises(ConfigError, match="is a folder: name a file, such as"):
+        oracle_labels(tmp_path / "nothing", tmp_path)
+
+
 def test_an_oracle_labels_the_test_images_of_other_runs(data_dir: Path, tmp_path: Path) -> None:
     tiny: dict[str, Any] = {"experiment": "dogs_cats", "source": "kaggle", "batch_size": 4}
     config = preset("smoke", "baseline", train_set="train", **tiny)

@@ -643,6 +643,15 @@ def test_features_are_kept_under_a_name_that_weights_and_images_decide(tmp_path:
     assert with_features(plain, data) is data
 
 
+def test_features_that_cannot_be_kept_are_computed_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network, data = mobilenet_v2_network(2, 8, frozen_blocks=2), image_data()
+    (tmp_path / "file").write_text("no folder")
+    found = with_features(network, data, tmp_path / "file" / "cache")
+    assert torch.equal(found.images, with_features(network, data, tmp_path).images)
+    assert "cannot be kept in" in caplog.text
+    assert "set LNL_CACHE_DIR" in caplog.text
+
+
 def test_a_gray_resnet_sees_luminance_only() -> None:
     images = photographs(count=2)
     grey = (0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]).expand_as(images)

@@ -454,6 +454,23 @@ def test_a_damaged_table_of_published_numbers_is_named(content: str, tmp_path: P
         results_table(records=[], folder=tmp_path)
 
 
+def test_a_folder_that_holds_no_results_is_said_to_be_none(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RecordError, match=r"is no results folder, as it has no paper\.json: name the one of the repository"):
+            results_table(folder=folder)
+
+
+def test_the_file_of_a_record_whose_configuration_cannot_be_read_is_named(tmp_path: Path) -> None:
+    record = record_of()
+    write_record(record, tmp_path / "runs" / "good.json")
+    (tmp_path / "paper.json").write_bytes((ROOT / "results" / "paper.json").read_bytes())
+    assert sum(row["n"] for row in results_table(folder=tmp_path)) == 1
+    write_record(replace(record, seed=1, config={**record.config, "lr": "fast"}), tmp_path / "runs" / "odd.json")
+    with pytest.raises(RecordError, match=r"odd\.json has a configuration that cannot be read \(lr .*\): delete it and run again"):
+        results_table(folder=tmp_path)
+    assert results_table("dogs_cats", folder=tmp_path), "a record of another experiment is nobody's concern"
+
+
 def test_a_metric_that_a_record_lacks_is_named() -> None:
     with pytest.raises(RecordError, match="holds no 'validation_accuracy'"):
         aggregate([record_of()], "validation_accuracy")

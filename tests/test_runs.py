@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import every
 from safetensors.torch import load_file, save_file
 
 from lnl_core import experiments
@@ -481,7 +482,11 @@ def test_a_resumed_run_names_every_commit_that_trained_it(tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("notes", [None, b"[{"], ids=["missing", "cut"])
+@pytest.mark.parametrize(
+    "notes",
+    [None, b"[{", b"5", b'{"after_epochs": 0}', b'[{"after_epochs": "0"}]', b"[" * 100_000],
+    ids=["missing", "cut", "a number", "a table", "words", "deep"],
+)
 def test_epochs_of_unknown_code_are_said_to_be(notes: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(runs, "_leave_record", refuse)
@@ -494,6 +499,29 @@ def test_epochs_of_unknown_code_are_said_to_be(notes: bytes | None, tmp_path: Pa
     origin = go(one(), tmp_path).provenance
     assert origin["earlier"] == [unknown]
     assert origin["seconds"] is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_notes_without_a_time_leave_the_time_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_leave_record", refuse)
+        with pytest.raises(MemoryError):
+            go(one(), tmp_path)
+    (tmp_path / "parts.json").write_text('[{"after_epochs": 0, "commit": "a"}]')
+    origin = go(one(), tmp_path).provenance
+    assert origin["earlier"] == [{"after_epochs": 0, "commit": "a", "seconds": None}]
+    assert origin["seconds"] is None
+
+
+def test_a_damaged_configuration_of_a_folder_is_refused_in_a_sentence(copy: Path) -> None:
+    (copy / "record.json").unlink()
+
+    def refused(content: str) -> None:
+        (copy / "config.json").write_text(content)
+        with pytest.raises(RecordError, match=r"config\.json is no configuration of ours \(.*\): choose another folder or delete"):
+            go(tiny(), copy)
+
+    every([("{",), ("[]",), ("5",), ("[" * 100_000,), ('{"method": "mine"}',), ('{"gamma": 1}',)], refused)
 
 
 # Models
@@ -516,7 +544,7 @@ def test_a_missing_model_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    with pytest.raises(RecordError, match="is not a readable safetensors file"):
+    with pytest.raises(RecordError, match=r"is no readable safetensors file of ours .*: train the model again"):
         load_model(path)
 
 

@@ -72,6 +72,8 @@ def at_work(folder: Path) -> int:
 def test_a_cluster_is_told_which_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name the source"):
         sweep(tiny(source="auto"), tmp_path, scheduler="tcp://127.0.0.1:1", progress=False)
+    with pytest.raises(ConfigError, match="a scheduler has workers of its own: leave out one of the two"):
+        sweep(tiny(), tmp_path, scheduler="tcp://127.0.0.1:1", workers=1, progress=False)
 
 
 @pytest.mark.parametrize(

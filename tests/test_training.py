@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from cases import every
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lnl_core import experiments
@@ -19,6 +23,7 @@ from lnl_core.evaluation import accuracy
 from lnl_core.methods import find
 from lnl_core.networks import LNLNetwork, build_network, digit_network
 from lnl_core.training import CHECKPOINT, Metrics, autocast, choose_device, fit, learning_rate, loop as training, optimisers
+from lnl_core.training.checkpoints import restore
 from lnl_core.training.loop import Training
 from lnl_core.training.precision import native_bf16
 
@@ -59,6 +64,14 @@ def stop_after(epochs: int, measure: Callable[[LNLNetwork], Metrics]) -> Callabl
 def enough_for(changes: dict[str, Any], few: BiasedImages) -> BiasedImages:
     """Two batches; or three, much smaller, where bf16 may be imitated, which takes nine times as long."""
     return few.subset(slice(0, 10 if changes.get("precision") == "bf16" else 64))
+
+
+def rewritten(folder: Path, header: dict[str, str | None], tensors: dict[str, Tensor] | None = None) -> None:
+    """The checkpoint with other values in its header, or without those that are ``None``, and with other tensors."""
+    path = folder / CHECKPOINT
+    with safe_open(str(path), framework="pt") as file:
+        metadata = {name: value for name, value in {**file.metadata(), **header}.items() if value is not None}
+    save_file(load_file(path) if tensors is None else tensors, str(path), metadata=metadata)
 
 
 SLOW: dict[str, Any] = {"precision": "bf16", "channels_last": True, "batch_size": 4}
@@ -151,18 +164,13 @@ def test_resuming_gives_the_uninterrupted_result(
 
 def test_momentum_survives_an_interruption(few: BiasedImages, tmp_path: Path) -> None:
     """Control: a checkpoint without its momentum ends elsewhere, so the test above would notice."""
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
     config = config_of()
     whole, _ = train(config, few)
     with pytest.raises(KeyboardInterrupt):
         train(config, few, validate=stop_after(1, lambda network: {}), out_dir=tmp_path)
-    path = tmp_path / CHECKPOINT
-    with safe_open(str(path), framework="pt") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors = load_file(tmp_path / CHECKPOINT)
     assert any(name.startswith("momentum.bias_head") for name in tensors)
-    save_file({name: value for name, value in tensors.items() if name.startswith("network.")}, str(path), metadata=metadata)
+    rewritten(tmp_path, {"names": None}, {name: value for name, value in tensors.items() if name.startswith("network.")})
     assert not same(whole, train(config, few, out_dir=tmp_path)[0])
 
 
@@ -204,7 +212,7 @@ def test_another_precision_by_name_is_another_run(few: BiasedImages, tmp_path: P
 @pytest.mark.parametrize("content", [b"", b"\x80\x04garbage", bytes(8), b"\xff" * 100])
 def test_a_damaged_checkpoint_is_refused(content: bytes, few: BiasedImages, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(content)
-    with pytest.raises(RecordError, match="is not a readable safetensors file"):
+    with pytest.raises(RecordError, match=r"is no readable safetensors file of ours .*: delete it to begin this run anew"):
         train(config_of(), few, out_dir=tmp_path)
 
 
@@ -212,15 +220,58 @@ def test_a_checkpoint_cut_short_is_refused(few: BiasedImages, tmp_path: Path) ->
     train(config_of(epochs=1), few, out_dir=tmp_path)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RecordError, match="is not a readable safetensors file"):
+    with pytest.raises(RecordError, match=r"is no readable safetensors file of ours .*: delete it to begin this run anew"):
         train(config_of(epochs=1), few, out_dir=tmp_path)
 
 
-def test_a_safetensors_file_of_others_is_refused(few: BiasedImages, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
+DAMAGED: dict[str, dict[str, str | None]] = {
+    "no configuration": {"config": None},
+    "half a configuration": {"config": '{"method": "lnl"'},
+    "a list for a configuration": {"config": "[]"},
+    "no history": {"history": None},
+    "a number for a history": {"history": "5"},
+    "numbers in a history": {"history": "[1, 2]"},
+    "brackets deeper than anybody means": {"history": "[" * 100_000},
+}
 
+
+def test_a_checkpoint_with_a_damaged_header_is_refused_and_what_is_said_to_help_does(few: BiasedImages, tmp_path: Path) -> None:
+    config = config_of("baseline", epochs=1)
+    train(config, few, out_dir=tmp_path / "whole")
+
+    def refused(name: str, header: dict[str, str | None]) -> None:
+        folder = tmp_path / name
+        shutil.copytree(tmp_path / "whole", folder)
+        rewritten(folder, header)
+        for call in (lambda: train(config, few, out_dir=folder), lambda: restore(build_network(config), folder)):
+            with pytest.raises(RecordError, match=r"checkpoint\.safetensors has a .*delete it to begin this run anew, or choose"):
+                call()
+        (folder / CHECKPOINT).unlink()
+        train(config, few, out_dir=folder)  # as the sentence says
+
+    every(DAMAGED.items(), refused)
+
+
+def test_a_checkpoint_of_a_plug_in_that_is_not_there_says_so(few: BiasedImages, tmp_path: Path) -> None:
+    train(config_of("baseline", epochs=1), few, out_dir=tmp_path)
+    rewritten(tmp_path, {"config": json.dumps({**config_of("baseline").to_dict(), "method": "mine"})})
+    with pytest.raises(RecordError, match=r"cannot read \(unknown method 'mine'.*\): put that right, or delete it"):
+        restore(build_network(config_of("baseline")), tmp_path)
+
+
+def test_a_checkpoint_that_has_lost_its_momentum_is_not_gone_on_from(few: BiasedImages, tmp_path: Path) -> None:
+    train(config_of("baseline", epochs=1), few, out_dir=tmp_path)
+    tensors = load_file(tmp_path / CHECKPOINT)
+    rewritten(tmp_path, {}, {name: value for name, value in tensors.items() if not name.startswith("momentum.")})
+    with pytest.raises(RecordError, match="lacks something of what it held, such as the momentum: delete it"):
+        train(config_of("baseline", epochs=1), few, out_dir=tmp_path)
+    rewritten(tmp_path, {"names": None}, tensors)  # an earlier version's
+    train(config_of("baseline", epochs=1), few, out_dir=tmp_path)
+
+
+def test_a_safetensors_file_of_others_is_refused(few: BiasedImages, tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, str(tmp_path / CHECKPOINT))
-    with pytest.raises(RecordError, match="was not written by this version of lnl_core"):
+    with pytest.raises(RecordError, match=r"was not written by this version of lnl_core \(.*\): delete it"):
         train(config_of(), few, out_dir=tmp_path)
 
 
@@ -276,6 +327,12 @@ def test_a_last_batch_of_one_is_dropped(few: BiasedImages) -> None:
 def test_tensorboard_gets_the_scalars(method: str, few: BiasedImages, tmp_path: Path) -> None:
     train(config_of(method, epochs=1), few, out_dir=tmp_path, tensorboard=True)
     assert list((tmp_path / "tensorboard").glob("events.*"))
+
+
+def test_a_training_that_fails_in_its_first_epoch_leaves_nothing_of_tensorboard(few: BiasedImages, tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLossError):
+        train(config_of("baseline", epochs=1, lr=1e30), few, out_dir=tmp_path, tensorboard=True)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_tensorboard_needs_a_folder(few: BiasedImages) -> None:

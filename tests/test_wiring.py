@@ -5,6 +5,7 @@ Each test fails where two values of one shape are exchanged.
 
 import hashlib
 import importlib
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,16 @@ from torch import Tensor
 from lnl_core.config import preset
 from lnl_core.datasets import BiasedImages, colored_mnist, digits, synthetic_faces
 from lnl_core.errors import RecordError
-from lnl_core.evaluation import accuracy, background_places, data_information, evaluate, feature_maps, pool_places
+from lnl_core.evaluation import (
+    Interval,
+    accuracy,
+    background_places,
+    data_information,
+    evaluate,
+    feature_maps,
+    over_seeds,
+    pool_places,
+)
 from lnl_core.evaluation.probes import ProbeResult
 from lnl_core.experiments.splits import load_data, load_probe_data
 from lnl_core.losses import bias_loss
@@ -140,15 +150,29 @@ def test_a_fresh_adversary_is_asked_about_images_it_has_not_seen(mini_test: Bias
     def ask(_: Any, data: BiasedImages) -> SimpleNamespace:
         assert data.color is not None
         asked.append(data.color)
-        return SimpleNamespace(accuracy=0.0, information=0.0, chance=0.0)
+        return SimpleNamespace(accuracy=0.2 * len(asked), information=0.1 * len(asked), chance=0.1)
 
     monkeypatch.setattr(leakage, "retrain_adversary", train)
     monkeypatch.setattr(leakage, "evaluate_adversary", ask)
-    leakage.fresh_h(None, mini_test.subset(slice(0, 100)), 1, 2)  # type: ignore[arg-type]  # no network is trained
+    found = leakage.fresh_h(None, mini_test.subset(slice(0, 100)), 1, 2)  # type: ignore[arg-type]  # no network is trained
+    assert found["accuracy"] == asdict(Interval.of([0.2, 0.4], overlap=1.0)), "halves of the same images are not independent"
+    assert found["information"] == asdict(Interval.of([0.1, 0.2], overlap=1.0))
     assert len(trained) == len(asked) == 2
     for seen, unseen in zip(trained, asked, strict=True):
         both = torch.cat([seen, unseen])
         assert len(both.unique(dim=0)) == len(both) == 100
+
+
+def test_the_splits_of_a_probe_count_as_overlapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(*_: Any, seed: int, **__: Any) -> ProbeResult:
+        return ProbeResult("mlp", 0.1 * seed, 0.2 * seed, 0.1, 0.3 * seed, 0.4 * seed, 30, 10)
+
+    monkeypatch.setattr("lnl_core.evaluation.over_seeds.probe_leakage", answer)
+    found = over_seeds.leakage(torch.zeros(40, 2), torch.zeros(40), seeds=3)
+    scales = (found.accuracy, 0.1), (found.control, 0.2), (found.information, 0.3), (found.control_information, 0.4)
+    for interval, scale in scales:
+        wanted = Interval.of([scale * seed for seed in range(3)], overlap=10 / 30)
+        assert asdict(interval) == pytest.approx(asdict(wanted))
 
 
 def test_the_eraser_is_fitted_to_other_images_than_are_probed(monkeypatch: pytest.MonkeyPatch) -> None:

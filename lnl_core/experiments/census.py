@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lnl_core.datasets.census import PROTECTED, adult, feature_names, german
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.datasets.synthetic.census import synthetic_census
+from lnl_core.datasets.synthetic.census import FEWEST_DRAWN, synthetic_census
+from lnl_core.errors import ConfigError, DataError
 from lnl_core.experiments.base import TEST_SIZE, TRAIN_SIZE, Experiment, Setting, Values, one_of, source
 from lnl_core.hyperparameters import choice
 from lnl_core.networks.census import census_network
@@ -92,11 +93,22 @@ class Census(Experiment):
     def load(self, config: "RunConfig", split: str, data_dir: Path | str | None, **options: Any) -> BiasedImages:
         """Splits "train", "trainval", "validation" and "test"; of german and synthetic rows the run's seed also draws the split."""
         shared: dict[str, Any] = {"protected": config.protected, **options}
+        if config.source == "synthetic" and config.train_size is not None and config.train_size < FEWEST_DRAWN:
+            raise ConfigError(f"train_size must be at least {FEWEST_DRAWN} where rows are drawn, got {config.train_size}")
         if config.source == "synthetic":
             return synthetic_census(str(config.train_set), split, n=config.train_size, seed=config.seed, **shared)
         if config.train_set == "german":
             return german(split, seed=config.seed, data_dir=data_dir, **shared)
         return adult(split, data_dir=data_dir, **shared)
+
+    def load_split(self, config: "RunConfig", split: str, data_dir: Path | str | None = None, **options: Any) -> BiasedImages:
+        """A split as a run sees it; one that a size cuts to a single label or group is refused before anything is trained."""
+        data, limit = super().load_split(config, split, data_dir, **options), self.size(config, split)
+        for what, kinds in (("label", data.labels), ("group", data.bias)):
+            if limit is not None and len(kinds.unique()) < 2:
+                size = "test_size" if split == "test" else "train_size"
+                raise DataError(f"with {size} {limit} the split {split!r} has rows of one {what} alone: take more")
+        return data
 
     def network(self, config: "RunConfig") -> LNLNetwork:
         name, protected = str(config.train_set), str(config.protected)

@@ -200,7 +200,7 @@ class JluCourse(Course):
         """The checkpoint holds all there is to know, and the files beside it are copies. One of an earlier version needs them."""
         try:
             theirs = json.loads(notes["turns"] if "turns" in notes else (folder / OPTIONS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise RecordError(f"{folder / OPTIONS} is missing or damaged: choose another folder or delete this one") from None
         if theirs != asdict(self.turns):
             raise RecordError(f"{folder} holds a run with other turns ({theirs}): choose another folder or delete this one")

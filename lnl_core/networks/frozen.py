@@ -1,6 +1,7 @@
 """The first layers of a pretrained f that stay as they are, and their features: computed once and kept."""
 
 import hashlib
+import logging
 import math
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from lnl_core._files import write_atomically
 from lnl_core.datasets.container import BiasedImages, Features
 from lnl_core.datasets.readers.photographs import cache_folder
+from lnl_core.errors import StorageError
 from lnl_core.networks.parts import LNLNetwork
 
+_log = logging.getLogger(__name__)
 _BATCH = 64
 
 
@@ -65,7 +68,8 @@ def frozen_part(network: LNLNetwork) -> Frozen | None:
 def with_features(network: LNLNetwork, data: BiasedImages, cache_dir: Path | str | None = None) -> BiasedImages:
     """The data with the features of the frozen part of f in the place of the images, for the same network; else the data.
 
-    The features are computed in float32, and kept in a file named by :meth:`Frozen.key`.
+    The features are computed in float32, and kept in a file named by :meth:`Frozen.key`. Where none can be written, a warning says
+    so.
 
     Args:
         network: on the device of the data.
@@ -111,5 +115,7 @@ def _kept(path: Path, count: int) -> Tensor | None:
 def _keep(path: Path, features: Tensor) -> None:
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: save_file({"features": features.cpu().contiguous()}, str(temporary)))
+    try:
+        write_atomically(path, lambda temporary: save_file({"features": features.cpu().contiguous()}, str(temporary)))
+    except (OSError, StorageError) as error:
+        _log.warning("the features of the frozen layers cannot be kept in %s (%s): set LNL_CACHE_DIR", path.parent, error)

@@ -16,7 +16,7 @@ from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, RecordError
 from lnl_core.experiments.registry import find, registered
 from lnl_core.hyperparameters import shown
-from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_records, results_folder
+from lnl_core.runs.records import _HOLDS, _RESTORE, RunRecord, read_record, results_folder
 
 Key = TypeVar("Key", bound=Hashable)
 Setting = tuple[tuple[str, float | str], ...]
@@ -46,6 +46,8 @@ def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
     path = folder / "paper.json"
     if not path.exists() and (folder / "runs").is_dir() and folder != results_folder() and experiment in registered():
         return []  # somebody's own runs, compared with nothing published
+    if not path.exists():
+        raise RecordError(f"{folder} is no results folder, as it has no paper.json: name the one of the repository")
     try:
         published = json.loads(read_text(path))["experiments"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -70,6 +72,20 @@ def _published_rows(experiment: str, folder: Path) -> list[dict[str, Any]]:
         if not (isinstance(row["method"], str) and _HOLDS["setting"](row["setting"]) and is_number(row["value"])):
             raise RecordError(f"{path} has the result {shown(row)} of {experiment}: {_RESTORE}")
     return rows
+
+
+def _readable(folder: Path, experiment: str) -> list[RunRecord]:
+    """The records of an experiment in a folder, with configurations that can be read."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        record = read_record(path)
+        if record.experiment == experiment:
+            try:
+                record.run_config()
+            except ConfigError as error:
+                raise RecordError(f"{path} has a configuration that cannot be read ({error}): delete it and run again") from None
+            found.append(record)
+    return found
 
 
 def _key(setting: dict[str, float | str]) -> Setting:
@@ -153,7 +169,7 @@ def results_table(
         raise ConfigError(f"a results table holds the profiles full and short only, got {', '.join(profiles)}")
     place = folder or results_folder()
     published = _published(experiment, place)
-    wanted = read_records(place / "runs") if records is None else list(records)
+    wanted = _readable(place / "runs", experiment) if records is None else list(records)
     sources = find(experiment).table_sources if source is None else (source,)
     named = [r for r in wanted if r.experiment == experiment and r.profile in profiles and r.data.get("source") in sources]
     complete = [record for record in named if of_its_preset(record)]

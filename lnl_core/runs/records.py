@@ -132,7 +132,7 @@ def migrated_config(values: Any) -> Any:
     if not isinstance(values, dict) or not {"experiment", "method", "epochs"} <= set(values):
         return values
     try:
-        return RunConfig.from_dict(values).to_dict()
+        return RunConfig.from_dict(values, former=True).to_dict()
     except ConfigError:
         return values
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lnl_core import experiments, methods
-from lnl_core._files import leftovers, read_text, user_path, write_atomically, write_json
+from lnl_core._files import check_file, leftovers, read_text, user_path, write_atomically, write_json
 from lnl_core._memory import keep_freed_memory
 from lnl_core._tf32 import whole_float32
 from lnl_core.config import PROFILES, RunConfig
@@ -83,9 +83,9 @@ def save_model(network: LNLNetwork, config: RunConfig, path: Path | str, dtype: 
 def _read_model(path: Path | str) -> tuple[dict[str, Tensor], RunConfig, Path]:
     path = user_path(path)
     path = path / MODEL if path.is_dir() else path
-    tensors, metadata = read_safetensors(path, _MODEL_FORMAT)
+    tensors, metadata = read_safetensors(path, _MODEL_FORMAT, "train the model again, or name another file")
     try:
-        return tensors, RunConfig.from_dict(json.loads(metadata["config"])), path
+        return tensors, RunConfig.from_dict(json.loads(metadata["config"]), former=True), path
     except ConfigError as error:  # a plug-in that is not there, for one: the weights are sound
         what = f"{path} has a header that this version of lnl_core cannot read"
         raise RecordError(f"{what} ({error}): put that right, or train the model again") from None
@@ -132,15 +132,19 @@ def oracle_labels(path: Path | str, out: Path | str, data_dir: Path | str | None
         0 (cat) or 1 (dog) for each file name.
 
     Raises:
-        ConfigError: if the model was trained on something else.
+        ConfigError: if the model was trained on something else, or ``out`` is no name of a ``.csv``.
         DataError: if the photographs are missing.
     """
+    file = user_path(out)
+    check_file(file, "test_labels.csv")
+    if file.suffix != ".csv":
+        raise ConfigError(f"{file} would not be read as the table that it is: let its name end in .csv")
     config = model_config(path)
     names, images = experiments.find(config.experiment).unlabelled(config, data_dir)
     nothing = torch.zeros(len(images), dtype=torch.long)
     answers = predict(load_model(path), BiasedImages(images, nothing, nothing, nothing, source=config.source, classes=2))
     labels = dict(zip(names, answers.tolist(), strict=True))
-    write_test_labels(out, labels)
+    write_test_labels(file, labels)
     return labels
 
 
@@ -179,23 +183,31 @@ def read_runs(root: Path | str, experiment: str, profile: str | None = None) -> 
     return [record for record in records if record.experiment == experiment and profile in (None, record.profile)]
 
 
-def _begun_in(folder: Path) -> str | None:
-    """The precision of the run in ``folder``, if there is one; what cannot be read is :func:`_claim`'s to refuse."""
-    try:
-        begun = RunConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8"))).precision
-    except (OSError, ValueError, TypeError, ConfigError):
+def _config_in(folder: Path) -> RunConfig | None:
+    """The configuration of the run in ``folder``, if there is one.
+
+    Raises:
+        RecordError: a file that cannot be read.
+    """
+    marker = folder / CONFIG
+    if not marker.exists():
         return None
-    return begun if begun != "auto" else None
+    try:
+        return RunConfig.from_dict(json.loads(marker.read_text(encoding="utf-8")), former=True)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
+
+
+def _begun_in(folder: Path) -> str | None:
+    """The precision of the run in ``folder``, if there is one."""
+    found = _config_in(folder)
+    return None if found is None or found.precision == "auto" else str(found.precision)
 
 
 def _check_free(folder: Path, config: RunConfig) -> None:
     """Refuse a folder that holds something else than this run, or nothing."""
-    marker = folder / CONFIG
-    if marker.exists():
-        try:
-            other = RunConfig.from_dict(json.loads(marker.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RecordError(f"{marker} is no configuration of ours ({error}): choose another folder or delete this one") from None
+    other = _config_in(folder)
+    if other is not None:
         same_run(config, other, folder)
     elif folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(leftovers(folder, _files()))):
         raise RecordError(f"{folder} exists and is not the folder of a run: choose another folder")
@@ -286,8 +298,8 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
     """
     try:
         parts = json.loads((folder / PARTS).read_text(encoding="utf-8"))
-        earlier = [part for part in parts if part["after_epochs"] < resumed]
-    except (OSError, ValueError, TypeError, KeyError):
+        earlier = [{**part} for part in parts if part["after_epochs"] < resumed]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         earlier = []
     if resumed and (not earlier or earlier[0]["after_epochs"]):  # begun by a version that kept no notes
         earlier.insert(0, {"commit": None, "dirty": None, "started": None, "after_epochs": 0})
@@ -303,7 +315,7 @@ def _seconds_of(part: dict[str, Any], folder: Path) -> float | None:
     try:
         begun = datetime.fromisoformat(part["started"]).timestamp()
         return round(max((folder / CHECKPOINT).stat().st_mtime - begun, 0.0), 1)
-    except (OSError, TypeError, ValueError):
+    except (OSError, TypeError, ValueError, KeyError):
         return None
 
 

@@ -125,7 +125,7 @@ def sweep(
     out_dir: Path | str,
     *,
     work_dir: Path | str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     threads: int | None = None,
     scheduler: str | None = None,
     data_dir: Path | str | None = None,
@@ -142,7 +142,7 @@ def sweep(
         out_dir: gets the records, ``NAME.json``.
         work_dir: gets a folder a run with checkpoint, metrics and model, beside its log; by default ``out_dir/.work``, on a
             cluster each worker's own local folder. Give one that all workers share, and a run of a lost worker resumes elsewhere.
-        workers: processes at a time on this machine.
+        workers: processes at a time on this machine, by default 1; not with a ``scheduler``, whose workers do the runs.
         threads: of each process; by default ``OMP_NUM_THREADS``, else the processors shared among the workers.
         scheduler: address of a Dask scheduler, such as ``tcp://host:8786``, whose workers then do the runs.
         data_dir: see :func:`lnl_core.datasets.colored_mnist`; on a cluster a folder of the workers.
@@ -150,13 +150,15 @@ def sweep(
         progress: show a progress bar, in epochs over the whole grid.
 
     Raises:
-        ConfigError: the same run twice, no positive number of workers or threads, or source "auto" on a cluster.
+        ConfigError: the same run twice, no positive number of workers or threads, or source "auto" or workers with a scheduler.
         DataError: if the data are not there.
         SweepError: a scheduler that does not answer or goes away, or a worker with another lnl_core.
     """
-    for what, count in (("workers", workers), ("threads", 1 if threads is None else threads)):
-        if count < 1:
+    for what, count in (("workers", workers), ("threads", threads)):
+        if count is not None and count < 1:
             raise ConfigError(f"{what} must be at least 1, got {count}")
+    if scheduler is not None and workers is not None:
+        raise ConfigError("workers are processes of this machine, and a scheduler has workers of its own: leave out one of the two")
     if scheduler is not None and any(config.source == "auto" for config in configs):
         raise ConfigError("what source 'auto' finds here need not be what a cluster's workers have: name the source")
     out = user_path(out_dir)
@@ -173,7 +175,7 @@ def sweep(
     if scheduler is None:
         choose_device(device)
         _check_data(queue, data)
-        executor = LocalExecutor(workers, {**options, "threads": threads or _threads(workers)})
+        executor = LocalExecutor(workers or 1, {**options, "threads": threads or _threads(workers or 1)})
     else:
         executor = DaskExecutor(scheduler, {**options, "threads": threads})
     try:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from torch import Tensor
 from lnl_core._files import user_path, write_atomically
 from lnl_core.config import RunConfig
 from lnl_core.datasets.container import BiasedImages
-from lnl_core.errors import RecordError
+from lnl_core.errors import ConfigError, RecordError
 from lnl_core.methods import find
 from lnl_core.networks.parts import LNLNetwork
 from lnl_core.training.optimisers import load_optimizer_state, optimizer_state
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.safetensors"
 """File of an unfinished run, from which it goes on; a finished run has none."""
 _FORMAT = "lnl_core checkpoint 1"
+_ANEW = "delete it to begin this run anew, or choose another folder"
 Metrics = dict[str, float]
 """What is measured after an epoch, by name: losses in nats, accuracies from 0 to 1."""
 
@@ -31,14 +34,47 @@ def settled(config: RunConfig, device: torch.device, folder: Path | None) -> Run
     """:func:`lnl_core.training.precision.settle` for a training that may go on from a checkpoint in ``folder``; warns if slow."""
     begun = None
     if config.precision == "auto" and folder is not None and (folder / CHECKPOINT).exists():
-        begun = _config_of(read_safetensors(folder / CHECKPOINT, _FORMAT)[1]).precision
+        begun = _read(folder).config.precision
     config = settle(config, device, begun)
     warn_if_emulated(config, device)
     return config
 
 
-def _config_of(metadata: dict[str, str]) -> RunConfig:
-    return RunConfig.from_dict(json.loads(metadata["config"]))
+@dataclass
+class _Checkpoint:
+    """What the checkpoint of a folder holds: weights and what a training remembers by name, and its header."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    config: RunConfig
+    history: list[Metrics]
+
+
+def _read(folder: Path) -> _Checkpoint:
+    """The checkpoint in ``folder``.
+
+    Raises:
+        RecordError: missing, damaged, or not ours.
+    """
+    path = folder / CHECKPOINT
+    tensors, metadata = read_safetensors(path, _FORMAT, _ANEW)
+    try:
+        config = RunConfig.from_dict(json.loads(metadata["config"]), former=True)
+        history = json.loads(metadata["history"])
+    except ConfigError as error:  # a plug-in that is not there, for one: the weights are sound
+        what = f"{path} has a header that this version of lnl_core cannot read"
+        raise RecordError(f"{what} ({error}): put that right, or {_ANEW}") from None
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise RecordError(f"{path} has a damaged header: {_ANEW}") from None
+    if not (isinstance(history, list) and all(isinstance(line, dict) for line in history)):
+        raise RecordError(f"{path} has a damaged header: {_ANEW}")
+    if metadata.get("names", _digest(tensors)) != _digest(tensors):  # checkpoints of earlier versions do not say
+        raise RecordError(f"{path} lacks something of what it held, such as the momentum: {_ANEW}")
+    return _Checkpoint(tensors, metadata, config, history)
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:12]
 
 
 def fingerprint(data: BiasedImages) -> str:
@@ -74,14 +110,20 @@ def save(training: "Training", folder: Path, data: str) -> None:
     all_of_it = weights | remembered(training) | training.course.log()
     tensors = {name: value.detach().cpu().contiguous() for name, value in all_of_it.items()}
     config, history = json.dumps(training.config.to_dict()), json.dumps(training.history)
-    metadata = {"format": _FORMAT, "config": config, "history": history, "data": data, **training.course.notes()}
+    header = {"format": _FORMAT, "config": config, "history": history, "data": data, "names": _digest(tensors)}
+    metadata = header | training.course.notes()
     training.course.write_copies(folder)
     write_atomically(folder / CHECKPOINT, lambda temporary: save_file(tensors, str(temporary), metadata=metadata))
     write_history(folder, training.history)
 
 
-def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path, expected_format: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of one of our safetensors files.
+
+    Args:
+        path: of the file.
+        expected_format: what its header must say.
+        remedy: what to do about a file that is damaged or of others, the end of the sentence.
 
     Raises:
         RecordError: if the file is missing, damaged, or not of ``expected_format``.
@@ -95,11 +137,9 @@ def read_safetensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise RecordError(
-            f"{path} is not a readable safetensors file ({error}): it is damaged or was not written by lnl_core"
-        ) from None
+        raise RecordError(f"{path} is no readable safetensors file of ours ({error}): {remedy}") from None
     if metadata.get("format") != expected_format:
-        raise RecordError(f"{path} was not written by this version of lnl_core (expected format {expected_format!r})")
+        raise RecordError(f"{path} was not written by this version of lnl_core (expected format {expected_format!r}): {remedy}")
     return tensors, metadata
 
 
@@ -119,10 +159,10 @@ def restore(network: LNLNetwork, folder: Path | str) -> int:
         RecordError: no checkpoint, a damaged one, or one of another network.
     """
     folder = user_path(folder)
-    tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
-    _load_weights(network, tensors, folder)
-    network.h_trained = find(_config_of(metadata).method).trains_h or network.h_trained
-    return len(_history(metadata, folder))
+    found = _read(folder)
+    _load_weights(network, found.tensors, folder)
+    network.h_trained = find(found.config.method).trains_h or network.h_trained
+    return len(found.history)
 
 
 def checkpoint_history(folder: Path | str) -> list[Metrics]:
@@ -132,23 +172,14 @@ def checkpoint_history(folder: Path | str) -> list[Metrics]:
         RecordError: if the checkpoint is damaged or not ours.
     """
     folder = user_path(folder)
-    path = folder / CHECKPOINT
-    return _history(read_safetensors(path, _FORMAT)[1], folder) if path.exists() else []
-
-
-def _history(metadata: dict[str, str], folder: Path) -> list[Metrics]:
-    try:
-        history: list[Metrics] = json.loads(metadata["history"])
-    except (KeyError, ValueError):
-        raise RecordError(f"the checkpoint in {folder} has a damaged header: choose another folder or delete this one") from None
-    return history
+    return _read(folder).history if (folder / CHECKPOINT).exists() else []
 
 
 def _load_weights(network: LNLNetwork, tensors: dict[str, Tensor], folder: Path) -> None:
     try:
         network.load_state_dict({n.removeprefix("network."): value for n, value in tensors.items() if n.startswith("network.")})
     except RuntimeError:
-        raise RecordError(f"the checkpoint in {folder} belongs to another network: choose another folder") from None
+        raise RecordError(f"{folder / CHECKPOINT} holds the weights of another network: {_ANEW}") from None
 
 
 def resume(training: "Training", folder: Path, data: str) -> None:
@@ -159,9 +190,10 @@ def resume(training: "Training", folder: Path, data: str) -> None:
     """
     if not (folder / CHECKPOINT).exists():
         return
-    tensors, metadata = read_safetensors(folder / CHECKPOINT, _FORMAT)
-    same_run(training.config, _config_of(metadata), folder)
-    if metadata.get("data") not in (data, data.partition("-")[0]):
+    found = _read(folder)
+    tensors = found.tensors
+    same_run(training.config, found.config, folder)
+    if found.metadata.get("data") not in (data, data.partition("-")[0]):
         raise RecordError(f"the checkpoint in {folder} was trained on other data: choose another folder or delete this one")
     _load_weights(training.network, tensors, folder)
     training.optimizers.load_state(tensors)
@@ -169,8 +201,8 @@ def resume(training: "Training", folder: Path, data: str) -> None:
         module.load_state_dict(_part(tensors, name))
     for name, (optimizer, module) in training.course.optimizers.items():
         load_optimizer_state(optimizer, dict(module.named_parameters()), _part(tensors, name))
-    training.history = _history(metadata, folder)
-    training.course.resume(tensors, metadata, folder)
+    training.history = found.history
+    training.course.resume(tensors, found.metadata, folder)
     if training.history:  # an interruption may have come between the checkpoint and these files
         training.course.write_copies(folder)
         write_history(folder, training.history)

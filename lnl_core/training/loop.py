@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -157,6 +158,7 @@ def _train(
     if folder is not None:
         checkpoints.resume(training, folder, fingerprint)
     writer = _tensorboard_writer(folder) if tensorboard else None
+    board: Any = None
     steps, done = len(training.batches(0)), len(training.history)
     with tqdm(
         total=config.epochs * steps, initial=done * steps, unit="step", desc=config.method, disable=None if progress else True
@@ -172,10 +174,11 @@ def _train(
             if folder is not None:
                 checkpoints.save(training, folder, fingerprint)
             if writer is not None:
+                board = board or writer()  # now: a training that fails in its first epoch leaves no folder
                 for name, value in metrics.items():
-                    writer.add_scalar(name, value, epoch + 1)
-    if writer is not None:
-        writer.close()
+                    board.add_scalar(name, value, epoch + 1)
+    if board is not None:
+        board.close()
     network.eval()
     network.h_trained = method.trains_h or network.h_trained
     return training
@@ -306,11 +309,12 @@ def _only(method: Method, config: RunConfig, name: str) -> None:
         raise ConfigError(f"{name} trains the method {method.name!r}, not {config.method!r}: use lnl_core.training.fit")
 
 
-def _tensorboard_writer(folder: Path | None) -> Any:
+def _tensorboard_writer(folder: Path | None) -> Callable[[], Any]:
+    """What opens a writer below ``folder``, which begins files at once."""
     if folder is None:
         raise ConfigError("TensorBoard needs a folder: give out_dir as well")
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError("TensorBoard is not installed: run 'pip install tensorboard'") from None
-    return SummaryWriter(str(folder / "tensorboard"))
+    return partial(SummaryWriter, str(folder / "tensorboard"))

@@ -126,9 +126,7 @@ PRECISION = {"choices": "bf16", "places": "bf16"}
 def config_of(changes: dict[str, Any], seed: int = 0) -> RunConfig:
     """The configuration of one row: what ``changes`` make of the reference, which is lnl, or of another method's preset."""
     changed = {**_BASE, **({} if "method" in changes else _REFERENCE), **changes}
-    config = preset("short", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
-    # lnl reads no confusion_weight, but the names of its records in this folder were made with one
-    return config if "method" in changes else RunConfig.from_dict({**config.to_dict(), "confusion_weight": 0.1})
+    return preset("short", changed.pop("method", "lnl"), color_var=COLOR_VAR, seed=seed, **changed)
 
 
 TABLES = {"places": PLACES, "parts": PARTS, "choices": CHOICES}

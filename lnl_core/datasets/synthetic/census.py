@@ -20,6 +20,8 @@ from lnl_core.datasets.readers.census_files import CensusTable
 from lnl_core.errors import ConfigError
 
 _SYNTHETIC_SIZES = {"adult": (4000, 1500, 3000), "german": (500, 200, 300)}
+FEWEST_DRAWN = 20
+"""Fewer rows than this are no table from which all splits can be drawn."""
 
 
 def synthetic_table(name: str, protected: str, n: int, seed: int = 0) -> CensusTable:
@@ -83,8 +85,8 @@ def synthetic_census(
     check_split(split)
     sizes = np.array(_SYNTHETIC_SIZES[name], dtype=float)
     if n is not None:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 20:
-            raise ConfigError(f"n must be a whole number of at least 20 rows, got {n!r}")
+        if isinstance(n, bool) or not isinstance(n, int) or n < FEWEST_DRAWN:
+            raise ConfigError(f"n must be a whole number of at least {FEWEST_DRAWN} rows, got {n!r}")
         sizes *= n / sizes[0]
     table = synthetic_table(name, protected, int(sizes.sum()), seed)
     train, validation, test = (sizes / sizes.sum()).tolist()
