@@ -368,7 +368,7 @@ def test_the_help_of_a_hyper_parameter_is_its_declaration(lnl: Command) -> None:
     assert "Separated by commas, or all: which of the biased sets is trained on (dogs_cats: tb1, tb2 or train" in answer
     assert "Separated by commas, or all: what is learnt; the other one is to be forgotten" in answer
     for command in ("sweep", "evaluate", "probe"):
-        assert "census: auto, uci or synthetic, by default auto" in " ".join(lnl(command, "--help").out.split()), command
+        assert "census: auto, uci or synthetic)" in " ".join(lnl(command, "--help").out.split()), command
 
 
 def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
@@ -412,7 +412,8 @@ def test_methods_are_listed_with_their_hyper_parameters(lnl: Command) -> None:
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )
 def test_train_refuses_and_leaves_nothing(arguments: tuple[str, ...], words: tuple[str, ...], lnl: Command, tmp_path: Path) -> None:
-    refused(lnl("train", "--profile", "smoke", "--out", tmp_path / "run", *arguments), *words)
+    profile = () if "--profile" in arguments else ("--profile", "smoke")
+    refused(lnl("train", *profile, "--out", tmp_path / "run", *arguments), *words)
     assert not list(tmp_path.iterdir())
 
 
@@ -556,7 +557,7 @@ def test_a_results_folder_without_published_numbers(lnl: Command, tmp_path: Path
 def test_a_model_file_that_is_not_ours(content: bytes, lnl: Command, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    refused(lnl("evaluate", path), "model.safetensors", "damaged or was not written by lnl_core")
+    refused(lnl("evaluate", path), "model.safetensors", "is no readable safetensors file of ours", "train the model again")
     save_file({"weight": torch.zeros(2)}, str(path))
     refused(lnl("evaluate", tmp_path), "was not written by this version of lnl_core")
 
