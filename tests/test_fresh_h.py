@@ -111,6 +111,7 @@ def test_a_network_is_measured(digits: BiasedImages, monkeypatch: pytest.MonkeyP
     """A tiny course of the whole: f stays as it is, every reading has an interval over as many parts, and the old h is asked."""
     small = {**QUICK, "epochs": 1, "seeds": 2, "places": 1}
     monkeypatch.setattr(tool, "SETTINGS", small)
+    monkeypatch.setitem(tool.READINGS, "longer", {**tool.READINGS["longer"], "epochs": 2})
     config = preset("smoke", "lnl", source="mini", train_size=300, test_size=200, bias_places="background", color_var=0.02)
     network = build_network(config).eval()
     network.h_trained = True
@@ -119,6 +120,9 @@ def test_a_network_is_measured(digits: BiasedImages, monkeypatch: pytest.MonkeyP
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert set(found["fresh"]) == set(tool.READINGS)
     assert found["images"] == {"trained_on": 300, "held_out": 300}
+    assert {name: {len(fit["losses"]) for fit in one["fits"]} for name, one in found["fresh"].items()} == {
+        name: {2 if name == "longer" else 1} for name in tool.READINGS
+    }
     for reading in (*found["fresh"].values(), *found["old"].values()):
         assert sum(reading["asked"]) == 200
         assert reading["information"]["low"] < reading["information"]["mean"] < reading["information"]["high"]
