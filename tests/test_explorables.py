@@ -367,6 +367,24 @@ def test_the_dial_turns_and_every_cell_was_measured(browser: Any, tmp_path: Path
     assert opened.faults == []
 
 
+def test_the_dial_says_of_a_cell_without_runs_that_it_was_not_measured(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, "dial", viewport=DESK)
+    page = opened.page
+    page.evaluate("() => { delete window.lnlData.dial.settings[0].measures[0].values.lnl['0.02']; }")
+    page.focus("input[type=range]")
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    row = page.locator("tr:has(th:text-is('lnl'))").nth(0)
+    assert row.inner_text().split() == ["lnl", "not", "measured"]
+    assert not row.locator(".track").is_visible()
+    assert opened.said().endswith(f"Accuracy: not measured for 1 of {len(dial.values()['test_accuracy'])} methods.")
+    page.keyboard.press("End")
+    assert "not measured" not in opened.said()
+    assert row.locator(".track").is_visible()
+    opened.context.close()
+    assert opened.faults == []
+
+
 def test_in_the_small_setting_the_dial_has_three_runs_of_every_cell_that_was_run() -> None:
     small = dial.small_values()
     assert [*small] == ["test_accuracy", "worst_group_accuracy"]
