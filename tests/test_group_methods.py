@@ -385,6 +385,20 @@ def test_what_last_layer_refuses(some: BiasedImages, unbiased: BiasedImages) -> 
         last_layer_of(LNLNetwork(nn.Identity(), nn.Sequential(nn.Linear(3, 2), nn.ReLU()), nn.Identity()))
 
 
+def test_unbiased_images_of_one_label_are_refused_and_a_missing_label_is_said(
+    some: BiasedImages, unbiased: BiasedImages, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_of("last_layer")
+    few = config.unbiased_images
+    digits = [unbiased.subset(unbiased.labels == digit) for digit in range(10)]
+    ones = digits[1].subset(torch.arange(few) % len(digits[1]))
+    with pytest.raises(DataError, match=f"last_layer drew {few} unbiased images of one label alone: raise unbiased_images or give"):
+        fit(build_network(config), some, config, device="cpu", progress=False, unbiased=ones)
+    without = unbiased.subset((unbiased.labels != 4) & (unbiased.labels != 7))
+    Training(find("last_layer"), build_network(config), some, config, None, without.subset(torch.arange(few) % len(without)))
+    assert f"none of the {few} unbiased images of last_layer has the label 4, 7" in caplog.text
+
+
 def test_a_last_layer_without_intercepts_is_refused_and_left_as_it_was() -> None:
     images = torch.randint(0, 255, (8, 3, 4, 4), dtype=torch.uint8)
     nothing = torch.zeros(8, dtype=torch.long)

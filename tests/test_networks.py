@@ -30,6 +30,7 @@ from lnl_core.networks import (
     imagenet_weights,
     mobilenet_v2_network,
     parameter_count,
+    read_weights,
     resnet18_network,
     untrained_bias_head,
     with_features,
@@ -376,6 +377,13 @@ def test_weights_come_from_safetensors_and_pth_alike_but_for_the_last_layer(
         assert state["label_head.fc.weight"].shape == (2, 512)
     random = resnet18_network(2, 8).state_dict()
     assert not torch.equal(random["extractor.conv1.weight"], resnet_state["conv1.weight"])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    torch.save({"layer.weight": torch.tensor([0.0, value]), "steps": torch.tensor(3)}, tmp_path / "weights.pth")
+    with pytest.raises(DataError, match=r"holds a number that is infinite or none at all \(see layer\.weight\)"):
+        read_weights(tmp_path / "weights.pth")
 
 
 def test_weights_of_another_network_are_refused_in_one_sentence(resnet_state: dict[str, Tensor], tmp_path: Path) -> None:

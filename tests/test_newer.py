@@ -289,7 +289,7 @@ def test_what_is_said_of_float32_and_bf16() -> None:
 
 
 def test_what_is_said_of_the_methods_with_three_runs() -> None:
-    above_bf16 = "lies above the runs of `lnl` in bf16, and cannot be told from those in its own precision"
+    above_bf16 = "cannot be told from the runs of `lnl` in its own precision, and lies above those in bf16"
     two = "Three seeds of each cannot tell `reweighing` and `group_dro` apart. Their worst"
     assert not missing("which_method.md", above_bf16, two)
     assert not missing("intro.md", "These runs cannot tell the two apart, and neither can runs with fewer digits and epochs.")

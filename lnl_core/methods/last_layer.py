@@ -6,6 +6,7 @@ chosen on a half of the k images from a fit to the other half, then fitted to al
 subsets and average. The k images are drawn by the seed from the unbiased ones that :func:`lnl_core.training.fit` is given.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ from lnl_core.networks.parts import LNLNetwork
 if TYPE_CHECKING:
     from lnl_core.training.loop import Training
 
+_log = logging.getLogger(__name__)
 Array = npt.NDArray[np.float64]
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Of the squared weights, half of which is added to the mean cross-entropy; tried in this order, the first of the best is taken."""
@@ -154,6 +156,12 @@ class LastLayerCourse(Course):
             raise DataError(f"last_layer needs {k} unbiased images and there are {have}: lower unbiased_images or give more")
         chosen = torch.randperm(have, generator=training.generator(840_000))[:k]
         self.unbiased = given.subset(chosen.to(given.device)).to(training.data.device)
+        there = self.unbiased.labels.bincount(minlength=training.data.classes) > 0
+        if int(there.sum()) < 2:
+            raise DataError(f"last_layer drew {k} unbiased images of one label alone: raise unbiased_images or give images of more")
+        if not bool(there.all()):
+            absent = ", ".join(map(str, (~there).nonzero().flatten().tolist()))
+            _log.warning("none of the %d unbiased images of last_layer has the label %s: it will hardly be answered", k, absent)
 
     def end_epoch(self, means: dict[str, float]) -> dict[str, float]:
         found = super().end_epoch(means)

@@ -196,7 +196,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     A name such as ``mobilenet_v2-b0353104.pth`` carries the first digits of the file's SHA-256, as torchvision names its files.
 
     Raises:
-        DataError: if the file is missing, damaged, not the one that its name says, or holds something else.
+        DataError: if the file is missing, damaged, not the one that its name says, or holds something else, such as a NaN.
     """
     from safetensors.torch import load_file
 
@@ -212,6 +212,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise DataError(f"{path} is no readable weights file: it must be .safetensors or a .pth of tensors alone") from None
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DataError(f"{path} does not hold a table of named tensors: save the network's state_dict() and nothing else")
+    for name, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise DataError(f"{path} holds a number that is infinite or none at all (see {name}): get it again, or train it anew")
     return dict(state)
 
 

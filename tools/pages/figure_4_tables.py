@@ -38,7 +38,10 @@ def _with_deviation(row: dict[str, Any]) -> str:
 
 
 USES = {
-    "bias_balanced": "the exact colour of each training image, a fitted model of p(y given b), resampling, affine and elastic maps",
+    "bias_balanced": (
+        "the exact colour of each training image, a fitted model of p(y given b), resampling, affine and elastic maps; "
+        f"{settings_tried.tried('bias_balanced')} settings tried"
+    ),
     "divided": "that one colour multiplies the channels of an image; no bias labels",
     "lnl": "bias labels: eight levels a colour channel",
     "gray": "that the bias is the colour",

@@ -22,6 +22,7 @@ COLUMNS = {
 SMALL_COLUMNS = {name: word for name, word in COLUMNS.items() if name != "bias_conflicting_accuracy"}
 DIGITS = {"worst_group_accuracy": 2, "bias_mlp_probe_information": 2}
 """Columns and digits of the small table: more would not fit beside the contents."""
+LEAST = "seconds, least of n"
 MISSING = "not measured"
 RESULTS = "runs"
 """The folder of the results page, whose runs of ``newer.BESIDE`` stand where this study does not make them again or has not yet."""
@@ -44,7 +45,7 @@ def which_method_table(root: Path = ROOT) -> str:
     borrowed = False
     blocks = []
     for color_var in SEVERAL:
-        lines, missing = table_head("method", *COLUMNS.values(), "seconds", "precision", "n", record_pages.HEAD), []
+        lines, missing = table_head("method", *COLUMNS.values(), LEAST, "precision", "n", record_pages.HEAD), []
         for method in newer.METHODS:
             runs = [newer.config_of(method, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [own[run] for run in runs if run in own]
@@ -57,7 +58,7 @@ def which_method_table(root: Path = ROOT) -> str:
                 missing.append(method)
                 continue
             cells = [_cell([one.metrics[name] for one in records if name in one.metrics], len(records)) for name in COLUMNS]
-            cells.append(of_seeds(seconds, 0, MISSING))
+            cells.append(f"{min(seconds):.0f}" if seconds else MISSING)
             cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
             cells += [str(len(records)), record_pages.links(records, root)]
             lines.append(f"| {method} | {' | '.join(cells)} |")
@@ -109,11 +110,11 @@ def small_table(root: Path = ROOT) -> str:
         found = {method: small_runs(method, color_var, root) for method in newer.METHODS}
         if not any(records for records, _ in found.values()):
             continue
-        lines = table_head("method", *SMALL_COLUMNS.values(), "against the baseline", "seconds", "n", record_pages.HEAD)
+        lines = table_head("method", *SMALL_COLUMNS.values(), "against the baseline", LEAST, "n", record_pages.HEAD)
         for method, (records, lost) in found.items():
             cells = [of_seeds([one.metrics[name] for one in records], DIGITS.get(name, 3), MISSING) for name in SMALL_COLUMNS]
             cells.append("–" if method == newer.BESIDE[0] else said[method, newer.BESIDE[0], color_var])
-            cells.append(of_seeds([one.provenance["seconds"] for one in records], 0, MISSING))
+            cells.append(f"{min(one.provenance['seconds'] for one in records):.0f}" if records else MISSING)
             cells += [f"{len(records)}{f', {lost} diverged' if lost else ''}", record_pages.links(records, root)]
             lines.append(f"| {method} | {' | '.join(cells)} |".replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
         blocks.append(f"**σ² = {color_var:g}**\n\n" + "\n".join(lines) + "\n")
@@ -123,7 +124,7 @@ def small_table(root: Path = ROOT) -> str:
     how = (
         f"Mean and standard deviation over n seeds. {shared['train_size']:,} training digits, {shared['epochs']} epochs in batches "
         f"of {shared['batch_size']}. {comparisons.how(comparisons.counted(comparisons.every_two(scores)), 'of two methods')} "
-        "Seconds are those of whole runs with their probes on one processor core."
+        "Seconds are those of whole runs with their probes on one processor core, the least of a row, as some shared it."
     )
     return "\n".join(blocks) + f"\n{how}\n"
 
@@ -147,7 +148,7 @@ def _how_much(records: list[RunRecord]) -> str:
     devices = " and ".join(sorted({str(record.provenance["device"]) for record in records}))
     some = "" if len(records) == wanted else "; the others have not been measured yet"
     made = f"{len(records)} of the {wanted} runs {'has' if len(records) == 1 else 'have'} been made{some}."
-    return f"{made} Seconds are those of whole runs with their probes, on {devices}; other work may have run beside them."
+    return f"{made} Seconds are those of whole runs with their probes, on {devices}: the least of a row, as some ran beside others."
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:
