@@ -760,11 +760,18 @@ def test_the_interval_over_networks_lies_above_0_in_eight_of_nine_cells_of_the_f
 
 def test_every_measured_network_has_a_record_with_its_accuracy_and_tables_link_that_one() -> None:
     """The same run on another machine has the same name and may end elsewhere."""
+    made = (leak_tables.fooled_table, leak_tables.said_table, leak_tables.left_table, leak_tables.erased_table)
+    rows = [line for table in made for line in table().splitlines()]
     for folder in (tool.FOLDER, tool.OF_SEEDS):
         for found in tool.read_leakage(folder=folder):
             places = [ROOT / "results" / place / f"{found['record']}.json" for place in ("runs", "retrained")]
             accuracies = [read_record(path).metrics["test_accuracy"] for path in places if path.is_file()]
             assert found["test_accuracy"] in accuracies, found["record"]
+            address = records.measured_at(found)
+            assert read_record(ROOT / "results" / f"{address}.json").metrics["test_accuracy"] == found["test_accuracy"]
+            if folder == tool.FOLDER:
+                own = [line for line in rows if line.startswith(f"| {found['color_var']:g} | {found['method']} |")]
+                assert [f"#{address}" in line for line in own] == [True] * len(made)
     for color_var, place in ((0.05, "#retrained/"), (0.02, "#runs/")):
         cell = [one for one in tool.read_leakage(folder=tool.OF_SEEDS) if (one["method"], one["color_var"]) == ("lnl", color_var)]
         assert place in records.links_of_measured([one for one in cell if one["seed"] == 4])

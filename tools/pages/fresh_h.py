@@ -53,7 +53,7 @@ def fresh_h_table(root: Path = ROOT) -> str:
 def _record(found: dict[str, Any], root: Path) -> str:
     """The link to the run of a network; the untrained one has none."""
     run = run_folder("", RunConfig.from_dict(found["config"])).name
-    return "–" if found["method"] == UNTRAINED else record_pages.links_of_runs([run], root)
+    return "–" if found["method"] == UNTRAINED else record_pages.links_of_measured([{**found, "record": run}], root)
 
 
 def _how(found: list[dict[str, Any]]) -> str:

@@ -36,7 +36,8 @@ def _rows(root: Path, columns: dict[str, Callable[[Model], str]]) -> str:
     for (color_var, method), model in sorted(found.items(), key=lambda item: (item[0][0], METHODS.index(item[0][1]))):
         cells = " | ".join(cell(model) for cell in columns.values())
         seed = f"seed {model['seed']}"
-        record = records.link(f"runs/{model['record']}", seed, f"{seed}, record of {method} at {color_var:g}")
+        address = records.measured_at(model, root) or f"runs/{model['record']}"
+        record = records.link(address, seed, f"{seed}, record of {method} at {color_var:g}")
         lines.append(f"| {color_var:g} | {method} | {cells} | {record} |")
     return "\n".join(lines) + "\n\n" + _how(list(found.values()), _missing(set(found)))
 

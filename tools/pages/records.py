@@ -144,8 +144,8 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
     for folder in ABOUT_RUNS:
         for path in sorted((root / "results" / folder).glob("*.json")):
             stored = json.loads(path.read_text(encoding="utf-8"))
-            of_run = stored.get("record", stored.get("run", path.stem))
-            further.setdefault(str(of_run), []).append(f"results/{folder}/{path.name}")
+            address = measured_at({"record": stored.get("run", path.stem), **stored}, root)
+            further.setdefault(str(address), []).append(f"results/{folder}/{path.name}")
     records, damaged = [], []
     for address, record in read_all(root).items():
         if isinstance(record, str):
@@ -160,7 +160,7 @@ def bundle(root: Path = ROOT) -> dict[str, Any]:
             again = command(address, record)
         except ConfigError:
             again = ""
-        records.append([address, _file(address), *fields, *parts, again, further.get(address.rpartition("/")[2], [])])
+        records.append([address, _file(address), *fields, *parts, again, further.get(address, [])])
     return {
         "names": [json.loads(one) for one in names],
         "tables": [json.loads(one) for one in tables],
@@ -236,13 +236,26 @@ def links_of_runs(names: Iterable[str], root: Path = ROOT) -> str:
     return links([read_record(root / "results" / f"{address}.json") for address in stored], root)
 
 
+def measured_at(found: dict[str, Any], root: Path = ROOT) -> str | None:
+    """The address of the run whose network was measured; ``None`` where it has no record.
+
+    The same run on another machine has the same name: of several the one whose accuracy is nearest to that of the measured network.
+    A copy in half precision may differ from its own by some images.
+
+    Args:
+        found: the measurement, with ``record``, the name of the run, and ``test_accuracy`` where the network's is known.
+    """
+    stored = _stored(str(found["record"]), root)
+    if "test_accuracy" not in found or len(stored) < 2:
+        return next(iter(stored), None)
+    accuracy = {one: read_record(root / "results" / f"{one}.json").metrics["test_accuracy"] for one in stored}
+    return min(stored, key=lambda one: abs(accuracy[one] - found["test_accuracy"]))
+
+
 def links_of_measured(found: Iterable[dict[str, Any]], root: Path = ROOT) -> str:
-    """The same for measured networks: of several runs of one name the one that has the accuracy of the measured network."""
-    measured = []
-    for one in found:
-        runs = [read_record(root / "results" / f"{address}.json") for address in _stored(one["record"], root)]
-        measured += sorted(runs, key=lambda run: run.metrics["test_accuracy"] != one["test_accuracy"])[:1]
-    return links(measured, root)
+    """:func:`links` to the runs whose networks were measured, see :func:`measured_at`."""
+    addresses = (address for one in found if (address := measured_at(one, root)))
+    return links([read_record(root / "results" / f"{address}.json") for address in addresses], root)
 
 
 def listed(words: str, text: str) -> str:
