@@ -14,7 +14,7 @@ from lnl_core.datasets import IGNORE, BiasedImages, colored_mnist
 from lnl_core.errors import ConfigError
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import PixelBiasHead
-from lnl_core.runs.run import MODEL, RECORD
+from lnl_core.runs.run import MODEL, RECORD, save_model
 from tools.pages import fresh_h as page
 from tools.pages.numbers import missing
 from tools.studies import fresh_h as tool
@@ -139,14 +139,21 @@ def test_networks_whose_h_reads_a_vector_are_refused() -> None:
 
 
 def test_the_study_lists_control_stored_networks_and_runs_with_weights(tmp_path: Path) -> None:
-    for name, files in {"colored_mnist-a": (RECORD, MODEL), "colored_mnist-b": (RECORD,)}.items():
-        (tmp_path / name).mkdir()
-        for file in files:
-            (tmp_path / name / file).touch()
+    made = {
+        "a": preset("smoke", "lnl"),
+        "another-h": preset("smoke", "mi_backprop"),
+        "other-values": preset("smoke", "lnl", lr=0.5),
+        "no-weights": preset("smoke", "lnl"),
+    }
+    for name, config in made.items():
+        folder = tmp_path / f"colored_mnist-{name}"
+        save_model(build_network(config), config, folder / MODEL)
+        (folder / RECORD).touch()
+    (tmp_path / "colored_mnist-no-weights" / MODEL).unlink()
     keys = [job.key for job in tool.FreshH().jobs(Options(work=tmp_path))]
     assert keys[0] == tool.UNTRAINED
-    assert {"lnl-0.02", "baseline-0.03", "colored_mnist-a"} <= set(keys)
-    assert "colored_mnist-b" not in keys
+    assert {"lnl-0.02", "baseline-0.03"} <= set(keys)
+    assert [key for key in keys if key.startswith("colored_mnist-")] == ["colored_mnist-a"]
     assert len(set(keys)) == len(keys)
 
 

@@ -3,7 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from lnl_core.config import preset
+from lnl_core.networks import build_network
 from lnl_core.runs.records import published_models, read_records
+from lnl_core.runs.run import MODEL, RECORD, save_model
 from tools import ROOT
 from tools.pages import left_out
 from tools.pages.numbers import missing
@@ -35,6 +40,22 @@ def test_only_results_below_the_given_root_count_and_a_run_that_diverged_is_one(
     assert left_out.counts(tmp_path)["pretrained_faces"] == (1, len(jobs))
     file.write_text("{}")
     assert left_out.counts(tmp_path)["pretrained_faces"] == (2, len(jobs))
+
+
+def test_networks_that_somebody_has_trained_here_are_nothing_that_the_project_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = preset("smoke", "lnl")
+    run = tmp_path / "colored_mnist-mine"
+    save_model(build_network(config), config, run / MODEL)
+    (run / RECORD).write_text("{}")
+    planned = left_out.counts()["under_limit"][1]
+    assert not left_out.NO_RUNS.exists()
+    left_out._planned.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(left_out, "NO_RUNS", tmp_path)
+        assert left_out.counts()["under_limit"][1] == planned + 1, "a control: this folder is the one that is looked into"
+    left_out._planned.cache_clear()
 
 
 def test_figure_4_asks_for_three_seeds_of_every_cell_and_five_at_three_variances() -> None:

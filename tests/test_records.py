@@ -47,7 +47,7 @@ from lnl_core.runs.records import (
 )
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.studies.migrate import migrate
+from tools.studies.migrate import migrate, new_names
 
 METHODS = experiments.find("colored_mnist").methods
 
@@ -143,7 +143,7 @@ def test_records_of_schema_2_are_those_of_today_without_what_their_run_did_not_r
     """Real ones as they were stored, beside what the migration made of them."""
     for old in json.loads((ROOT / "tests" / "data" / "schema2.json").read_text(encoding="utf-8")):
         folder = ROOT / "results" / Path(old.pop("file")).parent
-        config = RunConfig.from_dict(old["config"])
+        config = RunConfig.from_dict(old["config"], former=True)
         new = read_record(folder / f"{run_folder('', config).name}.json")
         then = RunRecord(**migrated(old))
         assert RunConfig.from_dict(then.config) == RunConfig.from_dict(new.config)
@@ -188,6 +188,11 @@ def test_the_migration_writes_what_reading_the_old_form_gives_and_nothing_twice(
     (tmp_path / "runs.jsonl").write_text(json.dumps(old_form(record_of(seed=1))) + "\n")
     other = write_json(tmp_path / "other.json", {"schema": 1, "worst_group_accuracy": 0.4})
     before, untouched = read_record(path), other.read_bytes()
+    lnl = preset("demo", "lnl").to_dict()
+    everybodys = {**lnl, "confusion_weight": 0.1, "protected": None, "lr": 0.123}
+    (tmp_path / "run-0123456789ab.json").write_text(json.dumps({"found": {"config": everybodys}}))
+    today = RunConfig.from_dict({**lnl, "lr": 0.123}).fingerprint()
+    assert new_names([tmp_path / "run-0123456789ab.json"]) == {"0123456789ab": today}
     assert [migrate(tmp_path / name) for name in ("run.json", "runs.jsonl", "other.json")] == [True, True, False]
     assert json.loads(path.read_text()) == asdict(before)
     assert path.read_text() == write_record(before, tmp_path / "again.json").read_text()

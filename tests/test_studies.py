@@ -13,9 +13,9 @@ import pytest
 
 from tools import ROOT
 from tools.pages import results
-from tools.studies import choosing, search
+from tools.studies import choosing, released, search, under_limit
 from tools.studies.__main__ import known, main
-from tools.studies.study import Job, NotReady, Options, ShortRuns, Study, run_study
+from tools.studies.study import Job, NotReady, Options, Runs, ShortRuns, Study, measured, run_study
 
 STUDIES = known()
 
@@ -118,6 +118,28 @@ def test_every_job_of_every_study_has_its_result() -> None:
     assert any(job.file.is_file() for name, job in JOBS if name == "mi_cost")
     for name in ("estimators", "labels", "limit", "leakage", "courses", "groups", "fairness", "confidence"):
         assert STUDIES[name].left([job for owner, job in JOBS if owner == name]) == [], name
+
+
+def test_a_run_that_reads_what_the_profile_short_does_not_has_its_changes_named() -> None:
+    (config, *_) = released.configs()
+    assert under_limit.changed(config)["lr_step"] == config.lr_step
+
+
+def test_the_commit_of_a_measurement_is_that_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = iter("ab")
+    monkeypatch.setattr("tools.studies.study.code_state", lambda: {"commit": next(commits), "dirty": False})
+    monkeypatch.setattr("lnl_core.runs.provenance.code_state", lambda: {"commit": next(commits), "dirty": False})
+    assert measured(lambda: {"value": 1})["provenance"]["commit"] == "a"
+
+
+def test_no_study_takes_the_run_of_another_in_a_precision_that_it_does_not_ask_for() -> None:
+    """The name of a run's folder does not say its precision, and one of "auto" goes on in whatever it finds there."""
+    asked: dict[Path, set[str]] = {}
+    for study in STUDIES.values():
+        if isinstance(study, Runs):
+            for job in study.jobs(Options()):
+                asked.setdefault(study.work_dir(Options()) / job.key, set()).add(job.values.precision)
+    assert [place.name for place, precisions in asked.items() if len(precisions) > 1] == []
 
 
 def test_no_two_jobs_of_a_study_share_their_name() -> None:

@@ -10,15 +10,16 @@ from tools.studies.study import Options, diverged
 
 OF_THE_MACHINE = ("mi_cost",)
 """Studies whose jobs are those of the machine that lists them."""
+NO_RUNS = ROOT / "nothing"
+"""In the place of the folder of trained networks: what somebody has trained there is not planned by the project."""
 
 
 @cache
 def _planned() -> dict[str, tuple[str, tuple[Path, ...]]]:
     """By study what it is about, and the results that it asks for, below the root of the project."""
     studies = {name: study for name, study in known().items() if name not in OF_THE_MACHINE}
-    return {
-        name: (study.about, tuple(job.file.relative_to(ROOT) for job in study.jobs(Options()))) for name, study in studies.items()
-    }
+    jobs = {name: study.jobs(Options(work=NO_RUNS)) for name, study in studies.items()}
+    return {name: (study.about, tuple(job.file.relative_to(ROOT) for job in jobs[name])) for name, study in studies.items()}
 
 
 def counts(root: Path = ROOT) -> dict[str, tuple[int, int]]:

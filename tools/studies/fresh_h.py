@@ -268,6 +268,12 @@ def measure(network: LNLNetwork, config: RunConfig, data_dir: str | None) -> Fou
     return found | {"images": images}
 
 
+def can_be_asked(model: Path) -> bool:
+    """Whether a model is that of a preset, which a row of the table names in full, and its h reads feature maps."""
+    config = model_config(model)
+    return config.profile != "custom" and config.features == "map"
+
+
 def untrained_config() -> RunConfig:
     """The network of Kim et al. as its training begins, and the digits at the smallest variance."""
     return preset("short", "baseline", color_var=0.02, source="mnist")
@@ -288,9 +294,9 @@ class FreshH(OfStoredNetworks):
         control = Job(UNTRAINED, ROOT / FOLDER / f"{UNTRAINED}.json", {"path": None})
         stored = super().jobs(options)
         known = {job.values["record"] for job in stored}
-        runs = [file.parent for file in sorted(options.work.glob(f"colored_mnist-*/{RECORD}")) if (file.parent / MODEL).is_file()]
-        more = [Job(run.name, ROOT / FOLDER / f"{run.name}.json", {"path": run / MODEL}) for run in runs if run.name not in known]
-        return [control, *stored, *more]
+        trained = {file.parent.name: file.parent / MODEL for file in sorted(options.work.glob(f"colored_mnist-*/{RECORD}"))}
+        more = [(name, path) for name, path in trained.items() if name not in known and path.is_file() and can_be_asked(path)]
+        return [control, *stored, *(Job(name, ROOT / FOLDER / f"{name}.json", {"path": path}) for name, path in more)]
 
     def measure(self, model: dict[str, Any], data_dir: str | None) -> Found:
         path = model["path"]

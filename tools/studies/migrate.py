@@ -72,7 +72,7 @@ def new_names(paths: list[Path]) -> dict[str, str]:
         old = path.stem.rsplit("-", 1)[-1]
         if path.suffix == ".json" and _FINGERPRINT.fullmatch(old):
             configurations = _configurations(json.loads(path.read_text(encoding="utf-8")))
-            if len(configurations) == 1 and (new := RunConfig.from_dict(configurations[0]).fingerprint()) != old:
+            if len(configurations) == 1 and (new := RunConfig.from_dict(configurations[0], former=True).fingerprint()) != old:
                 found[old] = new
     return found
 

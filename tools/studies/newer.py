@@ -53,6 +53,6 @@ def configs() -> list[RunConfig]:
 
 
 STUDIES = (
-    Runs("newer", "Methods of today beside those of the paper, for which method when.", FOLDER, configs),
+    Runs("newer", "Methods of today beside those of the paper, for which method when.", FOLDER, configs, apart=True),
     ShortRuns("newer_small", "The same on 10,000 digits, six epochs.", SMALL, small_configs),
 )

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
-from lnl_core.runs.provenance import provenance
+from lnl_core.runs.provenance import code_state, provenance
 from lnl_core.runs.records import write_record
 from lnl_core.runs.run import run, run_folder
 from lnl_core.runs.sweep import sweep
@@ -57,7 +57,7 @@ class Options:
     """How a study is run.
 
     Attributes:
-        work: folder of the trained networks, a folder a run; every study leaves its own here and finds those of others.
+        work: folder of the trained networks, a folder a run; a study leaves its own here and finds those of others.
         data_dir: folder of the data sets; by default that of the library.
         threads: of each process; by default PyTorch's.
         workers: processes at a time, of studies that train.
@@ -168,20 +168,32 @@ def says(path: Path, **entries: Any) -> bool:
 
 def measured(do: Callable[[], Any], device: str = "cpu") -> Any:
     """A result with its provenance as the last entry, unless it is no table or has one."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock, code = datetime.now(UTC), time.perf_counter(), code_state()
     found = do()
     if not isinstance(found, dict) or "provenance" in found:
         return found
-    return {**found, "provenance": provenance(started, time.perf_counter() - clock, choose_device(device))}
+    return {**found, "provenance": provenance(started, time.perf_counter() - clock, choose_device(device), code)}
 
 
 class Runs(Study):
-    """A study whose jobs are training runs, each ending in a record: a sweep, so with its checkpoints, retries and processes."""
+    """A study whose jobs are training runs, each ending in a record: a sweep, so with its checkpoints, retries and processes.
+
+    Args:
+        folder: of the records, below ``results``.
+        apart: whether its networks have a work folder of their own, as runs of other studies differ from its own in precision
+            alone, which the names of their folders do not say.
+    """
 
     several = True
 
-    def __init__(self, name: str, about: str, folder: str, configs: Callable[[], Sequence[RunConfig]]) -> None:
-        self.name, self.about, self.folder, self.configs = name, about, ROOT / "results" / folder, configs
+    def __init__(
+        self, name: str, about: str, folder: str, configs: Callable[[], Sequence[RunConfig]], *, apart: bool = False
+    ) -> None:
+        self.name, self.about, self.folder, self.configs, self.apart = name, about, ROOT / "results" / folder, configs, apart
+
+    def work_dir(self, options: Options) -> Path:
+        """Where its networks are trained."""
+        return options.work / self.name if self.apart else options.work
 
     def jobs(self, options: Options) -> list[Job]:
         named = {run_folder("", config).name: config for config in self.configs()}
@@ -190,7 +202,7 @@ class Runs(Study):
     def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
         how: dict[str, Any] = {"workers": options.workers, "threads": options.threads, "data_dir": options.data_dir}
         configs = [job.values for job in jobs]
-        return sweep(configs, self.folder, work_dir=options.work, progress=options.progress, **how).failed
+        return sweep(configs, self.folder, work_dir=self.work_dir(options), progress=options.progress, **how).failed
 
 
 def diverged(folder: Path, name: str) -> Path:
@@ -211,7 +223,8 @@ class ShortRuns(Runs):
         if options.threads:
             torch.set_num_threads(options.threads)
         for job in tqdm(jobs, unit="run", desc=self.name, disable=not options.progress):
-            folder, started, clock = run_folder(options.work, job.values), datetime.now(UTC), time.perf_counter()
+            folder, started, clock = run_folder(self.work_dir(options), job.values), datetime.now(UTC), time.perf_counter()
+            code = code_state()
             try:
                 record = run(job.values, folder, data_dir=options.data_dir, device=self.device, progress=False)
             except (DataError, RecordError) as reason:  # such as a folder that another process is at work in
@@ -219,7 +232,7 @@ class ShortRuns(Runs):
                 continue
             except NonFiniteLossError as reason:
                 tqdm.write(f"{job.key}: {reason}")
-                origin = provenance(started, time.perf_counter() - clock, choose_device(self.device))
+                origin = provenance(started, time.perf_counter() - clock, choose_device(self.device), code)
                 write_json(
                     diverged(self.folder, job.key), {"config": job.values.to_dict(), "reason": str(reason), "provenance": origin}
                 )

@@ -60,7 +60,7 @@ def changed(config: RunConfig) -> dict[str, Any]:
     """What a configuration has otherwise than the profile short of its method."""
     ours = config.to_dict()
     short = preset("short", config.method, color_var=config.color_var, seed=config.seed, source=config.source).to_dict()
-    return {name: value for name, value in ours.items() if name != "profile" and value != short[name]}
+    return {name: value for name, value in ours.items() if name != "profile" and value != short.get(name)}
 
 
 def collapsed(run: Path) -> bool:
