@@ -14,7 +14,7 @@ from lnl_core.errors import ConfigError, DataError
 from tools.course import class_of
 from tools.course.assignment import Assignment, names_read, read_assignment, read_course
 from tools.course.grade import grade_one
-from tools.course.layouts import absent, find, match, read_class_list
+from tools.course.layouts import Student, absent, find, known_as, match, read_class_list
 from tools.course.release import sync
 from tools.course.repair import SIZE, Cell, belongs_to, mend, read_cells
 from tools.course.sandbox import Limits
@@ -162,6 +162,14 @@ def test_the_class_list_knows_students_by_number_and_name(tmp_path: Path) -> Non
     assert absent(found, students, before=["dee"]) == ["cy is on the class list and handed nothing in."]
     (lovelace,) = [one.student for one in found.submissions if one.student.id == "ada"]
     assert lovelace.moodle == "1", "the number goes into the form for Moodle"
+
+
+def test_a_name_is_known_whichever_part_of_it_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id,name\nada,Ada Lovelace\nzoe,Zoe Adams\nana,Ana Maria de Sá\n", encoding="utf-8")
+    known = known_as(read_class_list(tmp_path / "list.csv"))
+    for name, wanted in {"lovelaceada": "ada", "adamszoe": "zoe", "Zoe Adams": "zoe", "desáanamaria": "ana"}.items():
+        assert known(Student("x", name, "", "")).id == wanted, name
+    assert not known(Student("x", "Ada Adams", "", "")).listed
 
 
 def test_the_number_in_a_folders_name_goes_before_that_of_the_class_list(tmp_path: Path) -> None:

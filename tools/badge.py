@@ -342,7 +342,7 @@ def check_run(root: Path, chance: random.Random, train: Callable[..., RunRecord]
     why = f"{' and '.join(unequal)} differ on this machine" if unequal else ""
     yield Check("ReScience C", what, FAILED if unequal else OK, why)
     what = f"the stored record {drawn.stem} has the same metrics"
-    if record.config != config.to_dict():
+    if record.config != made[0].config:  # as it was resolved: the precision and the source that "auto" stood for
         yield Check("ReScience C", what, NOT_HERE, f"it was trained at {record.profile} size: the command of its page repeats it")
     elif others := same_platform(record):
         yield Check("ReScience C", what, NOT_HERE, f"bits are equal on one kind of machine only ({'; '.join(others)})")

@@ -33,6 +33,8 @@ from tqdm import tqdm
 
 from lnl_core._files import read_json, user_path, write_atomically, write_json
 from lnl_core.errors import ConfigError, DataError, LNLError, RecordError, StorageError, SweepError
+from lnl_core.runs.executors import code_version
+from lnl_core.runs.provenance import versions
 from tools import ROOT
 from tools.course import feedback
 from tools.course.assignment import Assignment, parse_assignment, read_course, read_misconceptions
@@ -44,7 +46,7 @@ from tools.course.sandbox import Limits, choose, keep_apart, trouble
 from tools.pipes import while_read
 
 Result = dict[str, Any]
-_GRADER = ("assignment", "examine", "grade", "jail", "repair", "runner", "sandbox", "wire")
+_GRADER = ("assignment", "examine", "grade", "jail", "layouts", "release", "repair", "runner", "sandbox", "wire")
 
 
 @dataclass(frozen=True)
@@ -204,14 +206,14 @@ class Job:
 
 @cache
 def _code() -> str:
-    """Digits that are equal on two machines whose graders are."""
+    """Digits that are equal on two machines whose graders are, and the lnl_core that notebooks import."""
     files = [(Path(__file__).parent / f"{name}.py").read_bytes() for name in _GRADER]
-    return hashlib.sha256(b"\0".join(files)).hexdigest()
+    return hashlib.sha256(b"\0".join(files) + repr(code_version()).encode()).hexdigest()
 
 
 def _key(data: bytes, assignment: Assignment | None, plan: Plan, way: str) -> str:
-    """What a result depends on. Another notebook, assignment, limit or grader makes another."""
-    rest = repr((assignment.digest if assignment else "", plan.limits, way, _code()))
+    """What a result depends on. Another notebook, assignment, limit, grader, lnl_core or version of a package makes another."""
+    rest = repr((assignment.digest if assignment else "", plan.limits, way, _code(), versions()))
     return hashlib.sha256(data + rest.encode()).hexdigest()[:32]
 
 

@@ -246,7 +246,8 @@ def known_as(students: dict[str, Student]) -> Callable[[Student], Student]:
     }
     by_name: dict[str, list[Student]] = {}
     for one in students.values():
-        for name in {_letters(one.name), "".join(sorted(_words(one.name)))}:
+        words = _words(one.name)  # Canvas writes the last name first, which may be of several words
+        for name in {"".join(words[first:] + words[:first]) for first in range(max(1, len(words)))}:
             by_name.setdefault(name, []).append(one)
 
     def listed(one: Student) -> Student:

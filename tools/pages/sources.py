@@ -21,9 +21,9 @@ from lnl_core.runs.comparison import agreement, paper_numbers, results_table
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from tools import ROOT
 from tools.pages import (
-    ablation_tables,
     choosing,
     conditional,
+    dial,
     digit_exceptions,
     fresh_h,
     leak_tables,
@@ -186,7 +186,12 @@ class Sources:
 
     def probed(self, method: str, color_var: float, metric: str) -> float:
         """The mean over the runs of the results page of what a probe that every run keeps is right on."""
-        return float(np.mean(self.every("runs", method, color_var, metric)))
+        found = [records for row, records in self._of_figure_4 if (row["method"], row["color_var"]) == (method, color_var)]
+        return float(np.mean([one.metrics[metric] for records in found for one in records]))
+
+    @cached_property
+    def _of_figure_4(self) -> list[tuple[dict[str, Any], list[RunRecord]]]:
+        return dial.records_of_rows(self._root)
 
     def small_nats(self, method: str, color_var: float) -> float:
         """The mean over three networks of the small setting, see :func:`tools.pages.leak_tables.nats_in_small`."""
@@ -225,11 +230,6 @@ class Sources:
         """The accuracy on validation digits of each run of a row in a precision."""
         return self._seeds_of(table, row, "validation_accuracy", precision)
 
-    def outside(self) -> int:
-        """How many rows of "choices" lie outside of what one more run of its reference may give."""
-        found = ablation_tables.choices_outside(self._records("ablations"))
-        return len(found[1]) if found else 0
-
     def scatter(self, table: str, row: str, metric: str = "validation_accuracy") -> float:
         """How far the runs of a row lie apart."""
         return float(np.ptp(self._seeds_of(table, row, metric)))
@@ -246,10 +246,6 @@ class Sources:
         for name in path.split("."):
             found = found[name]
         return float(found)
-
-    def leaks(self, method: str, path: str) -> list[float]:
-        """The same at every variance that was measured."""
-        return [self.leak(method, color_var, path) for name, color_var in self._leakage if name == method]
 
     def levels_seen(self, color_var: float) -> list[float]:
         """How much more often than a constant a fresh linear probe names the level of a channel, of each of REVERSED."""
@@ -270,11 +266,6 @@ class Sources:
         for name in path.split("."):
             found = found[name]
         return float(found)
-
-    def fresh_most(self, reading: str, name: str = "information") -> float:
-        """The largest mean of a reading over the networks of ``results/fresh_h`` that have it."""
-        found = [one["fresh"][reading] for one in fresh_h.rows(self._root) if reading in one["fresh"]]
-        return float(max(of[name]["mean"] for of in found))
 
     def ruled(self, method: str, rule: str, name: str = "accuracy") -> float:
         """The mean over seeds of a score on test digits of the setting that a rule chose, see ``results/choosing``."""
@@ -324,10 +315,6 @@ class Sources:
     def refitted(self, method: str, color_var: float, images: int, name: str = "test_accuracy", colors: str = "unbiased") -> float:
         """A number of ``results/last_layer``, the mean over draws of so many images; with 0 images the network as it is stored."""
         return float(np.mean(self._draws(method, color_var, images, name, colors)))
-
-    def refitted_spread(self, method: str, color_var: float, images: int) -> float:
-        """The standard deviation over these draws of the accuracy on test digits."""
-        return float(np.std(self._draws(method, color_var, images, "test_accuracy", "unbiased"), ddof=1))
 
     def nats(self, method: str, color_var: float) -> float:
         """The most nats of the colour that one of the probes proves."""

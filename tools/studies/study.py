@@ -119,8 +119,6 @@ class Study:
     def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
         """Do these jobs; returns those that could not be done, with the reason."""
         missing = {}
-        if options.threads:
-            torch.set_num_threads(options.threads)
         for job in tqdm(jobs, unit="job", desc=self.name, disable=not options.progress):
             try:
                 found = measured(partial(self.do, job, options), self.device)
@@ -220,8 +218,6 @@ class ShortRuns(Runs):
 
     def work(self, jobs: Sequence[Job], options: Options) -> dict[str, str]:
         missing = {}
-        if options.threads:
-            torch.set_num_threads(options.threads)
         for job in tqdm(jobs, unit="run", desc=self.name, disable=not options.progress):
             folder, started, clock = run_folder(self.work_dir(options), job.values), datetime.now(UTC), time.perf_counter()
             code = code_state()
@@ -252,6 +248,8 @@ def run_study(study: Study, options: Options, only: str = "*") -> Report:
             f"{study.name} does one job after another in this process: leave --workers out, or start it several times with other "
             "jobs each (--only)"
         )
+    if options.threads:  # before the jobs are listed: some are named after the device with its threads
+        torch.set_num_threads(options.threads)
     jobs = [job for job in study.jobs(options) if fnmatchcase(job.key, only)]
     left = study.left(jobs)
     missing = study.work(left, options) if left else {}
