@@ -64,7 +64,7 @@ def mi_backprop_table(root: Path = ROOT) -> str:
     control = _by_variance(where(stored, method="mi_backprop", network=None, mi_weight=0.0))
     least = _least(root)
     measured = [run["last_epoch"] | run for run in where(under_limit.read_measured(root), method="mi_backprop")]
-    ends = {run["color_var"]: run for run in measured if run["bound"] is not None}
+    ends = {run["color_var"]: run for run in sorted(measured, key=lambda run: -run["seed"]) if run["bound"] is not None}  # seed 0's
     readings = _readings(root)
     names = (
         *("σ²", "baseline", "lnl", "here", "with λ = 0", "own network"),

@@ -8,6 +8,7 @@ from typing import Any
 from lnl_core.experiments.faces import OTHER
 from lnl_core.runs.comparison import results_table
 from lnl_core.runs.records import RunRecord
+from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import comparisons, records as record_pages
 from tools.pages.pretrained import MISSING, summary
@@ -120,7 +121,8 @@ def answered(experiment: str, root: Path = ROOT) -> dict[str, list[dict[str, Any
 
 
 def _stored(experiment: str, root: Path) -> list[Found]:
-    files = sorted((root / answers.FOLDER).glob("*.json"))
+    asked = {run_folder("", config).name for config in answers.networks(root)}  # another choice of the search leaves others behind
+    files = [path for path in sorted((root / answers.FOLDER).glob("*.json")) if path.stem in asked]
     found: list[Found] = [json.loads(path.read_text(encoding="utf-8")) for path in files]
     return sorted(
         (one for one in found if one["experiment"] == experiment), key=lambda one: (one["method"], one["train_set"], one["seed"])
