@@ -6,7 +6,9 @@ from typing import Any
 
 from lnl_core.config import RunConfig
 from lnl_core.runs.comparison import ordering
+from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
+from tools import ROOT
 from tools.pages import pretrained_faces as page
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
@@ -65,6 +67,19 @@ def test_the_search_comes_first_and_the_table_takes_over_its_choice(monkeypatch:
     assert {(learn, train_set) for _, learn, train_set, _ in found} == {(a, b) for a in ("gender", "age") for b in ("eb1", "eb2")}
     same = {(one.network, one.weights, one.image_size, one.frozen_blocks) for *_, one in found}
     assert same == {("mobilenet_v2", "imagenet", 96, 15)}
+
+
+def test_a_run_that_is_missing_leaves_its_own_cell_empty_and_moves_no_other(tmp_path: Path) -> None:
+    kept = tool.config_of("lnl", tool.CHOSEN_ON, tool.TRAIN_SETS[1], 0, STRENGTHS[2])
+    name = f"{run_folder('', kept).name}.json"
+    (tmp_path / "results" / tool.FOLDER).mkdir(parents=True)
+    stored = ROOT / "results" / tool.FOLDER / name
+    (tmp_path / "results" / tool.FOLDER / name).write_bytes(stored.read_bytes())
+    value = f"{read_record(stored).metrics['opposite_accuracy']:.3f}"
+    lines = [line for line in page.search_table(tmp_path).splitlines() if line.startswith("| E")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-2]] for line in lines]
+    assert [row for row in rows if value in row] == [["EB2", "lnl", "–", "–", "–", value, "–", "–"]]
+    assert {cell for row in rows for cell in row[2:]} == {"–", value}
 
 
 def test_what_is_said_of_faces() -> None:

@@ -1,6 +1,7 @@
 """Faces from ImageNet's weights: Table 2, its search, and what the networks answer (Figures 6 and 7)."""
 
 import json
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -14,7 +15,7 @@ from tools.pages import comparisons, records as record_pages
 from tools.pages.pretrained import MISSING, summary
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import answers, pretrained_faces as study
-from tools.studies.pretrained import STRENGTHS, record_of
+from tools.studies.pretrained import STRENGTHS, record_of, scored
 from tools.studies.study import Found
 
 Key = tuple[str, str, str]
@@ -85,11 +86,12 @@ def search_table(root: Path = ROOT) -> str:
     told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(study.TRAIN_SETS) else ""
     chose = "\n".join(lines) + f"\n\nMean of n = 2 runs, one on EB1 and one on EB2, seed 0; 0.000: the training diverged.{told}\n"
     lines = table_head("trained on", "method", "baseline", *(f"{one:g}" for one in STRENGTHS), "records")
-    for number, name in enumerate(study.TRAIN_SETS):
-        for method in study.SEARCHED:
-            those = [values[number] for values in study.curve(method, "opposite_accuracy", root).values() if len(values) > number]
-            cells = [f"{one:.3f}" for one in [*_baselines("opposite_accuracy", root)[number : number + 1], *those]]
-            lines.append(f"| {name.upper()} | {method} | {' | '.join(cells)} | {_of_seed_0(method, name)} |")
+    for name, method in product(study.TRAIN_SETS, study.SEARCHED):
+        runs = [("baseline", None), *((method, strength) for strength in STRENGTHS)]
+        asked = [study.config_of(who, study.CHOSEN_ON, name, 0, strength) for who, strength in runs]
+        found = [scored([config], study.FOLDER, "opposite_accuracy", root) for config in asked]
+        cells = [f"{one[0]:.3f}" if one else "–" for one in found]
+        lines.append(f"| {name.upper()} | {method} | {' | '.join(cells)} | {_of_seed_0(method, name)} |")
     return f"{chose}\nThe opposite set, which chose nothing, n = 1 a number, seed 0:\n\n" + "\n".join(lines) + "\n"
 
 
