@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from lnl_core.config import preset
+from lnl_core.config import RunConfig, preset
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.experiments.splits import load_data
-from lnl_core.runs.run import load_model
+from lnl_core.runs.run import load_model, run_folder
 from tools.pages import pretrained_faces as page
 from tools.studies import answers as tool
 from tools.studies.study import NotReady
@@ -42,20 +42,25 @@ def test_a_test_set_of_other_kinds_is_refused(tmp_path: Path, monkeypatch: pytes
         tool.measure(config, tmp_path / "run", None)
 
 
-def _stored(root: Path, method: str, train_set: str, seed: int, mean: float) -> None:
+def _stored(root: Path, method: str, train_set: str, seed: int, mean: float, **changes: float) -> RunConfig:
     kinds = {kind: {"first": 0.5, "mean": mean, "images": 3} for kind in tool.KINDS["faces"]}
-    path = root / tool.FOLDER / f"{method}-{train_set}-{seed}.json"
+    config = preset("smoke", method, experiment="faces", train_set=train_set, seed=seed, **changes)
+    path = root / tool.FOLDER / f"{run_folder('', config).name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     said = {"experiment": "faces", "method": method, "train_set": train_set, "seed": seed, "kinds": kinds}
     path.write_text(json.dumps(said), encoding="utf-8")
+    return config
 
 
-def test_how_far_answers_turn_round(tmp_path: Path) -> None:
+def test_how_far_answers_turn_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
     for seed, (first, second) in enumerate(((0.9, 0.1), (0.8, 0.6))):
-        _stored(tmp_path, "baseline", "eb1", seed, first)
-        _stored(tmp_path, "baseline", "eb2", seed, second)
-        _stored(tmp_path, "lnl", "eb1", seed, 0.7)
-        _stored(tmp_path, "lnl", "eb2", seed, 0.7)
+        asked.append(_stored(tmp_path, "baseline", "eb1", seed, first))
+        asked.append(_stored(tmp_path, "baseline", "eb2", seed, second))
+        asked.append(_stored(tmp_path, "lnl", "eb1", seed, 0.7))
+        asked.append(_stored(tmp_path, "lnl", "eb2", seed, 0.7))
+    _stored(tmp_path, "lnl", "eb1", 0, 0.1, mi_weight=0.5)  # what the search had chosen before it was run again
+    monkeypatch.setattr(tool, "networks", lambda root: asked)
     assert page.turned("faces", "baseline", tmp_path) == pytest.approx((0.8 + 0.2) / 2)
     assert page.turned("faces", "lnl", tmp_path) == 0
     shown = page.answered("faces", tmp_path)
