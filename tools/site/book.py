@@ -25,6 +25,7 @@ from nbformat.v4 import new_markdown_cell
 
 from lnl_core._files import write_atomically
 from tools import ROOT, write_if_changed
+from tools.alone import alone_in
 from tools.pipes import while_read
 from tools.site.address import for_site
 from tools.site.card import write_card
@@ -219,6 +220,11 @@ def main() -> None:
     parser.add_argument("--notebooks-only", action="store_true", help="execute, but do not build the site")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    with alone_in(Path("_build", "test") if arguments.smoke else Path("_build")):
+        _make(arguments)
+
+
+def _make(arguments: argparse.Namespace) -> None:
     if not (arguments.smoke or arguments.notebooks_only or Path("_build", "html", "index.html").is_file()):
         site = render(stage(Path("_build"), "demo"), Path())
         print(f"the chapters can be read now: open {_address(site)}; the results of the notebooks follow", flush=True)

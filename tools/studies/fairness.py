@@ -38,7 +38,8 @@ from lnl_core.runs.provenance import provenance
 from lnl_core.runs.records import SCHEMA, RunRecord, read_record_lines, write_record_lines
 from lnl_core.training import fit
 from tools import ROOT
-from tools.studies.study import Job, Options, Study, alone_in
+from tools.alone import alone_in
+from tools.studies.study import Job, Options, Study
 
 FOLDER = ROOT / "results" / "fairness"
 TASKS = {"adult-sex": ("adult", "sex"), "german-age": ("german", "age")}

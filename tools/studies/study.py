@@ -4,10 +4,8 @@ Whatever is killed, the same command later does what is missing.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -129,21 +127,6 @@ class Study:
             if line := self.line(found):
                 tqdm.write(f"{job.key}: {line}")
         return missing
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """A block that one process at a time is in; it locks the folder, not a file, so that nothing is left behind."""
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def stored(file: Path) -> Found | None:
