@@ -335,8 +335,8 @@ for name, setting in cases.items():
 #
 # - Curvature in $w$ (noise) or in $a$ (decay) turns the spiral inwards; finite simultaneous steps push outwards, by the last term.
 # - With noise, a **faster $h$** damps more, since it is $h$'s curvature that does the damping. But there is a limit: forty times
-#   faster, $h$ jumps over its own minimum from one side to the other, and the game diverges. In practice: more steps for $h$,
-#   not larger ones.
+#   faster, $h$ jumps over its own minimum from one side to the other, and the game diverges. Here more steps for $h$ do what larger
+#   ones cannot. Whether they help on digits is another question ([](../book/reproduce.md)).
 # - A slower $h$ damps less. A smaller $\mu$ turns more slowly and is pushed outwards less.
 # - Alternating steps without curvature neither gain nor lose.
 # - The entropy term does **nothing** to first order: at the origin it has no gradient, and no slope of the gradient either.

@@ -172,7 +172,7 @@ for method in networks:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # Each digit is about a tenth of the test set, so a network that ignores colour gives its favourite answer about a tenth of the time,
 # and which answer that is hardly matters. A favourite with a much larger share is a stripe. Look at the column of lnl as critically
-# as at that of the baseline: for the dark maroon debiasing worked least.
+# as at that of the baseline: is a stripe left, and for which colour?
 #
 # ## From stripes to nats
 #

@@ -528,8 +528,9 @@ for alpha in sorted({record.setting["alpha"] for record in stored}):
 #
 # </details>
 #
-# With a bias that is merely *correlated*, as in OD, there are old women and young men to learn from, and forgetting need not cost the
-# label. An extreme set like BD shows the problem most clearly, and there it can be solved least.
+# With a bias that is merely *correlated*, as in OD, there are old women and young men to learn from.
+# Forgetting then costs the label at least as many nats as the two share, which are fewer than in BD. An extreme set like BD shows the
+# problem most clearly, and there it can be solved least.
 #
 # How far from perfect are ours? An $f$ that hides the gender on BD could name the right *half* of life of no more faces than always
 # answering "old" does (Exercise 1).
@@ -642,7 +643,7 @@ figures.mixed(bd_places, some.group[drawn], GENDERS, bd_scores, title="BD: t-SNE
 
 # %% [markdown]
 # *The picture: training faces of BD.* M1 separates them here more sharply than on EBD, as it must, since the groups also differ in
-# age. By the bound above, any mixing that M2 shows here means that it knows less of the age.
+# age. Mixing that M2 shows here suggests, and does not prove, that it knows less of the gender and so of the half of life.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Should one do this at all?

@@ -262,8 +262,8 @@ for name, history in histories.items():
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # *The picture: the mean over each epoch of the estimate on the batch of each step.* Each curve is the estimate of another $T$, so
 # compare a curve with itself on both sides of the dotted line rather than with the other. An information is never negative. Where the
-# curve is below 0, $T$ is worse than a constant on the features that $f$ has just made. It was too slow, and the number says
-# nothing about the colour.
+# curve is below 0, $T$ is worse than a constant on the features that $f$ has just made. It lags behind $f$ or has
+# learnt its few batches by heart, and the number says nothing about the colour.
 #
 # ### The two gradients
 
@@ -359,7 +359,7 @@ for steps in (0, 2, 10) if profile == "smoke" else (0, 2, 10, 40):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # "T in training" is a mean over the last epoch, and "a fresh T" reads the network as it ended. A large gap means that $T$ in training is no
 # guide: it lags behind $f$ (small $K$), or has learnt its few batches by heart (40 steps on 160 digits). A fresh $T$ that finds
-# much where the other finds nothing proves that the bound fell and the colour stayed. (The fresh one learns from one half of few
+# much where the other finds nothing suggests that the bound fell and the colour stayed. (The fresh one learns from one half of few
 # digits and is judged on the other half, so it may also be too low.)
 #
 # ## Another estimate

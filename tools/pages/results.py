@@ -199,7 +199,7 @@ MESSAGES = {
     "(a dot a run, dashed: the baseline)",
     "figure_4_worst": "At strong bias all but bias_balanced hardly read some digit in some colour\n"
     "(a dot a run: the worst of a hundred groups)",
-    "places": "The colour stays where h is not asked: one linear probe a place of f(x), chance 0.1",
+    "places": "Where a linear probe reads the colour in f(x), one run a panel: a probe a place, chance 0.1",
     "said": "Where h is at chance, a fresh linear probe still reads the colour",
     "left": "Every network holds some of the colour, the baseline most",
     "leak_training": "The colour stays readable throughout training, whatever h sees",
