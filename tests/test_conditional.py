@@ -39,7 +39,7 @@ def test_each_row_is_compared_within_its_precision() -> None:
 def test_what_is_said_of_the_two_demands() -> None:
     assert not missing(
         "which_method.md",
-        "and five runs each cannot tell them apart.",
+        "**Which of the two gives the better network, five runs each cannot say.**",
         "(n = 5 each; two of the seeds were added after a look at the first three).",
         "Both rows lie above the baseline in accuracy and below it in nats.",
         "and was not seen to hold less of the colour. `hsic` has no run in this setting.",

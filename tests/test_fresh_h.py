@@ -15,9 +15,11 @@ from lnl_core.errors import ConfigError
 from lnl_core.networks.build import build_network
 from lnl_core.networks.parts import PixelBiasHead
 from lnl_core.runs.run import MODEL, RECORD, save_model
+from tools import ROOT
 from tools.pages import fresh_h as page
 from tools.pages.numbers import missing
 from tools.studies import fresh_h as tool
+from tools.studies.stored import read_measurements
 from tools.studies.study import Options
 
 QUICK = {**tool.SETTINGS, "epochs": 3, "batch_size": 50, "lr": 0.01}
@@ -165,12 +167,21 @@ def stored(method: str, color_var: float = 0.02) -> dict[str, Any]:
 
 
 def test_the_controls_hold_in_the_stored_measurements() -> None:
-    """What nothing hides is read, what is dealt anew is not, and a fresh h reads at least what the old one does."""
+    """What nothing hides is read, what is dealt anew is not, and a fresh h reads more than the old one wherever that was asked."""
     assert not missing(
         "is_it_gone.md",
-        "from colours dealt anew among the images it reads none, its loss is a little larger than a constant's",
-        "every fresh $h$ was best after its last epoch",
+        "From colours dealt anew among the images a fresh $h$ reads none, its loss is a little larger than a constant's",
+        "It does so in every network that has an old $h$, at both places.",
+        "Nearly all fresh $h$ were best after their last epoch",
+        "thirty epochs instead of ten read",
     )
+    assert {one["method"] for one in page.rows()} == {tool.UNTRAINED, "baseline", "lnl", "bias_balanced", "blind_eye", "lnl_adv"}
+    fits = [fit for one in page.rows() for name in tool.EVERYWHERE for fit in one["fresh"][name]["fits"]]
+    last = [fit["kept"] == len(fit["losses"]) for fit in fits]
+    assert sum(last) > 0.9 * len(last)
+    longer = stored("lnl")["fresh"]
+    assert {len(fit["losses"]) for fit in longer["longer"]["fits"]} == {tool.LONGER}
+    assert longer["longer"]["information"]["mean"] > longer["background"]["information"]["mean"]
     shown = stored(tool.UNTRAINED)["fresh"]
     assert shown["foreground"]["information"]["low"] > 0.7 * shown["foreground"]["entropy"]
     assert shown["background"]["information"]["low"] > 0.4 * shown["background"]["entropy"]
@@ -180,8 +191,16 @@ def test_the_controls_hold_in_the_stored_measurements() -> None:
         for where in tool.EVERYWHERE:
             if (old := one["old"][where]) is not None:
                 assert one["fresh"][where]["information"]["mean"] > old["information"]["mean"]
-        fits = [fit for reading in one["fresh"].values() for fit in reading["fits"]]
-        assert {fit["kept"] for fit in fits} == {tool.SETTINGS["epochs"]}
+
+
+def test_with_three_epochs_at_a_third_of_the_rate_a_fresh_h_read_less_than_the_old_one() -> None:
+    said = "epochs at a third of the rate had read less from four networks of `blind_eye` than their old $h$ did"
+    assert not missing("is_it_gone.md", said)
+    before = read_measurements(ROOT / tool.THREE_EPOCHS)
+    assert {(one["method"], one["settings"]["epochs"], one["settings"]["lr"]) for one in before} == {("blind_eye", 3, 0.003)}
+    assert len(before) == 4
+    for one in before:
+        assert one["fresh"]["background"]["information"]["mean"] < one["old"]["background"]["information"]["mean"]
 
 
 @pytest.mark.parametrize("color_var", [0.02, 0.03])
@@ -189,21 +208,21 @@ def test_what_is_said_of_the_lnl_networks(color_var: float) -> None:
     assert not missing(
         "is_it_gone.md",
         "**What an $h$ can see is not all gone.**",
-        "about a quarter of a percent of all there is",
+        "That is less than a hundredth of all there is",
         "where the old ones read none",
     )
     one = stored("lnl", color_var)
     read = {name: reading["information"] for name, reading in one["fresh"].items()}
     assert one["old"]["background"]["information"]["mean"] < 0 < 0.002 < read["background"]["low"]
-    assert 0.002 < read["background"]["mean"] / one["fresh"]["background"]["entropy"] < 0.003
-    assert read["foreground"]["low"] > 10 * read["background"]["high"]
+    assert 0.007 < read["background"]["mean"] / one["fresh"]["background"]["entropy"] < 0.01
+    assert read["foreground"]["low"] > 5 * read["background"]["high"]
 
 
 def test_what_is_said_of_the_colours_of_the_training() -> None:
     said = "as the old one was, reads nothing on unbiased ones from the `lnl` network at 0.02"
     assert not missing("is_it_gone.md", said)
     assert stored("lnl")["fresh"]["training_colors"]["information"]["high"] < 0
-    assert stored("baseline")["fresh"]["training_colors"]["information"]["low"] > 0.9
+    assert stored("baseline")["fresh"]["training_colors"]["information"]["low"] > 1.1
 
 
 def test_the_table_has_a_row_a_network_and_place() -> None:

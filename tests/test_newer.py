@@ -117,8 +117,8 @@ def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> 
     found = rows_of(table)
     assert {*found} == {"jtt", "last_layer"}, "and only where they were measured"
     assert table.startswith("3 of the 81 runs have been made; the others have not been measured yet.")
-    assert "on cpu (toy); other work may have run beside them." in table
-    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100 ± 1", "bf16", "2", "–"]]
+    assert "on cpu (toy): the least of a row, as some ran beside others." in table
+    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100", "bf16", "2", "–"]]
     assert found["last_layer"] == [["0.250", "0.350", "0.450", "0.550", "102", "bf16", "1", "–"]]
 
 

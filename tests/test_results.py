@@ -178,9 +178,11 @@ def test_mi_backprop_stands_beside_lnl_and_its_bound_beside_the_least(tree: Path
         }
         write_record(replace(record_of(value=value), **changed), tree / "results" / folder / f"{value}.json")
     measured = {"method": "mi_backprop", "color_var": 0.02, "source": "mnist", "profile": "short", "painted_accuracy": 0.9}
-    measured["run"] = "of no record"
+    measured |= {"run": "of no record", "seed": 0}
     measured |= {"proved_leak": 1.0, "test_accuracy": 0.4344, "last_epoch": {"label_loss": 0.1, "bound": 2.0237}}
     (tree / "results" / "limit" / "runs" / "one.json").write_text(json.dumps(measured), encoding="utf-8")
+    another = {**measured, "seed": 1, "last_epoch": {"label_loss": 0.1, "bound": 1.5}}
+    (tree / "results" / "limit" / "runs" / "two.json").write_text(json.dumps(another), encoding="utf-8")
     rows = results.tables(tree)["mi_backprop.md"].splitlines()
     link = '<a href="records.html#colored_mnist-mi_backprop-0.02-">runs</a>'
     assert f"| 0.02 | – | – | 0.434 | 0.312 | 0.543 | 2.02 | 1.75 | 0.592 | 0.831 | {link} |" in rows
