@@ -40,7 +40,7 @@ def test_what_the_parts_did_is_told_with_their_numbers() -> None:
         ("with unlearning and without the drawing one reached {:.3f}", "drawn as they come: τ 0"),
         ("With $\\tau = 1$ it ends at {:.3f} (n = 3), below $\\tau = 0.8$ and below the loss", ablations.BALANCED),
         ("at {:.3f} without. The baseline", "without any maps"),
-        ("`bias_balanced` ends at {:.3f} with them", "all parts"),
+        ("`bias_balanced` (n = 3 a row here) ends at {:.3f} with them", "all parts"),
         ("One run on digits with it ended at {:.3f}", "weaned from the prior: ε grows to 1"),
         ("One run with ten times these weights ended at {:.3f}", "unlearning ten times as strong: λ 0.3, μ 1"),
     ):

@@ -292,7 +292,7 @@ def test_a_checkpoint_of_an_earlier_version_is_read_with_the_files_beside_it(nam
     whole, whole_history = uninterrupted("jlu")
     refused(game, 1e6, tmp_path)
     with safe_open(tmp_path / CHECKPOINT, "pt") as file:
-        metadata = {name: value for name, value in file.metadata().items() if name != "turns"}
+        metadata = {name: value for name, value in file.metadata().items() if name not in ("turns", "names")}
         tensors = {name: file.get_tensor(name) for name in file.keys() if name != UPDATES}  # noqa: SIM118 - not a dict
     save_file(tensors, str(tmp_path / CHECKPOINT), metadata=metadata)
     whole_file = (tmp_path / UPDATES).rename(tmp_path / name).read_bytes()
@@ -314,7 +314,8 @@ def test_a_checkpoint_with_the_former_name_of_its_updates_is_read(tmp_path: Path
     with safe_open(tmp_path / CHECKPOINT, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         tensors["duel.jsonl"] = tensors.pop(UPDATES)
-        save_file(tensors, str(tmp_path / CHECKPOINT), metadata=file.metadata())
+        metadata = {name: value for name, value in file.metadata().items() if name != "names"}
+        save_file(tensors, str(tmp_path / CHECKPOINT), metadata=metadata)
     (tmp_path / UPDATES).unlink()
     resumed, history = game.train(out_dir=tmp_path)
     assert same(whole, resumed)

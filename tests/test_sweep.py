@@ -577,8 +577,9 @@ def test_the_command_line_builds_the_same_grid() -> None:
 def test_the_command_refuses_and_leaves_nothing(
     arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = ["--methods", "lnl", "--color-vars", "0.02", "--profile", "smoke", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["lnl", "sweep", *good, *arguments])
+    good = {"--methods": "lnl", "--color-vars": "0.02", "--profile": "smoke", "--out": str(tmp_path / "out")}
+    rest = [word for name, value in good.items() if name not in arguments for word in (name, value)]
+    monkeypatch.setattr(sys, "argv", ["lnl", "sweep", *rest, *arguments])
     handlers = list(logging.getLogger().handlers)
     with pytest.raises(SystemExit) as caught:
         cli.main()
