@@ -227,5 +227,8 @@ def test_what_is_said_of_the_colours_of_the_training() -> None:
 
 def test_the_table_has_a_row_a_network_and_place() -> None:
     lines = [line for line in page.fresh_h_table().splitlines() if line.startswith("| 0.0")]
-    assert len(lines) == 2 * len(page.rows())
+    assert len(lines) == 2 * len(page.rows()) + 3
+    (lnl,) = [line for line in lines if "| lnl, seed 0 |" in line and line.count("±") == 4]
+    assert "0.015" in lnl
+    assert "0.020" in lnl, "after thirty epochs"
     assert page.fresh_h_table(Path("nowhere")) == "Nothing has been measured yet.\n"

@@ -118,8 +118,8 @@ def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> 
     assert {*found} == {"jtt", "last_layer"}, "and only where they were measured"
     assert table.startswith("3 of the 81 runs have been made; the others have not been measured yet.")
     assert "on cpu (toy): the least of a row, as some ran beside others." in table
-    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.500 ± 0.141", "0.600 ± 0.141", "100", "bf16", "2", "–"]]
-    assert found["last_layer"] == [["0.250", "0.350", "0.450", "0.550", "102", "bf16", "1", "–"]]
+    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.50 ± 0.14", "0.60 ± 0.14", "100", "bf16", "2", "–"]]
+    assert found["last_layer"] == [["0.250", "0.350", "0.45", "0.55", "102", "bf16", "1", "–"]]
 
 
 def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_own(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_o
     assert table.startswith("**These numbers have not been measured yet**")
     assert "hold the runs of the results page" in table
     found = rows_of(table)
-    numbers = ["0.200 ± 0.141", "0.200 (n = 1)", "0.300 (n = 1)", "0.400 (n = 1)"]
+    numbers = ["0.200 ± 0.141", "0.200 (n = 1)", "0.30 (n = 1)", "0.40 (n = 1)"]
     assert found["lnl"] == [[*numbers, "not measured", "bf16", "2", "–"]]
     assert [*found] == ["lnl"], "a method of this study has no other runs"
     stored(tmp_path, "lnl", 4, 0.2, "runs", columns=1)

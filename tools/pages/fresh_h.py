@@ -9,10 +9,14 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 from tools.pages import records as record_pages
 from tools.pages.rows import table_head, where
-from tools.studies.fresh_h import UNTRAINED, read_fresh_h
+from tools.studies.fresh_h import EVERYWHERE, LONGER, UNTRAINED, read_fresh_h
 
-WORDS = {"background": "fresh h", "training_colors": "trained on training colours", "permuted": "control, permuted"}
-"""The columns of the background by reading; "foreground" has a table of its own."""
+FURTHER = {
+    "training_colors": "trained on training colours",
+    "permuted": "control: colours dealt anew",
+    "longer": f"after {LONGER} epochs",
+}
+"""The columns of the third table by reading, of the background; not every network has them."""
 
 
 def _nats(reading: dict[str, Any] | None, missing: str = "not measured") -> str:
@@ -38,16 +42,25 @@ def fresh_h_table(root: Path = ROOT) -> str:
     if not found:
         return "Nothing has been measured yet.\n"
     blocks = []
-    for place, names in {"background": list(WORDS), "foreground": ["foreground"]}.items():
-        head = ("old h", *(WORDS.get(name, "fresh h") for name in names), "accuracy of the fresh h (chance)", "all there is")
+    for place in EVERYWHERE:
+        head = ("old h", "fresh h", "accuracy of the fresh h (chance)", "all there is")
         lines = table_head("σ²", "network", *head, record_pages.HEAD)
         for one in found:
-            cells = [_nats(one["old"][place], "no h"), *(_nats(one["fresh"].get(name)) for name in names)]
+            cells = [_nats(one["old"][place], "no h"), _nats(one["fresh"][place])]
             cells += [_said(one["fresh"][place]), f"{one['fresh'][place]['entropy']:.2f}", _record(one, root)]
-            label = f"{one['color_var']:g} | {one['method']}, seed {one['seed']}"
-            lines.append(f"| {label} | {' | '.join(cells)} |")
+            lines.append(f"| {_label(one)} | {' | '.join(cells)} |")
         blocks.append(f"**Nats a place and channel, {place}**\n\n" + "\n".join(lines) + "\n")
+    lines = table_head("σ²", "network", "fresh h, as above", *FURTHER.values(), record_pages.HEAD)
+    for one in found:
+        if {*FURTHER} & {*one["fresh"]}:
+            cells = [_nats(one["fresh"].get(name)) for name in ("background", *FURTHER)]
+            lines.append(f"| {_label(one)} | {' | '.join(cells)} | {_record(one, root)} |")
+    blocks.append("**Nats a place and channel, background, further readings**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks) + f"\n{_how(found)}\n"
+
+
+def _label(found: dict[str, Any]) -> str:
+    return f"{found['color_var']:g} | {found['method']}, seed {found['seed']}"
 
 
 def _record(found: dict[str, Any], root: Path) -> str:
@@ -63,11 +76,11 @@ def _how(found: list[dict[str, Any]]) -> str:
     work = mean(reading["cpu_seconds"] for one in found for reading in one["fresh"].values())
     halves = [one for one in found if one["weights"] == "float16"]
     return (
-        f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for at most "
-        f"{settings['epochs']} epochs and asked about {min(asked):,} or more test digits of its own; ± is half a 95 % interval "
-        f"over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} seconds of a processor a "
-        f"cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of {len(halves)} of the "
-        f"{len(found)} networks are the published ones, in float16."
+        f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for "
+        f"{settings['epochs']} epochs where no other number is said, and asked about {min(asked):,} or more test digits of its own; "
+        f"± is half a 95 % interval over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} "
+        f"seconds of a processor a cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of "
+        f"{len(halves)} of the {len(found)} networks are the published ones, in float16."
     )
 
 

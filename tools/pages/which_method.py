@@ -21,7 +21,7 @@ COLUMNS = {
 }
 SMALL_COLUMNS = {name: word for name, word in COLUMNS.items() if name != "bias_conflicting_accuracy"}
 DIGITS = {"worst_group_accuracy": 2, "bias_mlp_probe_information": 2}
-"""Columns and digits of the small table: more would not fit beside the contents."""
+"""Columns of the small table, and digits where they are not three: more would not fit beside the contents."""
 LEAST = "seconds, least of n"
 MISSING = "not measured"
 RESULTS = "runs"
@@ -57,7 +57,7 @@ def which_method_table(root: Path = ROOT) -> str:
             if not records:
                 missing.append(method)
                 continue
-            cells = [_cell([one.metrics[name] for one in records if name in one.metrics], len(records)) for name in COLUMNS]
+            cells = [_cell(name, records) for name in COLUMNS]
             cells.append(f"{min(seconds):.0f}" if seconds else MISSING)
             cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
             cells += [str(len(records)), record_pages.links(records, root)]
@@ -135,9 +135,11 @@ def _knows_its_time(record: RunRecord) -> bool:
     return record.provenance["seconds"] is not None and all(part.get("seconds") is not None for part in parts)
 
 
-def _cell(values: list[float], runs: int) -> str:
+def _cell(name: str, records: list[RunRecord]) -> str:
     """The mean over seeds, with its own n where not all of the runs hold this number."""
-    return of_seeds(values, missing=MISSING) + (f" (n = {len(values)})" if 0 < len(values) < runs else "")
+    values = [one.metrics[name] for one in records if name in one.metrics]
+    own = f" (n = {len(values)})" if 0 < len(values) < len(records) else ""
+    return of_seeds(values, DIGITS.get(name, 3), MISSING) + own
 
 
 def _how_much(records: list[RunRecord]) -> str:
