@@ -77,7 +77,7 @@ def _how(found: list[dict[str, Any]]) -> str:
     halves = [one for one in found if one["weights"] == "float16"]
     return (
         f"n = 1 network a row. {settings['seeds']} fresh h's a cell, each trained on {images['trained_on']:,} digits for "
-        f"{settings['epochs']} epochs where no other number is said, and asked about {min(asked):,} or more test digits of its own; "
+        f"{settings['epochs']} epochs unless said otherwise, and asked about {min(asked):,} or more test digits of its own; "
         f"± is half a 95 % interval over these. The epoch is chosen on {images['held_out']:,} held-out training digits. {work:.0f} "
         f"seconds of a processor a cell, at most {seconds[-1]:,.0f} seconds a network beside other work. The weights of "
         f"{len(halves)} of the {len(found)} networks are the published ones, in float16."
