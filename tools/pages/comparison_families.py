@@ -49,7 +49,7 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
         "every two methods of Figure 4 ([](reproduce.md))": every_two(of_figure_4(root)),
         "every two methods of the small setting ([](equal_search.md))": every_two(search.of_all(root=root)),
         "every two methods of today, small setting ([](which_method.md))": every_two(which_method.small_scores(root)),
-        "every two methods of today, full setting at σ² = 0.02 ([](which_method.md))": every_two(which_method.full_scores(root)),
+        "every two methods of today, full setting ([](which_method.md))": every_two(which_method.full_scores(root)),
         "independence given the label, in accuracy and in nats ([](which_method.md))": conditional.pairs(root),
         "nats in networks of the small setting with the baseline's ([](which_method.md))": leak_tables.small_beside_the_baseline(
             root

@@ -69,12 +69,21 @@ def which_method_table(root: Path = ROOT) -> str:
 
 
 def full_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
-    """By row the accuracies of the full setting at the smallest variance: the runs in float32, and those in bf16 beside them."""
-    exact, beside = (read_records(root / "results" / folder) for folder in (newer.FOLDER, RESULTS))
-    rows = {method: where(exact, method=method, color_var=newer.EXACT) for method in newer.METHODS}
+    """By row and variance the accuracies of the full setting: this study's runs, and those of the results page in bf16 beside them.
+
+    At the smallest variance this study's runs are in float32, at the others in bf16, as those beside them are.
+    """
+    own, beside = (read_records(root / "results" / folder) for folder in (newer.FOLDER, RESULTS))
     others = by_configuration(beside)
-    rows |= {f"{one}, bf16": others.get(newer.config_of(one, newer.EXACT, 0).fingerprint(), []) for one in newer.BESIDE}
-    return {name: {newer.EXACT: [one.metrics["test_accuracy"] for one in found]} for name, found in rows.items()}
+    rows = {method: {value: where(own, method=method, color_var=value) for value in SEVERAL} for method in newer.METHODS}
+    rows |= {
+        f"{one}, bf16": {value: others.get(newer.config_of(one, value, 0).fingerprint(), []) for value in SEVERAL}
+        for one in newer.BESIDE
+    }
+    return {
+        name: {value: [one.metrics["test_accuracy"] for one in found] for value, found in cells.items()}
+        for name, cells in rows.items()
+    }
 
 
 _BORROWED = (

@@ -1,17 +1,29 @@
 """Studies that measure each network that is stored in results/models, into a file a network."""
 
+import hashlib
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lnl_core.runs.records import published_models
 from tools import ROOT
-from tools.studies.study import Found, Job, Options, Study
+from tools.studies.study import Found, Job, Options, Study, stored
+
+WEIGHTS = "weights_sha256"
+"""In a result, the digest of the file of weights that was measured."""
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class OfStoredNetworks(Study):
     """A study of the stored networks. Derive from it, say the folder of the results and what is measured.
+
+    A result counts as missing once other weights are published under its name.
 
     Attributes:
         folder: of the results, below the root of the project.
@@ -28,7 +40,19 @@ class OfStoredNetworks(Study):
         return [Job(model["path"].stem, ROOT / self.folder / f"{model['path'].stem}.json", model) for model in models]
 
     def do(self, job: Job, options: Options) -> Found:
-        return self.measure(job.values, options.data_dir)
+        path = job.values["path"]
+        measured = {} if path is None else {WEIGHTS: digest(path)}
+        return {**self.measure(job.values, options.data_dir), **measured}
+
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        missing = {job.key for job in super().left(jobs)}
+        return [job for job in jobs if job.key in missing or _of_other_weights(job)]
+
+
+def _of_other_weights(job: Job) -> bool:
+    """Whether the result is of other weights than the published ones; for networks of a working folder that is not asked."""
+    found = stored(job.file) or {}
+    return "record" in job.values and found.get(WEIGHTS) != digest(job.values["path"])
 
 
 def read_measurements(folder: Path) -> list[Found]:
