@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -586,6 +587,9 @@ def test_the_card_has_the_size_that_is_asked_for(tmp_path: Path) -> None:
     assert path.stat().st_size < 200_000
     written = path.stat().st_mtime_ns
     assert write_card(path).stat().st_mtime_ns == written, "it is drawn once"
+    library = max(file.stat().st_mtime for file in (ROOT / "lnl_core").rglob("*.py"))
+    os.utime(path, (library - 1, library - 1))
+    assert write_card(path).stat().st_mtime > library, "and again after any change of the library, which draws the digits"
 
 
 @pytest.mark.slow

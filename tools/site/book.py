@@ -10,7 +10,6 @@ failed or was interrupted the next one starts afresh, since Sphinx does not repe
 """
 
 import argparse
-import inspect
 import os
 import platform
 import re
@@ -28,7 +27,7 @@ from tools import ROOT, write_if_changed
 from tools.alone import alone_in
 from tools.pipes import while_read
 from tools.site.address import for_site
-from tools.site.card import write_card
+from tools.site.card import out_of_date, write_card
 from tools.site.execute import Execution, NotebookFailedError, execute_all, packages, read_executions
 from tools.site.notebooks import read_notebook, scripts, to_text
 from tools.site.progress import Progress
@@ -59,7 +58,7 @@ def status_table(executed: Path, executions: dict[str, Execution], profile: str)
 
 
 def draw_images(target: Path) -> list[Path]:
-    """The drawings of the pages, by our own code. They are drawn again only if the file is older than that code."""
+    """The drawings of the pages, by our own code, drawn again where they are :func:`out_of_date`."""
     import matplotlib as mpl
 
     from lnl_core import figures
@@ -68,9 +67,8 @@ def draw_images(target: Path) -> list[Path]:
     drawn = []
     for name, draw in DRAWINGS.items():
         path = target / f"{name}.svg"
-        function = getattr(figures, draw)
-        if not path.is_file() or path.stat().st_mtime < Path(inspect.getfile(function)).stat().st_mtime:
-            figure = function()
+        if out_of_date(path):
+            figure = getattr(figures, draw)()
             undated: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
             write_atomically(path, lambda temporary, figure=figure, how=undated: figure.savefig(temporary, **how))  # type: ignore[misc]
         drawn.append(path)
@@ -225,6 +223,7 @@ def main() -> None:
 
 
 def _make(arguments: argparse.Namespace) -> None:
+    """Execute and render; a first build renders the chapters before any notebook is executed."""
     if not (arguments.smoke or arguments.notebooks_only or Path("_build", "html", "index.html").is_file()):
         site = render(stage(Path("_build"), "demo"), Path())
         print(f"the chapters can be read now: open {_address(site)}; the results of the notebooks follow", flush=True)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from lnl_core._files import write_atomically
 from lnl_core.datasets import colored_mnist
+from tools import ROOT
 
 TITLE = "Learning not to learn"
 QUESTION = "How do you teach a network not to use the colour,\nand how do you know afterwards that it does not?"
@@ -24,9 +25,17 @@ def draw_card() -> Figure:
     return figure
 
 
+def out_of_date(path: Path) -> bool:
+    """Whether a drawing is missing or older than any file of the library or of these tools: each may change what it looks like."""
+    if not path.is_file():
+        return True
+    code = [file for folder in ("lnl_core", "tools") for file in (ROOT / folder).rglob("*.py")]
+    return path.stat().st_mtime < max(file.stat().st_mtime for file in code)
+
+
 def write_card(path: Path) -> Path:
-    """Draw the card unless it is there and younger than this file."""
-    if not path.is_file() or path.stat().st_mtime < Path(__file__).stat().st_mtime:
+    """Draw the card if it is :func:`out_of_date`."""
+    if out_of_date(path):
         figure = draw_card()
         write_atomically(path, lambda temporary: figure.savefig(temporary, format="png"))
     return path
