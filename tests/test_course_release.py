@@ -34,6 +34,7 @@ from tools.course.release import (
     scripts,
     with_seed,
 )
+from tools.site.notebooks import to_text
 
 NAMES = [script.stem for script in scripts()]
 SMALL = '''
@@ -295,7 +296,7 @@ def test_nbgrader_itself_makes_the_same_release(tmp_path: Path) -> None:
     assert (tmp_path / "gradebook.db").is_file(), done.stderr
     (made,) = (tmp_path / "release" / name).iterdir()  # and no script with solutions beside it
     ours = release(source(name))
-    assert json.loads(made.read_text(encoding="utf-8"))["cells"] == json.loads(course.to_text(ours))["cells"]
+    assert json.loads(made.read_text(encoding="utf-8"))["cells"] == json.loads(to_text(ours))["cells"]
 
 
 def test_the_command_says_what_it_wrote(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,10 +40,11 @@ from tools.course import feedback
 from tools.course.assignment import Assignment, parse_assignment, read_course, read_misconceptions
 from tools.course.examine import Examined, examine
 from tools.course.layouts import Found, Student, Submission, absent, find, known_as, match, read_class_list
-from tools.course.release import is_grade, is_solution, own, to_text
+from tools.course.release import is_grade, is_solution, own
 from tools.course.repair import Cell, belongs_to, mend, read_cells
 from tools.course.sandbox import Limits, choose, keep_apart, trouble
 from tools.pipes import while_read
+from tools.site.notebooks import read_notebook, to_text
 
 Result = dict[str, Any]
 _GRADER = ("assignment", "examine", "grade", "jail", "layouts", "release", "repair", "runner", "sandbox", "wire")
@@ -597,12 +598,6 @@ def _record(results: Sequence[Result], files: Sequence[Path], course: dict[str, 
                     recorded[f"answers {entry}"] = answers
             recorded[entry] = _mark(result)
     write_json(place, recorded)
-
-
-def read_notebook(path: Path) -> Any:
-    import nbformat
-
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
 # Tables, pages, the report

@@ -30,11 +30,11 @@ from lnl_core.errors import ConfigError
 from tools import ROOT, write_if_changed
 from tools.pipes import while_read
 from tools.site.address import Address, read_address
+from tools.site.notebooks import KERNEL, to_text
 
 COURSE = ROOT / "assignments"
 POINTS = 100
 """What the graded cells of an assignment add up to."""
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _SCHEMA = {"grade": False, "locked": False, "schema_version": 3, "solution": False, "task": False}
 _SEED = re.compile(r"^CLASS_SEED = (\d+)$", re.MULTILINE)
 _REGION = re.compile(r"BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)(.*?)(?:END \1|\Z)", re.DOTALL)
@@ -271,10 +271,6 @@ def folder_leaks(sources: Mapping[str, Notebook], folder: Path) -> list[str]:
 
 
 # The folders
-
-
-def to_text(notebook: Notebook) -> str:
-    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"  # type: ignore[no-untyped-call]
 
 
 def _address(course: Path) -> Address:
