@@ -16,7 +16,7 @@ from lnl_core.evaluation import Interval, accuracy
 from lnl_core.experiments.splits import load_data
 from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import ordering, welch_interval
-from lnl_core.runs.records import published_models, read_record, write_record
+from lnl_core.runs.records import published_models, read_record, read_records, write_record
 from lnl_core.runs.run import load_model, run_folder
 from tools import ROOT
 from tools.pages import (
@@ -118,8 +118,8 @@ def test_the_page_shows_means_and_says_what_was_not_measured(tmp_path: Path) -> 
     assert {*found} == {"jtt", "last_layer"}, "and only where they were measured"
     assert table.startswith("3 of the 81 runs have been made; the others have not been measured yet.")
     assert "on cpu (toy): the least of a row, as some ran beside others." in table
-    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.50 ± 0.14", "0.60 ± 0.14", "100", "bf16", "2", "–"]]
-    assert found["last_layer"] == [["0.250", "0.350", "0.45", "0.55", "102", "bf16", "1", "–"]]
+    assert found["jtt"] == [["0.300 ± 0.141", "0.400 ± 0.141", "0.50 ± 0.14", "0.60 ± 0.14", "100", "2", "–"]]
+    assert found["last_layer"] == [["0.250", "0.350", "0.45", "0.55", "102", "1", "–"]]
 
 
 def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_own(tmp_path: Path) -> None:
@@ -131,15 +131,33 @@ def test_a_method_beside_borrows_the_runs_of_the_results_page_until_it_has_its_o
     assert "hold the runs of the results page" in table
     found = rows_of(table)
     numbers = ["0.200 ± 0.141", "0.200 (n = 1)", "0.30 (n = 1)", "0.40 (n = 1)"]
-    assert found["lnl"] == [[*numbers, "not measured", "bf16", "2", "–"]]
+    assert found["lnl"] == [[*numbers, "not measured", "2", "–"]]
     assert [*found] == ["lnl"], "a method of this study has no other runs"
     stored(tmp_path, "lnl", 4, 0.2, "runs", columns=1)
-    assert rows_of(which_method.which_method_table(tmp_path))["lnl"][0][::6] == ["0.200 ± 0.100", "3"], "of every seed"
+    assert rows_of(which_method.which_method_table(tmp_path))["lnl"][0][::5] == ["0.200 ± 0.100", "3"], "of every seed"
     for seed in range(newer.SEEDS):
         stored(tmp_path, "lnl", seed, 0.6)
     table = which_method.which_method_table(tmp_path)
     assert "results page" not in table
     assert rows_of(table)["lnl"][0][0] == "0.600 ± 0.000"
+
+
+def test_the_precision_stands_in_the_heading_where_all_rows_have_one_and_else_in_each_row(tmp_path: Path) -> None:
+    def heading(line: str) -> bool:
+        return line.startswith("**σ²")
+
+    stored(tmp_path, "jtt", 0, 0.2)
+    lines = which_method.which_method_table(tmp_path).splitlines()
+    assert [*filter(heading, lines)] == ["**σ² = 0.02**", "**σ² = 0.03**, in bf16", "**σ² = 0.05**"]
+    assert not any("| precision |" in line for line in lines)
+    (record,) = read_records(tmp_path / "results" / "newer")
+    exact = replace(record, method="lff", config=newer.config_of("lff", 0.03, 0).to_dict() | {"precision": "float32"})
+    write_record(exact, tmp_path / "results" / "newer" / "lff0.json")
+    table = which_method.which_method_table(tmp_path)
+    assert [*filter(heading, table.splitlines())] == ["**σ² = 0.02**", "**σ² = 0.03**", "**σ² = 0.05**"]
+    assert table.count("| precision |") == 1
+    found = rows_of(table)
+    assert (found["jtt"][0][5], found["lff"][0][5]) == ("bf16", "float32")
 
 
 def small(root: Path, method: str, seed: int, value: float | None) -> None:
@@ -290,7 +308,7 @@ def test_what_is_said_of_float32_and_bf16() -> None:
 
 def test_what_is_said_of_the_methods_with_three_runs() -> None:
     above_bf16 = "cannot be told from the runs of `lnl` in its own precision, and lies above those in bf16"
-    two = "Three seeds of each cannot tell `reweighing` and `group_dro` apart. Their worst"
+    two = "Three seeds of each cannot tell `reweighing` and `group_dro` apart, nor `subsampling` from the baseline:"
     assert not missing("which_method.md", above_bf16, two)
     cannot = "which three runs each cannot tell apart; nor can runs with fewer digits and epochs at any of the three."
     assert not missing("intro.md", cannot)
@@ -299,7 +317,7 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     for folder, ending in (("newer", ""), ("runs", ", bf16")):
         for method in ("baseline", "lnl"):
             assert sorted(of[f"{method}{ending}"][0.02]) == sorted(sources.every(folder, method, 0.02, "test_accuracy"))
-    exact = ("last_layer", "reweighing", "group_dro", "conditional_hsic", "baseline", "lnl")
+    exact = ("last_layer", "reweighing", "subsampling", "group_dro", "conditional_hsic", "baseline", "lnl")
     beside = ("baseline, bf16", "lnl, bf16", "bias_balanced, bf16")
     counts = {name: len(one[0.02]) for name, one in of.items() if len(one[0.02]) >= 3}
     assert counts == dict.fromkeys(exact, 3) | dict.fromkeys(beside, 5)
@@ -307,7 +325,9 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     assert said["last_layer", "lnl, bf16", 0.02] == "higher"
     assert {said[one, other, 0.02] for one in ("reweighing", "group_dro") for other in ("baseline", "baseline, bf16")} == {"higher"}
     assert said["group_dro", "reweighing", 0.02] == said["last_layer", "lnl", 0.02] == "cannot say"
-    assert max(max(sources.every("newer", one, 0.02, "worst_group_accuracy")) for one in ("reweighing", "group_dro")) == 0
+    assert said["subsampling", "baseline", 0.02] == "cannot say"
+    balanced = ("reweighing", "subsampling", "group_dro")
+    assert max(max(sources.every("newer", one, 0.02, "worst_group_accuracy")) for one in balanced) == 0
 
 
 def test_what_is_said_of_the_other_two_variances() -> None:

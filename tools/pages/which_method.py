@@ -38,14 +38,17 @@ def must_know_table() -> str:
 
 
 def which_method_table(root: Path = ROOT) -> str:
-    """By variance a row a method: means over seeds with the standard deviation; what has no record says so."""
+    """By variance a row a method: means over seeds with the standard deviation; what has no record says so.
+
+    Where all rows of a variance are in one precision, its heading says which, and no column does.
+    """
     own = {record.run_config().fingerprint(): record for record in read_records(root / "results" / newer.FOLDER)}
     others = by_configuration(read_records(root / "results" / RESULTS))
     found: list[RunRecord] = []
     borrowed = False
     blocks = []
     for color_var in SEVERAL:
-        lines, missing = table_head("method", *COLUMNS.values(), LEAST, "precision", "n", record_pages.HEAD), []
+        rows: dict[str, tuple[list[str], str, list[str]]] = {}
         for method in newer.METHODS:
             runs = [newer.config_of(method, color_var, seed).fingerprint() for seed in range(newer.SEEDS)]
             records = [own[run] for run in runs if run in own]
@@ -54,18 +57,26 @@ def which_method_table(root: Path = ROOT) -> str:
             instead = others.get(newer.config_of(method, color_var, 0).fingerprint(), []) if method in newer.BESIDE else []
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
-            if not records:
-                missing.append(method)
-                continue
-            cells = [_cell(name, records) for name in COLUMNS]
-            cells.append(f"{min(seconds):.0f}" if seconds else MISSING)
-            cells.append(" and ".join(sorted({record.config["precision"] for record in records})))
-            cells += [str(len(records)), record_pages.links(records, root)]
-            lines.append(f"| {method} | {' | '.join(cells)} |")
+            if records:
+                cells = [*(_cell(name, records) for name in COLUMNS), f"{min(seconds):.0f}" if seconds else MISSING]
+                precision = " and ".join(sorted({record.config["precision"] for record in records}))
+                rows[method] = cells, precision, [str(len(records)), record_pages.links(records, root)]
+        missing = [method for method in newer.METHODS if method not in rows]
         absent = f"Not measured at this variance: {'; '.join(missing)}.\n" if missing else ""
-        table = "\n".join(lines) + "\n\n" if len(missing) < len(newer.METHODS) else ""
-        blocks.append(f"**σ² = {color_var:g}**\n\n{table}{absent}")
+        blocks.append(f"**σ² = {color_var:g}**{_table_of(rows)}{absent}")
     return f"{_how_much(found)}{_BORROWED if borrowed else ''}\n\n" + "\n".join(blocks)
+
+
+def _table_of(rows: dict[str, tuple[list[str], str, list[str]]]) -> str:
+    """What follows the variance: the precision of all rows, or none where each row says its own, and the table if there is one."""
+    if not rows:
+        return "\n\n"
+    precisions = {precision for _, precision, _ in rows.values()}
+    column = ["precision"] if len(precisions) > 1 else []
+    lines = table_head("method", *COLUMNS.values(), LEAST, *column, "n", record_pages.HEAD)
+    for method, (cells, precision, rest) in rows.items():
+        lines.append(f"| {method} | {' | '.join([*cells, *(precision for _ in column), *rest])} |")
+    return f"{'' if column else f', in {precisions.pop()}'}\n\n" + "\n".join(lines) + "\n\n"
 
 
 def full_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
