@@ -28,6 +28,7 @@ from tools.pages import (
     which_method,
 )
 from tools.pages.numbers import missing
+from tools.pages.rows import where
 from tools.pages.sources import Sources
 from tools.studies import confidence, fresh_h, last_layer, leakage, newer, runs, search, stored as stored_networks
 from tools.studies.__main__ import known, main
@@ -353,6 +354,21 @@ def test_what_is_said_of_the_other_two_variances() -> None:
             assert said[method, "baseline, bf16", value] == "higher"
             assert said[method, "lnl, bf16", value] == beside_lnl
         assert said["group_dro", "reweighing", value] == each_other
+
+
+def test_what_is_said_of_conditional_hsic_at_the_second_variance() -> None:
+    assert not missing("which_method.md", "(n = 3 and 5, bf16), and was at neither seen to hold less of the colour.")
+    of = which_method.full_scores()
+    assert (len(of["conditional_hsic"][0.03]), len(of["baseline, bf16"][0.03])) == (3, 5)
+    assert comparisons.of_every_two(of)["conditional_hsic", "baseline, bf16", 0.03] == "lower"
+    short: dict[str, Any] = {"experiment": "colored_mnist", "color_var": 0.03, "profile": "short"}
+    cells = {"newer": "conditional_hsic", "runs": "baseline"}
+    held, others = (
+        [one.metrics["bias_mlp_probe_information"] for one in where(read_records(ROOT / "results" / folder), method=method, **short)]
+        for folder, method in cells.items()
+    )
+    assert (len(held), len(others)) == (3, 5)
+    assert ordering(held, others) == "cannot say"
 
 
 def test_what_must_be_known_is_what_the_methods_declare() -> None:
