@@ -362,10 +362,9 @@ def test_what_is_said_of_conditional_hsic_at_the_second_variance() -> None:
     assert (len(of["conditional_hsic"][0.03]), len(of["baseline, bf16"][0.03])) == (3, 5)
     assert comparisons.of_every_two(of)["conditional_hsic", "baseline, bf16", 0.03] == "lower"
     short: dict[str, Any] = {"experiment": "colored_mnist", "color_var": 0.03, "profile": "short"}
-    cells = {"newer": "conditional_hsic", "runs": "baseline"}
     held, others = (
-        [one.metrics["bias_mlp_probe_information"] for one in where(read_records(ROOT / "results" / folder), method=method, **short)]
-        for folder, method in cells.items()
+        [one.metrics["bias_mlp_probe_information"] for one in where(read_records(ROOT / "results" / folder), **which, **short)]
+        for folder, which in (("newer", {"method": "conditional_hsic"}), ("runs", {"method": "baseline"}))
     )
     assert (len(held), len(others)) == (3, 5)
     assert ordering(held, others) == "cannot say"
