@@ -51,7 +51,7 @@ def test_every_run_has_a_row_and_those_that_are_missing_say_so(tmp_path: Path) -
 
 
 def test_what_is_said_of_the_released_settings() -> None:
-    """Of each method one run of each start at the smallest variance, and a cold one at the largest; from one run nothing is concluded."""
+    """One run of each method: each start at the smallest variance, a cold one at the largest; nothing is concluded from one."""
     assert not missing(
         "reproduce.md",
         "So far each method has one run of each start at $\\sigma^2 = 0.02$, and a cold one at $0.05$; from single runs "
