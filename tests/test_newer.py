@@ -428,6 +428,8 @@ def test_a_result_of_other_weights_than_the_published_ones_is_missing(
     monkeypatch.setattr(study, "measure", lambda model, data_dir: {"settings": study.settings})
     found = study.do(job, options)
     assert found == {"settings": study.settings, stored_networks.WEIGHTS: stored_networks.digest(other)}
+    other.unlink()
+    assert [job.key for job in study.left(study.jobs(options))] == [other.stem], "weights that are gone are no traceback"
 
 
 def test_a_last_layer_fitted_to_unbiased_images_repairs_and_one_fitted_to_biased_images_does_not(

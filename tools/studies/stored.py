@@ -40,9 +40,8 @@ class OfStoredNetworks(Study):
         return [Job(model["path"].stem, ROOT / self.folder / f"{model['path'].stem}.json", model) for model in models]
 
     def do(self, job: Job, options: Options) -> Found:
-        path = job.values["path"]
-        measured = {} if path is None else {WEIGHTS: digest(path)}
-        return {**self.measure(job.values, options.data_dir), **measured}
+        path, found = job.values["path"], self.measure(job.values, options.data_dir)
+        return found if path is None else {**found, WEIGHTS: digest(path)}
 
     def left(self, jobs: Sequence[Job]) -> list[Job]:
         missing = {job.key for job in super().left(jobs)}
@@ -51,8 +50,8 @@ class OfStoredNetworks(Study):
 
 def _of_other_weights(job: Job) -> bool:
     """Whether the result is of other weights than the published ones; for networks of a working folder that is not asked."""
-    found = stored(job.file) or {}
-    return "record" in job.values and found.get(WEIGHTS) != digest(job.values["path"])
+    path, found = job.values["path"], stored(job.file) or {}
+    return "record" in job.values and not (path.is_file() and found.get(WEIGHTS) == digest(path))
 
 
 def read_measurements(folder: Path) -> list[Found]:
