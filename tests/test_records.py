@@ -619,6 +619,11 @@ def test_one_more_run_lies_between_the_ends_as_often_as_is_said() -> None:
         low, high = next_run(first, 0.8)
         inside += low <= one_more <= high
     assert inside / 4000 == pytest.approx(0.8, abs=0.02)
+    low, high = next_run([0.6, 0.7, 0.8], runs=3)
+    half = 4.302652729911275 * 0.1 * np.sqrt(2 / 3)
+    assert [low, high] == pytest.approx([0.7 - half, 0.7 + half])
+    with pytest.raises(ConfigError, match="the mean of 0 runs is none"):
+        next_run([0.6, 0.7], runs=0)
     with pytest.raises(DataError, match="how far runs scatter cannot be told from 1: give two or more"):
         next_run([0.7])
     with pytest.raises(DataError):

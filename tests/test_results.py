@@ -269,6 +269,11 @@ def test_choices_are_held_against_the_scatter_of_their_own_reference() -> None:
     assert found is not None
     assert found[0] == pytest.approx((0.71 - 0.0497, 0.71 + 0.0497), abs=1e-4)
     assert found[1] == ["no weight decay"]
+    mean_of_three = runs(ablations.CHOICES["rate of f 0.01"], 0.74, 0.75, 0.76)
+    assert ablation_tables.choices_outside([*runs(reference, 0.7, 0.71, 0.72), *mean_of_three]) == (
+        found[0],
+        ["rate of f 0.01"],
+    ), "the mean of three more runs lies nearer to the reference than one"
     stored += runs(reference, 0.3, 0.4, precision="float32") + runs(ablations.CHOICES["no reversal: μ 0"], 0.1, precision="float32")
     assert ablation_tables.choices_outside(stored) == found, "runs in the other precision are compared with nothing"
     rows = {"reference": reference, "none": ablations.CHOICES["no reversal: μ 0"]}

@@ -359,16 +359,24 @@ def orderings(
     return answers
 
 
-def next_run(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Between which ends one more run of the same kind would lie: mean ± t s sqrt(1 + 1/n), for normal values.
+def next_run(values: Sequence[float], confidence: float = 0.95, runs: int = 1) -> tuple[float, float]:
+    """Between which ends the mean of k more runs of the same kind would lie: mean ± t s sqrt(1/k + 1/n), for normal values.
+
+    Args:
+        values: the n runs that are known.
+        confidence: the share of such intervals that hold it.
+        runs: k, one unless told.
 
     Raises:
+        ConfigError: for fewer runs than one.
         DataError: for fewer than two values, or one that is not finite.
     """
+    if runs < 1:
+        raise ConfigError(f"the mean of {runs} runs is none: give one or more")
     _refuse_infinite(values)
     if len(values) < 2:
         raise DataError(f"how far runs scatter cannot be told from {len(values)}: give two or more")
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * np.std(values, ddof=1)) * math.sqrt(1 / runs + 1 / len(values))
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 

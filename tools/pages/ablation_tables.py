@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from lnl_core.config import RunConfig
@@ -60,9 +61,9 @@ def of_adversaries(metric: str, root: Path = ROOT) -> dict[str, dict[float, list
 
 
 def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list[str]] | None:
-    """Between which ends one more run of the reference would lie, and which choices have a mean outside; None without three runs.
+    """Between which ends one more run of the reference would lie, and which choices lie outside; None without three runs.
 
-    Only runs in the reference's precision are compared.
+    A choice with k runs is held against the mean of k more. Only runs in the reference's precision are compared.
     """
     groups = by_precision(records)
     known = {name: groups.get(ablations.config_of(changes).fingerprint(), {}) for name, changes in ablations.CHOICES.items()}
@@ -70,9 +71,14 @@ def choices_outside(records: list[RunRecord]) -> tuple[tuple[float, float], list
     runs = known.pop(ablations.REFERENCE).get(precision, [])
     if len(runs) < FEWEST_RUNS:
         return None
-    low, high = next_run([one.metrics["validation_accuracy"] for one in runs])
+    reference = [one.metrics["validation_accuracy"] for one in runs]
     of_its = {name: [one.metrics["validation_accuracy"] for one in found.get(precision, [])] for name, found in known.items()}
-    return (low, high), [name for name, those in of_its.items() if those and not low <= sum(those) / len(those) <= high]
+    return next_run(reference), [name for name, those in of_its.items() if those and _outside(those, reference)]
+
+
+def _outside(values: list[float], reference: list[float]) -> bool:
+    low, high = next_run(reference, runs=len(values))
+    return not low <= fmean(values) <= high
 
 
 def _choices_told(records: list[RunRecord]) -> str:
@@ -82,8 +88,8 @@ def _choices_told(records: list[RunRecord]) -> str:
     (low, high), outside = found
     named = f"Outside lie: {'; '.join(outside)}." if outside else "No other row lies outside."
     return (
-        f"With 95 % a fourth run of the reference lies between {max(low, 0):.2f} and {min(high, 1):.2f} (Student's t, of its three "
-        f"runs). {named} Only rows of its precision are compared with it."
+        f"With 95 % one more run of the reference lies between {max(low, 0):.2f} and {min(high, 1):.2f} (Student's t). "
+        f"{named} A row of k runs is held against the mean of k more; only rows in the reference's precision are compared."
     )
 
 

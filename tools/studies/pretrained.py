@@ -52,6 +52,11 @@ LESS_FROZEN = 7
 def config_of(method: str, train_set: str, seed: int, strength: float | None = None, **changes: Any) -> RunConfig:
     """A run; ``strength`` is the value of every weight that its method reads."""
     base = preset("short", method, train_set=train_set, seed=seed, **{**BASE, **changes})
+    return with_strength(base, strength)
+
+
+def with_strength(base: RunConfig, strength: float | None) -> RunConfig:
+    """The run with that value of every weight that its method reads."""
     return base if strength is None else base.with_options(**{name: strength for name in WEIGHTS if not base.unread(name)})
 
 
@@ -82,10 +87,14 @@ def scored(configs: Sequence[RunConfig], folder: str, metric: str, root: Path = 
 
 def chosen(method: str, root: Path = ROOT) -> float | None:
     """The strength that the search chooses; ``None`` while runs are missing."""
-    scores = curve(method, root=root)
-    if any(len(values) < len(TRAIN_SETS) for values in scores.values()):
+    return best(curve(method, root=root), len(TRAIN_SETS))
+
+
+def best(scores: dict[float, list[float]], runs: int) -> float | None:
+    """The strength with the highest mean, the earlier one of equals; ``None`` while one has fewer runs than that."""
+    if any(len(values) < runs for values in scores.values()):
         return None
-    return max(STRENGTHS, key=lambda strength: mean(scores[strength]))
+    return max(scores, key=lambda strength: mean(scores[strength]))
 
 
 def cells(root: Path = ROOT, seeds: Sequence[int] = SEEDS) -> Iterator[tuple[str, str, RunConfig]]:

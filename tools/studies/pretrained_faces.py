@@ -11,14 +11,13 @@ baseline has no such weight.
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.faces import OTHER
 from tools import ROOT
 from tools.studies import pretrained
-from tools.studies.pretrained import STRENGTHS, WEIGHTS, scored
+from tools.studies.pretrained import STRENGTHS, best, scored, with_strength
 from tools.studies.study import ShortRuns
 
 FOLDER = "pretrained_faces"
@@ -36,7 +35,7 @@ SEEDS = 3
 def config_of(method: str, learn: str, train_set: str, seed: int, strength: float | None = None) -> RunConfig:
     """A run; ``strength`` is the value of every weight that its method reads."""
     base = preset("short", method, learn=learn, train_set=train_set, seed=seed, **BASE)
-    return base if strength is None else base.with_options(**{name: strength for name in WEIGHTS if not base.unread(name)})
+    return with_strength(base, strength)
 
 
 def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dict[float, list[float]]:
@@ -48,10 +47,7 @@ def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dic
 
 def chosen(method: str, root: Path = ROOT) -> float | None:
     """The strength that the search chooses; ``None`` while runs are missing."""
-    scores = curve(method, root=root)
-    if any(len(values) < len(TRAIN_SETS) for values in scores.values()):
-        return None
-    return max(STRENGTHS, key=lambda strength: mean(scores[strength]))
+    return best(curve(method, root=root), len(TRAIN_SETS))
 
 
 def cells(root: Path = ROOT) -> Iterator[tuple[str, str, str, RunConfig]]:
