@@ -318,7 +318,7 @@ def test_what_is_said_of_the_methods_with_three_runs() -> None:
     for folder, ending in (("newer", ""), ("runs", ", bf16")):
         for method in ("baseline", "lnl"):
             assert sorted(of[f"{method}{ending}"][0.02]) == sorted(sources.every(folder, method, 0.02, "test_accuracy"))
-    exact = ("last_layer", "reweighing", "subsampling", "group_dro", "conditional_hsic", "baseline", "lnl")
+    exact = ("last_layer", "reweighing", "subsampling", "group_dro", "jtt", "conditional_hsic", "baseline", "lnl")
     beside = ("baseline, bf16", "lnl, bf16", "bias_balanced, bf16")
     counts = {name: len(one[0.02]) for name, one in of.items() if len(one[0.02]) >= 3}
     assert counts == dict.fromkeys(exact, 3) | dict.fromkeys(beside, 5)
@@ -340,6 +340,9 @@ def test_what_is_said_of_the_other_two_variances() -> None:
         "**`reweighing` and `group_dro` lie above the baseline at both. At $0.03$ they lie below `lnl`, at $0.05$ neither can be "
         "told from it**",
         "`group_dro` lies above `reweighing` at $0.03$ alone.",
+        "**`jtt`, which reads no bias label, lies above the baseline at all three variances, and below `reweighing` and "
+        "`group_dro`**:",
+        "**`subsampling` cannot be told from the baseline at either, and lies below `reweighing` and `group_dro`**:",
     )
     assert not missing("intro.md", "**Five hundred unbiased images did more than unlearning at two of three variances.**")
     of = which_method.full_scores()
@@ -354,6 +357,12 @@ def test_what_is_said_of_the_other_two_variances() -> None:
             assert said[method, "baseline, bf16", value] == "higher"
             assert said[method, "lnl, bf16", value] == beside_lnl
         assert said["group_dro", "reweighing", value] == each_other
+        assert len(of["jtt"][value]) == len(of["subsampling"][value]) == 3
+        assert said["subsampling", "baseline, bf16", value] == "cannot say"
+        assert {said["subsampling", one, value] for one in ("reweighing", "group_dro")} == {"lower"}
+    for value, beside in ((0.02, ["baseline", "baseline, bf16"]), (0.03, ["baseline, bf16"]), (0.05, ["baseline, bf16"])):
+        assert {said["jtt", one, value] for one in beside} == {"higher"}
+        assert {said["jtt", one, value] for one in ("reweighing", "group_dro")} == {"lower"}
 
 
 @pytest.mark.parametrize("color_var", SEVERAL[1:])
