@@ -86,6 +86,7 @@ OUT_DIR = "runs"
 # %matplotlib inline
 import json
 from itertools import pairwise
+from textwrap import fill
 
 from IPython.display import Markdown
 
@@ -132,12 +133,13 @@ for method in ("baseline", "lnl"):
     config = preset(profile, method, color_var=COLOR_VAR, seed=SEED)
     demonstration[method] = run(config, run_folder(OUT_DIR, config), data_dir=DATA_DIR or None)
 record = demonstration["lnl"]
-for name in ("schema", "experiment", "method", "setting", "seed", "profile", "selection", "data", "provenance"):
-    print(f"{name:<12}{getattr(record, name)}")
-print(
-    f"{'config':<12}{len(record.config)} hyper-parameters, such as mi_weight {record.config['mi_weight']}, epochs {record.config['epochs']}"
-)
-print(f"{'metrics':<12}{len(record.metrics)} numbers: {', '.join(record.metrics)}")
+fields = ("schema", "experiment", "method", "setting", "seed", "profile", "selection", "data", "provenance")
+entries = {name: getattr(record, name) for name in fields}
+some = f"mi_weight {record.config['mi_weight']}, epochs {record.config['epochs']}"
+entries |= {"config": f"{len(record.config)} hyper-parameters, such as {some}"}
+entries |= {"metrics": f"{len(record.metrics)} numbers: {', '.join(record.metrics)}"}
+for name, entry in entries.items():
+    print(fill(f"{name:<12}{entry}", width=88, subsequent_indent=" " * 12))
 
 # %% [markdown]
 # Four entries decide what a number means.

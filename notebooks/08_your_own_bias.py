@@ -478,12 +478,10 @@ rest = best.accuracy - best.control_accuracy
 if profile == "smoke":
     print("Smoke runs: no reading.")
 elif rest > 0.1:
-    print(
-        f"The texture is NOT gone: the better probe names it in {best.accuracy:.0%} of the images, where luck gives {best.control_accuracy:.0%}."
-    )
-    print(
-        "How much the method took out is the difference of the rows. Its own h looks at small neighbourhoods of features that were made to fool it; a fresh probe sees all places."
-    )
+    print(f"The texture is NOT gone: the better probe names it in {best.accuracy:.0%} of the images,")
+    print(f"where luck gives {best.control_accuracy:.0%}.")
+    print("How much the method took out is the difference of the rows. Its own h looks at small")
+    print("neighbourhoods of features that were made to fool it; a fresh probe sees all places.")
 else:
     print(f"Neither probe names the texture much better ({best.accuracy:.0%}) than luck ({best.control_accuracy:.0%}).")
 

@@ -88,6 +88,7 @@ OUT_DIR = "runs"
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -344,7 +345,7 @@ def stored(task):
 
 
 adult_runs, german_runs = stored("adult-sex"), stored("german-age")
-print({method: len(runs) for method, runs in adult_runs.items()})
+print(fill("runs on Adult: " + ", ".join(f"{method} {len(runs)}" for method, runs in adult_runs.items()), width=88))
 
 # %% tags=["nbval-ignore-output"] mystnb={"image": {"alt": "Adult, ten seeds: accuracy against the demographic parity difference, the equalised odds difference and the leakage, with light dots for runs and marks with intervals for means, one curve a method."}} slideshow={"slide_type": "-"}
 display(figures.pareto(adult_runs, "Adult, sex forgotten, test rows"))
