@@ -13,7 +13,7 @@ from tools import ROOT
 from tools.pages import left_out
 from tools.pages.numbers import missing
 from tools.pages.rows import by_precision, of_precision
-from tools.studies import ablations, choosing, confidence, last_layer, newer, pretrained, pretrained_faces
+from tools.studies import ablations, choosing, confidence, last_layer, newer, pretrained, pretrained_faces, released
 from tools.studies.__main__ import known
 from tools.studies.study import Options
 
@@ -29,6 +29,25 @@ def test_a_study_that_is_not_whole_has_a_row_and_a_whole_one_has_none() -> None:
     there, planned = found[partly[0]]
     assert f"| {there:,} | {planned:,} |" in table
     assert f"The other {len(found) - len(partly)} studies are whole." in table
+
+
+def test_what_is_said_of_the_runs_that_are_missing() -> None:
+    assert not missing(
+        "status.md",
+        "Missing of `newer` are all runs of `hsic`, all but one of `lff`, and `bias_balanced` in float32,",
+        "of `released` the second seeds",
+    )
+    lost = {
+        name: [config for config in study.configs() if config.fingerprint() not in _there(name)]
+        for name, study in (("newer", newer), ("released", released))
+    }
+    assert Counter(config.method for config in lost["newer"]) == {"hsic": 9, "lff": 8, "bias_balanced": 3}
+    assert {config.precision for config in lost["newer"] if config.method == "bias_balanced"} == {"float32"}
+    assert {config.seed for config in lost["released"]} == {1}
+
+
+def _there(folder: str) -> set[str]:
+    return {record.run_config().fingerprint() for record in read_records(ROOT / "results" / folder)}
 
 
 def test_only_results_below_the_given_root_count_and_a_run_that_diverged_is_one(tmp_path: Path) -> None:
