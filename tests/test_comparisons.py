@@ -97,11 +97,11 @@ def test_what_is_said_of_the_simulated_families() -> None:
     assert [*families.keys() - shares.keys()] == ["networks on Adult with the baseline, paired by seed ([](fairness.md))"]
     half, nothing = zip(*shares.values(), strict=True)
     assert {min(half), max(half)} == {0.02, 0.03}
-    assert (min(nothing), max(nothing) <= 0.1) == (0.02, True), "it moves as families grow with runs"
+    assert {min(nothing), max(nothing)} == {0.02, 0.09}
     assert not missing(
         "equal_search.md",
         "Where about half of the comparisons differ, two or three in a hundred of the differences that are reported are none.",
-        "Where nothing differs at all, two to ten in a hundred families report something, and five were promised.",
+        "Where nothing differs at all, two to nine in a hundred families report something, and five were promised.",
         "networks on Adult, compared by seed, are not in it.",
     )
 
