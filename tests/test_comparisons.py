@@ -56,7 +56,7 @@ def test_what_is_said_of_all_comparisons() -> None:
         found.setdefault("every two" if name.startswith("every two") else page[1], []).append((int(alone), int(stay)))
     assert len(found["every two"]) == 5
     assert all(stay >= 0.85 * alone for alone, stay in found["every two"])
-    methods, with_exceptions, _ = found["pretrained"]
+    methods, with_exceptions, *_ = found["pretrained"]
     assert methods[1] > methods[0] / 2
     assert with_exceptions[1] < with_exceptions[0] / 2
 

@@ -421,7 +421,8 @@ def test_fingerprint_changes_with_every_hyper_parameter() -> None:
 
 
 def test_stored_runs_are_named_after_their_configuration() -> None:
-    paths = [path for folder in ("runs", "ablations", "retrained") for path in sorted((ROOT / "results" / folder).glob("*.json"))]
+    folders = ("runs", "ablations", "retrained", "figure_4_groups")
+    paths = [path for folder in folders for path in sorted((ROOT / "results" / folder).glob("*.json"))]
     assert len(paths) > 290
     for path in paths:
         assert path.stem.endswith(read_record(path).run_config().fingerprint()), path

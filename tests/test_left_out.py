@@ -10,10 +10,20 @@ from lnl_core.networks import build_network
 from lnl_core.runs.records import published_models, read_records
 from lnl_core.runs.run import MODEL, RECORD, save_model
 from tools import ROOT
-from tools.pages import left_out
+from tools.pages import figure_4_tables, left_out
 from tools.pages.numbers import missing
 from tools.pages.rows import by_precision, of_precision
-from tools.studies import ablations, choosing, confidence, last_layer, newer, pretrained, pretrained_faces, released
+from tools.studies import (
+    ablations,
+    choosing,
+    confidence,
+    last_layer,
+    newer,
+    pretrained,
+    pretrained_curves,
+    pretrained_faces,
+    released,
+)
 from tools.studies.__main__ import known
 from tools.studies.study import Options
 
@@ -99,6 +109,18 @@ def test_the_last_layer_and_the_confidence_have_one_network_a_cell_and_none_at_t
         assert {color_var for _, color_var in cells} == {0.02, 0.03}
 
 
+def test_how_many_networks_a_cell_were_measured_on_groups() -> None:
+    of_cells = Counter(len(runs) for of in figure_4_tables.of_groups("worst_group_accuracy").values() for runs in of.values())
+    assert sum(of_cells.values()) == 63
+    assert min(of_cells) >= 2
+    several = sum(count for networks, count in of_cells.items() if networks >= 3)
+    there, planned = left_out.counts()["figure_4_groups"]
+    assert (several, planned) == (6 + there, 57)
+    said = f"have three networks or more in {several} of the 63 cells of method and variance, and two in the others"
+    assert not missing("status.md", said)
+    assert not missing("reproduce.md", f"and on seed 0 trained again: three networks in {several} of the 63 cells.")
+
+
 def test_single_choices_and_some_of_the_parts_have_one_run() -> None:
     assert not missing(
         "status.md",
@@ -132,7 +154,10 @@ def test_what_was_asked_of_some_methods_alone() -> None:
 
 def test_on_photographs_all_weights_are_one_strength_and_most_blocks_are_frozen() -> None:
     frozen = "Of the 16 blocks of the network 15 are frozen."
-    assert not missing("status.md", "all weights of a method are tried as one strength", frozen)
+    searched = "all weights of a method were searched as one strength."
+    alone = "were then varied one at a time, at the chosen value of the other; no other pair was tried,"
+    assert not missing("status.md", searched, alone, "and of `blind_eye_grl` none.", frozen)
+    assert pretrained_curves.METHOD == "lnl"
     for config in (pretrained.config_of("lnl", "tb1", 0, 0.3), pretrained_faces.config_of("lnl", "gender", "eb1", 0, 0.3)):
         assert (config.mi_weight, config.adv_weight, config.frozen_blocks) == (0.3, 0.3, 15)
     (less,) = pretrained.freezing()

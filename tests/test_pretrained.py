@@ -12,16 +12,16 @@ import pytest
 from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.errors import NonFiniteLossError, RecordError
-from lnl_core.figures import dial_figure
+from lnl_core.errors import DataError, NonFiniteLossError, RecordError
+from lnl_core.figures import curves as draw_curves, dial_figure
 from lnl_core.methods import find
 from lnl_core.runs import run as runs
 from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import comparisons, pretrained as page
+from tools.pages import comparisons, pretrained as page, pretrained_curves as page_of_curves
 from tools.pages.numbers import missing
-from tools.studies import exceptions, pretrained, study as study_file
+from tools.studies import exceptions, pretrained, pretrained_curves, study as study_file
 from tools.studies.study import Options, ShortRuns, diverged, run_study
 
 
@@ -143,6 +143,92 @@ def test_a_strength_whose_training_diverged_counts_as_accuracy_zero_and_the_meth
         path.write_text("{}", encoding="utf-8")
     assert pretrained.curve("lnl", root=tmp_path)[pretrained.STRENGTHS[-1]] == [0.0, 0.0]
     assert pretrained.chosen("lnl", tmp_path) == pretrained.STRENGTHS[1]
+
+
+def curves(root: Path, other: dict[tuple[str, float], float], chosen: float = 0.1) -> None:
+    """The search of lnl with that choice, and on its curves an accuracy on photographs of neither coat by weight and value."""
+    search(root, "lnl", {strength: 0.6 + 0.2 * (strength == chosen) for strength in pretrained.STRENGTHS})
+    for weight, value, _, config in pretrained_curves.cells("dogs_cats", root):
+        path = root / "results" / pretrained_curves.folder_of(config) / f"{run_folder('', config).name}.json"
+        if (weight, value) in other and not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stored(root, config, other_accuracy=other[weight, value])
+            (root / "results" / pretrained.FOLDER / path.name).rename(path)
+
+
+def test_one_weight_is_varied_at_a_time_and_the_point_where_the_curves_meet_is_not_trained_twice(tmp_path: Path) -> None:
+    assert [*pretrained_curves.cells("dogs_cats", tmp_path)] == [], "nothing is decided"
+    search(tmp_path, "lnl", SCORES)
+    cells = [*pretrained_curves.cells("dogs_cats", tmp_path)]
+    pairs = {(config.mi_weight, config.adv_weight) for *_, config in cells}
+    values = (0.0, *pretrained.STRENGTHS)
+    assert pairs == {(one, 0.1) for one in values} | {(0.1, one) for one in values}
+    assert all({"lambda": config.mi_weight, "mu": config.adv_weight}[weight] == value for weight, value, _, config in cells)
+    assert len({config.fingerprint() for *_, config in cells}) == 11 * 2 * 3
+    own = {config.fingerprint() for *_, config in cells if pretrained_curves.folder_of(config) == pretrained_curves.FOLDER}
+    assert len(own) == 10 * 2 * 3
+    met = [config for *_, config in cells if config.fingerprint() not in own]
+    assert {(config.mi_weight, config.adv_weight) for config in met} == {(0.1, 0.1)}
+    assert {pretrained_curves.folder_of(config) for config in met} == {pretrained.FOLDER}
+
+
+def test_what_the_rule_would_choose_from_a_curve(tmp_path: Path) -> None:
+    """The chosen point has 0.8 at its first seed; without its other seeds nothing is said, nor while any value is missing."""
+    values = (0.0, *pretrained.STRENGTHS)
+    curves(tmp_path, {(weight, value): 0.7 for weight in ("lambda", "mu") for value in values})
+    assert page_of_curves.would_choose("dogs_cats", "lambda", tmp_path) == 0.1
+    for path in (tmp_path / "results" / pretrained_curves.FOLDER).glob("*.json"):
+        record = read_record(path)
+        if record.config["mi_weight"] == 3.0:
+            write_record(replace(record, metrics=record.metrics | {"other_accuracy": 0.9}), path)
+    assert page_of_curves.would_choose("dogs_cats", "lambda", tmp_path) == 3.0
+    assert page_of_curves.would_choose("dogs_cats", "mu", tmp_path) == 0.1
+    path.unlink()
+    assert None in {page_of_curves.would_choose("dogs_cats", weight, tmp_path) for weight in ("lambda", "mu")}
+    away = diverged(path.parent.parent / pretrained_curves.FOLDER, path.stem)
+    away.parent.mkdir()
+    away.write_text("{}", encoding="utf-8")
+    assert None not in {page_of_curves.would_choose("dogs_cats", weight, tmp_path) for weight in ("lambda", "mu")}
+
+
+def test_what_is_said_of_one_weight_at_a_time() -> None:
+    opposite = {key: value for key, value in page_of_curves.values("dogs_cats", "opposite").items() if key[1] == "tb2"}
+    means = {(weight, value): np.mean(runs) for (weight, _), of in opposite.items() for value, runs in of.items()}
+    assert {len(runs) for of in opposite.values() for runs in of.values()} == {3}
+    assert pretrained_curves.chosen("dogs_cats") == 1.0
+    elsewhere = [mean for (_, value), mean in means.items() if value != 1.0]
+    assert means["lambda", 1.0] == means["mu", 1.0] > 0.78 > 0.71 > max(elsewhere)
+    assert [page_of_curves.would_choose("dogs_cats", weight) for weight in ("lambda", "mu")] == [3.0, 0.3]
+    said = comparisons.verdicts(page_of_curves.beside_the_baseline("dogs_cats"))
+    assert len(said) == 44
+    assert not {"higher", "lower"} & {*said.values()}, "read together, no point differs"
+    above = {key[:3] for key, verdict in said.items() if verdict == "(higher)"}
+    below = {key[:3] for key, verdict in said.items() if verdict == "(lower)"}
+    assert (above, below) == ({(page_of_curves.BOTH, 1.0, "tb2")}, {("μ", 3.0, "tb2")})
+    assert not missing(
+        "pretrained.md",
+        "**The gain on TB2 is a peak at the chosen pair.**",
+        "is at $\\lambda = 3$ and at $\\mu = 0.3$.",
+        "**Read together, no point differs from the baseline.**",
+        "One at a time the chosen pair lies above it and $\\mu = 3$ below, both trained on TB2.",
+        "`lnl` at the chosen weights alone",
+    )
+
+
+def test_a_panel_of_curves_has_every_run_the_means_the_level_of_the_baseline_and_the_choice() -> None:
+    lines = {"held out": ({0.0: [0.5, 0.7], 1.0: [0.8]}, [0.4, 0.6]), "test": ({0.0: [], 1.0: [0.9]}, [])}
+    figure = draw_curves({"a": lines, "b": lines, "c": lines}, 1.0, "Curves", xlabel="weight")
+    panel, _, third, empty = figure.axes
+    assert np.asarray(panel.lines[0].get_ydata()) == pytest.approx(np.array([0.6, 0.8]))
+    assert np.asarray(panel.lines[1].get_ydata()).tolist() == [0.5, 0.5]
+    assert np.asarray(panel.lines[2].get_xdata()).tolist() == [1, 1]
+    assert [len(np.asarray(points.get_offsets())) for points in panel.collections] == [3, 1]
+    assert [one.get_text() for one in figure.legends[0].texts] == ["held out", "test"]
+    assert third.get_title() == "c"
+    assert not empty.axison
+    plt.close(figure)
+    with pytest.raises(DataError, match="there is no curve to draw: give at least one panel"):
+        draw_curves({}, None, "Nothing", xlabel="weight")
 
 
 def row_of(table: str, block: str, method: str) -> list[str]:

@@ -4,15 +4,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lnl_core.config import RunConfig
 from lnl_core.runs.comparison import ordering
 from lnl_core.runs.records import read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import pretrained_faces as page
+from tools.pages import comparisons, pretrained_curves as page_of_curves, pretrained_faces as page
 from tools.pages.numbers import missing
 from tools.pages.sources import Sources
-from tools.studies import pretrained, pretrained_faces as tool
+from tools.studies import pretrained, pretrained_curves, pretrained_faces as tool
 from tools.studies.pretrained import STRENGTHS
 from tools.studies.study import diverged
 
@@ -99,6 +101,29 @@ def test_what_is_said_of_faces() -> None:
         )
         verdicts += [ordering(values, plain) for values in others]
     assert verdicts == ["cannot say"] * 16
+
+
+def test_what_is_said_of_one_weight_at_a_time() -> None:
+    assert pretrained_curves.chosen("faces") == 0.1
+    said = [*comparisons.verdicts(page_of_curves.beside_the_baseline("faces")).values()]
+    assert (said.count("cannot say"), said.count(comparisons.FEW), len(said)) == (40, 4, 44)
+    assert [page_of_curves.would_choose("faces", weight) for weight in ("lambda", "mu")] == [0.0, 0.03]
+    lost = [config for weight, value, _, config in pretrained_curves.cells("faces")
+            if diverged(ROOT / "results" / pretrained_curves.FOLDER, run_folder("", config).name).is_file()]  # fmt: skip
+    assert {(config.mi_weight, config.adv_weight) for config in lost} == {(0.1, 3.0)}
+    assert len(lost) == 4
+    held_out = page_of_curves.values("faces", "other")
+    assert all(np.mean(of[1.0]) < min(of[0.0] + of[0.03] + of[0.1] + of[0.3]) for (one, _), of in held_out.items() if one == "mu")
+    best = [np.mean([run for name in ("eb1", "eb2") for run in held_out["lambda", name][value]]) for value in (0.0, 0.03, 0.1, 0.3)]
+    assert max(best) - min(best) < 0.005
+    assert not missing(
+        "pretrained_faces.md",
+        "in any of 40 comparisons (n = 3 each), not even one at a time.",
+        "At $\\mu = 3$ four of six trainings diverged.",
+        "**The rule would have chosen no $\\lambda$ at all**, by differences in the third decimal.",
+    )
+    assert "(n = 2, 1 diverged)" in page_of_curves.curves_table("faces")
+    assert "| (3 diverged) |" in page_of_curves.curves_table("faces")
 
 
 def test_only_the_published_gains_of_lnl_on_the_opposite_sets_are_larger_than_anything_seen_here() -> None:

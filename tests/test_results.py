@@ -18,7 +18,7 @@ from lnl_core.config import preset
 from lnl_core.runs.records import RunRecord, published_models, read_records, write_record
 from lnl_core.runs.run import load_model, model_config, run, run_folder
 from tools import ROOT
-from tools.pages import ablation_tables, figure_4_tables, numbers, results, search, settings_tried
+from tools.pages import ablation_tables, dial, figure_4_tables, group_numbers, numbers, results, search, settings_tried
 from tools.pages.rows import by_configuration
 from tools.studies import ablations, mi_cost, models, runs as figure_4
 
@@ -99,6 +99,34 @@ def test_the_table_of_groups_says_what_was_not_measured_and_of_how_many_runs_a_n
         " | – | – | 0.400 ± 0.000 (n = 2) |",
     ]
     assert all(f"-{method}-" in row for method, row in zip(("gray", "grl", "lnl"), rows[11:], strict=True))
+
+
+def test_groups_that_a_record_lacks_are_those_of_the_same_run_trained_again_and_its_other_numbers_stay(tree: Path) -> None:
+    own = {"worst_group_accuracy": 0.5, "bias_aligned_accuracy": 0.9, "bias_conflicting_accuracy": 0.7, "smallest_group_size": 67.0}
+    for folder, seed, precision, more in (
+        ("runs", 0, "bf16", {}),
+        ("runs", 1, "bf16", own),
+        ("runs", 2, "bf16", {}),
+        ("figure_4_groups", 0, "bf16", {**own, "worst_group_accuracy": 0.1, "test_accuracy": 0.6}),
+        ("figure_4_groups", 1, "bf16", {**own, "worst_group_accuracy": 0.2, "test_accuracy": 0.6}),
+        ("figure_4_groups", 2, "float32", {**own, "worst_group_accuracy": 0.3, "test_accuracy": 0.6}),
+    ):
+        record = record_of("lnl", 0.05, seed, 0.8, profile="short", precision=precision)
+        found = replace(record, metrics={"test_accuracy": 0.8, "worst_bias_accuracy": 0.4, **more})
+        write_record(found, tree / "results" / folder / f"{run_folder('', record.run_config()).name}.json")
+    stored = read_records(tree / "results" / "runs")
+    runs = sorted((one for one in stored if one.profile == "short"), key=lambda one: one.seed)
+    assert group_numbers.values("worst_group_accuracy", runs, tree) == [0.1, 0.5], "seed 2 was trained again in another precision"
+    assert group_numbers.values("test_accuracy", runs, tree) == [0.8] * 3
+    assert [one.seed for one in group_numbers.measured(runs, tree)] == [0, 1]
+    row = figure_4_tables.groups_table(tree).splitlines()[2]
+    assert row.startswith("| 0.05 | lnl | 0.800 ± 0.000 (n = 3) | 0.400 ± 0.000 (n = 3) | 0.300 ± 0.283 (n = 2) |")
+    again = f"figure_4_groups/{run_folder('', runs[0].run_config()).name}"
+    assert f'<a href="record.html#{again}" aria-label="record of seed 0 again">0 again</a>' in row
+    assert row.count("<a ") == 4
+    shown = dial.values(tree)
+    assert shown["worst_group_accuracy"]["lnl"]["0.05"] == [0.1, 0.5]
+    assert shown["test_accuracy"]["lnl"]["0.05"] == [0.8] * 3
 
 
 def test_how_much_was_tried_is_said_once_and_stands_in_every_table_that_sets_methods_side_by_side() -> None:

@@ -255,3 +255,49 @@ def dial_figure(
     figure.supylabel(ylabel, fontsize=10)
     figure.suptitle(title)
     return figure
+
+
+Curves = Mapping[str, Mapping[str, tuple[Mapping[float, Sequence[float]], Sequence[float]]]]
+"""By panel and line the scores of each value of a weight, a run each, and those of the baseline."""
+
+
+def curves(found: Curves, chosen: float | None, title: str, *, xlabel: str, ylabel: str = "accuracy") -> Figure:
+    """One panel a weight and training set, two a row: scores over the values of the weight, every run a point, means a line.
+
+    The values stand at equal distances, as 0 has no place on a logarithmic axis.
+
+    Args:
+        found: see :data:`Curves`; the mean of the baseline is a dashed level in the colour of its line.
+        chosen: the value that a search chose, dotted; ``None`` draws none.
+        xlabel: of the lowest panels.
+        ylabel: of the whole figure.
+
+    Raises:
+        DataError: if there is no panel.
+    """
+    if not found:
+        raise DataError("there is no curve to draw: give at least one panel")
+    rows = -(-len(found) // 2)
+    figure, axes = _figure(7.6, 2.7 * rows + 0.6, nrows=rows, ncols=2, squeeze=False, sharex=True, sharey=True)
+    for panel, (name, lines) in zip(axes.flat, found.items(), strict=False):
+        for number, (word, (scores, plain)) in enumerate(lines.items()):
+            steps, own = list(scores), look(number, word)
+            means = {place: float(np.mean(scores[step])) for place, step in enumerate(steps) if scores[step]}
+            panel.plot([*means], [*means.values()], color=own["color"], linewidth=1.5)
+            points = [(place, score) for place, step in enumerate(steps) for score in scores[step]]
+            if points:
+                panel.scatter(*zip(*points, strict=True), s=16, zorder=3, label=word, **own)
+            if plain:
+                panel.axhline(float(np.mean(plain)), color=own["color"], linewidth=1, linestyle="--")
+            panel.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
+            if number == 0 and chosen in steps:
+                panel.axvline(steps.index(chosen), color="0.6", linewidth=0.9, linestyle=":")
+        panel.set_title(name, fontsize=10)
+    for panel in axes.flat[len(found) :]:
+        panel.set_axis_off()
+    for panel in axes[-1]:
+        panel.set_xlabel(xlabel)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.supylabel(ylabel, fontsize=10)
+    figure.suptitle(title)
+    return figure

@@ -17,6 +17,7 @@ from tools.pages import (
     look_alikes,
     moved,
     pretrained,
+    pretrained_curves,
     pretrained_faces,
     search,
     which_method,
@@ -64,6 +65,12 @@ def families(root: Path = ROOT) -> dict[str, comparisons.Pairs[Any]]:
             digit_exceptions.dial(root=root)
         ),
         "methods on faces with the baseline ([](pretrained_faces.md))": pretrained_faces.beside_the_baseline(root),
+        "points of the curves of lnl on animals with the baseline ([](pretrained.md))": (
+            pretrained_curves.beside_the_baseline("dogs_cats", root)
+        ),
+        "points of the curves of lnl on faces with the baseline ([](pretrained_faces.md))": (
+            pretrained_curves.beside_the_baseline("faces", root)
+        ),
         "look-alikes of the data set, with the baseline ([](related_work.md))": look_alikes.beside_the_baseline(root),
         "networks on Adult with the baseline, paired by seed ([](fairness.md))": fairness_tables.beside_the_baseline(
             "adult-sex", root

@@ -13,7 +13,7 @@ from lnl_core.figures.leakage import nats_left
 from lnl_core.runs.comparison import of_its_preset, results_table
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import search
+from tools.pages import group_numbers, search
 from tools.pages.rows import where
 from tools.studies.leakage import read_leakage
 
@@ -49,7 +49,7 @@ def values(root: Path = ROOT) -> Values:
     found: Values = {measure: {} for measure in MEASURES}
     for row, records in records_of_rows(root):
         for measure in MEASURES:
-            of_row = [round(one.metrics[measure], 4) for one in records if measure in one.metrics]
+            of_row = [round(value, 4) for value in group_numbers.values(measure, records, root)]
             if of_row:
                 found[measure].setdefault(row["method"], {})[f"{row['color_var']:g}"] = of_row
     for model in read_leakage(root):

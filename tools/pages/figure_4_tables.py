@@ -13,7 +13,7 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import dial, records as record_pages, settings_tried
+from tools.pages import dial, group_numbers, records as record_pages, settings_tried
 from tools.pages.rows import by_configuration, cell, of_seeds, table_head, where
 from tools.studies import ablations
 
@@ -135,14 +135,10 @@ GROUP_COLUMNS = {
 }
 
 
-OF_GROUPS = ("worst_group_accuracy", "bias_aligned_accuracy", "bias_conflicting_accuracy")
-"""The columns that need the answers to single digits, which older runs did not keep."""
-
-
 def groups_table(root: Path = ROOT) -> str:
     """Who pays for the bias: accuracies on the parts of the test digits, of the runs of the profile short.
 
-    The first table has a row a variance and method of which some run has a number of OF_GROUPS, so it grows with the records. The
+    The first table has a row a variance and method of which some run has a number of groups, so it grows with the records. The
     second has the worst colour, which all runs have, of every method at every variance.
     """
     stored = where(read_records(root / "results" / "runs"), experiment="colored_mnist", profile="short")
@@ -155,11 +151,13 @@ def groups_table(root: Path = ROOT) -> str:
     smallest = set()
     for (color_var, method), groups in cells.items():
         for records in groups:
-            if not any(metric in one.metrics for one in records for metric in OF_GROUPS):
+            measured = group_numbers.measured(records, root)
+            if not measured:
                 continue
-            values = [_counted_cell(records, metric, "not measured") for metric in GROUP_COLUMNS]
-            first.append(f"| {color_var:g} | {method} | {' | '.join(values)} | {record_pages.links(records, root)} |")
-            smallest |= {one.metrics["smallest_group_size"] for one in records if "smallest_group_size" in one.metrics}
+            held = {metric: measured if metric in group_numbers.OF_GROUPS else records for metric in GROUP_COLUMNS}
+            values = [_counted_cell(of, metric, "not measured") for metric, of in held.items()]
+            first.append(f"| {color_var:g} | {method} | {' | '.join(values)} | {group_numbers.links(records, root)} |")
+            smallest |= {one.metrics["smallest_group_size"] for one in measured if "smallest_group_size" in one.metrics}
     variances = list(dict.fromkeys(color_var for color_var, _ in cells))
     second = table_head("worst colour, σ² =", *(f"{value:g}" for value in variances))
     for method in sorted({method for _, method in cells}, key=ALL_METHODS.index):
@@ -172,11 +170,11 @@ def groups_table(root: Path = ROOT) -> str:
 
 
 def of_groups(metric: str, root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
-    """By method and variance of Figure 4 a number of OF_GROUPS of every run that has it; an empty list where none has."""
+    """By method and variance of Figure 4 a number of groups of every run that has it; an empty list where none has."""
     found: dict[str, dict[float, list[float]]] = {}
     for row, records in dial.records_of_rows(root):
         of_method = found.setdefault(row["method"], {value: [] for value in COLOR_VARS})
-        of_method[row["color_var"]] = [one.metrics[metric] for one in records if metric in one.metrics]
+        of_method[row["color_var"]] = group_numbers.values(metric, records, root)
     return found
 
 

@@ -20,8 +20,8 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 
 FOLDERS = (
-    *("runs", "ablations", "retrained", "limit/records", "newer", "newer_small", "figure_4_small", "conditional"),
-    *("pretrained", "exceptions", "pretrained_faces", "released"),
+    *("runs", "ablations", "retrained", "figure_4_groups", "limit/records", "newer", "newer_small", "figure_4_small"),
+    *("conditional", "pretrained", "exceptions", "pretrained_faces", "pretrained_curves", "released"),
 )
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
 ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confidence", "answers")
@@ -224,10 +224,10 @@ def link(address: str, words: str, said: str) -> str:
     return f'<a href="record.html#{address}" aria-label="{said}">{words}</a>'
 
 
-def links(records: Iterable[RunRecord], root: Path = ROOT) -> str:
-    """A link a record, named by its seed; a dash if there is none."""
+def links(records: Iterable[RunRecord], root: Path = ROOT, more: str = "") -> str:
+    """A link a record, named by its seed with ``more`` words; a dash if there is none."""
     found = [(record.seed, address) for record in records if (address := address_of(record, root))]
-    return " ".join(link(address, str(seed), f"record of seed {seed}") for seed, address in sorted(found)) or "–"
+    return " ".join(link(address, f"{seed}{more}", f"record of seed {seed}{more}") for seed, address in sorted(found)) or "–"
 
 
 def links_of_runs(names: Iterable[str], root: Path = ROOT) -> str:

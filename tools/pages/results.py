@@ -45,6 +45,7 @@ from tools.pages import (
     numbers,
     precision,
     pretrained,
+    pretrained_curves,
     pretrained_faces,
     records as record_pages,
     released,
@@ -57,7 +58,7 @@ from tools.pages.estimator_tables import ESTIMATORS
 from tools.pages.fairness_tables import CRITERIA, FAIRNESS_ROWS, fairness_rows
 from tools.pages.rows import by_precision, of_precision, where
 from tools.pipes import while_read
-from tools.studies import ablations, estimators, fairness, forgetting, limit, under_limit
+from tools.studies import ablations, estimators, fairness, forgetting, limit, pretrained_curves as study_of_curves, under_limit
 from tools.studies.maps import read_maps
 
 _NOTE = "<!-- written by `make results` from the run records; edits are lost -->\n\n"
@@ -65,8 +66,8 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 
 FAMILIES = (
     *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
-    *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_faces, moved),
-    *(digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, comparison_families),
+    *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_curves, pretrained_faces),
+    *(moved, digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, comparison_families),
 )
 """The modules that make tables: each has a function ``tables`` that gives them by file name."""
 
@@ -119,10 +120,10 @@ def _record_links(root: Path) -> dict[str, list[str]]:
 
 MADE_BY: dict[str, tuple[str, ...]] = {
     "figure_4": ("figure_4",),
-    "figure_4_conflicting": ("figure_4", "groups"),
-    "figure_4_worst": ("figure_4", "groups"),
+    "figure_4_conflicting": ("figure_4", "groups", "figure_4_groups"),
+    "figure_4_worst": ("figure_4", "groups", "figure_4_groups"),
     "agreement": ("figure_4",),
-    "groups": ("figure_4", "groups"),
+    "groups": ("figure_4", "groups", "figure_4_groups"),
     "record": ("figure_4", "ablations", "divided"),
     "others": ("figure_4", "ablations"),
     "grayscale": ("figure_4", "grayscale"),
@@ -168,6 +169,8 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "pretrained_search": ("pretrained",),
     "pretrained_frozen": ("pretrained", "freezing"),
     "exceptions": ("pretrained", "exceptions"),
+    "pretrained_curves_dogs_cats": ("pretrained", "pretrained_curves"),
+    "pretrained_curves_faces": ("pretrained_faces", "pretrained_curves"),
     "pretrained_faces": ("pretrained_faces",),
     "pretrained_faces_search": ("pretrained_faces",),
     "answers_faces": ("pretrained_faces", "answers"),
@@ -207,6 +210,8 @@ MESSAGES = {
     "choosing": "Accuracy by the rule that chose, small runs at σ² = 0.02",
     "pretrained": "Table 1 from ImageNet's weights: published (open marks)\nand ours on a part of the set (bars, a dot a seed)",
     "exceptions": "TB1 with exceptions, tested on the half of TB2 that is left",
+    "pretrained_curves_dogs_cats": "lnl on dogs and cats, one weight at a time\n(a dot a run, dashed: the baseline)",
+    "pretrained_curves_faces": "lnl on faces, gender learnt, one weight at a time\n(a dot a run, dashed: the baseline)",
     "pretrained_faces": "Table 2 from ImageNet's weights, gender: published (open marks)\nand ours (bars, a dot a seed)",
     "answers_faces": "Baseline and lnl answer by the age alike\n(mean of a kind filled, first face open, a mark a seed)",
     "answers_dogs_cats": "What the training set makes of each coat\n(mean of a kind filled, first photograph open, a mark a seed)",
@@ -296,6 +301,16 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
             ylabel="accuracy of conflicting digits",
             **VARIANCE,
         ),
+        **{
+            f"pretrained_curves_{experiment}.png": partial(
+                figures.curves,
+                pretrained_curves.drawn(experiment, root),
+                study_of_curves.chosen(experiment, root),
+                MESSAGES[f"pretrained_curves_{experiment}"],
+                xlabel="value of the weight (dotted: the search's)",
+            )
+            for experiment in pretrained_curves.TESTED
+        },
         "digit_exceptions.png": partial(
             figures.dial_figure, digit_exceptions.dial(root=root), MESSAGES["digit_exceptions"], chance=0.1
         ),

@@ -25,9 +25,12 @@ from tools.pages import (
     conditional,
     dial,
     digit_exceptions,
+    figure_4_tables,
     fresh_h,
+    group_numbers,
     leak_tables,
     look_alikes,
+    pretrained_curves,
     pretrained_faces,
     search,
 )
@@ -38,6 +41,7 @@ from tools.studies.last_layer import read_last_layers
 from tools.studies.leakage import read_leakage
 from tools.studies.limit import read_limit
 from tools.studies.look_alikes import SHORT
+from tools.studies.pretrained_curves import chosen as chosen_on_photographs
 from tools.studies.search import validation
 
 VARIANTS = {**ablations.TABLES, "adversaries": forgetting.ADVERSARIES}
@@ -163,6 +167,21 @@ class Sources:
         cells = [(learn, *sets) for learn in ("gender", "age") for sets in (("EB1", "EB2"), ("EB2", "EB1"))]
         return [self.faces_published(method, *cell) - self.faces_published("baseline", *cell) for cell in cells]
 
+    def alone(self, experiment: str, weight: str, value: float, train_set: str, split: str) -> float:
+        """Mean accuracy over seeds at a point of the curves of lnl, "lambda" or "mu" alone; see ``pretrained_curves``."""
+        return float(np.mean(pretrained_curves.values(experiment, split, self._root)[weight, train_set][value]))
+
+    def elsewhere(self, experiment: str, train_set: str, split: str) -> list[float]:
+        """Mean accuracies at all points of these curves but the one that the search chose."""
+        of_weights = pretrained_curves.values(experiment, split, self._root)
+        both = chosen_on_photographs(experiment, self._root)
+        curves = [of for (_, name), of in of_weights.items() if name == train_set]
+        return [float(np.mean(runs)) for of in curves for value, runs in of.items() if value != both]
+
+    def plain(self, experiment: str, train_set: str, split: str) -> float:
+        """Mean accuracy of the baseline with the seeds of the curves."""
+        return float(np.mean(pretrained_curves.baseline(experiment, train_set, split, self._root)))
+
     def turned(self, experiment: str, method: str) -> float:
         """See :func:`tools.pages.pretrained_faces.turned`."""
         return pretrained_faces.turned(experiment, method, self._root)
@@ -206,8 +225,17 @@ class Sources:
     def again(self) -> list[float]:
         """How far the accuracies lie apart of runs that were trained again with the same seed, elsewhere."""
         stored = {one.run_config().fingerprint(): one.metrics["test_accuracy"] for one in self._records("runs")}
-        second = {one.run_config().fingerprint(): one.metrics["test_accuracy"] for one in self._records("retrained")}
-        return [abs(second[run] - stored[run]) for run in set(second) & set(stored)]
+        second = [
+            (one.run_config().fingerprint(), one.metrics["test_accuracy"])
+            for folder in ("retrained", group_numbers.FOLDER)
+            for one in self._records(folder)
+        ]
+        return [abs(accuracy - stored[run]) for run, accuracy in second if run in stored]
+
+    def cells_with_groups(self, networks: int) -> int:
+        """In how many cells of Figure 4 at least so many networks were measured on conflicting digits and on the worst cell."""
+        found = figure_4_tables.of_groups("worst_group_accuracy", self._root)
+        return sum(len(runs) >= networks for of in found.values() for runs in of.values())
 
     @cached_property
     def _variants(self) -> dict[str, dict[str, list[RunRecord]]]:

@@ -7,7 +7,7 @@ from lnl_core.methods.base import KNOWLEDGE
 from lnl_core.runs.records import RunRecord, read_record, read_records
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import comparisons, records as record_pages
+from tools.pages import comparisons, group_numbers, records as record_pages
 from tools.pages.rows import by_configuration, of_seeds, table_head, where
 from tools.studies import newer, search
 from tools.studies.runs import SEVERAL
@@ -58,9 +58,9 @@ def which_method_table(root: Path = ROOT) -> str:
             if instead and len(records) < newer.SEEDS:
                 records, seconds, borrowed = instead, [], True
             if records:
-                cells = [*(_cell(name, records) for name in COLUMNS), f"{min(seconds):.0f}" if seconds else MISSING]
+                cells = [*(_cell(name, records, root) for name in COLUMNS), f"{min(seconds):.0f}" if seconds else MISSING]
                 precision = " and ".join(sorted({record.config["precision"] for record in records}))
-                rows[method] = cells, precision, [str(len(records)), record_pages.links(records, root)]
+                rows[method] = cells, precision, [str(len(records)), group_numbers.links(records, root)]
         missing = [method for method in newer.METHODS if method not in rows]
         absent = f"Not measured at this variance: {'; '.join(missing)}.\n" if missing else ""
         blocks.append(f"**σ² = {color_var:g}**{_table_of(rows)}{absent}")
@@ -99,7 +99,8 @@ def full_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
 
 _BORROWED = (
     f" Where they have not been run again, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the"
-    " results page, of the same configurations; not all of these hold every number, and their seconds are of other machines."
+    " results page, of the same configurations; not all of these hold every number, and their seconds are of other machines"
+    " (*again*: the groups are of the same seed, trained again)."
 )
 
 
@@ -155,9 +156,9 @@ def _knows_its_time(record: RunRecord) -> bool:
     return record.provenance["seconds"] is not None and all(part.get("seconds") is not None for part in parts)
 
 
-def _cell(name: str, records: list[RunRecord]) -> str:
+def _cell(name: str, records: list[RunRecord], root: Path) -> str:
     """The mean over seeds, with its own n where not all of the runs hold this number."""
-    values = [one.metrics[name] for one in records if name in one.metrics]
+    values = group_numbers.values(name, records, root)
     own = f" (n = {len(values)})" if 0 < len(values) < len(records) else ""
     return of_seeds(values, DIGITS.get(name, 3), MISSING) + own
 
