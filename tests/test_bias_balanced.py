@@ -1,24 +1,28 @@
 """What the chapter on bias-balanced learning says stands beside what was measured, read and tried."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from test_records import record_of
 
 from lnl_core.config import preset
 from lnl_core.datasets.colored_mnist import sample_colors
 from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.information.limit import label_posterior
 from lnl_core.runs.comparison import FEWEST_RUNS, ordering
-from lnl_core.runs.records import read_records
+from lnl_core.runs.records import read_records, write_record
+from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import comparisons, figure_4_tables, leak_tables, moved
+from tools.pages import comparisons, figure_4_tables, leak_tables, longer as page_of_length, moved
 from tools.pages.numbers import missing, said
 from tools.pages.rows import by_configuration
 from tools.pages.sources import Sources
-from tools.studies import ablations
+from tools.studies import ablations, longer
 from tools.studies.runs import SEVERAL
 
 PAGE = said("bias_balanced.md")
@@ -130,6 +134,59 @@ def test_who_knows_how_the_digits_were_painted_needs_no_method() -> None:
     first = figure_4_tables.others_table().splitlines()[2]
     assert first.startswith(f"| {ablations.DIVIDED}, no method, here | 0.99"), "above every other row"
     assert "It is above every other row, `bias_balanced` among them." in PAGE
+
+
+def _longer(root: Path, epochs: int, seed: int = 0, train_split: str = "train", **metrics: float) -> None:
+    config = longer.config_of(epochs, seed, train_split)
+    record = replace(record_of(), method=config.method, profile=config.profile, seed=seed, config=config.to_dict(), metrics=metrics)
+    write_record(record, root / "results" / longer.FOLDER / f"{run_folder('', config).name}.json")
+
+
+def test_the_length_is_chosen_on_validation_digits_once_all_are_there_the_shorter_of_equals(tmp_path: Path) -> None:
+    (tmp_path / "results" / "runs").mkdir(parents=True)
+    _longer(tmp_path, 12, validation_accuracy=0.9)
+    _longer(tmp_path, 48, validation_accuracy=0.95)
+    assert longer.chosen(tmp_path) is None
+    _longer(tmp_path, 24, validation_accuracy=0.95)
+    assert longer.chosen(tmp_path) == 24
+    assert page_of_length.chosen_runs(tmp_path) == []
+    for seed, epochs in ((0, 24), (3, 24), (1, 48)):
+        _longer(tmp_path, epochs, seed, "trainval", test_accuracy=0.97, validation_accuracy=0.99)
+    assert [(one.seed, one.config["epochs"]) for one in page_of_length.chosen_runs(tmp_path)] == [(0, 24), (3, 24)]
+    rows = page_of_length.longer_table(tmp_path).splitlines()[2:]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| 12", "0.9000", "–"],
+        ["| 24", "0.9500", "0.9700 ± 0.0000 (n = 2)"],
+        ["| 48", "0.9500", "–"],
+    ]
+    _longer(tmp_path, 12, validation_accuracy=0.95)
+    assert longer.chosen(tmp_path) == 12
+    assert page_of_length.chosen_runs(tmp_path) == [], "they are those of Figure 4"
+
+
+def test_a_run_of_another_length_differs_in_its_length_alone() -> None:
+    base, long = longer.config_of(12, 0), longer.config_of(48, 0)
+    assert {name for name, value in long.to_dict().items() if base.to_dict()[name] != value} == {"epochs", "profile"}
+    assert base.fingerprint() == preset("short", "bias_balanced", color_var=0.02, source="mnist", precision="bf16").fingerprint()
+
+
+def test_what_is_said_of_longer_training() -> None:
+    validated = longer.validated()
+    assert validated[12] < validated[24] < validated[48]
+    weaned = longer.record_of(longer.weaned_config())
+    assert weaned is not None
+    assert abs(weaned.metrics["validation_accuracy"] - validated[12]) < 0.002, "no reason to train it longer"
+    assert longer.chosen() == 48
+    long, short = page_of_length.chosen_runs(), page_of_length.of_figure_4()
+    assert [one.seed for one in long] == [one.seed for one in short] == [0, 1, 2, 3, 4]
+    assert {one.config["precision"] for one in (*long, *short)} == {"bf16"}
+    for metric in ("test_accuracy", "worst_group_accuracy"):
+        assert ordering(*([one.metrics[metric] for one in runs if metric in one.metrics] for runs in (long, short))) == "cannot say"
+    assert "which cannot be told from its runs of 12 (Welch's 95 % interval, n = 5 and 5), nor can its worst cell," in PAGE
+    assert "A prior weaned a tenth of the way, tried once with 12 epochs," in PAGE
+    rows = figure_4_tables.others_table().splitlines()[2:5]
+    ours = ["| bias_balanced, here, 48 epochs in place of 12", "| bias_balanced, here, in colours drawn by us"]
+    assert [row.split(" | ")[0] for row in rows[1:]] == ours
 
 
 def test_single_runs_beside_three() -> None:

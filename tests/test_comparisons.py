@@ -46,7 +46,8 @@ def test_the_table_counts_what_differs_and_what_stays() -> None:
 
 def test_what_is_said_of_all_comparisons() -> None:
     nearly_all = "Between methods on digits nearly all differences stay, and on photographs of animals most"
-    assert not missing("equal_search.md", nearly_all, "Of those with exceptions most do not:")
+    some = "Of those with exceptions most do not, of those along the curves of `lnl` none:"
+    assert not missing("equal_search.md", nearly_all, some)
     found: dict[str, list[tuple[int, int]]] = {}
     for line in comparisons.comparisons_table(comparison_families.families()).splitlines()[2:]:
         name, count, alone, _, stay, sure = line.strip("| ").split(" | ")
@@ -56,9 +57,10 @@ def test_what_is_said_of_all_comparisons() -> None:
         found.setdefault("every two" if name.startswith("every two") else page[1], []).append((int(alone), int(stay)))
     assert len(found["every two"]) == 5
     assert all(stay >= 0.85 * alone for alone, stay in found["every two"])
-    methods, with_exceptions, *_ = found["pretrained"]
+    methods, with_exceptions, _, curves = found["pretrained"]
     assert methods[1] > methods[0] / 2
     assert with_exceptions[1] < with_exceptions[0] / 2
+    assert curves[1] == 0 < curves[0]
 
 
 def test_simulated_families_have_the_runs_and_the_p_values_of_the_family() -> None:

@@ -13,9 +13,9 @@ from lnl_core.experiments.colored_mnist import COLOR_VARS
 from lnl_core.runs.comparison import FEWEST_RUNS, agreement, difference_interval, paper_numbers, results_table, table_markdown
 from lnl_core.runs.records import RunRecord, read_records
 from tools import ROOT
-from tools.pages import dial, group_numbers, records as record_pages, settings_tried
+from tools.pages import dial, group_numbers, longer, records as record_pages, settings_tried
 from tools.pages.rows import by_configuration, cell, of_seeds, table_head, where
-from tools.studies import ablations
+from tools.studies import ablations, longer as study_of_length
 
 ALL_METHODS = tuple(methods.registered())
 
@@ -42,6 +42,7 @@ USES = {
         "the exact colour of each training image, a fitted model of p(y given b), resampling, affine and elastic maps; "
         f"{settings_tried.tried('bias_balanced')} settings tried"
     ),
+    "longer": f"what bias_balanced may; {len(study_of_length.LENGTHS)} lengths and a weaned prior tried on top",
     "divided": "that one colour multiplies the channels of an image; no bias labels",
     "lnl": "bias labels: eight levels a colour channel",
     "gray": "that the bias is the colour",
@@ -72,13 +73,12 @@ def others_table(root: Path = ROOT) -> str:
 
 def _ours_beside_others(root: Path, color_var: float) -> list[tuple[float, str]]:
     """Accuracy on test digits and the line: bias_balanced, and the plain network whose images lost their colour before."""
-    rows = dial.records_of_rows(root)
-    balanced = [one for row, found in rows if where([row], method="bias_balanced", color_var=color_var) for one in found]
     divided = ablations.divided_config(color_var).fingerprint()
     plain = by_configuration(read_records(root / "results" / "ablations")).get(divided, [])
     found = []
     for name, key, records in (
-        ("bias_balanced, here, in colours drawn by us", "bias_balanced", balanced),
+        ("bias_balanced, here, in colours drawn by us", "bias_balanced", longer.of_figure_4(root)),
+        (f"bias_balanced, here, {study_of_length.chosen(root)} epochs in place of 12", "longer", longer.chosen_runs(root)),
         (f"{ablations.DIVIDED}, no method, here", "divided", plain),
     ):
         if records:
@@ -165,6 +165,8 @@ def groups_table(root: Path = ROOT) -> str:
         values = [" or ".join(_counted_cell(one, "worst_bias_accuracy", "not measured") for one in of) or "–" for of in of_method]
         second.append(f"| {record_pages.listed(f'runs/colored_mnist-{method}- short', method)} | {' | '.join(values)} |")
     parts = ["\n".join(first), f"The smallest group has {' or '.join(f'{size:.0f}' for size in sorted(smallest))} test digits."]
+    if any("again</a>" in row for row in first):
+        parts.append("*Again*: the columns of groups are of this seed trained again, the accuracy is that of its first run.")
     between = "Of a method without a row at a variance only the worst colour was measured. The worst colour of all:"
     return "\n\n".join([*(parts if smallest else parts[:1]), between, "\n".join(second)]) + "\n"
 

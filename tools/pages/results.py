@@ -40,6 +40,7 @@ from tools.pages import (
     last_layer,
     leak_tables,
     left_out,
+    longer,
     look_alikes,
     moved,
     numbers,
@@ -65,7 +66,7 @@ _NOTE = "<!-- written by `make results` from the run records; edits are lost -->
 
 
 FAMILIES = (
-    *(figure_4_tables, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
+    *(figure_4_tables, longer, ablation_tables, estimator_tables, information_tables, fairness_tables, leak_tables),
     *(which_method, confidence, choosing, search, fresh_h, last_layer, pretrained, pretrained_curves, pretrained_faces),
     *(moved, digit_exceptions, look_alikes, released, precision, left_out, settings_tried, conditional, comparison_families),
 )
@@ -125,7 +126,8 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "agreement": ("figure_4",),
     "groups": ("figure_4", "groups", "figure_4_groups"),
     "record": ("figure_4", "ablations", "divided"),
-    "others": ("figure_4", "ablations"),
+    "others": ("figure_4", "ablations", "longer"),
+    "longer": ("figure_4", "longer"),
     "grayscale": ("figure_4", "grayscale"),
     "places": ("ablations", "maps"),
     "parts": ("ablations",),

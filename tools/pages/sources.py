@@ -29,6 +29,7 @@ from tools.pages import (
     fresh_h,
     group_numbers,
     leak_tables,
+    longer,
     look_alikes,
     pretrained_curves,
     pretrained_faces,
@@ -166,6 +167,14 @@ class Sources:
         """How far a method lies above the baseline in Table 2 on the four opposite sets, those of gender first."""
         cells = [(learn, *sets) for learn in ("gender", "age") for sets in (("EB1", "EB2"), ("EB2", "EB1"))]
         return [self.faces_published(method, *cell) - self.faces_published("baseline", *cell) for cell in cells]
+
+    def longer(self, metric: str = "test_accuracy") -> list[float]:
+        """A metric of the runs of bias_balanced of the chosen length, see ``tools.studies.longer``."""
+        return [one.metrics[metric] for one in longer.chosen_runs(self._root)]
+
+    def longer_n(self) -> int:
+        """How many runs these are."""
+        return len(longer.chosen_runs(self._root))
 
     def alone(self, experiment: str, weight: str, value: float, train_set: str, split: str) -> float:
         """Mean accuracy over seeds at a point of the curves of lnl, "lambda" or "mu" alone; see ``pretrained_curves``."""

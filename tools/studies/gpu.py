@@ -47,8 +47,8 @@ from tools.studies.study import Options, Runs
 
 WORK = ROOT / "runs" / "gpu"
 LONGEST = 9 * 60.0  # seconds of a step
-STUDIES_IN_ORDER = ("figure_4_full", "released", "newer", "figure_4")
-PLACES = ("runs", "released", "newer")
+STUDIES_IN_ORDER = ("figure_4_full", "released", "newer", "figure_4_groups", "figure_4")
+PLACES = ("runs", "released", "newer", "figure_4_groups")
 """The folders below ``results`` that their records are in."""
 TESTS = "tests/test_gpu.py"  # alone: collecting all files would import what only the book needs
 RECORDS = "records.jsonl"
