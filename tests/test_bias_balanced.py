@@ -22,7 +22,7 @@ from tools.pages import comparisons, figure_4_tables, leak_tables, longer as pag
 from tools.pages.numbers import missing, said
 from tools.pages.rows import by_configuration
 from tools.pages.sources import Sources
-from tools.studies import ablations, longer
+from tools.studies import ablations, longer, study as study_file
 from tools.studies.runs import SEVERAL
 
 PAGE = said("bias_balanced.md")
@@ -173,7 +173,7 @@ def test_a_run_of_another_length_differs_in_its_length_alone() -> None:
 def test_what_is_said_of_longer_training() -> None:
     validated = longer.validated()
     assert validated[12] < validated[24] < validated[48]
-    weaned = longer.record_of(longer.weaned_config())
+    weaned = study_file.record_of(longer.weaned_config(), longer.FOLDER)
     assert weaned is not None
     assert abs(weaned.metrics["validation_accuracy"] - validated[12]) < 0.002, "no reason to train it longer"
     assert longer.chosen() == 48

@@ -13,7 +13,7 @@ from test_records import record_of
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.errors import DataError, NonFiniteLossError, RecordError
-from lnl_core.figures import curves as draw_curves, dial_figure
+from lnl_core.figures import dial_figure, weight_curves
 from lnl_core.methods import find
 from lnl_core.runs import run as runs
 from lnl_core.runs.records import RunRecord, read_record, write_record
@@ -103,9 +103,9 @@ def test_a_run_that_diverges_is_kept_as_such_and_not_made_again(tmp_path: Path, 
     config = preset("smoke", "baseline", experiment="dogs_cats", source="synthetic", train_size=32, test_size=16, probe_images=2)
     asked = []
 
-    def run(config: RunConfig, *_: Any, **__: Any) -> RunRecord:
+    def run(config: RunConfig, folder: Path, *_: Any, **__: Any) -> RunRecord:
         asked.append(config)
-        raise NonFiniteLossError("the label loss is nan: lower the learning rate")
+        raise NonFiniteLossError(f"the label loss is nan; the last good checkpoint is in {folder}: lower the learning rate")
 
     monkeypatch.setattr(study_file, "run", run)
     study = ShortRuns("toy", "Toy.", str(tmp_path / "records"), lambda: [config])
@@ -114,7 +114,8 @@ def test_a_run_that_diverges_is_kept_as_such_and_not_made_again(tmp_path: Path, 
     (path,) = (tmp_path / "records" / "diverged").glob("*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert (len(asked), path.stem, kept["config"]) == (1, run_folder("", config).name, config.to_dict())
-    assert "nan" in kept["reason"]
+    said = f"the label loss is nan; the last good checkpoint is in {path.stem}: lower the learning rate"
+    assert kept["reason"] == said, "no path of one machine"
 
 
 def test_a_folder_that_another_process_is_at_work_in_does_not_end_the_study(tmp_path: Path, monkeypatch: Any) -> None:
@@ -217,7 +218,7 @@ def test_what_is_said_of_one_weight_at_a_time() -> None:
 
 def test_a_panel_of_curves_has_every_run_the_means_the_level_of_the_baseline_and_the_choice() -> None:
     lines = {"held out": ({0.0: [0.5, 0.7], 1.0: [0.8]}, [0.4, 0.6]), "test": ({0.0: [], 1.0: [0.9]}, [])}
-    figure = draw_curves({"a": lines, "b": lines, "c": lines}, 1.0, "Curves", xlabel="weight")
+    figure = weight_curves({"a": lines, "b": lines, "c": lines}, 1.0, "Curves", xlabel="weight")
     panel, _, third, empty = figure.axes
     assert np.asarray(panel.lines[0].get_ydata()) == pytest.approx(np.array([0.6, 0.8]))
     assert np.asarray(panel.lines[1].get_ydata()).tolist() == [0.5, 0.5]
@@ -228,7 +229,7 @@ def test_a_panel_of_curves_has_every_run_the_means_the_level_of_the_baseline_and
     assert not empty.axison
     plt.close(figure)
     with pytest.raises(DataError, match="there is no curve to draw: give at least one panel"):
-        draw_curves({}, None, "Nothing", xlabel="weight")
+        weight_curves({}, None, "Nothing", xlabel="weight")
 
 
 def row_of(table: str, block: str, method: str) -> list[str]:
@@ -362,7 +363,7 @@ def beside(plain: str, seeds: range = pretrained.SEEDS) -> dict[tuple[str, str, 
     """The verdicts of gray and the unlearning methods beside one row, by method, training set and set tested on."""
     of_cells: dict[tuple[str, str, str], list[float]] = {}
     for method, train_set, config in pretrained.cells(seeds=seeds):
-        record = pretrained.record_of(config)
+        record = study_file.record_of(config, pretrained.FOLDER)
         assert record is not None
         for split in ("opposite", "test"):
             of_cells.setdefault((method, train_set, split), []).append(record.metrics[f"{split}_accuracy"])

@@ -37,7 +37,10 @@ _HOMES = {
     ),
     "information": ("estimator_errors", "limit", "limit_methods", "information_curve"),
     "rules": ("by_rule",),
-    "photographs": ("first_of_each_kind", "answers", "answers_by_kind", "turns", "mixed", "table_figure", "dial_figure", "curves"),
+    "photographs": (
+        *("first_of_each_kind", "answers", "answers_by_kind", "turns", "mixed", "table_figure", "dial_figure"),
+        "weight_curves",
+    ),
     "fairness": ("AXES", "NAMES", "pareto"),
     "leakage": ("H", "FRESH", "KINDS", "nats_left", "what_h_says", "what_is_left", "over_training"),
     "look_alikes": ("LOOK_ALIKES", "paint_kim", "noisy_sides", "paint_irm", "paint_rebias", "paint_lff", "draw_look_alikes"),

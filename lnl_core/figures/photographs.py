@@ -257,17 +257,17 @@ def dial_figure(
     return figure
 
 
-Curves = Mapping[str, Mapping[str, tuple[Mapping[float, Sequence[float]], Sequence[float]]]]
+WeightCurves = Mapping[str, Mapping[str, tuple[Mapping[float, Sequence[float]], Sequence[float]]]]
 """By panel and line the scores of each value of a weight, a run each, and those of the baseline."""
 
 
-def curves(found: Curves, chosen: float | None, title: str, *, xlabel: str, ylabel: str = "accuracy") -> Figure:
+def weight_curves(found: WeightCurves, chosen: float | None, title: str, *, xlabel: str, ylabel: str = "accuracy") -> Figure:
     """One panel a weight and training set, two a row: scores over the values of the weight, every run a point, means a line.
 
     The values stand at equal distances, as 0 has no place on a logarithmic axis.
 
     Args:
-        found: see :data:`Curves`; the mean of the baseline is a dashed level in the colour of its line.
+        found: see :data:`WeightCurves`; the mean of the baseline is a dashed level in the colour of its line.
         chosen: the value that a search chose, dotted; ``None`` draws none.
         xlabel: of the lowest panels.
         ylabel: of the whole figure.

@@ -53,9 +53,9 @@ NOT_STATED = "not stated"
 
 def others_table(root: Path = ROOT) -> str:
     """What was found at the smallest variance of Figure 4 on the same data, the highest first, with what each method may use."""
-    folder, color_var = root / "results", COLOR_VARS[0]
+    folder, color_var = root / "results", study_of_length.COLOR_VAR
     paper = json.loads((folder / "paper.json").read_text(encoding="utf-8"))["experiments"]["colored_mnist"]
-    rows = _ours_beside_others(root, color_var)
+    rows = _ours_beside_others(root)
     for method, name in {"lnl": "LNL", "gray": "Gray"}.items():
         value = paper_numbers(folder=folder)[method][color_var]
         cited = f"{USES[method]} | {{cite:t}}`kim2019code`"
@@ -71,14 +71,15 @@ def others_table(root: Path = ROOT) -> str:
     return "\n".join([*head, *(line for _, line in sorted(rows, key=lambda row: -row[0]))]) + "\n"
 
 
-def _ours_beside_others(root: Path, color_var: float) -> list[tuple[float, str]]:
-    """Accuracy on test digits and the line: bias_balanced, and the plain network whose images lost their colour before."""
-    divided = ablations.divided_config(color_var).fingerprint()
+def _ours_beside_others(root: Path) -> list[tuple[float, str]]:
+    """Accuracy on test digits and the line: bias_balanced of both lengths, and the plain network on images without their colour."""
+    divided = ablations.divided_config(study_of_length.COLOR_VAR).fingerprint()
     plain = by_configuration(read_records(root / "results" / "ablations")).get(divided, [])
+    lengths = f"{study_of_length.chosen(root)} epochs in place of {study_of_length.LENGTHS[0]}"
     found = []
     for name, key, records in (
         ("bias_balanced, here, in colours drawn by us", "bias_balanced", longer.of_figure_4(root)),
-        (f"bias_balanced, here, {study_of_length.chosen(root)} epochs in place of 12", "longer", longer.chosen_runs(root)),
+        (f"bias_balanced, here, {lengths}", "longer", longer.chosen_runs(root)),
         (f"{ablations.DIVIDED}, no method, here", "divided", plain),
     ):
         if records:
@@ -148,7 +149,7 @@ def groups_table(root: Path = ROOT) -> str:
         found = by_configuration(where(stored, method=method, color_var=color_var))
         cells |= {(color_var, method): [*found.values()]} if found else {}
     first = table_head("σ²", "method", *GROUP_COLUMNS.values(), record_pages.HEAD)
-    smallest = set()
+    smallest, again = set(), False
     for (color_var, method), groups in cells.items():
         for records in groups:
             measured = group_numbers.measured(records, root)
@@ -157,6 +158,7 @@ def groups_table(root: Path = ROOT) -> str:
             held = {metric: measured if metric in group_numbers.OF_GROUPS else records for metric in GROUP_COLUMNS}
             values = [_counted_cell(of, metric, "not measured") for metric, of in held.items()]
             first.append(f"| {color_var:g} | {method} | {' | '.join(values)} | {group_numbers.links(records, root)} |")
+            again |= any(one not in records for one in measured)
             smallest |= {one.metrics["smallest_group_size"] for one in measured if "smallest_group_size" in one.metrics}
     variances = list(dict.fromkeys(color_var for color_var, _ in cells))
     second = table_head("worst colour, σ² =", *(f"{value:g}" for value in variances))
@@ -165,7 +167,7 @@ def groups_table(root: Path = ROOT) -> str:
         values = [" or ".join(_counted_cell(one, "worst_bias_accuracy", "not measured") for one in of) or "–" for of in of_method]
         second.append(f"| {record_pages.listed(f'runs/colored_mnist-{method}- short', method)} | {' | '.join(values)} |")
     parts = ["\n".join(first), f"The smallest group has {' or '.join(f'{size:.0f}' for size in sorted(smallest))} test digits."]
-    if any("again</a>" in row for row in first):
+    if again:
         parts.append("*Again*: the columns of groups are of this seed trained again, the accuracy is that of its first run.")
     between = "Of a method without a row at a variance only the worst colour was measured. The worst colour of all:"
     return "\n\n".join([*(parts if smallest else parts[:1]), between, "\n".join(second)]) + "\n"

@@ -6,10 +6,10 @@ Where its record lacks them they come from the same run trained again, of the st
 from collections.abc import Iterable
 from pathlib import Path
 
-from lnl_core.runs.records import RunRecord, read_record
-from lnl_core.runs.run import run_folder
+from lnl_core.runs.records import RunRecord
 from tools import ROOT
 from tools.pages import records as record_pages
+from tools.studies.study import record_of
 
 FOLDER = "figure_4_groups"
 OF_GROUPS = ("worst_group_accuracy", "bias_aligned_accuracy", "bias_conflicting_accuracy")
@@ -23,8 +23,7 @@ def measured(records: Iterable[RunRecord], root: Path = ROOT) -> list[RunRecord]
 def _of_run(record: RunRecord, root: Path) -> RunRecord | None:
     if not record.metrics.keys().isdisjoint(OF_GROUPS):
         return record
-    path = root / "results" / FOLDER / f"{run_folder('', record.run_config()).name}.json"
-    again = read_record(path) if path.is_file() else None
+    again = record_of(record.run_config(), FOLDER, root)
     return again if again is not None and again.config["precision"] == record.config["precision"] else None
 
 

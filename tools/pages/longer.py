@@ -7,6 +7,7 @@ from tools import ROOT
 from tools.pages import dial, group_numbers, records as record_pages
 from tools.pages.rows import of_seeds, table_head, where
 from tools.studies import longer as study
+from tools.studies.study import record_of
 
 MISSING = "not measured"
 MEASURES = {"test_accuracy": "test digits", "bias_conflicting_accuracy": "conflicting", "worst_group_accuracy": "worst cell"}
@@ -17,7 +18,7 @@ def chosen_runs(root: Path = ROOT) -> list[RunRecord]:
     epochs = study.chosen(root)
     if epochs is None or epochs == study.LENGTHS[0]:
         return []
-    records = (study.record_of(study.config_of(epochs, seed), root) for seed in study.SEEDS)
+    records = (record_of(study.config_of(epochs, seed), study.FOLDER, root) for seed in study.SEEDS)
     return [record for record in records if record is not None]
 
 
@@ -33,7 +34,7 @@ def longer_table(root: Path = ROOT) -> str:
     lines = table_head("epochs", "validation digits, n = 1", *MEASURES.values(), record_pages.HEAD)
     for epochs in study.LENGTHS:
         tested = of_figure_4(root) if epochs == study.LENGTHS[0] else chosen_runs(root) if epochs == chosen else []
-        first = study.record_of(study.config_of(epochs, study.SEARCH_SEED, "train"), root)
+        first = record_of(study.config_of(epochs, study.SEARCH_SEED, "train"), study.FOLDER, root)
         cells = [f"{validated[epochs]:.4f}" if epochs in validated else MISSING]
         for metric in MEASURES:
             runs = group_numbers.values(metric, tested, root)

@@ -13,6 +13,7 @@ from tools import ROOT
 from tools.pages import comparisons, records as record_pages
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import exceptions, pretrained
+from tools.studies.study import record_of
 
 MISSING = "not measured"
 _SPLITS = ("opposite", "test")
@@ -22,7 +23,7 @@ def _values(metric: str, root: Path) -> dict[tuple[str, str], list[float]]:
     """By method and training set the metric of each seed's run that is there."""
     found: dict[tuple[str, str], list[float]] = {}
     for method, train_set, config in pretrained.cells(root):
-        record = pretrained.record_of(config, root=root)
+        record = record_of(config, pretrained.FOLDER, root)
         if record is not None:
             found.setdefault((method, train_set), []).append(record.metrics[metric])
     return found
@@ -43,7 +44,7 @@ def _links(root: Path) -> dict[tuple[str, str], str]:
     """By method and training set the links to the records of its runs."""
     found: dict[tuple[str, str], list[RunRecord]] = {}
     for method, train_set, config in pretrained.cells(root):
-        record = pretrained.record_of(config, root=root)
+        record = record_of(config, pretrained.FOLDER, root)
         found.setdefault((method, train_set), []).extend([record] if record is not None else [])
     return {key: record_pages.links(records, root) for key, records in found.items()}
 
@@ -120,7 +121,8 @@ def search_table(root: Path = ROOT) -> str:
         cells = [f"{mean(scores[one]):.3f}" if len(scores[one]) == len(pretrained.TRAIN_SETS) else "–" for one in scores]
         cells += [MISSING if strength is None else f"{strength:g}", _of_seed_0(method)]
         lines.append(f"| {method} | {' | '.join(cells)} |")
-    base = [pretrained.record_of(pretrained.config_of(pretrained.PLAIN[0], name, 0), root=root) for name in pretrained.TRAIN_SETS]
+    plain = (pretrained.config_of(pretrained.PLAIN[0], name, 0) for name in pretrained.TRAIN_SETS)
+    base = [record_of(config, pretrained.FOLDER, root) for config in plain]
     there = [one.metrics["other_accuracy"] for one in base if one is not None]
     told = f" The baseline at the same seed has {mean(there):.3f}." if len(there) == len(base) else ""
     return "\n".join(lines) + f"\n\nEach number is the mean of n = 2 runs, one on TB1 and one on TB2, seed 0.{told}\n"
@@ -134,7 +136,7 @@ def freezing_table(root: Path = ROOT) -> str:
     """One baseline with fewer frozen blocks beside that of the table, seed 0."""
     lines = table_head("frozen blocks", "neither coat", "TB2", "test", "seconds", "n", record_pages.HEAD)
     for config in (pretrained.config_of(pretrained.PLAIN[0], "tb1", 0), *pretrained.freezing()):
-        record = pretrained.record_of(config, root=root)
+        record = record_of(config, pretrained.FOLDER, root)
         cells, links = [MISSING] * 4, record_pages.links([] if record is None else [record], root)
         if record is not None:
             cells = [f"{record.metrics[f'{split}_accuracy']:.3f}" for split in ("other", *_SPLITS)]
@@ -155,7 +157,7 @@ def dial(metric: str = "opposite_accuracy", root: Path = ROOT) -> Dial:
     """By method and share of exceptions the metric of each seed's run that is there."""
     found: Dial = {method: {share: [] for share in exceptions.SHARES} for method in exceptions.METHODS}
     for method, share, config in exceptions.cells(root):
-        record = pretrained.record_of(config, exceptions.FOLDER, root)
+        record = record_of(config, exceptions.FOLDER, root)
         if record is not None:
             found[method][share].append(record.metrics[metric])
     return found

@@ -5,12 +5,13 @@ from itertools import product
 from pathlib import Path
 
 from lnl_core.config import RunConfig
-from lnl_core.figures.photographs import Curves
+from lnl_core.figures.photographs import WeightCurves
 from tools import ROOT
 from tools.pages import comparisons, records as record_pages
 from tools.pages.pretrained import MISSING, summary
 from tools.pages.rows import of_seeds, table_head
-from tools.studies import pretrained, pretrained_curves as study, pretrained_faces
+from tools.studies import pretrained, pretrained_curves as study
+from tools.studies.study import record_of
 
 SIGNS = {"lambda": "λ", "mu": "μ"}
 TESTED = {
@@ -30,7 +31,7 @@ def _configs(experiment: str, root: Path) -> dict[tuple[str, str], dict[float, l
 
 
 def _measured(configs: Sequence[RunConfig], split: str, root: Path) -> list[float]:
-    records = (pretrained.record_of(config, study.folder_of(config), root) for config in configs)
+    records = (record_of(config, study.folder_of(config), root) for config in configs)
     return [record.metrics[f"{split}_accuracy"] for record in records if record is not None]
 
 
@@ -48,13 +49,9 @@ def values(experiment: str, split: str, root: Path = ROOT) -> dict[tuple[str, st
 
 def baseline(experiment: str, train_set: str, split: str, root: Path = ROOT) -> list[float]:
     """The accuracies of the baseline with the seeds of the curves."""
-    if experiment == study.FACES:
-        configs = [
-            pretrained_faces.config_of("baseline", pretrained_faces.CHOSEN_ON, train_set, seed) for seed in study.SEEDS
-        ]
-        return pretrained.scored(configs, pretrained_faces.FOLDER, f"{split}_accuracy", root)
-    configs = [pretrained.config_of("baseline", train_set, seed) for seed in study.SEEDS]
-    return pretrained.scored(configs, pretrained.FOLDER, f"{split}_accuracy", root)
+    search = study.SEARCHES[experiment]
+    configs = [search.config_of("baseline", train_set, seed, None) for seed in study.SEEDS]
+    return pretrained.scored(configs, search.folder, f"{split}_accuracy", root)
 
 
 Point = tuple[str, float, str, str]
@@ -76,18 +73,18 @@ def beside_the_baseline(experiment: str, root: Path = ROOT) -> dict[Point, tuple
 
 def would_choose(experiment: str, weight: str, root: Path = ROOT) -> float | None:
     """The value of a weight that the rule of the searches would choose from its curve; ``None`` while runs are missing."""
-    sets = study.TRAIN_SETS[experiment]
+    sets = study.SEARCHES[experiment].train_sets
     found = _configs(experiment, root)
     configs = {value: [one for name in sets for one in found.get((weight, name), {}).get(value, [])] for value in study.VALUES}
     return pretrained.best({value: _scored(of, RULE, root) for value, of in configs.items()}, len(sets) * len(study.SEEDS))
 
 
-def drawn(experiment: str, root: Path = ROOT) -> Curves:
-    """A panel a weight and training set, as :func:`lnl_core.figures.curves` draws them."""
+def drawn(experiment: str, root: Path = ROOT) -> WeightCurves:
+    """A panel a weight and training set, as :func:`lnl_core.figures.weight_curves` draws them."""
     of_split = {split: values(experiment, split, root) for split in TESTED[experiment]}
     both = study.chosen(experiment, root)
     found = {}
-    for weight, name in product(study.WEIGHTS, study.TRAIN_SETS[experiment]):
+    for weight, name in product(study.WEIGHTS, study.SEARCHES[experiment].train_sets):
         other = SIGNS[next(one for one in study.WEIGHTS if one != weight)]
         lines = {
             word: (of_split[split].get((weight, name), {}), baseline(experiment, name, split, root))
@@ -101,7 +98,8 @@ def curves_table(experiment: str, root: Path = ROOT) -> str:
     """A row a weight, training set and set tested on, a column a value."""
     configs = _configs(experiment, root)
     lines = table_head("alone", "trained on", "tested on", "baseline", *(f"{one:g}" for one in study.VALUES), "records")
-    for (weight, name), (split, word) in product(product(study.WEIGHTS, study.TRAIN_SETS[experiment]), TESTED[experiment].items()):
+    curves = product(study.WEIGHTS, study.SEARCHES[experiment].train_sets)
+    for (weight, name), (split, word) in product(curves, TESTED[experiment].items()):
         of = configs.get((weight, name), {})
         cells = [_cell(baseline(experiment, name, split, root))]
         for value in study.VALUES:
@@ -147,4 +145,4 @@ def _rule(experiment: str, root: Path) -> str:
 
 def tables(root: Path = ROOT) -> dict[str, str]:
     """By file name."""
-    return {f"pretrained_curves_{experiment}.md": curves_table(experiment, root) for experiment in study.TRAIN_SETS}
+    return {f"pretrained_curves_{experiment}.md": curves_table(experiment, root) for experiment in study.SEARCHES}

@@ -15,8 +15,8 @@ from tools.pages import comparisons, records as record_pages
 from tools.pages.pretrained import MISSING, summary
 from tools.pages.rows import of_seeds, table_head
 from tools.studies import answers, pretrained_faces as study
-from tools.studies.pretrained import STRENGTHS, record_of, scored
-from tools.studies.study import Found
+from tools.studies.pretrained import STRENGTHS, scored
+from tools.studies.study import Found, record_of
 
 Key = tuple[str, str, str]
 """What is learnt, training set, method."""

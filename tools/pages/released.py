@@ -9,7 +9,7 @@ from tools.pages import records
 from tools.pages.rows import table_head
 from tools.pages.which_method import COLUMNS, MISSING
 from tools.studies import released as study
-from tools.studies.pretrained import record_of
+from tools.studies.study import record_of
 
 
 def released_table(root: Path = ROOT) -> str:

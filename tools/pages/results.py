@@ -305,7 +305,7 @@ def drawings(root: Path = ROOT) -> dict[str, Drawing]:
         ),
         **{
             f"pretrained_curves_{experiment}.png": partial(
-                figures.curves,
+                figures.weight_curves,
                 pretrained_curves.drawn(experiment, root),
                 study_of_curves.chosen(experiment, root),
                 MESSAGES[f"pretrained_curves_{experiment}"],

@@ -11,10 +11,8 @@ from typing import Any
 
 from lnl_core.config import RunConfig, preset
 from lnl_core.experiments.colored_mnist import COLOR_VARS
-from lnl_core.runs.records import RunRecord, read_record
-from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.studies.study import Runs
+from tools.studies.study import Runs, record_of
 
 FOLDER = "longer"
 COLOR_VAR = COLOR_VARS[0]
@@ -35,15 +33,9 @@ def weaned_config() -> RunConfig:
     return config_of(LENGTHS[0], SEARCH_SEED, "train").with_options(balance_wean=0.1)
 
 
-def record_of(config: RunConfig, root: Path = ROOT) -> RunRecord | None:
-    """The stored record of a run; ``None`` while there is none."""
-    path = root / "results" / FOLDER / f"{run_folder('', config).name}.json"
-    return read_record(path) if path.is_file() else None
-
-
 def validated(root: Path = ROOT) -> dict[int, float]:
     """By length the accuracy on validation digits of the run that is there."""
-    found = {epochs: record_of(config_of(epochs, SEARCH_SEED, "train"), root) for epochs in LENGTHS}
+    found = {epochs: record_of(config_of(epochs, SEARCH_SEED, "train"), FOLDER, root) for epochs in LENGTHS}
     return {epochs: record.metrics["validation_accuracy"] for epochs, record in found.items() if record is not None}
 
 

@@ -16,10 +16,9 @@ from statistics import mean
 from typing import Any
 
 from lnl_core.config import RunConfig, preset
-from lnl_core.runs.records import RunRecord, read_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.studies.study import ShortRuns, diverged
+from tools.studies.study import ShortRuns, diverged, record_of
 
 FOLDER = "pretrained"
 BASE: dict[str, Any] = {
@@ -58,12 +57,6 @@ def config_of(method: str, train_set: str, seed: int, strength: float | None = N
 def with_strength(base: RunConfig, strength: float | None) -> RunConfig:
     """The run with that value of every weight that its method reads."""
     return base if strength is None else base.with_options(**{name: strength for name in WEIGHTS if not base.unread(name)})
-
-
-def record_of(config: RunConfig, folder: str = FOLDER, root: Path = ROOT) -> RunRecord | None:
-    """The stored record of a run; ``None`` while there is none."""
-    path = root / "results" / folder / f"{run_folder('', config).name}.json"
-    return read_record(path) if path.is_file() else None
 
 
 def curve(method: str, metric: str = "other_accuracy", root: Path = ROOT) -> dict[float, list[float]]:

@@ -7,9 +7,10 @@ and 0 for a training that diverges. What it would choose here is said and used n
 settings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from lnl_core.config import RunConfig
 from tools import ROOT
@@ -22,44 +23,59 @@ WEIGHTS = {"lambda": "mi_weight", "mu": "adv_weight"}
 VALUES = (0.0, *pretrained.STRENGTHS)
 SEEDS = range(3)
 """The first is that of the searches."""
-FACES = str(pretrained_faces.BASE["experiment"])
-TRAIN_SETS = {str(pretrained.BASE["experiment"]): pretrained.TRAIN_SETS, FACES: pretrained_faces.TRAIN_SETS}
-"""By experiment the sets that are trained on."""
+
+
+class Search(NamedTuple):
+    """A search whose choice the curves go through.
+
+    Attributes:
+        folder: of its records and of those of its table, below ``results``.
+        train_sets: that are trained on.
+        config_of: of method, training set, seed and the value of every weight, ``None`` for a method without any, the run.
+        chosen: of method and root the value that it chose; ``None`` while its runs are missing.
+    """
+
+    folder: str
+    train_sets: tuple[str, ...]
+    config_of: Callable[[str, str, int, float | None], RunConfig]
+    chosen: Callable[[str, Path], float | None]
+
+
+def _gender(method: str, train_set: str, seed: int, strength: float | None) -> RunConfig:
+    return pretrained_faces.config_of(method, pretrained_faces.CHOSEN_ON, train_set, seed, strength)
+
+
+SEARCHES = {
+    "dogs_cats": Search(pretrained.FOLDER, pretrained.TRAIN_SETS, pretrained.config_of, pretrained.chosen),
+    "faces": Search(pretrained_faces.FOLDER, pretrained_faces.TRAIN_SETS, _gender, pretrained_faces.chosen),
+}
+"""By experiment."""
 
 
 def chosen(experiment: str, root: Path = ROOT) -> float | None:
     """The value that the search chose for both weights; ``None`` while its runs are missing."""
-    return pretrained_faces.chosen(METHOD, root) if experiment == FACES else pretrained.chosen(METHOD, root)
-
-
-def config_of(experiment: str, train_set: str, seed: int, both: float, weight: str, value: float) -> RunConfig:
-    """A run with ``both`` weights at one value, but for ``weight``, which has its own."""
-    if experiment == FACES:
-        base = pretrained_faces.config_of(METHOD, pretrained_faces.CHOSEN_ON, train_set, seed, both)
-    else:
-        base = pretrained.config_of(METHOD, train_set, seed, both)
-    return base.with_options(**{WEIGHTS[weight]: value})
+    return SEARCHES[experiment].chosen(METHOD, root)
 
 
 def folder_of(config: RunConfig) -> str:
     """Where the record of a run lies: one with equal weights is of the search or its table."""
     equal = len({config.get(name) for name in WEIGHTS.values()}) == 1
-    searched = pretrained_faces.FOLDER if config.experiment == FACES else pretrained.FOLDER
-    return searched if equal else FOLDER
+    return SEARCHES[config.experiment].folder if equal else FOLDER
 
 
 def cells(experiment: str, root: Path = ROOT) -> Iterator[tuple[str, float, str, RunConfig]]:
     """Weight, its value, training set and run of every point of the curves that is decided, seed by seed."""
-    both = chosen(experiment, root)
+    search, both = SEARCHES[experiment], chosen(experiment, root)
     if both is None:
         return
-    for seed, weight, value, train_set in product(SEEDS, WEIGHTS, VALUES, TRAIN_SETS[experiment]):
-        yield weight, value, train_set, config_of(experiment, train_set, seed, both, weight, value)
+    for seed, weight, value, train_set in product(SEEDS, WEIGHTS, VALUES, search.train_sets):
+        both_alike = search.config_of(METHOD, train_set, seed, both)
+        yield weight, value, train_set, both_alike.with_options(**{WEIGHTS[weight]: value})
 
 
 def configs() -> list[RunConfig]:
     """The runs that neither the searches nor their tables have, as far as they are decided."""
-    every = [config for experiment in TRAIN_SETS for *_, config in cells(experiment)]
+    every = [config for experiment in SEARCHES for *_, config in cells(experiment)]
     return [config for config in every if folder_of(config) == FOLDER]
 
 

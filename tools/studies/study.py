@@ -20,7 +20,7 @@ from lnl_core._files import read_json, write_json
 from lnl_core.config import RunConfig
 from lnl_core.errors import ConfigError, DataError, NonFiniteLossError, RecordError
 from lnl_core.runs.provenance import code_state, provenance
-from lnl_core.runs.records import write_record
+from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import run, run_folder
 from lnl_core.runs.sweep import sweep
 from lnl_core.training.devices import choose_device
@@ -138,6 +138,12 @@ def stored(file: Path) -> Found | None:
     return read_json(file, f"delete it and run 'python -m tools.studies {file.parent.name}'") if file.is_file() else None
 
 
+def record_of(config: RunConfig, folder: str, root: Path = ROOT) -> RunRecord | None:
+    """The record of a run that is stored in ``results/folder`` below ``root``; ``None`` while there is none."""
+    path = root / "results" / folder / f"{run_folder('', config).name}.json"
+    return read_record(path) if path.is_file() else None
+
+
 def says(path: Path, **entries: Any) -> bool:
     """Whether ``path`` holds a result that says these entries, such as ``settings``; those that are ``None`` are not asked for."""
     asked = {name: json.loads(json.dumps(value)) for name, value in entries.items() if value is not None}
@@ -212,9 +218,8 @@ class ShortRuns(Runs):
             except NonFiniteLossError as reason:
                 tqdm.write(f"{job.key}: {reason}")
                 origin = provenance(started, time.perf_counter() - clock, choose_device(self.device), code)
-                write_json(
-                    diverged(self.folder, job.key), {"config": job.values.to_dict(), "reason": str(reason), "provenance": origin}
-                )
+                said = str(reason).replace(str(folder), folder.name)  # the folder's path is this machine's
+                write_json(diverged(self.folder, job.key), {"config": job.values.to_dict(), "reason": said, "provenance": origin})
                 continue
             write_record(record, job.file)
         return missing
