@@ -18,7 +18,7 @@ from lnl_core.runs.comparison import FEWEST_RUNS, ordering
 from lnl_core.runs.records import read_records, write_record
 from lnl_core.runs.run import run_folder
 from tools import ROOT
-from tools.pages import comparisons, figure_4_tables, leak_tables, longer as page_of_length, moved
+from tools.pages import comparisons, figure_4_tables, group_numbers, leak_tables, longer as page_of_length, moved
 from tools.pages.numbers import missing, said
 from tools.pages.rows import by_configuration
 from tools.pages.sources import Sources
@@ -181,7 +181,9 @@ def test_what_is_said_of_longer_training() -> None:
     assert [one.seed for one in long] == [one.seed for one in short] == [0, 1, 2, 3, 4]
     assert {one.config["precision"] for one in (*long, *short)} == {"bf16"}
     for metric in ("test_accuracy", "worst_group_accuracy"):
-        assert ordering(*([one.metrics[metric] for one in runs if metric in one.metrics] for runs in (long, short))) == "cannot say"
+        of_each = [group_numbers.values(metric, runs) for runs in (long, short)]
+        assert [len(values) for values in of_each] == [5, 5]
+        assert ordering(*of_each) == "cannot say"
     assert "which cannot be told from its runs of 12 (Welch's 95 % interval, n = 5 and 5), nor can its worst cell," in PAGE
     assert "A prior weaned a tenth of the way, tried once with 12 epochs," in PAGE
     rows = figure_4_tables.others_table().splitlines()[2:5]

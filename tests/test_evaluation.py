@@ -24,6 +24,7 @@ from lnl_core.evaluation import (
     evaluate_adversary,
     group_accuracy,
     group_metrics,
+    least_by_chance,
     pool_places,
     predict,
     prediction_information,
@@ -111,6 +112,26 @@ def test_the_record_of_a_network_that_reads_nothing_but_the_bias() -> None:
     found = evaluate(network, test, train=trained_on([[90, 10], [10, 90]]))
     parts = ("worst_bias_accuracy", "worst_group_accuracy", "bias_aligned_accuracy", "bias_conflicting_accuracy")
     assert [found[name] for name in parts] == [0.5, 0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(("probability", "images", "groups"), [(0.3, 1, 4), (0.9, 1, 100), (0.5, 2, 1), (1.0, 5, 9), (0.0, 5, 9)])
+def test_the_least_group_by_chance_by_hand(probability: float, images: int, groups: int) -> None:
+    by_hand = probability**groups if images == 1 else probability
+    assert least_by_chance(probability, images, groups) == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize(("probability", "images", "groups"), [(0.97, 100, 100), (0.6, 30, 7)])
+def test_the_least_group_by_chance_is_that_of_drawn_answers(probability: float, images: int, groups: int) -> None:
+    drawn = np.random.default_rng(0).binomial(images, probability, (20_000, groups)).min(1) / images
+    error = drawn.std() / math.sqrt(len(drawn))
+    assert least_by_chance(probability, images, groups) == pytest.approx(drawn.mean(), abs=4 * error)
+    assert least_by_chance(probability, images, groups) < probability - 100 * error, "and far below that of one group"
+
+
+@pytest.mark.parametrize(("wrong", "named"), [((1.1, 9, 9), "probability"), ((0.5, 0, 9), "images"), ((0.5, 9, 0), "groups")])
+def test_the_least_group_by_chance_refuses_what_is_no_chance(wrong: tuple[float, int, int], named: str) -> None:
+    with pytest.raises(DataError, match=f"{named} must"):
+        least_by_chance(*wrong)
 
 
 def test_an_empty_cell_is_no_group_and_a_single_image_is_one() -> None:

@@ -33,6 +33,7 @@ _HOMES = {
         "cell_accuracy",
         "bias_alignment",
         "group_metrics",
+        "least_by_chance",
         "confusion",
         "confusion_by_color",
         "data_information",

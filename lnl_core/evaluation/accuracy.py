@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import bdtrc
 from torch import Tensor, nn
 
 from lnl_core._arrays import class_labels, described
@@ -128,7 +129,8 @@ def group_metrics(
         worst_group_accuracy
             The least accuracy on a label with a kind of the bias, over the cells that have images.
         smallest_group_size
-            How many images the smallest of these cells has. With few, the least accuracy is low by chance alone.
+            How many images the smallest of these cells has. With few, the least accuracy is low by chance alone, see
+            :func:`least_by_chance`.
         bias_aligned_accuracy, bias_conflicting_accuracy
             With ``alignment``: the accuracies on the images whose label and bias are aligned, and on those where they conflict.
     """
@@ -149,6 +151,30 @@ def group_metrics(
         if chosen.any():
             metrics[name] = float(correct[chosen].mean())
     return metrics
+
+
+def least_by_chance(probability: float, images: int, groups: int) -> float:
+    r"""What chance alone makes of the worst group: the mean of the least accuracy over groups that are all equally hard, in [0, 1].
+
+    .. math:: \mathbb E \min_{j \le J} \frac{X_j}{n} = \frac1n \sum_{k=1}^{n} P(X \ge k)^J
+
+    with independent :math:`X_j` of the binomial distribution of n and p: a mean of whole numbers from 0 is the sum over k of the
+    probability of at least k, and the least is at least k if all are.
+
+    Args:
+        probability: p in [0, 1], that an image is answered rightly, in every group.
+        images: n, of each group.
+        groups: J.
+
+    Raises:
+        DataError: a probability outside [0, 1], or a number of images or groups below 1.
+    """
+    if not 0 <= probability <= 1:
+        raise DataError(f"probability must lie in [0, 1], got {probability}")
+    for name, number in (("images", images), ("groups", groups)):
+        if number < 1:
+            raise DataError(f"{name} must be 1 or more, got {number}")
+    return float((bdtrc(np.arange(float(images)), images, probability) ** groups).mean())
 
 
 def confusion(network: nn.Module, data: BiasedImages) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lnl_core.errors import RecordError
-from lnl_core.evaluation import Interval
+from lnl_core.evaluation import Interval, least_by_chance
 from lnl_core.evaluation.fairness import UNLEARNING
 from lnl_core.figures.leakage import nats_left
 from lnl_core.information.limit import unbiased_accuracy
@@ -245,6 +245,14 @@ class Sources:
         """In how many cells of Figure 4 at least so many networks were measured on conflicting digits and on the worst cell."""
         found = figure_4_tables.of_groups("worst_group_accuracy", self._root)
         return sum(len(runs) >= networks for of in found.values() for runs in of.values())
+
+    def worst_group(self, method: str, color_var: float) -> float:
+        """The mean worst group over the networks of a cell of Figure 4 that were measured on groups."""
+        return float(np.mean(figure_4_tables.of_groups("worst_group_accuracy", self._root)[method][color_var]))
+
+    def worst_by_chance(self, method: str, color_var: float) -> float:
+        """The worst of a hundred groups of a hundred digits if the mean accuracy of this cell were that of every group."""
+        return least_by_chance(self.ours(method, color_var), images=100, groups=100)
 
     @cached_property
     def _variants(self) -> dict[str, dict[str, list[RunRecord]]]:
