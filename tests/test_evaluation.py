@@ -1,6 +1,7 @@
 """Numbers by hand: accuracy by group, confusion, information, and probes that read what is there and nothing else."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,16 @@ def test_the_least_group_by_chance_is_that_of_drawn_answers(probability: float, 
     assert least_by_chance(probability, images, groups) < probability - 100 * error, "and far below that of one group"
 
 
-@pytest.mark.parametrize(("wrong", "named"), [((1.1, 9, 9), "probability"), ((0.5, 0, 9), "images"), ((0.5, 9, 0), "groups")])
-def test_the_least_group_by_chance_refuses_what_is_no_chance(wrong: tuple[float, int, int], named: str) -> None:
-    with pytest.raises(DataError, match=f"{named} must"):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(((value, 9, 9), "probability must be a number in [0, 1], got") for value in (1.1, -0.1, math.nan, "half")),
+        *(((0.5, value, 9), "images must be a whole number from 1 on, got") for value in (0, 2.5, math.inf)),
+        *(((0.5, 9, value), "groups must be a whole number from 1 on, got") for value in (0, 2.5, math.nan)),
+    ],
+)
+def test_the_least_group_by_chance_refuses_what_is_no_chance(wrong: tuple[Any, Any, Any], said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)):
         least_by_chance(*wrong)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc
 from torch import Tensor, nn
 
-from lnl_core._arrays import class_labels, described
+from lnl_core._arrays import class_labels, described, number
 from lnl_core.datasets.container import BiasedImages
 from lnl_core.errors import DataError
 from lnl_core.evaluation.features import _over_batches, background_places, feature_maps, pool_places
@@ -167,13 +167,13 @@ def least_by_chance(probability: float, images: int, groups: int) -> float:
         groups: J.
 
     Raises:
-        DataError: a probability outside [0, 1], or a number of images or groups below 1.
+        DataError: no probability, or a number of images or groups that is not whole or below 1.
     """
-    if not 0 <= probability <= 1:
-        raise DataError(f"probability must lie in [0, 1], got {probability}")
-    for name, number in (("images", images), ("groups", groups)):
-        if number < 1:
-            raise DataError(f"{name} must be 1 or more, got {number}")
+    probability = number("probability", probability, lambda value: 0 <= value <= 1, "a number in [0, 1]")
+    images, groups = (
+        int(number(name, found, lambda value: value >= 1 and value.is_integer(), "a whole number from 1 on"))
+        for name, found in (("images", images), ("groups", groups))
+    )
     return float((bdtrc(np.arange(float(images)), images, probability) ** groups).mean())
 
 
