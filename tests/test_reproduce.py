@@ -321,5 +321,7 @@ def test_the_worst_group_is_lower_than_chance_makes_it() -> None:
     assert sources.worst_by_chance("bias_balanced", 0.02) - sources.worst_group("bias_balanced", 0.02) > 0.15
     of_hundred = least_by_chance(sources.ours("bias_balanced", 0.02), images=67, groups=100)
     assert of_hundred - sources.worst_group("bias_balanced", 0.02) > 0.15, "nor if every group were as small as the smallest"
+    assert "not 0.60 (n = 5)." in PAGE
+    assert len(figure_4_tables.of_groups("worst_group_accuracy")["bias_balanced"][0.02]) == 5
     below = {key for key in ROWS if sources.worst_group(*key) < sources.worst_by_chance(*key)}
     assert below == {*ROWS}

@@ -99,7 +99,7 @@ def full_scores(root: Path = ROOT) -> dict[str, dict[float, list[float]]]:
 
 _BORROWED = (
     f" Where they have not been run again, the rows {', '.join(newer.BESIDE[:-1])} and {newer.BESIDE[-1]} hold the runs of the"
-    " results page, of the same configurations; not all of these hold every number, and their seconds are of other machines"
+    " results page, of the same configurations; their seconds are of other machines and are left out"
     " (*again*: the groups are of the same seed, trained again)."
 )
 
