@@ -3,10 +3,12 @@
 import functools
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from lnl_core.runs import run as runs
 from lnl_core.runs.records import RunRecord, read_record, write_record
 from lnl_core.runs.run import load_model, model_config, read_history, read_runs, run, run_folder, save_model
 from lnl_core.training import loop as training
-from lnl_core.training.checkpoints import same_run
+from lnl_core.training.checkpoints import CHECKPOINT, same_run
 from lnl_core.training.precision import settle
 
 pytestmark = pytest.mark.usefixtures("hasty_probes")
@@ -455,6 +457,7 @@ def test_the_code_is_looked_up_before_the_training(tmp_path: Path, monkeypatch: 
 @pytest.mark.usefixtures("quick")
 def test_a_resumed_run_names_every_commit_that_trained_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Epoch 1 by one commit, nothing by another, which was stopped in its first epoch, epochs 2 and 3 by two more."""
+    monkeypatch.setattr(runs, "_seconds_of", lambda *_: 1000.0)  # how long these tiny runs take is the machine's affair
     real = training._train_epoch
     plan = {"a": 1, "b": 0, "c": 1, "d": 1}  # epochs that each gets through
     for commit, epochs in plan.items():
@@ -475,10 +478,20 @@ def test_a_resumed_run_names_every_commit_that_trained_it(tmp_path: Path, monkey
     assert (origin["commit"], origin["dirty"], origin["resumed_after_epochs"]) == ("d", False, 2)
     earlier = [(part["commit"], part["dirty"], part["after_epochs"]) for part in origin["earlier"]]
     assert earlier == [("a", False, 0), ("c", True, 1)]
-    spent = [part["seconds"] for part in origin["earlier"]]
-    assert all(0 <= seconds < 600 for seconds in spent)
-    assert origin["seconds"] > sum(spent), "the time of the whole run and not of its last part"
+    assert [part["seconds"] for part in origin["earlier"]] == [1000.0, 1000.0]
+    assert 2000 <= origin["seconds"] < 3000, "the time of the whole run and not of its last part"
     assert not (tmp_path / "out" / "parts.json").exists()
+
+
+def test_an_earlier_part_took_from_its_start_until_its_checkpoint(tmp_path: Path) -> None:
+    started, code = datetime(2026, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC), {"commit": "a", "dirty": False}
+    assert runs._begin(tmp_path, 0, code, started) == []
+    checkpoint = tmp_path / CHECKPOINT
+    checkpoint.write_bytes(b"")
+    os.utime(checkpoint, (0, started.timestamp() + 12.5))
+    (part,) = runs._begin(tmp_path, 1, code, started + timedelta(hours=1))
+    assert (part["commit"], part["after_epochs"]) == ("a", 0)
+    assert part["seconds"] == pytest.approx(12.5, abs=0.11), "not a second more because the start was cut to whole seconds"
 
 
 @pytest.mark.usefixtures("quick")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -398,21 +399,26 @@ def test_without_a_terminal_each_run_is_a_line(stage: type[Stage], tmp_path: Pat
 def test_a_run_that_ends_frees_its_place_at_once(
     stage: type[Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_POLL", 30.0)
-    began = time.monotonic()
+    waits: list[float] = []
+    monkeypatch.setattr(stage, "wait", lambda _, seconds: waits.append(seconds))
     assert len(sweep(tiny(*range(8)), tmp_path, progress=False).finished) == 8
-    assert time.monotonic() - began < 30, "no wait between a run that has ended and the next"
+    assert waits == [], "no wait between a run that has ended and the next"
 
 
-def test_waiting_ends_with_the_first_process_that_ends() -> None:
-    here = LocalExecutor(2, {})
+def test_waiting_ends_with_the_first_process_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, slept = LocalExecutor(2, {}), list[float]()
     processes = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for code in ("", "input()")]
     here.active = [(None, process) for process in processes]  # type: ignore[misc]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        processes[0].wait(PATIENCE)
+
+    monkeypatch.setattr(executors, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     try:
-        began = time.monotonic()
-        here.wait(60)
-        assert time.monotonic() - began < 50
-        assert processes[0].poll() == 0
+        here.wait(PATIENCE)
+        assert slept in ([], [executors._TICK]), "it looks again after a moment, and then no more"
+        assert [process.poll() for process in processes] == [0, None]
     finally:
         here.stop()
 

@@ -305,7 +305,7 @@ def _begin(folder: Path, resumed: int, code: dict[str, Any], started: datetime) 
         earlier.insert(0, {"commit": None, "dirty": None, "started": None, "after_epochs": 0})
     if earlier:
         earlier[-1]["seconds"] = _seconds_of(earlier[-1], folder)
-    now = {**code, "started": started.isoformat(timespec="seconds"), "after_epochs": resumed}
+    now = {**code, "started": started.isoformat(timespec="milliseconds"), "after_epochs": resumed}
     write_json(folder / PARTS, [*earlier, now])
     return earlier
 
