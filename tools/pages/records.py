@@ -20,8 +20,8 @@ from lnl_core.runs.run import run_folder
 from tools import ROOT
 
 FOLDERS = (
-    *("runs", "ablations", "retrained", "figure_4_groups", "limit/records", "newer", "newer_small", "figure_4_small"),
-    *("conditional", "pretrained", "exceptions", "pretrained_faces", "longer", "pretrained_curves", "released"),
+    *("runs", "ablations", "retrained", "figure_4_groups", "limit/records", "newer", "newer_small", "newer_float32"),
+    *("figure_4_small", "conditional", "pretrained", "exceptions", "pretrained_faces", "longer", "pretrained_curves", "released"),
 )
 """The folders of ``results`` with a record a file; those of ``fairness`` have a record a line."""
 ABOUT_RUNS = ("leakage", "limit/runs", "models", "maps", "last_layer", "confidence", "answers")

@@ -6,6 +6,8 @@ those of their sources where these have one. At the smallest variance they train
 stand beside them. At the others they train in bf16, in half of the time, as those three have in the study "figure_4": where methods
 are compared, all have one precision. Last-layer retraining has 500 unbiased images; the study "last_layer" has other numbers.
 
+"newer_float32" trains one of those in bf16 again in float32, to see whether the precision makes lff as low as it is.
+
 "newer_small" is the same in the setting of the study "search": 10,000 digits, six epochs. lnl has the setting that its search chose
 there, all others the rate that the baseline's search chose. The first network of jtt trains for half of the epochs: after one
 epoch of so few digits it is wrong on so many that their repeats make the second training ten times as long. A run takes a minute
@@ -18,7 +20,7 @@ from tools.studies.choosing import with_setting
 from tools.studies.runs import SEVERAL
 from tools.studies.study import Runs, ShortRuns
 
-FOLDER, SMALL = "newer", "newer_small"
+FOLDER, SMALL, AGAIN = "newer", "newer_small", "newer_float32"
 BESIDE = ("baseline", "lnl", "bias_balanced")
 NEW = ("reweighing", "subsampling", "group_dro", "last_layer", "jtt", "lff", "hsic", "conditional_hsic")
 SEEDS = 3
@@ -52,7 +54,13 @@ def configs() -> list[RunConfig]:
     return [config_of(method, color_var, seed) for color_var, methods in order for seed in range(SEEDS) for method in methods]
 
 
+def again_configs() -> list[RunConfig]:
+    """lff at the largest variance, where it ends furthest below the baseline."""
+    return [config_of("lff", SEVERAL[-1], seed).with_options(precision="float32") for seed in range(SEEDS)]
+
+
 STUDIES = (
     Runs("newer", "Methods of today beside those of the paper, for which method when.", FOLDER, configs, apart=True),
+    Runs(AGAIN, "lff in float32, where the others train in bf16.", AGAIN, again_configs, apart=True),
     ShortRuns("newer_small", "The same on 10,000 digits, six epochs.", SMALL, small_configs),
 )
