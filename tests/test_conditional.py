@@ -43,7 +43,7 @@ def test_what_is_said_of_the_two_demands() -> None:
         "(n = 5 each; two of the seeds were added after a look at the first three).",
         "Both rows lie above the baseline in accuracy and below it in nats.",
         "and was nowhere seen to hold less of the colour.",
-        "for `lff` and `hsic` there was no time.",
+        "**`conditional_hsic` lies below the baseline and below `hsic`**",
         "it says whether features depend on the colour at all, and those of every network here do.",
     )
     assert not missing("is_it_gone.md", "On all training digits it leaks less than the baseline")
@@ -56,7 +56,11 @@ def test_what_is_said_of_the_two_demands() -> None:
         assert [said[page.BF16, row, "baseline", metric] for metric in (page.ACCURACY, page.NATS)] == ["higher", "lower"]
     hsic = [said[page.FLOAT32, "conditional_hsic", "baseline", metric] for metric in (page.ACCURACY, page.NATS)]
     assert hsic == ["lower", "cannot say"]
-    assert not page.runs(page.FLOAT32, "hsic")
+    beside = [said[page.FLOAT32, "hsic", "baseline", metric] for metric in (page.ACCURACY, page.NATS)]
+    assert beside == ["cannot say"] * 2
+    both = [said[page.FLOAT32, "conditional_hsic", "hsic", metric] for metric in (page.ACCURACY, page.NATS)]
+    assert both == ["lower", "cannot say"]
+    assert len(page.runs(page.FLOAT32, "hsic")) == 3
     nats = [one.metrics[page.NATS] for row in page.ROWS for one in page.runs(*row)]
     assert min(nats) > 0.3
 

@@ -1,4 +1,4 @@
-"""The table of what bf16 does to the accuracies of Figure 4: the same configurations in float32, from the runs of study "newer"."""
+"""The table of what bf16 does to the accuracies of Figure 4 and of lff: the same configurations in float32."""
 
 from pathlib import Path
 
@@ -9,37 +9,43 @@ from tools import ROOT
 from tools.pages import records
 from tools.pages.rows import by_precision, of_seeds, table_head
 from tools.studies import newer as study
+from tools.studies.runs import SEVERAL
 
-PRECISIONS = {"float32": study.FOLDER, "bf16": "runs"}
-"""By precision the folder of its runs."""
+PRECISIONS = ("float32", "bf16")
+_BESIDE, _AGAIN = (study.FOLDER, "runs"), (study.AGAIN, study.FOLDER)
+ROWS = {
+    **dict.fromkeys([(method, COLOR_VARS[0]) for method in study.BESIDE], _BESIDE),
+    ("lff", SEVERAL[-1]): _AGAIN,
+}
+"""By method and variance the folder of its runs in each precision."""
 
 
-def of_method(method: str, precision: str, root: Path = ROOT) -> list[RunRecord]:
-    """The runs of a method in a precision at the smallest variance, by seed."""
-    stored = read_records(root / "results" / PRECISIONS[precision])
-    return by_precision(stored).get(study.config_of(method, COLOR_VARS[0], 0).fingerprint(), {}).get(precision, [])
+def of_row(method: str, color_var: float, precision: str, root: Path = ROOT) -> list[RunRecord]:
+    """The runs of a row in a precision, by seed."""
+    stored = read_records(root / "results" / dict(zip(PRECISIONS, ROWS[method, color_var], strict=True))[precision])
+    return by_precision(stored).get(study.config_of(method, color_var, 0).fingerprint(), {}).get(precision, [])
 
 
-def accuracies(method: str, precision: str, root: Path = ROOT) -> list[float]:
+def accuracies(method: str, color_var: float, precision: str, root: Path = ROOT) -> list[float]:
     """On test digits, in [0, 1]."""
-    return [one.metrics["test_accuracy"] for one in of_method(method, precision, root)]
+    return [one.metrics["test_accuracy"] for one in of_row(method, color_var, precision, root)]
 
 
 def precision_table(root: Path = ROOT) -> str:
     """A row a method: its accuracy in either precision, and the interval of the difference."""
-    lines = table_head("method", "float32", "n", "bf16", "n", "float32 less bf16, 95 % interval", "float32 against bf16", "records")
-    for method in study.BESIDE:
-        values = {precision: accuracies(method, precision, root) for precision in PRECISIONS}
+    heads = ("method", "σ²", "float32", "n", "bf16", "n", "float32 less bf16, 95 % interval", "float32 against bf16", "records")
+    lines = table_head(*heads)
+    for method, color_var in ROWS:
+        values = {precision: accuracies(method, color_var, precision, root) for precision in PRECISIONS}
         cells = [cell for found in values.values() for cell in (of_seeds(found, missing="not measured"), str(len(found)))]
         if min(map(len, values.values())) < FEWEST_RUNS:
             cells += ["–", f"fewer than {FEWEST_RUNS} runs"]
         else:
             low, high = welch_interval(values["float32"], values["bf16"])
             cells += [f"{low:+.3f} to {high:+.3f}", ordering(values["float32"], values["bf16"])]
-        linked = [one for precision in PRECISIONS for one in of_method(method, precision, root)]
-        lines.append(f"| {method} | {' | '.join(cells)} | {records.links(linked, root)} |")
-    told = f"Test digits, profile `short`, σ² = {COLOR_VARS[0]:g}; the interval is Welch's."
-    return "\n".join(lines) + f"\n\n{told}\n"
+        linked = [one for precision in PRECISIONS for one in of_row(method, color_var, precision, root)]
+        lines.append(f"| {method} | {color_var:g} | {' | '.join(cells)} | {records.links(linked, root)} |")
+    return "\n".join(lines) + "\n\nTest digits, profile `short`; the interval is Welch's.\n"
 
 
 def tables(root: Path = ROOT) -> dict[str, str]:

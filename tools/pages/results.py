@@ -178,7 +178,7 @@ MADE_BY: dict[str, tuple[str, ...]] = {
     "answers_faces": ("pretrained_faces", "answers"),
     "answers_dogs_cats": ("pretrained", "answers"),
     "released": ("released",),
-    "precision": ("figure_4", "newer"),
+    "precision": ("figure_4", "newer", "newer_float32"),
     "left_out": (),
     "comparisons": (),
     "comparisons_simulated": (),
