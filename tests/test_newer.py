@@ -353,7 +353,7 @@ def test_what_is_said_of_the_other_two_variances() -> None:
         "`group_dro` lies above `reweighing` at $0.03$ alone.",
         "**`jtt`, which reads no bias label, lies above the baseline at all three variances, and below `reweighing` and "
         "`group_dro`**:",
-        "**`hsic` cannot be told from the baseline at any of the three variances, and `lff` lies below it at both of these**:",
+        "**`hsic` cannot be told from the baseline at any of the three variances, and `lff` lies below it at these two**:",
         "**`subsampling` cannot be told from the baseline at either variance, and lies below `reweighing` and `group_dro`**:",
     )
     assert not missing("intro.md", "**Five hundred unbiased images did more than unlearning at two of three variances.**")

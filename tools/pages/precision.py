@@ -12,17 +12,16 @@ from tools.studies import newer as study
 from tools.studies.runs import SEVERAL
 
 PRECISIONS = ("float32", "bf16")
-_BESIDE, _AGAIN = (study.FOLDER, "runs"), (study.AGAIN, study.FOLDER)
 ROWS = {
-    **dict.fromkeys([(method, COLOR_VARS[0]) for method in study.BESIDE], _BESIDE),
-    ("lff", SEVERAL[-1]): _AGAIN,
+    **{(method, COLOR_VARS[0]): {"float32": study.FOLDER, "bf16": "runs"} for method in study.BESIDE},
+    ("lff", SEVERAL[-1]): {"float32": study.AGAIN, "bf16": study.FOLDER},
 }
 """By method and variance the folder of its runs in each precision."""
 
 
 def of_row(method: str, color_var: float, precision: str, root: Path = ROOT) -> list[RunRecord]:
     """The runs of a row in a precision, by seed."""
-    stored = read_records(root / "results" / dict(zip(PRECISIONS, ROWS[method, color_var], strict=True))[precision])
+    stored = read_records(root / "results" / ROWS[method, color_var][precision])
     return by_precision(stored).get(study.config_of(method, color_var, 0).fingerprint(), {}).get(precision, [])
 
 
